@@ -1,1 +1,250 @@
-//! placeholder
+//! Effects: what a command changed, written by the leader that executed it and applied everywhere.
+//!
+//! Applying an effect needs nothing but the rows and the effect, never a clock or a configuration,
+//! so that two replicas can not come to differ.
+
+use crate::ids::{Keyspace, NodeId};
+use crate::slot::Slot;
+use crate::varint::{DecodeError, Reader, put_bytes, put_u64};
+
+/// Names one write of one client for ever, so that it is never executed twice.
+///
+/// The sequence number is unique in the life (incarnation) of the node that forwards the write, so
+/// it also stands for the connection and the command's place in it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct WriteId {
+    /// The node that the client is connected to.
+    pub origin: NodeId,
+    /// Which start of that node.
+    pub incarnation: u64,
+    /// Rising number of the write.
+    pub seq: u64,
+}
+
+/// One change of a shard's rows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Effect<'a> {
+    /// The key now has this value and expiry, whatever it had before.
+    Put {
+        /// Keyspace of the key.
+        ks: Keyspace,
+        /// The key.
+        key: &'a [u8],
+        /// Type tag of the value, see [`crate::row::Kind`].
+        kind: u8,
+        /// Shard time in ms at which the key expires, 0 = never.
+        expire: u64,
+        /// The encoded value.
+        value: &'a [u8],
+    },
+    /// Bytes of a string value from `offset` on are replaced; the value grows, with zero bytes
+    /// between, where it is shorter. Keeps the expiry. An absent key counts as an empty string.
+    Patch {
+        /// Keyspace of the key.
+        ks: Keyspace,
+        /// The key.
+        key: &'a [u8],
+        /// First byte that changes.
+        offset: u64,
+        /// The new bytes.
+        bytes: &'a [u8],
+    },
+    /// The key, which exists, gets this expiry (0 = never).
+    Expire {
+        /// Keyspace of the key.
+        ks: Keyspace,
+        /// The key.
+        key: &'a [u8],
+        /// Shard time in ms, 0 = never.
+        expire: u64,
+    },
+    /// The key is gone.
+    Delete {
+        /// Keyspace of the key.
+        ks: Keyspace,
+        /// The key.
+        key: &'a [u8],
+    },
+    /// Every key of this keyspace in this shard is gone.
+    Flush {
+        /// The keyspace.
+        ks: Keyspace,
+    },
+    /// The write with this id was executed and answered so.
+    Answered {
+        /// The write.
+        id: WriteId,
+        /// Slot of its first key.
+        slot: Slot,
+        /// The reply; `None` = it was too long to keep.
+        reply: Option<&'a [u8]>,
+    },
+    /// The forwarding node has answers to all its writes below `seq`: forget them.
+    Mark {
+        /// The forwarding node.
+        origin: NodeId,
+        /// Its incarnation.
+        incarnation: u64,
+        /// Lowest sequence number that may still be asked for.
+        seq: u64,
+    },
+    /// A row of the group's own state (members, map, options) is set, or removed with `None`.
+    System {
+        /// Row name.
+        name: &'a [u8],
+        /// Row content.
+        value: Option<&'a [u8]>,
+    },
+}
+
+const PUT: u8 = 1;
+const PATCH: u8 = 2;
+const EXPIRE: u8 = 3;
+const DELETE: u8 = 4;
+const FLUSH: u8 = 5;
+const ANSWERED: u8 = 6;
+const ANSWERED_NOT_KEPT: u8 = 7;
+const MARK: u8 = 8;
+const SYSTEM_PUT: u8 = 9;
+const SYSTEM_DELETE: u8 = 10;
+
+impl<'a> Effect<'a> {
+    /// Appends the encoded effect.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        match *self {
+            Effect::Put { ks, key, kind, expire, value } => {
+                head(out, PUT, ks, key);
+                out.push(kind);
+                put_u64(out, expire);
+                put_bytes(out, value);
+            }
+            Effect::Patch { ks, key, offset, bytes } => {
+                head(out, PATCH, ks, key);
+                put_u64(out, offset);
+                put_bytes(out, bytes);
+            }
+            Effect::Expire { ks, key, expire } => {
+                head(out, EXPIRE, ks, key);
+                put_u64(out, expire);
+            }
+            Effect::Delete { ks, key } => head(out, DELETE, ks, key),
+            Effect::Flush { ks } => {
+                out.push(FLUSH);
+                put_u64(out, u64::from(ks.0));
+            }
+            Effect::Answered { id, slot, reply } => {
+                out.push(if reply.is_some() { ANSWERED } else { ANSWERED_NOT_KEPT });
+                put_u64(out, id.origin.0);
+                put_u64(out, id.incarnation);
+                put_u64(out, id.seq);
+                put_u64(out, u64::from(slot));
+                if let Some(reply) = reply {
+                    put_bytes(out, reply);
+                }
+            }
+            Effect::Mark { origin, incarnation, seq } => {
+                out.push(MARK);
+                put_u64(out, origin.0);
+                put_u64(out, incarnation);
+                put_u64(out, seq);
+            }
+            Effect::System { name, value } => {
+                out.push(if value.is_some() { SYSTEM_PUT } else { SYSTEM_DELETE });
+                put_bytes(out, name);
+                if let Some(value) = value {
+                    put_bytes(out, value);
+                }
+            }
+        }
+    }
+
+    /// Reads the next effect. A tag this version does not know is an error: the replica must stop,
+    /// never skip.
+    pub fn decode(r: &mut Reader<'a>) -> Result<Effect<'a>, DecodeError> {
+        Ok(match r.u8()? {
+            PUT => {
+                let (ks, key) = read_head(r)?;
+                let kind = r.u8()?;
+                Effect::Put { ks, key, kind, expire: r.u64()?, value: r.bytes()? }
+            }
+            PATCH => {
+                let (ks, key) = read_head(r)?;
+                Effect::Patch { ks, key, offset: r.u64()?, bytes: r.bytes()? }
+            }
+            EXPIRE => {
+                let (ks, key) = read_head(r)?;
+                Effect::Expire { ks, key, expire: r.u64()? }
+            }
+            DELETE => {
+                let (ks, key) = read_head(r)?;
+                Effect::Delete { ks, key }
+            }
+            FLUSH => Effect::Flush { ks: read_keyspace(r)? },
+            tag @ (ANSWERED | ANSWERED_NOT_KEPT) => {
+                let id = WriteId { origin: NodeId(r.u64()?), incarnation: r.u64()?, seq: r.u64()? };
+                let slot = u16::try_from(r.u64()?).map_err(|_| DecodeError::Malformed("slot"))?;
+                let reply = if tag == ANSWERED { Some(r.bytes()?) } else { None };
+                Effect::Answered { id, slot, reply }
+            }
+            MARK => Effect::Mark { origin: NodeId(r.u64()?), incarnation: r.u64()?, seq: r.u64()? },
+            SYSTEM_PUT => Effect::System { name: r.bytes()?, value: Some(r.bytes()?) },
+            SYSTEM_DELETE => Effect::System { name: r.bytes()?, value: None },
+            _ => return Err(DecodeError::Malformed("effect")),
+        })
+    }
+}
+
+#[inline]
+fn head(out: &mut Vec<u8>, tag: u8, ks: Keyspace, key: &[u8]) {
+    out.push(tag);
+    put_u64(out, u64::from(ks.0));
+    put_bytes(out, key);
+}
+
+#[inline]
+fn read_head<'a>(r: &mut Reader<'a>) -> Result<(Keyspace, &'a [u8]), DecodeError> {
+    Ok((read_keyspace(r)?, r.bytes()?))
+}
+
+fn read_keyspace(r: &mut Reader<'_>) -> Result<Keyspace, DecodeError> {
+    u16::try_from(r.u64()?).map(Keyspace).map_err(|_| DecodeError::Malformed("keyspace"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_effect_round_trips() {
+        let id = WriteId { origin: NodeId(3), incarnation: 9, seq: 1 << 40 };
+        let ks = Keyspace(15);
+        let effects = [
+            Effect::Put { ks, key: b"k", kind: 0, expire: 7, value: b"v" },
+            Effect::Patch { ks, key: b"k", offset: 300, bytes: b"x" },
+            Effect::Expire { ks, key: b"k", expire: 0 },
+            Effect::Delete { ks, key: b"" },
+            Effect::Flush { ks },
+            Effect::Answered { id, slot: 16383, reply: Some(b"+OK\r\n") },
+            Effect::Answered { id, slot: 0, reply: None },
+            Effect::Mark { origin: NodeId(1), incarnation: 2, seq: 3 },
+            Effect::System { name: b"map", value: Some(b"") },
+            Effect::System { name: b"map", value: None },
+        ];
+        let mut out = Vec::new();
+        effects.iter().for_each(|e| e.encode(&mut out));
+        let mut r = Reader::new(&out);
+        for effect in effects {
+            assert_eq!(Effect::decode(&mut r), Ok(effect));
+        }
+        assert!(r.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_decoded_or_refused(bytes: Vec<u8>) {
+            let mut r = Reader::new(&bytes);
+            while !r.is_empty() && Effect::decode(&mut r).is_ok() {}
+        }
+    }
+}

@@ -1,1 +1,111 @@
-//! placeholder
+//! The payload of a Raft entry: shard time and the effects of one turn.
+
+use crate::effect::Effect;
+use crate::varint::{DecodeError, Reader, put_u64};
+
+/// Format version of entry payloads.
+pub const FORMAT: u8 = 1;
+
+/// Collects the effects of one turn. Reused from turn to turn.
+#[derive(Debug, Default)]
+pub struct EntryBuilder {
+    effects: Vec<u8>,
+}
+
+impl EntryBuilder {
+    /// Appends an effect.
+    #[inline]
+    pub fn push(&mut self, effect: Effect<'_>) {
+        effect.encode(&mut self.effects);
+    }
+
+    /// Bytes of effects so far; also a savepoint for [`EntryBuilder::truncate`].
+    pub fn len(&self) -> usize {
+        self.effects.len()
+    }
+
+    /// True when the turn has no effects yet.
+    pub fn is_empty(&self) -> bool {
+        self.effects.is_empty()
+    }
+
+    /// Takes back the effects after a savepoint.
+    pub fn truncate(&mut self, len: usize) {
+        self.effects.truncate(len);
+    }
+
+    /// The payload with this shard time in ms; the builder is empty afterwards.
+    pub fn finish(&mut self, shard_time: u64) -> Vec<u8> {
+        let mut payload = Vec::with_capacity(self.effects.len() + 11);
+        payload.push(FORMAT);
+        put_u64(&mut payload, shard_time);
+        payload.extend_from_slice(&self.effects);
+        self.effects.clear();
+        payload
+    }
+}
+
+/// A decoded payload: shard time, then the effects in order.
+#[derive(Debug, Clone, Copy)]
+pub struct EntryReader<'a> {
+    /// Shard time of the entry in ms.
+    pub shard_time: u64,
+    rest: Reader<'a>,
+}
+
+impl<'a> EntryReader<'a> {
+    /// Reads the head of a payload.
+    ///
+    /// # Errors
+    /// An unknown format version or a truncated head.
+    pub fn new(payload: &'a [u8]) -> Result<EntryReader<'a>, DecodeError> {
+        let mut rest = Reader::new(payload);
+        match rest.u8()? {
+            FORMAT => Ok(EntryReader { shard_time: rest.u64()?, rest }),
+            other => Err(DecodeError::Version(other)),
+        }
+    }
+}
+
+impl<'a> Iterator for EntryReader<'a> {
+    type Item = Result<Effect<'a>, DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let effect = Effect::decode(&mut self.rest);
+        if effect.is_err() {
+            self.rest = Reader::new(&[]);
+        }
+        Some(effect)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Keyspace;
+
+    #[test]
+    fn a_turn_becomes_one_payload() {
+        let mut builder = EntryBuilder::default();
+        let delete = Effect::Delete { ks: Keyspace(0), key: b"a" };
+        builder.push(delete);
+        let savepoint = builder.len();
+        builder.push(Effect::Flush { ks: Keyspace(1) });
+        builder.truncate(savepoint);
+        let payload = builder.finish(1234);
+        assert!(builder.is_empty());
+        let reader = EntryReader::new(&payload).unwrap();
+        assert_eq!(reader.shard_time, 1234);
+        assert_eq!(reader.collect::<Vec<_>>(), vec![Ok(delete)]);
+    }
+
+    #[test]
+    fn damage_ends_the_iteration_with_an_error() {
+        let reader = EntryReader::new(&[FORMAT, 0, 99, 1, 1]).unwrap();
+        assert_eq!(reader.collect::<Vec<_>>(), vec![Err(DecodeError::Malformed("effect"))]);
+        assert_eq!(EntryReader::new(&[7]).unwrap_err(), DecodeError::Version(7));
+    }
+}
