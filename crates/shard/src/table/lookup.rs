@@ -1,0 +1,159 @@
+//! Finding a command by name: a hash table that the compiler fills.
+
+use super::*;
+
+const GROUPS: &[&[Spec]] = &[
+    string::STRING,
+    keys::KEYS,
+    connection::CONNECTION,
+    connection_client::CLIENT,
+    server::SERVER,
+    server_command::COMMAND,
+    server_inspect::INSPECT,
+    own::OWN,
+];
+
+/// Number of commands, subcommands not counted.
+const COUNT: usize = {
+    let (mut count, mut group) = (0, 0);
+    while group < GROUPS.len() {
+        count += GROUPS[group].len();
+        group += 1;
+    }
+    count
+};
+
+static COMMANDS: [Spec; COUNT] = {
+    let mut all = [BASE; COUNT];
+    let (mut id, mut group) = (0, 0);
+    while group < GROUPS.len() {
+        let mut i = 0;
+        while i < GROUPS[group].len() {
+            all[id] = GROUPS[group][i];
+            all[id].id = id as u16;
+            id += 1;
+            i += 1;
+        }
+        group += 1;
+    }
+    all
+};
+
+/// Longest name of a command in bytes; names are letters only, so that folding case is one OR.
+const MAX_NAME: usize = 16;
+/// Places in the hash table; a power of two, at least twice [`COUNT`].
+const PLACES: usize = 256;
+const FREE: u16 = u16::MAX;
+const _: () = assert!(COUNT * 2 <= PLACES);
+
+/// A name in lower case, padded to 16 bytes. Two names of letters are equal in any case exactly if
+/// their length and their packed form are.
+#[inline]
+fn pack(name: &[u8]) -> u128 {
+    let mut bytes = [0u8; MAX_NAME];
+    bytes[..name.len()].copy_from_slice(name);
+    u128::from_le_bytes(bytes) | u128::from_le_bytes([0x20; MAX_NAME])
+}
+
+const fn pack_const(name: &str) -> u128 {
+    let (name, mut packed, mut i) = (name.as_bytes(), [0x20u8; MAX_NAME], 0);
+    while i < name.len() {
+        packed[i] |= name[i];
+        i += 1;
+    }
+    u128::from_le_bytes(packed)
+}
+
+#[inline]
+const fn place(packed: u128) -> usize {
+    let mixed = (packed as u64 ^ ((packed >> 64) as u64).rotate_left(21)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 56) as usize
+}
+
+struct Place {
+    packed: u128,
+    len: u16,
+    id: u16,
+}
+
+static TABLE: [Place; PLACES] = {
+    let mut table = [const { Place { packed: 0, len: 0, id: FREE } }; PLACES];
+    let mut id = 0;
+    while id < COUNT {
+        let packed = pack_const(NAMES[id]);
+        let mut at = place(packed);
+        while table[at].id != FREE {
+            at = (at + 1) % PLACES;
+        }
+        table[at] = Place { packed, len: NAMES[id].len() as u16, id: id as u16 };
+        id += 1;
+    }
+    table
+};
+
+const NAMES: [&str; COUNT] = {
+    let mut names = [""; COUNT];
+    let (mut id, mut group) = (0, 0);
+    while group < GROUPS.len() {
+        let mut i = 0;
+        while i < GROUPS[group].len() {
+            names[id] = GROUPS[group][i].name;
+            id += 1;
+            i += 1;
+        }
+        group += 1;
+    }
+    names
+};
+
+/// Every command in the order of [`Spec::id`].
+pub fn commands() -> &'static [Spec] {
+    &COMMANDS
+}
+
+/// The command with this name in any case. Costs a few nanoseconds.
+#[inline]
+pub fn lookup(name: &[u8]) -> Option<&'static Spec> {
+    if name.len() > MAX_NAME {
+        return None;
+    }
+    let packed = pack(name);
+    let mut at = place(packed);
+    loop {
+        let slot = &TABLE[at];
+        if slot.packed == packed && usize::from(slot.len) == name.len() {
+            return Some(&COMMANDS[usize::from(slot.id)]);
+        }
+        if slot.id == FREE {
+            return None;
+        }
+        at = (at + 1) % PLACES;
+    }
+}
+
+/// The subcommand of a container with this short name in any case.
+pub fn subcommand(container: &Spec, short: &[u8]) -> Option<&'static Spec> {
+    container.subcommands.iter().find(|sub| sub.short_name().as_bytes().eq_ignore_ascii_case(short))
+}
+
+/// Why a call names no command.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unknown {
+    /// There is no command of that name.
+    Command,
+    /// The container has no such subcommand.
+    Subcommand(&'static str),
+}
+
+/// The command or subcommand that a call with this name and first argument means. A container that
+/// is called without an argument is answered itself; its arity then refuses the call.
+#[inline]
+pub fn resolve(name: &[u8], first: Option<&[u8]>) -> Result<&'static Spec, Unknown> {
+    let spec = lookup(name).ok_or(Unknown::Command)?;
+    match first {
+        Some(short) if !spec.subcommands.is_empty() => {
+            subcommand(spec, short).ok_or(Unknown::Subcommand(spec.name))
+        }
+        _ => Ok(spec),
+    }
+}

@@ -1,0 +1,157 @@
+//! The command table: one declarative description of every command. The parser's arity check, the
+//! router, `COMMAND INFO` and `COMMAND DOCS`, ACL categories and the tests all read it. It is pure
+//! data; handlers are attached by name or [`Spec::id`] elsewhere.
+//!
+//! Texts, flags, key positions and arities of Redis commands are those of Redis 7.0.15, except
+//! where a command is ours or newer (`since` says so). A container such as `CLIENT` has
+//! [`Spec::subcommands`]; the name of a subcommand is written `client|id`, as Redis reports it.
+
+mod connection;
+mod connection_args;
+mod connection_client;
+mod docs;
+mod flags;
+mod keys;
+mod keys_args;
+mod keyspec;
+mod lookup;
+mod own;
+mod server;
+mod server_args;
+mod server_command;
+mod server_inspect;
+mod string;
+mod string_args;
+
+#[cfg(test)]
+mod tests;
+
+pub use docs::{Arg, ArgKind, Group};
+use docs::{KEY, arg, token};
+pub use flags::{Categories, Flags, category, flag};
+pub use keyspec::{KeyFlags, KeySpec, Keys, key_flag};
+pub use lookup::{Unknown, commands, lookup, resolve, subcommand};
+
+/// How the parts of a command that was split over shards become one reply.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Merge {
+    /// The replies are integers; the answer is their sum.
+    Sum,
+    /// Every part must answer `OK`; the answer is `OK` or the first error.
+    AllOk,
+    /// The replies are arrays; elements go to the places their keys have in the command.
+    Interleave,
+    /// The replies are arrays; the answer is one array of all elements, in the order of the shards.
+    Concat,
+}
+
+/// Where a command is executed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Route {
+    /// On the connection's own node, by the front.
+    Front,
+    /// In one shard: all keys must be in one slot, or in one keyspace of layout `single`.
+    Key,
+    /// Split by key over the shards, without atomicity between them.
+    PerKey(Merge),
+    /// Sent to every shard of the keyspace.
+    AllShards(Merge),
+    /// `SCAN`: the cursor says which shard is next.
+    Scan,
+    /// `RANDOMKEY`: any shard that has keys.
+    Random,
+    /// `WAIT`: held until the connection's last write is on enough nodes.
+    Wait,
+}
+
+/// One command or subcommand.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// Lower case; `container|subcommand` for a subcommand.
+    pub name: &'static str,
+    /// Number of arguments with the command's name; negative: at least that many.
+    pub arity: i32,
+    /// Behaviour flags, as `COMMAND INFO` reports them.
+    pub flags: Flags,
+    /// Positions of the keys, for the router. Of a container: none.
+    pub keys: Keys,
+    /// The keys with what is done to them, for `COMMAND INFO` and `COMMAND GETKEYSANDFLAGS`.
+    pub key_specs: &'static [KeySpec],
+    /// ACL categories beyond those that follow from the flags; see [`Spec::all_categories`].
+    pub categories: Categories,
+    /// Hints for cluster proxies and clients, as `COMMAND INFO` reports them.
+    pub tips: &'static [&'static str],
+    /// Where the command runs. Of a container: [`Route::Front`]; its subcommands decide.
+    pub route: Route,
+    /// The group of the documentation.
+    pub group: Group,
+    /// One line that says what the command does.
+    pub summary: &'static str,
+    /// The Redis version (for our own commands: the Everstore version) that brought it.
+    pub since: &'static str,
+    /// Time complexity; empty if none is given.
+    pub complexity: &'static str,
+    /// For a deprecated command: since when, and what to use in its place.
+    pub deprecated: Option<(&'static str, &'static str)>,
+    /// Pairs of version and change.
+    pub history: &'static [(&'static str, &'static str)],
+    /// The arguments, as `COMMAND DOCS` describes them.
+    pub args: &'static [Arg],
+    /// Subcommands of a container, empty otherwise.
+    pub subcommands: &'static [Spec],
+    id: u16,
+}
+
+/// Every field that a command does not mention.
+const BASE: Spec = Spec {
+    name: "",
+    arity: 0,
+    flags: Flags(0),
+    keys: Keys::NONE,
+    key_specs: &[],
+    categories: Categories(0),
+    tips: &[],
+    route: Route::Front,
+    group: Group::Server,
+    summary: "",
+    since: "",
+    complexity: "",
+    deprecated: None,
+    history: &[],
+    args: &[],
+    subcommands: &[],
+    id: u16::MAX,
+};
+
+impl Spec {
+    /// Place in [`commands`], the same for the life of the process, so that handlers and counters
+    /// can be arrays. A subcommand has no place of its own and answers `usize::from(u16::MAX)`.
+    pub fn id(&self) -> usize {
+        usize::from(self.id)
+    }
+
+    /// The name without its container: `id` for `client|id`.
+    pub fn short_name(&self) -> &'static str {
+        self.name.split_once('|').map_or(self.name, |(_, short)| short)
+    }
+
+    /// True if a call with `argc` arguments (with the command's name) has the right number.
+    #[inline]
+    pub fn accepts(&self, argc: usize) -> bool {
+        let needed = self.arity.unsigned_abs() as usize;
+        if self.arity < 0 { argc >= needed } else { argc == needed }
+    }
+
+    /// The ACL categories with those that follow from the flags, by the rules of Redis.
+    pub fn all_categories(&self) -> Categories {
+        let mut all = self.categories.0;
+        let mut imply = |on: bool, bits: u32| all |= if on { bits } else { 0 };
+        imply(self.flags.has(flag::WRITE), category::WRITE);
+        imply(self.flags.has(flag::READONLY), category::READ);
+        imply(self.flags.has(flag::ADMIN), category::ADMIN | category::DANGEROUS);
+        imply(self.flags.has(flag::BLOCKING), category::BLOCKING);
+        imply(self.flags.has(flag::FAST), category::FAST);
+        imply(!self.flags.has(flag::FAST), category::SLOW);
+        Categories(all)
+    }
+}

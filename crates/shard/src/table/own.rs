@@ -1,0 +1,63 @@
+//! Our own commands.
+
+use super::*;
+
+const STATE: Flags = Flags(flag::ADMIN | flag::NOSCRIPT | flag::LOADING | flag::STALE);
+const LOOK: Flags = Flags(flag::NOSCRIPT | flag::LOADING | flag::STALE);
+
+/// One of our subcommands, since version 0.1.0.
+const fn own(name: &'static str, arity: i32, flags: Flags, summary: &'static str) -> Spec {
+    Spec { name, arity, flags, summary, since: "0.1.0", complexity: "O(1)", ..BASE }
+}
+
+const NUMBER: Arg = arg("keyspace", ArgKind::Integer);
+const LAYOUT: Arg =
+    arg("layout", ArgKind::OneOf(&[token("single", "SINGLE"), token("spread", "SPREAD")])).token("LAYOUT");
+const WHAT: Arg = arg(
+    "what",
+    ArgKind::OneOf(&[
+        arg("node", ArgKind::Integer).token("NODE"),
+        arg("shard", ArgKind::Integer).token("SHARD"),
+    ]),
+);
+
+/// `KEYSPACE` and `EVERSTORE`.
+pub(super) const OWN: &[Spec] = &[
+    Spec {
+        subcommands: &[
+            Spec {
+                args: &[NUMBER],
+                ..own("keyspace|get", 3, LOOK, "Get the options of a keyspace as a map")
+            },
+            own("keyspace|help", 2, LOOK, "Show helpful text about the different subcommands"),
+            own("keyspace|list", 2, LOOK, "List the keyspaces with their options"),
+            Spec {
+                args: &[NUMBER, LAYOUT],
+                ..own("keyspace|set", -5, STATE, "Change the options of a keyspace while it is empty")
+            },
+        ],
+        ..own("keyspace", -2, Flags(0), "A container for commands on keyspaces")
+    },
+    Spec {
+        subcommands: &[
+            own("everstore|help", 2, LOOK, "Show helpful text about the different subcommands"),
+            Spec {
+                args: &[
+                    arg("format", ArgKind::OneOf(&[token("text", "TEXT"), token("json", "JSON")])).optional()
+                ],
+                ..own("everstore|status", -2, LOOK, "Show nodes, shards, keyspaces and what is wrong")
+            },
+            Spec {
+                args: &[WHAT],
+                ..own(
+                    "everstore|switchover",
+                    4,
+                    STATE,
+                    "Hand over the leadership of a node's shards or of one shard",
+                )
+            },
+            own("everstore|version", 2, LOOK, "Show the version of the node"),
+        ],
+        ..own("everstore", -2, Flags(0), "A container for commands on the cluster")
+    },
+];
