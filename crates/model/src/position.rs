@@ -43,6 +43,11 @@ impl KeyHasher {
     }
 }
 
+/// The next link of a rolling hash over payloads: equal histories have equal links.
+pub fn chain(previous: u64, payload: &[u8]) -> u64 {
+    xxh3_64_with_seed(payload, previous)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

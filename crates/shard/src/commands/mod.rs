@@ -1,0 +1,1 @@
+//! The handlers of data commands, attached to the table by name.

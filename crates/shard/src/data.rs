@@ -1,0 +1,288 @@
+//! What a command handler sees: the rows of its shard with everything executed so far, and the means
+//! to change them.
+//!
+//! Every look is noted (the hold rule: a reply waits for the highest uncommitted index of anything
+//! the command looked at), every change goes at once into the rows, the undo log and the entry.
+
+use crate::machine::Machine;
+use crate::row::Row;
+use crate::space::Space;
+use crate::undo::{Before, Patched};
+use model::effect::Effect;
+use model::row::kind;
+use model::{Index, Keyspace, Position, Reply};
+use std::borrow::Cow;
+
+/// Why a handler ended without its normal reply. Everything it changed is taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// The command failed: code, space, text, as the client will read it.
+    Error(Cow<'static, str>),
+    /// A row it needs is not in memory: it is fetched and the command runs again from the start.
+    Fetch,
+}
+
+impl Stop {
+    /// `WRONGTYPE`, as Redis words it.
+    pub const WRONG_TYPE: Stop =
+        Stop::Error(Cow::Borrowed("WRONGTYPE Operation against a key holding the wrong kind of value"));
+    /// A syntax error, as Redis words it.
+    pub const SYNTAX: Stop = Stop::Error(Cow::Borrowed("ERR syntax error"));
+    /// Not an integer, as Redis words it.
+    pub const NOT_INTEGER: Stop = Stop::Error(Cow::Borrowed("ERR value is not an integer or out of range"));
+
+    /// An error with a text made at run time.
+    pub fn error(text: impl Into<Cow<'static, str>>) -> Stop {
+        Stop::Error(text.into())
+    }
+}
+
+/// A handler's result.
+pub type Done = Result<(), Stop>;
+/// A command handler: executes `args` (command name first) in the context.
+pub type Handler = fn(&mut Context<'_>, &[&[u8]]) -> Done;
+
+/// Everything a handler works with. The two fields are apart so that a borrowed value can be
+/// written straight into the reply.
+pub struct Context<'a> {
+    /// Rows and changes.
+    pub data: Data<'a>,
+    /// Where the reply goes.
+    pub reply: &'a mut dyn Reply,
+}
+
+/// A key with its position, computed once per command.
+#[derive(Debug, Clone, Copy)]
+pub struct Key<'k> {
+    /// Slot and hash.
+    pub position: Position,
+    /// The key itself.
+    pub bytes: &'k [u8],
+}
+
+/// The rows of one keyspace as the running command sees them.
+pub struct Data<'a> {
+    machine: &'a mut Machine,
+    ks: Keyspace,
+    hold: Index,
+    touch: bool,
+}
+
+impl<'a> Data<'a> {
+    pub(crate) fn new(machine: &'a mut Machine, ks: Keyspace, touch: bool) -> Data<'a> {
+        let hold = machine.space(ks).flushed_at;
+        Data { machine, ks, hold, touch }
+    }
+
+    /// Highest index of anything looked at or changed so far.
+    pub(crate) fn hold(&self) -> Index {
+        self.hold
+    }
+
+    /// The keyspace the command runs in.
+    pub fn keyspace(&self) -> Keyspace {
+        self.ks
+    }
+
+    /// Shard time in ms since 1970: the only clock of commands.
+    pub fn now(&self) -> u64 {
+        self.machine.time()
+    }
+
+    /// Largest allowed value in bytes.
+    pub fn max_value(&self) -> usize {
+        self.machine.max_value
+    }
+
+    /// A key with its position.
+    #[inline]
+    pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
+        Key { position: self.machine.hasher.position(bytes), bytes }
+    }
+
+    /// The row of a key, `None` when it is absent or expired. An expired row is deleted on the way.
+    ///
+    /// # Errors
+    /// [`Stop::Fetch`] when the row is not in memory.
+    #[inline]
+    pub fn get(&mut self, key: Key<'_>) -> Result<Option<&Row>, Stop> {
+        self.look(key, self.touch)
+    }
+
+    /// Like [`Data::get`] without counting as an access (TTL, OBJECT, TYPE, SCAN).
+    ///
+    /// # Errors
+    /// [`Stop::Fetch`] when the row is not in memory.
+    pub fn peek(&mut self, key: Key<'_>) -> Result<Option<&Row>, Stop> {
+        self.look(key, false)
+    }
+
+    fn look(&mut self, key: Key<'_>, touch: bool) -> Result<Option<&Row>, Stop> {
+        let now = self.machine.time();
+        let space = self.machine.space_mut(self.ks);
+        let expired = match space.get_mut(key.position, key.bytes) {
+            None => {
+                self.hold = self.hold.max(space.gone_at(key.position));
+                return Ok(None);
+            }
+            Some(row) => {
+                self.hold = self.hold.max(row.changed_at);
+                if touch {
+                    row.accessed = (now / 1000) as u32;
+                    row.frequency = row.frequency.saturating_add(1);
+                }
+                row.expired(now)
+            }
+        };
+        if expired {
+            self.machine.expired_keys += 1;
+            self.delete(key);
+            return Ok(None);
+        }
+        Ok(self.machine.space(self.ks).get(key.position, key.bytes))
+    }
+
+    /// The value of a string key.
+    ///
+    /// # Errors
+    /// `WRONGTYPE` when the key holds something else.
+    #[inline]
+    pub fn string(&mut self, key: Key<'_>) -> Result<Option<&[u8]>, Stop> {
+        match self.get(key)? {
+            Some(row) if row.kind == kind::STRING => Ok(Some(row.value())),
+            Some(_) => Err(Stop::WRONG_TYPE),
+            None => Ok(None),
+        }
+    }
+
+    /// Sets a key to a value and an expiry (shard time in ms, 0 = never), whatever it was before.
+    ///
+    /// # Errors
+    /// A value above [`Data::max_value`] or a key above [`model::limits::MAX_KEY`].
+    pub fn put(&mut self, key: Key<'_>, kind: u8, expire: u64, value: &[u8]) -> Done {
+        self.check_size(key, value.len())?;
+        let index = self.changing();
+        self.machine.entry.push(Effect::Put { ks: self.ks, key: key.bytes, kind, expire, value });
+        let mut row = Row::new(key.position, kind, key.bytes, value);
+        row.expire = expire;
+        row.changed_at = index;
+        row.accessed = (self.machine.time() / 1000) as u32;
+        let before = match self.machine.space_mut(self.ks).insert(row) {
+            Some(old) => Before::Row(old),
+            None => Before::Absent(key.position, key.bytes.into()),
+        };
+        self.machine.undo.push(index, self.ks, before);
+        Ok(())
+    }
+
+    /// Sets a string key (no expiry).
+    ///
+    /// # Errors
+    /// As [`Data::put`].
+    pub fn put_string(&mut self, key: Key<'_>, expire: u64, value: &[u8]) -> Done {
+        self.put(key, kind::STRING, expire, value)
+    }
+
+    /// Replaces bytes of an existing or absent string from `offset` on (see [`Effect::Patch`]).
+    ///
+    /// # Errors
+    /// When the value would be larger than [`Data::max_value`].
+    pub fn patch(&mut self, key: Key<'_>, offset: usize, bytes: &[u8]) -> Done {
+        self.check_size(key, offset.saturating_add(bytes.len()))?;
+        if self.machine.space(self.ks).get(key.position, key.bytes).is_none() {
+            let mut value = vec![0; offset];
+            value.extend_from_slice(bytes);
+            return self.put_string(key, 0, &value);
+        }
+        let index = self.changing();
+        self.machine.entry.push(Effect::Patch { ks: self.ks, key: key.bytes, offset: offset as u64, bytes });
+        let before = self.machine.space_mut(self.ks).update(key.position, key.bytes, |row| {
+            let (len, changed_at) = (row.value_len(), row.changed_at);
+            let old = row.patch(offset, bytes);
+            row.changed_at = index;
+            let key = key.bytes.into();
+            Before::Patch(Box::new(Patched { position: row.position, key, offset, old, len, changed_at }))
+        });
+        if let Some(before) = before {
+            self.machine.undo.push(index, self.ks, before);
+        }
+        Ok(())
+    }
+
+    /// Gives an existing key another expiry (shard time in ms, 0 = never). False when it is absent.
+    pub fn set_expire(&mut self, key: Key<'_>, expire: u64) -> bool {
+        let index = self.machine.pending_index();
+        let before = self.machine.space_mut(self.ks).update(key.position, key.bytes, |row| {
+            let before = Before::Expire(key.position, key.bytes.into(), row.expire, row.changed_at);
+            row.expire = expire;
+            row.changed_at = index;
+            before
+        });
+        let Some(before) = before else { return false };
+        self.changing();
+        self.machine.entry.push(Effect::Expire { ks: self.ks, key: key.bytes, expire });
+        self.machine.undo.push(index, self.ks, before);
+        true
+    }
+
+    /// Deletes a key. False when it is absent (the caller looked, so an expired key is gone already).
+    pub fn delete(&mut self, key: Key<'_>) -> bool {
+        let index = self.machine.pending_index();
+        let space = self.machine.space_mut(self.ks);
+        let Some(row) = space.remove(key.position, key.bytes) else {
+            self.hold = self.hold.max(space.gone_at(key.position));
+            return false;
+        };
+        space.note_gone(key.position, index);
+        self.changing();
+        self.machine.entry.push(Effect::Delete { ks: self.ks, key: key.bytes });
+        self.machine.undo.push(index, self.ks, Before::Row(row));
+        true
+    }
+
+    /// Deletes every key of the keyspace in this shard.
+    pub fn flush(&mut self) {
+        let index = self.changing();
+        self.machine.entry.push(Effect::Flush { ks: self.ks });
+        let space = self.machine.space_mut(self.ks);
+        let new = Space::new(space.generation.wrapping_add(1), index);
+        let old = std::mem::replace(space, new);
+        self.machine.undo.push(index, self.ks, Before::Space(Box::new(old)));
+    }
+
+    /// The whole keyspace in this shard, to look at. The reply waits for everything executed so far.
+    /// Expired rows may still be in it: filter by [`Row::expired`] with [`Data::now`].
+    pub fn space(&mut self) -> &Space {
+        self.hold = self.hold.max(self.machine.last_index());
+        self.machine.space(self.ks)
+    }
+
+    /// A number for RANDOMKEY and the like; not part of any replicated state.
+    pub fn random(&mut self) -> u64 {
+        self.machine.random()
+    }
+
+    #[inline]
+    fn changing(&mut self) -> Index {
+        let index = self.machine.pending_index();
+        self.hold = self.hold.max(index);
+        index
+    }
+
+    fn check_size(&self, key: Key<'_>, value: usize) -> Done {
+        if value > self.machine.max_value {
+            return Err(Stop::error(format!(
+                "ERR string exceeds maximum allowed size (max-value): {value} bytes, at most {} are allowed",
+                self.machine.max_value
+            )));
+        }
+        if key.bytes.len() > model::limits::MAX_KEY {
+            return Err(Stop::error(format!(
+                "ERR key of {} bytes, at most {} are allowed",
+                key.bytes.len(),
+                model::limits::MAX_KEY
+            )));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,283 @@
+//! The rows of one keyspace in one shard: a hash table for point access, the order of positions for
+//! SCAN and checkpoints, and the order of expiry times.
+
+use crate::row::Row;
+use hashbrown::HashTable;
+use model::{Index, Position};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// All keys of one keyspace that live in this shard.
+#[derive(Debug, Default)]
+pub struct Space {
+    table: HashTable<Row>,
+    order: BTreeSet<u64>,
+    expiry: BTreeSet<(u64, Box<[u8]>)>,
+    /// Rises with every flush; rows of older generations in the row store are garbage.
+    pub generation: u32,
+    /// Index of the last flush: every reply that looks at this keyspace depends on it.
+    pub flushed_at: Index,
+    /// Highest index of an uncommitted delete, by position (a superset of the keys concerned).
+    gone: BTreeMap<u64, Index>,
+    /// Positions of rows changed since the last checkpoint.
+    pub(crate) dirty: Vec<u64>,
+    /// Keys removed since the last checkpoint.
+    pub(crate) deleted: Vec<(Position, Box<[u8]>)>,
+    /// Bytes of all rows.
+    memory: usize,
+}
+
+/// Spreads positions, whose high bits are few slots, over the table.
+#[inline]
+fn hash(position: Position) -> u64 {
+    position.0.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_right(29)
+}
+
+impl Space {
+    /// An empty keyspace of this generation.
+    pub fn new(generation: u32, flushed_at: Index) -> Space {
+        Space { generation, flushed_at, ..Space::default() }
+    }
+
+    /// Number of keys.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// True without keys.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// Number of keys with an expiry.
+    pub fn expiring(&self) -> usize {
+        self.expiry.len()
+    }
+
+    /// Bytes of memory of all rows.
+    pub fn memory(&self) -> usize {
+        self.memory
+    }
+
+    /// The row of a key.
+    #[inline]
+    pub fn get(&self, position: Position, key: &[u8]) -> Option<&Row> {
+        self.table.find(hash(position), |row| row.position == position && row.key() == key)
+    }
+
+    /// The row of a key, to change anything but its key, expiry and size (see [`Space::update`]).
+    #[inline]
+    pub fn get_mut(&mut self, position: Position, key: &[u8]) -> Option<&mut Row> {
+        self.table.find_mut(hash(position), |row| row.position == position && row.key() == key)
+    }
+
+    /// Puts a row in place, returns the one it replaces. Marks it changed since the checkpoint.
+    pub fn insert(&mut self, mut row: Row) -> Option<Row> {
+        row.dirty = true;
+        self.memory += row.memory();
+        if row.expire != 0 {
+            self.expiry.insert((row.expire, row.key().into()));
+        }
+        let position = row.position;
+        let found = self.table.find_mut(hash(position), |r| r.position == position && r.key() == row.key());
+        if let Some(place) = found {
+            let old = std::mem::replace(place, row);
+            self.memory -= old.memory();
+            if !old.dirty {
+                self.dirty.push(position.0);
+            }
+            if old.expire != 0 && old.expire != self.expire_of(position, old.key()) {
+                self.expiry.remove(&(old.expire, old.key().into()));
+            }
+            return Some(old);
+        }
+        self.dirty.push(position.0);
+        self.order.insert(position.0);
+        self.table.insert_unique(hash(position), row, |r| hash(r.position));
+        None
+    }
+
+    fn expire_of(&self, position: Position, key: &[u8]) -> u64 {
+        self.get(position, key).map_or(0, |row| row.expire)
+    }
+
+    /// Changes a row in place through `change` and keeps the books on expiry and memory.
+    /// Returns what `change` returned, `None` when the key is absent.
+    pub fn update<T>(
+        &mut self,
+        position: Position,
+        key: &[u8],
+        change: impl FnOnce(&mut Row) -> T,
+    ) -> Option<T> {
+        let row = self.table.find_mut(hash(position), |r| r.position == position && r.key() == key)?;
+        let (memory, expire) = (row.memory(), row.expire);
+        let result = change(row);
+        if !std::mem::replace(&mut row.dirty, true) {
+            self.dirty.push(position.0);
+        }
+        self.memory = self.memory - memory + row.memory();
+        if row.expire != expire {
+            let now = row.expire;
+            if expire != 0 {
+                self.expiry.remove(&(expire, key.into()));
+            }
+            if now != 0 {
+                self.expiry.insert((now, key.into()));
+            }
+        }
+        Some(result)
+    }
+
+    /// Removes a key and returns its row.
+    pub fn remove(&mut self, position: Position, key: &[u8]) -> Option<Row> {
+        let entry =
+            self.table.find_entry(hash(position), |row| row.position == position && row.key() == key).ok()?;
+        let (row, _) = entry.remove();
+        self.memory -= row.memory();
+        self.deleted.push((position, key.into()));
+        if self.at(position).next().is_none() {
+            self.order.remove(&position.0);
+        }
+        if row.expire != 0 {
+            self.expiry.remove(&(row.expire, key.into()));
+        }
+        Some(row)
+    }
+
+    /// All rows at a position (more than one only when hashes collide).
+    pub fn at(&self, position: Position) -> impl Iterator<Item = &Row> {
+        self.table.iter_hash(hash(position)).filter(move |row| row.position == position)
+    }
+
+    /// Rows in the order of positions, from `from` on and below `end`.
+    pub fn range(&self, from: Position, end: Position) -> impl Iterator<Item = &Row> {
+        self.order.range(from.0..end.0).flat_map(|&p| self.at(Position(p)))
+    }
+
+    /// All rows in no useful order, for DBSIZE-like sums and KEYS.
+    pub fn iter(&self) -> impl Iterator<Item = &Row> {
+        self.table.iter()
+    }
+
+    /// The first position at or after `from` that has a row.
+    pub fn next_position(&self, from: Position) -> Option<Position> {
+        self.order.range(from.0..).next().map(|&p| Position(p))
+    }
+
+    /// The key that expires first and its time.
+    pub fn first_expiry(&self) -> Option<(u64, &[u8])> {
+        self.expiry.first().map(|(at, key)| (*at, &key[..]))
+    }
+
+    /// Notes that a delete at this position waits for `index`.
+    pub fn note_gone(&mut self, position: Position, index: Index) {
+        self.gone.insert(position.0, index);
+    }
+
+    /// The index that an answer "absent" at this position depends on.
+    #[inline]
+    pub fn gone_at(&self, position: Position) -> Index {
+        if self.gone.is_empty() { 0 } else { self.gone.get(&position.0).copied().unwrap_or(0) }
+    }
+
+    /// Forgets deletes that are committed.
+    pub fn forget_gone(&mut self, committed: Index) {
+        if !self.gone.is_empty() {
+            self.gone.retain(|_, index| *index > committed);
+        }
+    }
+
+    /// The checkpoint has the row as it is.
+    pub(crate) fn clean(&mut self, position: Position, key: &[u8]) {
+        if let Some(row) = self.get_mut(position, key) {
+            row.dirty = false;
+        }
+    }
+
+    /// The checkpoint has an older state of the key: it stays due for the next one.
+    pub(crate) fn keep_dirty(&mut self, position: Position, key: Box<[u8]>) {
+        match self.get_mut(position, &key) {
+            Some(row) => {
+                row.dirty = true;
+                self.dirty.push(position.0);
+            }
+            None => self.deleted.push((position, key)),
+        }
+    }
+
+    /// Puts a row from the row store in place: not changed since the checkpoint.
+    pub fn load(&mut self, row: Row) {
+        self.memory += row.memory();
+        if row.expire != 0 {
+            self.expiry.insert((row.expire, row.key().into()));
+        }
+        self.order.insert(row.position.0);
+        self.table.insert_unique(hash(row.position), row, |r| hash(r.position));
+    }
+
+    /// Takes some rows out to free them, for a space that nobody looks at any more.
+    /// Returns false when nothing is left.
+    pub fn free_some(&mut self, rows: usize) -> bool {
+        let firsts: Vec<u64> = self.order.iter().take(rows).copied().collect();
+        for position in firsts {
+            self.order.remove(&position);
+            while let Ok(entry) =
+                self.table.find_entry(hash(Position(position)), |r| r.position.0 == position)
+            {
+                drop(entry.remove());
+            }
+        }
+        while self.expiry.len() > self.table.len() {
+            self.expiry.pop_last();
+        }
+        !self.table.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(position: u64, key: &str, expire: u64) -> Row {
+        let mut row = Row::new(Position(position), 0, key.as_bytes(), b"v");
+        row.expire = expire;
+        row
+    }
+
+    #[test]
+    fn keys_that_share_a_position_are_told_apart() {
+        let mut space = Space::default();
+        space.insert(row(5, "a", 0));
+        space.insert(row(5, "b", 7));
+        assert_eq!(space.at(Position(5)).count(), 2);
+        assert!(space.remove(Position(5), b"a").is_some());
+        assert_eq!(space.get(Position(5), b"b").unwrap().expire, 7);
+        assert_eq!(space.range(Position(0), Position(9)).count(), 1);
+        assert!(space.remove(Position(5), b"b").is_some());
+        assert_eq!(space.next_position(Position(0)), None);
+        assert_eq!((space.len(), space.memory(), space.expiring()), (0, 0, 0));
+    }
+
+    #[test]
+    fn expiry_order_follows_every_change() {
+        let mut space = Space::default();
+        space.insert(row(1, "a", 10));
+        space.insert(row(2, "b", 5));
+        assert_eq!(space.first_expiry(), Some((5, &b"b"[..])));
+        space.update(Position(2), b"b", |r| r.expire = 20);
+        assert_eq!(space.first_expiry(), Some((10, &b"a"[..])));
+        space.insert(row(1, "a", 0));
+        assert_eq!((space.first_expiry(), space.expiring()), (Some((20, &b"b"[..])), 1));
+        space.insert(row(2, "b", 20));
+        assert_eq!(space.expiring(), 1);
+    }
+
+    #[test]
+    fn freeing_some_ends() {
+        let mut space = Space::default();
+        for i in 0..100 {
+            space.insert(row(i, &i.to_string(), i));
+        }
+        while space.free_some(7) {}
+        assert!(space.is_empty());
+    }
+}

@@ -1,0 +1,248 @@
+//! The dedupe window: which forwarded writes were executed, and what was answered.
+//!
+//! Part of the replicated state: changed only by applying entries, so every replica has the same
+//! window. Bounded by [`MAX_ANSWERS`] and [`MAX_AGE_MS`]; whatever leaves it for that reason raises
+//! the origin's floor, and a write below the floor is never run again.
+
+use model::NodeId;
+use model::effect::WriteId;
+use model::slot::Slot;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Most answers kept per shard.
+pub const MAX_ANSWERS: usize = 65_536;
+/// Longest time an answer is kept, in ms of shard time.
+pub const MAX_AGE_MS: u64 = 60_000;
+/// Longest reply that is kept, in bytes.
+pub const MAX_REPLY: usize = 4096;
+/// How often origins that fell silent are swept, in ms of shard time.
+const SWEEP_MS: u64 = 10_000;
+
+/// What the window knows of a write.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Seen<'a> {
+    /// Never executed: go on.
+    New,
+    /// Executed and committed, with its reply if that was kept.
+    Done(Option<&'a [u8]>),
+    /// Below the floor: it may have been executed; must not be run.
+    Forgotten,
+}
+
+/// One executed write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Sequence number of the write.
+    pub seq: u64,
+    /// Slot of its first key, for moving the window with the data.
+    pub slot: Slot,
+    /// Shard time in ms at which it was executed.
+    pub time: u64,
+    /// The reply, if kept.
+    pub reply: Option<Box<[u8]>>,
+    /// The row store has it.
+    pub stored: bool,
+}
+
+#[derive(Debug, Default)]
+struct Origin {
+    /// Every write below is answered or given up.
+    floor: u64,
+    /// Ascending by sequence number.
+    answers: VecDeque<Answer>,
+}
+
+/// The window of one shard.
+#[derive(Debug, Default)]
+pub struct Window {
+    origins: BTreeMap<(NodeId, u64), Origin>,
+    len: usize,
+    /// Stored answers that left the window since the last checkpoint.
+    dropped: Vec<(Slot, WriteId)>,
+    /// Origins whose floor changed since the last checkpoint.
+    pub(crate) floors_changed: bool,
+}
+
+impl Window {
+    /// What is known of a write.
+    pub fn seen(&self, id: WriteId) -> Seen<'_> {
+        let Some(origin) = self.origins.get(&(id.origin, id.incarnation)) else { return Seen::New };
+        match origin.answers.binary_search_by_key(&id.seq, |a| a.seq) {
+            Ok(at) => Seen::Done(origin.answers[at].reply.as_deref()),
+            Err(_) if id.seq < origin.floor => Seen::Forgotten,
+            Err(_) => Seen::New,
+        }
+    }
+
+    /// Applies [`model::effect::Effect::Answered`].
+    pub fn answered(&mut self, id: WriteId, slot: Slot, time: u64, reply: Option<&[u8]>) {
+        let answer = Answer { seq: id.seq, slot, time, reply: reply.map(Box::from), stored: false };
+        self.insert((id.origin, id.incarnation), answer);
+        self.bound();
+    }
+
+    fn insert(&mut self, key: (NodeId, u64), answer: Answer) {
+        let origin = self.origins.entry(key).or_default();
+        match origin.answers.back() {
+            Some(last) if last.seq >= answer.seq => {
+                match origin.answers.binary_search_by_key(&answer.seq, |a| a.seq) {
+                    Ok(at) => origin.answers[at] = answer,
+                    Err(at) => {
+                        origin.answers.insert(at, answer);
+                        self.len += 1;
+                    }
+                }
+            }
+            _ => {
+                origin.answers.push_back(answer);
+                self.len += 1;
+            }
+        }
+    }
+
+    /// Applies [`model::effect::Effect::Mark`]: forgets what the origin has answers to.
+    pub fn mark(&mut self, node: NodeId, incarnation: u64, seq: u64) {
+        self.raise((node, incarnation), seq);
+        // An older life of the node has no clients left that could ask.
+        let older: Vec<_> = self.origins.range((node, 0)..(node, incarnation)).map(|(&key, _)| key).collect();
+        for key in older {
+            self.raise(key, u64::MAX);
+        }
+    }
+
+    /// Lowest sequence number an origin may still ask for.
+    pub fn floor(&self, node: NodeId, incarnation: u64) -> u64 {
+        self.origins.get(&(node, incarnation)).map_or(0, |origin| origin.floor)
+    }
+
+    fn raise(&mut self, key: (NodeId, u64), seq: u64) {
+        let origin = self.origins.entry(key).or_default();
+        if seq <= origin.floor {
+            return;
+        }
+        origin.floor = seq;
+        self.floors_changed = true;
+        while let Some(answer) = origin.answers.pop_front_if(|a| a.seq < seq) {
+            self.len -= 1;
+            if answer.stored {
+                let id = WriteId { origin: key.0, incarnation: key.1, seq: answer.seq };
+                self.dropped.push((answer.slot, id));
+            }
+        }
+    }
+
+    fn bound(&mut self) {
+        while self.len > MAX_ANSWERS {
+            let longest = self.origins.iter().max_by_key(|(key, o)| (o.answers.len(), **key));
+            let Some((&key, origin)) = longest else { return };
+            let Some(first) = origin.answers.front() else { return };
+            let seq = first.seq + 1;
+            self.raise(key, seq);
+        }
+    }
+
+    /// Shard time moved on: drops what is too old. Depends on nothing but the two times and the
+    /// window, so all replicas drop the same.
+    pub fn advance(&mut self, from: u64, to: u64) {
+        if from / SWEEP_MS == to / SWEEP_MS {
+            return;
+        }
+        let old = |origin: &Origin| {
+            origin.answers.iter().take_while(|a| a.time + MAX_AGE_MS < to).last().map(|a| a.seq + 1)
+        };
+        let raised: Vec<_> =
+            self.origins.iter().filter_map(|(&key, origin)| Some((key, old(origin)?))).collect();
+        for (key, seq) in raised {
+            self.raise(key, seq);
+        }
+    }
+
+    /// Number of answers kept.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// True without answers.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Answers that the row store does not have yet (marked as stored from now on), and those it
+    /// must forget.
+    #[allow(clippy::type_complexity)]
+    pub(crate) fn take_changes(&mut self) -> (Vec<(Slot, WriteId, Answer)>, Vec<(Slot, WriteId)>) {
+        let mut new = Vec::new();
+        for (&(node, incarnation), origin) in &mut self.origins {
+            for answer in origin.answers.iter_mut().rev().take_while(|a| !a.stored) {
+                let id = WriteId { origin: node, incarnation, seq: answer.seq };
+                new.push((answer.slot, id, answer.clone()));
+                answer.stored = true;
+            }
+        }
+        (new, std::mem::take(&mut self.dropped))
+    }
+
+    /// Floors of all origins, for the checkpoint.
+    pub(crate) fn floors(&self) -> impl Iterator<Item = (NodeId, u64, u64)> {
+        self.origins.iter().map(|(&(node, incarnation), o)| (node, incarnation, o.floor))
+    }
+
+    /// Puts an answer from the row store back.
+    pub(crate) fn load(&mut self, slot: Slot, id: WriteId, time: u64, reply: Option<&[u8]>) {
+        let answer = Answer { seq: id.seq, slot, time, reply: reply.map(Box::from), stored: true };
+        self.insert((id.origin, id.incarnation), answer);
+    }
+
+    /// Puts a floor from the row store back.
+    pub(crate) fn load_floor(&mut self, node: NodeId, incarnation: u64, floor: u64) {
+        self.origins.entry((node, incarnation)).or_default().floor = floor;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(seq: u64) -> WriteId {
+        WriteId { origin: NodeId(1), incarnation: 4, seq }
+    }
+
+    #[test]
+    fn answers_are_kept_until_the_mark_passes() {
+        let mut window = Window::default();
+        window.answered(id(7), 0, 100, Some(b":1\r\n"));
+        window.answered(id(6), 0, 100, None);
+        assert_eq!(window.seen(id(7)), Seen::Done(Some(b":1\r\n")));
+        assert_eq!(window.seen(id(6)), Seen::Done(None));
+        assert_eq!(window.seen(id(8)), Seen::New);
+        window.mark(NodeId(1), 4, 7);
+        assert_eq!(window.seen(id(6)), Seen::Forgotten);
+        assert_eq!(window.seen(id(7)), Seen::Done(Some(b":1\r\n")));
+        assert_eq!(window.len(), 1);
+    }
+
+    #[test]
+    fn what_leaves_for_lack_of_room_is_never_new_again() {
+        let mut window = Window::default();
+        for seq in 0..MAX_ANSWERS as u64 + 10 {
+            window.answered(id(seq), 0, 0, None);
+        }
+        assert_eq!(window.len(), MAX_ANSWERS);
+        assert_eq!(window.seen(id(9)), Seen::Forgotten);
+        assert_eq!(window.seen(id(10)), Seen::Done(None));
+    }
+
+    #[test]
+    fn age_and_a_new_incarnation_end_an_answer() {
+        let mut window = Window::default();
+        window.answered(id(1), 0, 1_000, None);
+        window.advance(1_000, 60_500);
+        assert_eq!(window.seen(id(1)), Seen::Done(None));
+        window.advance(69_000, 70_000);
+        assert_eq!(window.seen(id(1)), Seen::Forgotten);
+        window.answered(id(2), 0, 70_000, None);
+        window.mark(NodeId(1), 5, 1);
+        assert_eq!(window.seen(id(2)), Seen::Forgotten);
+        assert!(window.is_empty());
+    }
+}
