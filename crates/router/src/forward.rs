@@ -1,0 +1,61 @@
+//! A request whose answer is outstanding.
+
+use crate::request::{Flags, Request};
+
+/// Who waits for the answer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Target {
+    /// A place in the reply queue of a client connection.
+    Slot {
+        /// The connection.
+        conn: u64,
+        /// The place, counted from the connection's first command.
+        slot: u64,
+    },
+    /// A part of an operation over several shards.
+    Part {
+        /// The operation.
+        op: u64,
+        /// Which part of it.
+        part: u32,
+    },
+}
+
+/// One outstanding request.
+#[derive(Debug, Clone)]
+pub struct Forward {
+    /// Rising number in this life of the node; 0 until it is first handed to a leader.
+    pub seq: u64,
+    /// Who waits.
+    pub target: Target,
+    /// What is to be executed.
+    pub request: Request,
+    /// Slot of the first key.
+    pub slot: u16,
+    /// Monotonic ms after which the client gets an error.
+    pub deadline_ms: u64,
+    /// Order of execution on this node while it led; keeps reruns in the order of their connection.
+    pub order: u64,
+}
+
+impl Forward {
+    /// A request that no leader has seen yet.
+    pub fn new(target: Target, request: Request, slot: u16, deadline_ms: u64) -> Forward {
+        Forward { seq: 0, target, request, slot, deadline_ms, order: u64::MAX }
+    }
+
+    /// True when a leader may have executed it.
+    pub fn may_have_run(&self) -> bool {
+        self.seq != 0
+    }
+
+    /// True when it may change rows.
+    pub fn is_write(&self) -> bool {
+        self.request.flags().has(Flags::WRITE)
+    }
+
+    /// Bytes of memory, about.
+    pub fn memory(&self) -> usize {
+        size_of::<Forward>() + self.request.bytes().len()
+    }
+}

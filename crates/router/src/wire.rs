@@ -1,0 +1,137 @@
+//! Requests and answers between nodes, as sections of a peer frame.
+
+use model::varint::{DecodeError, Reader, put_bytes, put_u64};
+use model::{GroupId, Index, Term};
+
+/// A request from the node that a client is connected to, to the node that leads the shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ForwardFrame<'a> {
+    /// The group of the shard.
+    pub group: GroupId,
+    /// The attempt it belongs to.
+    pub attempt: u64,
+    /// Its number.
+    pub seq: u64,
+    /// All numbers below are answered.
+    pub low_water: u64,
+    /// Slot of its first key.
+    pub slot: u16,
+    /// The encoded [`crate::Request`].
+    pub request: &'a [u8],
+}
+
+/// What became of a forwarded request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Executed; the reply follows.
+    Done,
+    /// Not executed: this node does not lead the shard, or not yet.
+    NotLeader,
+    /// Executed before, but the reply was too long to keep.
+    ReplyNotKept,
+    /// It may have been executed; the window does not reach back that far.
+    Forgotten,
+    /// Not executed: the shard does not own this slot of the keyspace now; look at the map again.
+    NotOwner,
+}
+
+/// The answer to a [`ForwardFrame`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnswerFrame<'a> {
+    /// The group of the shard.
+    pub group: GroupId,
+    /// The attempt of the request.
+    pub attempt: u64,
+    /// The request's number.
+    pub seq: u64,
+    /// What became of it.
+    pub status: Status,
+    /// Term and index that hold the write, 0 and 0 for a read: what WAIT asks about.
+    pub written: (Term, Index),
+    /// The encoded reply.
+    pub reply: &'a [u8],
+}
+
+impl<'a> ForwardFrame<'a> {
+    /// Appends the section's content.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        put_u64(out, u64::from(self.group.0));
+        put_u64(out, self.attempt);
+        put_u64(out, self.seq);
+        put_u64(out, self.low_water);
+        put_u64(out, u64::from(self.slot));
+        put_bytes(out, self.request);
+    }
+
+    /// Reads a section's content.
+    ///
+    /// # Errors
+    /// Bytes that are no such section.
+    pub fn decode(r: &mut Reader<'a>) -> Result<ForwardFrame<'a>, DecodeError> {
+        Ok(ForwardFrame {
+            group: read_group(r)?,
+            attempt: r.u64()?,
+            seq: r.u64()?,
+            low_water: r.u64()?,
+            slot: u16::try_from(r.u64()?).map_err(|_| DecodeError::Malformed("slot"))?,
+            request: r.bytes()?,
+        })
+    }
+}
+
+impl<'a> AnswerFrame<'a> {
+    /// Appends the section's content.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        put_u64(out, u64::from(self.group.0));
+        put_u64(out, self.attempt);
+        put_u64(out, self.seq);
+        out.push(self.status as u8);
+        put_u64(out, self.written.0);
+        put_u64(out, self.written.1);
+        put_bytes(out, self.reply);
+    }
+
+    /// Reads a section's content.
+    ///
+    /// # Errors
+    /// Bytes that are no such section.
+    pub fn decode(r: &mut Reader<'a>) -> Result<AnswerFrame<'a>, DecodeError> {
+        let (group, attempt, seq) = (read_group(r)?, r.u64()?, r.u64()?);
+        let status = match r.u8()? {
+            0 => Status::Done,
+            1 => Status::NotLeader,
+            2 => Status::ReplyNotKept,
+            3 => Status::Forgotten,
+            4 => Status::NotOwner,
+            _ => return Err(DecodeError::Malformed("status")),
+        };
+        Ok(AnswerFrame { group, attempt, seq, status, written: (r.u64()?, r.u64()?), reply: r.bytes()? })
+    }
+}
+
+fn read_group(r: &mut Reader<'_>) -> Result<GroupId, DecodeError> {
+    u32::try_from(r.u64()?).map(GroupId).map_err(|_| DecodeError::Malformed("group"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sections_round_trip() {
+        let forward =
+            ForwardFrame { group: GroupId(3), attempt: 2, seq: 900, low_water: 800, slot: 77, request: b"r" };
+        let mut out = Vec::new();
+        forward.encode(&mut out);
+        assert_eq!(ForwardFrame::decode(&mut Reader::new(&out)), Ok(forward));
+        for status in
+            [Status::Done, Status::NotLeader, Status::ReplyNotKept, Status::Forgotten, Status::NotOwner]
+        {
+            let answer =
+                AnswerFrame { group: GroupId(3), attempt: 2, seq: 9, status, written: (1, 2), reply: b"+OK" };
+            out.clear();
+            answer.encode(&mut out);
+            assert_eq!(AnswerFrame::decode(&mut Reader::new(&out)), Ok(answer));
+        }
+    }
+}
