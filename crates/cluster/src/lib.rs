@@ -1,1 +1,22 @@
-//! See ARCHITECTURE.md.
+//! The control plane: members, cluster map, node health, and the status that is made of them.
+//!
+//! Pure state machines, bytes in and bytes out; only the data folder's identity touches the disk,
+//! through [`env::Disk`].
+
+pub mod formation;
+pub mod handshake;
+pub mod health;
+pub mod heartbeat;
+mod hex;
+pub mod identity;
+pub mod map;
+pub mod peer;
+pub mod status;
+
+pub use formation::{Admission, Formation, Forming, Joiner};
+pub use handshake::{Established, Gate, Handshake, Known, Local, News, Progress, Purpose, State};
+pub use health::PeerHealth;
+pub use heartbeat::{GroupBeat, Heartbeat, NodeReport};
+pub use identity::{ClusterId, Folder, FolderError, Secret, Start};
+pub use map::{ClusterMap, KeyspaceLayout, Member, Placement, ShardInfo, ShardLayout};
+pub use peer::{Addresses, Boot, JoinToken, Peer};

@@ -1,0 +1,201 @@
+//! What `EVERSTORE STATUS` answers: the state of the cluster as one node sees it, as JSON.
+//!
+//! The structs are the schema, for the node that fills them and for the command line that reads them.
+//! A reader ignores fields it does not know, and every field that an older node may lack has a
+//! default, so that nodes of different versions can be asked by one program.
+
+pub mod diagnose;
+
+use serde::{Deserialize, Serialize};
+
+pub use diagnose::{Problem, Severity, diagnose, exit_code};
+
+/// Version of this schema; raised only when a field changes its meaning.
+pub const SCHEMA: u32 = 1;
+
+/// The whole answer.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Status {
+    /// [`SCHEMA`] of the node that answered.
+    pub schema: u32,
+    /// Cluster id in hexadecimal; empty before it is known.
+    pub cluster_id: String,
+    /// Epoch of the cluster map.
+    pub epoch: u64,
+    /// Id of the node that answered.
+    pub answered_by: u64,
+    /// Replicas that each shard should have.
+    pub replicas_wanted: u32,
+    /// Present while the cluster waits for its first nodes.
+    pub forming: Option<Forming>,
+    /// Members in the order of their ids.
+    pub nodes: Vec<NodeStatus>,
+    /// All groups that hold data, in the order of their ids.
+    pub shards: Vec<ShardStatus>,
+    /// The meta group, which holds members, map and keyspace options.
+    pub meta: Option<ShardStatus>,
+    /// All keyspaces in the order of their numbers, also those without keys.
+    pub keyspaces: Vec<KeyspaceStatus>,
+    /// What is wrong; filled by [`diagnose`] on the node that answers.
+    pub problems: Vec<Problem>,
+}
+
+/// A cluster that is not complete yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forming {
+    /// Nodes that have joined.
+    pub joined: u32,
+    /// Nodes that must have joined before the cluster starts.
+    pub needed: u32,
+}
+
+/// One member.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NodeStatus {
+    /// Node id.
+    pub id: u64,
+    /// `HOST:PORT` for Redis clients.
+    pub redis_address: String,
+    /// `HOST:PORT` for other nodes.
+    pub peer_address: String,
+    /// `HOST:PORT` of the admin port, empty if it is off.
+    pub admin_address: String,
+    /// Whether the node that answers hears from it.
+    pub state: NodeState,
+    /// Version of the program.
+    pub version: String,
+    /// Operating system's id of the process; 0 if not known.
+    pub pid: u32,
+    /// Milliseconds since the process started.
+    pub uptime_ms: u64,
+    /// Shards this node leads.
+    pub leaders: u32,
+    /// Shards this node holds a replica of, those it leads included.
+    pub replicas: u32,
+    /// Time of one log sync, median of the last minute, µs; 0 if there was none.
+    pub sync_p50_us: u64,
+    /// Time of one log sync, 99th percentile of the last minute, µs; 0 if there was none.
+    pub sync_p99_us: u64,
+    /// Connected Redis clients.
+    pub clients: u32,
+    /// Resident memory in bytes.
+    pub rss_bytes: u64,
+    /// Bytes of log that are kept.
+    pub log_bytes: u64,
+}
+
+/// Whether a node is heard from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum NodeState {
+    /// Heard from within the failure detector's bound, or the node that answers itself.
+    Up,
+    /// Was heard from, and is not any more.
+    Unreachable {
+        /// Milliseconds since it was last heard from.
+        since_ms: u64,
+    },
+    /// A member that the node that answers has not heard from since its own start.
+    #[default]
+    NeverSeen,
+}
+
+impl NodeState {
+    /// Whether the node is heard from.
+    pub fn is_up(self) -> bool {
+        self == NodeState::Up
+    }
+}
+
+/// One shard (or the meta group).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ShardStatus {
+    /// Shard id; meaningless for the meta group.
+    pub id: u16,
+    /// Raft group id.
+    pub group: u32,
+    /// Number of hash slots of spread keyspaces.
+    pub slots: u32,
+    /// Node id of the leader, if one is known.
+    pub leader: Option<u64>,
+    /// Current term.
+    pub term: u64,
+    /// Highest committed index.
+    pub commit: u64,
+    /// All replicas in the order of their nodes.
+    pub replicas: Vec<ReplicaStatus>,
+}
+
+/// One replica of a shard.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ReplicaStatus {
+    /// The node that holds it.
+    pub node: u64,
+    /// Its role.
+    pub role: ReplicaRole,
+    /// Highest index the leader knows to be on this replica's disk; 0 if the leader was not asked.
+    pub matched: u64,
+    /// Highest index applied on the replica; 0 if not known.
+    pub applied: u64,
+    /// Entries it lacks, as the leader knows.
+    pub lag: u64,
+    /// How it follows: `replicate`, `probe`, `snapshot`; empty if not known.
+    pub state: String,
+}
+
+/// Role of a replica.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplicaRole {
+    /// Takes the writes of its shard.
+    Leader,
+    /// Votes and applies.
+    #[default]
+    Follower,
+    /// Applies, does not vote.
+    Learner,
+}
+
+/// One keyspace.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct KeyspaceStatus {
+    /// Its number, as in `SELECT n`.
+    pub n: u16,
+    /// `spread` or `single`.
+    pub layout: String,
+    /// The shard that holds all of it, if its layout is `single`.
+    pub shard: Option<u16>,
+    /// Keys it holds.
+    pub keys: u64,
+    /// Keys that expire.
+    pub expires: u64,
+}
+
+impl Status {
+    /// The node with this id.
+    pub fn node(&self, id: u64) -> Option<&NodeStatus> {
+        self.nodes.iter().find(|node| node.id == id)
+    }
+
+    /// Whether the node with this id is a member that is heard from.
+    pub fn is_up(&self, id: u64) -> bool {
+        self.node(id).is_some_and(|node| node.state.is_up())
+    }
+}
+
+impl ShardStatus {
+    /// Voters of the group.
+    pub fn voters(&self) -> impl Iterator<Item = &ReplicaStatus> {
+        self.replicas.iter().filter(|replica| replica.role != ReplicaRole::Learner)
+    }
+
+    /// Voters that must be reachable for a write: a majority.
+    pub fn needed(&self) -> usize {
+        self.voters().count() / 2 + 1
+    }
+}

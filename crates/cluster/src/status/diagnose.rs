@@ -1,0 +1,210 @@
+//! From the state of the cluster to what is wrong, in plain words.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{NodeState, ShardStatus, Status};
+
+/// A follower this many entries behind its leader is reported.
+pub const LAG_WORTH_A_WORD: u64 = 100_000;
+/// Log syncs slower than this at the 99th percentile are reported, µs.
+pub const SLOW_SYNC_US: u64 = 200_000;
+/// Most shards that one sentence names.
+const NAMED_SHARDS: usize = 8;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Worth knowing; everything promised is kept.
+    Note,
+    /// Works, but with fewer replicas or slower than it should.
+    Degraded,
+    /// Some data cannot be written or read now.
+    Unavailable,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// How bad it is.
+    pub severity: Severity,
+    /// One sentence for a person.
+    pub text: String,
+}
+
+/// Everything that is wrong, worst first. Pure: the same state gives the same words.
+pub fn diagnose(status: &Status) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if let Some(forming) = status.forming {
+        problems.push(Problem {
+            severity: Severity::Unavailable,
+            text: format!("forming: {} of {} nodes", forming.joined, forming.needed),
+        });
+        return problems;
+    }
+    shards_without_majority(status, &mut problems);
+    shards_without_leader(status, &mut problems);
+    absent_nodes(status, &mut problems);
+    lagging_replicas(status, &mut problems);
+    slow_disks(status, &mut problems);
+    if status.replicas_wanted == 1 {
+        problems
+            .push(Problem { severity: Severity::Note, text: "replicas = 1: nothing is replicated".into() });
+    }
+    problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
+    problems
+}
+
+/// 0 healthy, 1 degraded, 2 unavailable. A note alone is healthy.
+pub fn exit_code(problems: &[Problem]) -> u8 {
+    match problems.iter().map(|problem| problem.severity).max() {
+        Some(Severity::Unavailable) => 2,
+        Some(Severity::Degraded) => 1,
+        Some(Severity::Note) | None => 0,
+    }
+}
+
+fn groups(status: &Status) -> impl Iterator<Item = (String, &ShardStatus)> {
+    let meta = status.meta.iter().map(|meta| ("meta group".to_string(), meta));
+    let shards = status.shards.iter().map(|shard| (format!("shard {}", shard.id), shard));
+    meta.chain(shards)
+}
+
+fn reachable(status: &Status, shard: &ShardStatus) -> usize {
+    shard.voters().filter(|replica| status.is_up(replica.node)).count()
+}
+
+fn has_majority(status: &Status, shard: &ShardStatus) -> bool {
+    reachable(status, shard) >= shard.needed()
+}
+
+/// Groups in the same plight share a sentence: sixteen shards must not fill the screen.
+fn shards_without_majority(status: &Status, problems: &mut Vec<Problem>) {
+    let mut plights: BTreeMap<(usize, usize, usize), Vec<String>> = BTreeMap::new();
+    for (name, shard) in groups(status).filter(|(_, shard)| !has_majority(status, shard)) {
+        let plight = (reachable(status, shard), shard.voters().count(), shard.needed());
+        plights.entry(plight).or_default().push(name);
+    }
+    for ((reachable, total, needed), names) in plights {
+        problems.push(Problem {
+            severity: Severity::Unavailable,
+            text: format!(
+                "{}: {reachable} of {total} replicas reachable, {needed} needed; writes wait",
+                listed(&names)
+            ),
+        });
+    }
+}
+
+fn shards_without_leader(status: &Status, problems: &mut Vec<Problem>) {
+    let leaderless = |shard: &ShardStatus| {
+        has_majority(status, shard) && shard.leader.is_none_or(|leader| !status.is_up(leader))
+    };
+    let names: Vec<String> =
+        groups(status).filter(|(_, shard)| leaderless(shard)).map(|(name, _)| name).collect();
+    if !names.is_empty() {
+        let verb = if names.len() == 1 { "has" } else { "have" };
+        problems.push(Problem {
+            severity: Severity::Unavailable,
+            text: format!("{} {verb} no leader", listed(&names)),
+        });
+    }
+}
+
+fn absent_nodes(status: &Status, problems: &mut Vec<Problem>) {
+    for node in &status.nodes {
+        let silence = match node.state {
+            NodeState::Up => continue,
+            NodeState::Unreachable { since_ms } => format!("unreachable since {}", span(since_ms)),
+            NodeState::NeverSeen => "not seen since this node's start".to_string(),
+        };
+        problems.push(Problem {
+            severity: Severity::Degraded,
+            text: format!("node {} {silence}; {}", node.id, consequence(status, node.id)),
+        });
+    }
+}
+
+/// What the absence of one node means for the shards it holds replicas of.
+fn consequence(status: &Status, node: u64) -> String {
+    let held: Vec<&ShardStatus> = status
+        .shards
+        .iter()
+        .filter(|shard| shard.replicas.iter().any(|replica| replica.node == node))
+        .collect();
+    let worst = held.iter().min_by_key(|shard| reachable(status, shard));
+    let Some(worst) = worst else {
+        return "it holds no replicas".into();
+    };
+    let (reachable, total) = (reachable(status, worst), worst.voters().count());
+    let broken = held.iter().filter(|shard| !has_majority(status, shard)).count();
+    let (all, has) = match held.as_slice() {
+        _ if held.len() == status.shards.len() => ("all shards".to_string(), "have"),
+        [one] => (format!("shard {}", one.id), "has"),
+        many => (format!("its {} shards", many.len()), "have"),
+    };
+    match broken {
+        0 => format!("{all} still {has} {reachable} of {total} replicas"),
+        n if n == held.len() => format!("{all} {has} only {reachable} of {total} replicas"),
+        n => format!("{n} of {} shards have lost their majority", held.len()),
+    }
+}
+
+fn lagging_replicas(status: &Status, problems: &mut Vec<Problem>) {
+    for (name, shard) in groups(status) {
+        for replica in shard.replicas.iter().filter(|replica| status.is_up(replica.node)) {
+            if replica.lag < LAG_WORTH_A_WORD && replica.state != "snapshot" {
+                continue;
+            }
+            let how = if replica.state == "snapshot" { " and receives a snapshot" } else { "" };
+            problems.push(Problem {
+                severity: Severity::Degraded,
+                text: format!("{name}: node {} is {} entries behind{how}", replica.node, replica.lag),
+            });
+        }
+    }
+}
+
+fn slow_disks(status: &Status, problems: &mut Vec<Problem>) {
+    for node in status.nodes.iter().filter(|node| node.sync_p99_us > SLOW_SYNC_US) {
+        problems.push(Problem {
+            severity: Severity::Degraded,
+            text: format!(
+                "node {}: slow disk, a log sync takes {} ms at the 99th percentile",
+                node.id,
+                node.sync_p99_us / 1000
+            ),
+        });
+    }
+}
+
+/// `shard 4`, `shards 1, 4 and 7`, `16 shards`; groups of other kinds by name.
+fn listed(names: &[String]) -> String {
+    let (shards, others): (Vec<&String>, Vec<&String>) =
+        names.iter().partition(|name| name.starts_with("shard "));
+    let ids: Vec<&str> = shards.iter().filter_map(|name| name.strip_prefix("shard ")).collect();
+    let shards = match ids.as_slice() {
+        [] => None,
+        [one] => Some(format!("shard {one}")),
+        many if many.len() > NAMED_SHARDS => Some(format!("{} shards", many.len())),
+        [first @ .., last] => Some(format!("shards {} and {last}", first.join(", "))),
+    };
+    let parts: Vec<String> = others.into_iter().cloned().chain(shards).collect();
+    parts.join(" and ")
+}
+
+/// `12 s`, `3 min`, `2 h`: as exact as a person needs.
+pub fn span(ms: u64) -> String {
+    match ms / 1000 {
+        0 => format!("{ms} ms"),
+        s @ 1..=119 => format!("{s} s"),
+        s @ 120..=7199 => format!("{} min", s / 60),
+        s @ 7200..=172_799 => format!("{} h", s / 3600),
+        s => format!("{} days", s / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+use super::super::{Forming, KeyspaceStatus, NodeStatus, ReplicaRole, ReplicaStatus, SCHEMA};
+use super::*;
+
+/// A healthy cluster of three nodes; node `1 + id % 3` leads shard `id`.
+fn healthy(shards: u16) -> Status {
+    let group = |id: u16, group: u32| {
+        let leader = 1 + u64::from(id) % 3;
+        let replica = |node| ReplicaStatus {
+            node,
+            role: if node == leader { ReplicaRole::Leader } else { ReplicaRole::Follower },
+            matched: 10,
+            applied: 10,
+            lag: 0,
+            state: "replicate".into(),
+        };
+        ShardStatus {
+            id,
+            group,
+            slots: 16384 / u32::from(shards),
+            leader: Some(leader),
+            term: 2,
+            commit: 10,
+            replicas: (1..=3).map(replica).collect(),
+        }
+    };
+    Status {
+        schema: SCHEMA,
+        cluster_id: "c0ffee".into(),
+        epoch: 1,
+        answered_by: 1,
+        replicas_wanted: 3,
+        nodes: (1..=3).map(|id| NodeStatus { id, state: NodeState::Up, ..NodeStatus::default() }).collect(),
+        shards: (0..shards).map(|id| group(id, u32::from(id) + 1)).collect(),
+        meta: Some(group(0, 0)),
+        keyspaces: vec![KeyspaceStatus { layout: "spread".into(), ..KeyspaceStatus::default() }],
+        ..Status::default()
+    }
+}
+
+/// The node falls silent; its leaders move to node 1 if `moved`.
+fn silence(status: &mut Status, id: u64, moved: bool) {
+    status.nodes[id as usize - 1].state = NodeState::Unreachable { since_ms: 12_345 };
+    for shard in status.shards.iter_mut().chain(&mut status.meta) {
+        if moved && shard.leader == Some(id) {
+            shard.leader = Some(1);
+        }
+    }
+}
+
+fn texts(status: &Status) -> Vec<String> {
+    diagnose(status).into_iter().map(|problem| problem.text).collect()
+}
+
+#[test]
+fn a_healthy_cluster_has_no_problems() {
+    let status = healthy(16);
+    assert_eq!(diagnose(&status), vec![]);
+    assert_eq!(exit_code(&diagnose(&status)), 0);
+}
+
+#[test]
+fn one_silent_node_degrades() {
+    let mut status = healthy(16);
+    silence(&mut status, 3, true);
+    assert_eq!(texts(&status), ["node 3 unreachable since 12 s; all shards still have 2 of 3 replicas"]);
+    assert_eq!(exit_code(&diagnose(&status)), 1);
+}
+
+#[test]
+fn shards_led_by_a_silent_node_have_no_leader() {
+    let mut status = healthy(16);
+    silence(&mut status, 2, false);
+    assert_eq!(texts(&status)[0], "shards 1, 4, 7, 10 and 13 have no leader");
+    assert_eq!(exit_code(&diagnose(&status)), 2);
+    let mut status = healthy(5);
+    status.shards[4].leader = None;
+    assert_eq!(texts(&status), ["shard 4 has no leader"]);
+}
+
+#[test]
+fn two_silent_nodes_stop_the_writes() {
+    let mut status = healthy(5);
+    silence(&mut status, 2, true);
+    silence(&mut status, 3, true);
+    assert_eq!(
+        texts(&status),
+        [
+            "meta group and shards 0, 1, 2, 3 and 4: 1 of 3 replicas reachable, 2 needed; writes wait",
+            "node 2 unreachable since 12 s; all shards have only 1 of 3 replicas",
+            "node 3 unreachable since 12 s; all shards have only 1 of 3 replicas",
+        ]
+    );
+    assert_eq!(exit_code(&diagnose(&status)), 2);
+    let mut many = healthy(16);
+    silence(&mut many, 2, true);
+    silence(&mut many, 3, true);
+    assert!(texts(&many)[0].starts_with("meta group and 16 shards: 1 of 3"));
+}
+
+#[test]
+fn a_single_shard_without_majority_is_named() {
+    let mut status = healthy(5);
+    status.nodes.push(NodeStatus { id: 4, state: NodeState::NeverSeen, ..NodeStatus::default() });
+    status.nodes.push(NodeStatus { id: 5, state: NodeState::NeverSeen, ..NodeStatus::default() });
+    status.shards[4].replicas[1].node = 4;
+    status.shards[4].replicas[2].node = 5;
+    let texts = texts(&status);
+    assert_eq!(texts[0], "shard 4: 1 of 3 replicas reachable, 2 needed; writes wait");
+    assert_eq!(texts[1], "node 4 not seen since this node's start; shard 4 has only 1 of 3 replicas");
+}
+
+#[test]
+fn forming_hides_everything_else() {
+    let mut status = healthy(16);
+    status.forming = Some(Forming { joined: 1, needed: 3 });
+    silence(&mut status, 2, false);
+    assert_eq!(texts(&status), ["forming: 1 of 3 nodes"]);
+    assert_eq!(exit_code(&diagnose(&status)), 2);
+}
+
+#[test]
+fn without_replication_it_says_so_and_is_healthy() {
+    let mut status = healthy(1);
+    status.replicas_wanted = 1;
+    status.nodes.truncate(1);
+    for shard in status.shards.iter_mut().chain(&mut status.meta) {
+        shard.leader = Some(1);
+        shard.replicas.truncate(1);
+    }
+    assert_eq!(texts(&status), ["replicas = 1: nothing is replicated"]);
+    assert_eq!(exit_code(&diagnose(&status)), 0);
+}
+
+#[test]
+fn lag_and_slow_disks_are_told() {
+    let mut status = healthy(2);
+    status.shards[1].replicas[2].lag = LAG_WORTH_A_WORD;
+    status.shards[1].replicas[2].state = "snapshot".into();
+    status.nodes[0].sync_p99_us = SLOW_SYNC_US + 1;
+    assert_eq!(
+        texts(&status),
+        [
+            "shard 1: node 3 is 100000 entries behind and receives a snapshot",
+            "node 1: slow disk, a log sync takes 200 ms at the 99th percentile",
+        ]
+    );
+}
+
+#[test]
+fn json_of_another_version_is_read() {
+    let newer = r#"{"schema":1,"new_field":true,"nodes":[{"id":1,"state":{"state":"up"}},
+        {"id":2,"state":{"state":"unreachable","since_ms":5}}]}"#;
+    let status: Status = serde_json::from_str(newer).expect("readable");
+    assert!(status.is_up(1) && !status.is_up(2) && !status.is_up(3));
+    let text = serde_json::to_string(&healthy(3)).expect("json");
+    assert_eq!(serde_json::from_str::<Status>(&text).expect("round trip"), healthy(3));
+}
+
+#[test]
+fn spans_are_short() {
+    let shown: Vec<String> = [900, 12_000, 300_000, 10_800_000, 432_000_000].map(span).into();
+    assert_eq!(shown, ["900 ms", "12 s", "5 min", "3 h", "5 days"]);
+}

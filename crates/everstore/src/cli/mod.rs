@@ -1,0 +1,144 @@
+//! The command line: what a person types, and where it goes.
+
+pub mod client;
+mod config;
+mod demo;
+mod error;
+mod keyspace;
+mod parent;
+mod render;
+mod status;
+mod switchover;
+mod table;
+mod target;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use error::CliError;
+
+use crate::config::ConfigFlags;
+
+const EXAMPLES: &str = "\
+Examples:
+  everstore demo                                  three nodes on this machine, ports 7001-7003
+  everstore status --watch                        what the cluster does, redrawn every second
+  everstore serve --bootstrap --dir /srv/node-1   first node of a real cluster
+  everstore config --print-default                a file with every key explained";
+
+/// A highly available data store: Redis clients use it, and no acknowledged write is lost.
+#[derive(Debug, Parser)]
+#[command(name = "everstore", version, after_help = EXAMPLES, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run one node in the foreground.
+    Serve(ServeArgs),
+    /// Start a whole cluster on this machine, to try it.
+    Demo(demo::DemoArgs),
+    /// Show nodes, shards and keyspaces, and what is wrong; exit 0 healthy, 1 degraded, 2 unavailable.
+    Status(status::StatusArgs),
+    /// Move leadership away from a node, or of one shard, without losing a write.
+    Switchover(switchover::SwitchoverArgs),
+    /// Show keyspaces and choose their layout.
+    Keyspace(keyspace::KeyspaceArgs),
+    /// Show the effective configuration and where each value came from.
+    Config(config::ConfigArgs),
+    /// Print the version.
+    Version,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  everstore serve --bootstrap --replicas 1                          one node, nothing replicated
+  everstore serve --bootstrap --dir n1                              first of three nodes
+  everstore serve --dir n2 --port 6479 --join 127.0.0.1:16379 --secret-file n1/secret")]
+struct ServeArgs {
+    #[command(flatten)]
+    flags: ConfigFlags,
+    /// Stop cleanly when standard input closes; for a node whose starter holds the other end.
+    #[arg(long, hide = true)]
+    stop_with_stdin: bool,
+}
+
+/// Runs the command of this process's arguments. Errors go to standard error in one line.
+pub fn run() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Serve(args) => serve(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Switchover(args) => switchover::run(&args),
+        Command::Keyspace(args) => keyspace::run(&args),
+        Command::Config(args) => config::run(&args),
+        Command::Version => {
+            println!("everstore {}", env!("CARGO_PKG_VERSION"));
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("everstore: {error}");
+        error.exit_code()
+    })
+}
+
+fn serve(args: &ServeArgs) -> Result<ExitCode, CliError> {
+    let effective = args.flags.load()?;
+    if args.stop_with_stdin {
+        parent::stop_when_stdin_closes();
+    }
+    crate::serve::run(effective).map_err(|error| CliError::Usage(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent_and_every_command_has_an_example() {
+        Cli::command().debug_assert();
+        for command in Cli::command().get_subcommands() {
+            let name = command.get_name();
+            if name != "version" {
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.contains(&format!("everstore {name}")), "{name} shows an example");
+            }
+        }
+    }
+
+    #[test]
+    fn serve_takes_every_key_as_a_flag() {
+        let cli = Cli::try_parse_from([
+            "everstore",
+            "serve",
+            "--port",
+            "7001",
+            "--bootstrap",
+            "--slowlog-log-slower-than",
+            "-1",
+        ])
+        .expect("valid flags");
+        let Command::Serve(args) = cli.command else { panic!("serve was asked for") };
+        let effective = crate::config::Effective::load(&args.flags.given, &[], None).expect("valid");
+        let config = effective.config();
+        assert_eq!((config.port, config.bootstrap, config.slowlog_log_slower_than), (7001, true, -1));
+    }
+
+    #[test]
+    fn an_unknown_flag_is_refused_with_a_suggestion() {
+        let error = Cli::try_parse_from(["everstore", "serve", "--peerport", "1"]).expect_err("unknown flag");
+        assert!(error.to_string().contains("--peer-port"), "{error}");
+    }
+
+    #[test]
+    fn the_secret_is_not_a_flag() {
+        assert!(Cli::try_parse_from(["everstore", "serve", "--secret", "x"]).is_err());
+    }
+}

@@ -1,0 +1,247 @@
+//! The status as a person reads it: what is wrong first, then nodes, shards, keyspaces.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use cluster::status::diagnose::span;
+use cluster::status::{
+    KeyspaceStatus, NodeState, NodeStatus, Problem, ReplicaRole, Severity, ShardStatus, Status, exit_code,
+};
+
+use super::table::Table;
+
+/// The whole page.
+pub fn page(status: &Status, problems: &[Problem]) -> String {
+    let mut out = headline(status, problems);
+    for problem in problems {
+        let mark = match problem.severity {
+            Severity::Note => "note",
+            Severity::Degraded => "degraded",
+            Severity::Unavailable => "UNAVAILABLE",
+        };
+        let _ = writeln!(out, "  {mark}: {}", problem.text);
+    }
+    let _ = write!(out, "\n{}", nodes(&status.nodes));
+    if !status.shards.is_empty() {
+        let _ = write!(out, "\n{}", shards(status));
+    }
+    let used: Vec<&KeyspaceStatus> = status.keyspaces.iter().filter(|k| k.keys > 0 || k.n == 0).collect();
+    if !used.is_empty() {
+        let _ = write!(out, "\n{}", keyspaces(&used));
+    }
+    out
+}
+
+fn headline(status: &Status, problems: &[Problem]) -> String {
+    let health = match exit_code(problems) {
+        0 => "healthy",
+        1 => "degraded",
+        _ => "unavailable",
+    };
+    let up = status.nodes.iter().filter(|node| node.state.is_up()).count();
+    let id = if status.cluster_id.is_empty() { "(no id yet)" } else { &status.cluster_id };
+    format!(
+        "cluster {id}: {health}; {up} of {} nodes up, {} shards with {} replicas\n",
+        status.nodes.len(),
+        status.shards.len(),
+        status.replicas_wanted,
+    )
+}
+
+fn nodes(nodes: &[NodeStatus]) -> String {
+    let mut table = Table::new(&[
+        ">NODE",
+        "REDIS",
+        "PEER",
+        "STATE",
+        "VERSION",
+        ">UP",
+        ">LEADS",
+        ">REPLICAS",
+        ">SYNC p50/p99",
+        ">CLIENTS",
+        ">MEMORY",
+        ">LOG",
+    ]);
+    for node in nodes {
+        let known = node.state.is_up();
+        let if_known = |text: String| if known { text } else { "-".into() };
+        table.row([
+            node.id.to_string(),
+            node.redis_address.clone(),
+            node.peer_address.clone(),
+            match node.state {
+                NodeState::Up => "up".into(),
+                NodeState::Unreachable { since_ms } => format!("unreachable {}", span(since_ms)),
+                NodeState::NeverSeen => "never seen".into(),
+            },
+            node.version.clone(),
+            if_known(span(node.uptime_ms)),
+            node.leaders.to_string(),
+            node.replicas.to_string(),
+            if_known(latency(node)),
+            if_known(node.clients.to_string()),
+            if_known(bytes(node.rss_bytes)),
+            if_known(bytes(node.log_bytes)),
+        ]);
+    }
+    table.render()
+}
+
+fn latency(node: &NodeStatus) -> String {
+    let ms = |us: u64| format!("{}.{:02}", us / 1000, us % 1000 / 10);
+    if node.sync_p99_us == 0 {
+        return "-".into();
+    }
+    format!("{}/{} ms", ms(node.sync_p50_us), ms(node.sync_p99_us))
+}
+
+fn shards(status: &Status) -> String {
+    let mut table =
+        Table::new(&[">SHARD", ">SLOTS", "LEADER", "FOLLOWERS", ">TERM", ">COMMIT", ">WORST LAG"]);
+    let meta = status.meta.iter().map(|meta| ("meta".to_string(), meta));
+    let shards = status.shards.iter().map(|shard| (shard.id.to_string(), shard));
+    for (name, shard) in meta.chain(shards) {
+        let lag = shard.replicas.iter().map(|replica| replica.lag).max().unwrap_or(0);
+        table.row([
+            name.clone(),
+            if name == "meta" { "-".into() } else { shard.slots.to_string() },
+            shard.leader.map_or_else(|| "none".into(), |id| format!("node {id}")),
+            followers(status, shard),
+            shard.term.to_string(),
+            shard.commit.to_string(),
+            lag.to_string(),
+        ]);
+    }
+    table.render()
+}
+
+/// `2, 3`; a replica on a node that is not heard from is marked.
+fn followers(status: &Status, shard: &ShardStatus) -> String {
+    let followers = shard.replicas.iter().filter(|replica| Some(replica.node) != shard.leader);
+    let shown: Vec<String> = followers
+        .map(|replica| {
+            let mut text = replica.node.to_string();
+            if replica.role == ReplicaRole::Learner {
+                text.push_str(" learner");
+            }
+            if !status.is_up(replica.node) {
+                text.push_str(" (away)");
+            }
+            text
+        })
+        .collect();
+    shown.join(", ")
+}
+
+/// Keyspaces as a table; also what `everstore keyspace list` prints.
+pub fn keyspaces(keyspaces: &[&KeyspaceStatus]) -> String {
+    let mut table = Table::new(&[">KEYSPACE", "LAYOUT", "SHARD", ">KEYS", ">EXPIRING"]);
+    for keyspace in keyspaces {
+        table.row([
+            keyspace.n.to_string(),
+            keyspace.layout.clone(),
+            keyspace.shard.map_or_else(|| "all".into(), |shard| shard.to_string()),
+            keyspace.keys.to_string(),
+            keyspace.expires.to_string(),
+        ]);
+    }
+    table.render()
+}
+
+/// `1.2 MiB`: three digits are enough for a person.
+pub fn bytes(n: u64) -> String {
+    let units = BTreeMap::from([(10, "KiB"), (20, "MiB"), (30, "GiB"), (40, "TiB")]);
+    let unit = units.iter().rev().find(|(shift, _)| n >> **shift > 0);
+    match unit {
+        None => format!("{n} B"),
+        Some((shift, name)) => {
+            let tenths = (u128::from(n) * 10) >> shift;
+            if tenths >= 1000 {
+                format!("{} {name}", tenths / 10)
+            } else {
+                format!("{}.{} {name}", tenths / 10, tenths % 10)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cluster::status::{ReplicaStatus, diagnose};
+
+    use super::*;
+
+    fn node(id: u64, state: NodeState) -> NodeStatus {
+        NodeStatus {
+            id,
+            redis_address: format!("127.0.0.1:700{id}"),
+            peer_address: format!("127.0.0.1:710{id}"),
+            state,
+            version: "0.1.0".into(),
+            uptime_ms: 65_000,
+            leaders: 1,
+            replicas: 2,
+            sync_p50_us: 130,
+            sync_p99_us: 1_240,
+            clients: 12,
+            rss_bytes: 31 << 20,
+            log_bytes: 128 << 20,
+            ..NodeStatus::default()
+        }
+    }
+
+    fn shard(id: u16, leader: u64) -> ShardStatus {
+        let replica = |node| ReplicaStatus { node, ..ReplicaStatus::default() };
+        ShardStatus {
+            id,
+            slots: 8192,
+            leader: Some(leader),
+            term: 2,
+            commit: 1234,
+            replicas: [1, 2, 3].map(replica).to_vec(),
+            ..ShardStatus::default()
+        }
+    }
+
+    #[test]
+    fn the_page_is_readable() {
+        let away = NodeState::Unreachable { since_ms: 12_000 };
+        let status = Status {
+            cluster_id: "c0ffee".into(),
+            replicas_wanted: 3,
+            nodes: vec![node(1, NodeState::Up), node(2, NodeState::Up), node(3, away)],
+            shards: vec![shard(0, 1), shard(1, 2)],
+            keyspaces: vec![
+                KeyspaceStatus { n: 0, layout: "spread".into(), keys: 10, ..KeyspaceStatus::default() },
+                KeyspaceStatus { n: 1, layout: "single".into(), shard: Some(1), keys: 2, expires: 1 },
+                KeyspaceStatus { n: 2, layout: "single".into(), shard: Some(2), ..KeyspaceStatus::default() },
+            ],
+            ..Status::default()
+        };
+        let expected = "\
+cluster c0ffee: degraded; 2 of 3 nodes up, 2 shards with 3 replicas
+  degraded: node 3 unreachable since 12 s; all shards still have 2 of 3 replicas
+
+NODE  REDIS           PEER            STATE             VERSION    UP  LEADS  REPLICAS  SYNC p50/p99  CLIENTS    MEMORY      LOG
+   1  127.0.0.1:7001  127.0.0.1:7101  up                0.1.0    65 s      1         2  0.13/1.24 ms       12  31.0 MiB  128 MiB
+   2  127.0.0.1:7002  127.0.0.1:7102  up                0.1.0    65 s      1         2  0.13/1.24 ms       12  31.0 MiB  128 MiB
+   3  127.0.0.1:7003  127.0.0.1:7103  unreachable 12 s  0.1.0       -      1         2             -        -         -        -
+
+SHARD  SLOTS  LEADER  FOLLOWERS    TERM  COMMIT  WORST LAG
+    0   8192  node 1  2, 3 (away)     2    1234          0
+    1   8192  node 2  1, 3 (away)     2    1234          0
+
+KEYSPACE  LAYOUT  SHARD  KEYS  EXPIRING
+       0  spread  all      10         0
+       1  single  1         2         1
+";
+        assert_eq!(page(&status, &diagnose(&status)), expected);
+    }
+
+    #[test]
+    fn bytes_are_short() {
+        let shown = [0, 1023, 1024, 1 << 20, 123 << 20, 1_234 << 20].map(bytes);
+        assert_eq!(shown, ["0 B", "1023 B", "1.0 KiB", "1.0 MiB", "123 MiB", "1.2 GiB"]);
+    }
+}
