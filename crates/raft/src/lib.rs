@@ -1,1 +1,38 @@
-//! See ARCHITECTURE.md.
+//! One replica of one Raft group: our glue around crate `raft`, which is a pure state machine.
+//!
+//! The glue adds what the library leaves to its user and what it gets wrong for us: the vote
+//! promise, our own lease, election timing that a seed replays, completion of Readys in the order
+//! in which the log made them durable, and the refusal of messages that would make the library
+//! panic or forward proposals. The rules are those of the safety page; each is named where it is kept.
+//!
+//! The crate is pure: time comes in as [`model::Now`], randomness as a seed, and whatever must be
+//! written or sent goes out through [`Output`]. It knows no commands: entries are opaque bytes.
+//!
+//! A turn of the caller is: [`Group::persisted`] for what the log finished, [`Group::step`] for what
+//! peers sent, [`Group::tick`], [`Group::propose`], and at the end [`Group::ready`].
+
+mod admit;
+mod config;
+mod election;
+mod group;
+mod inspect;
+mod lease;
+mod logger;
+mod output;
+mod propose;
+mod ready;
+mod rng;
+mod tail;
+mod transfer;
+pub mod wire;
+
+pub use admit::{Dropped, Step};
+pub use config::{GroupConfig, GroupError, Recovered};
+pub use group::Group;
+pub use inspect::PeerView;
+pub use lease::RoundId;
+pub use output::{Install, Output, Persist, ReadDone, SendSnapshot, SoftChange};
+pub use propose::Refused;
+pub use raft::StateRole as Role;
+pub use raft::eraftpb::{ConfState, Entry, HardState, Message, MessageType};
+pub use transfer::TransferRefused;
