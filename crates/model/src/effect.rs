@@ -4,6 +4,7 @@
 //! so that two replicas can not come to differ.
 
 use crate::ids::{Keyspace, NodeId};
+use crate::limits::{KEYSPACES, MAX_VALUE, SLOTS};
 use crate::slot::Slot;
 use crate::varint::{DecodeError, Reader, put_bytes, put_u64};
 
@@ -37,14 +38,14 @@ pub enum Effect<'a> {
         /// The encoded value.
         value: &'a [u8],
     },
-    /// Bytes of a string value from `offset` on are replaced; the value grows, with zero bytes
-    /// between, where it is shorter. Keeps the expiry. An absent key counts as an empty string.
+    /// Bytes of an existing string value from `offset` on are replaced; the value grows, with zero
+    /// bytes between, where it is shorter. Keeps the expiry.
     Patch {
         /// Keyspace of the key.
         ks: Keyspace,
         /// The key.
         key: &'a [u8],
-        /// First byte that changes.
+        /// First byte that changes, at most [`MAX_VALUE`].
         offset: u64,
         /// The new bytes.
         bytes: &'a [u8],
@@ -58,7 +59,7 @@ pub enum Effect<'a> {
         /// Shard time in ms, 0 = never.
         expire: u64,
     },
-    /// The key is gone.
+    /// The key, which exists, is gone.
     Delete {
         /// Keyspace of the key.
         ks: Keyspace,
@@ -169,7 +170,11 @@ impl<'a> Effect<'a> {
             }
             PATCH => {
                 let (ks, key) = read_head(r)?;
-                Effect::Patch { ks, key, offset: r.u64()?, bytes: r.bytes()? }
+                let offset = r.u64()?;
+                if offset > MAX_VALUE as u64 {
+                    return Err(DecodeError::Malformed("offset"));
+                }
+                Effect::Patch { ks, key, offset, bytes: r.bytes()? }
             }
             EXPIRE => {
                 let (ks, key) = read_head(r)?;
@@ -182,7 +187,7 @@ impl<'a> Effect<'a> {
             FLUSH => Effect::Flush { ks: read_keyspace(r)? },
             tag @ (ANSWERED | ANSWERED_NOT_KEPT) => {
                 let id = WriteId { origin: NodeId(r.u64()?), incarnation: r.u64()?, seq: r.u64()? };
-                let slot = u16::try_from(r.u64()?).map_err(|_| DecodeError::Malformed("slot"))?;
+                let slot = below(r.u64()?, SLOTS).ok_or(DecodeError::Malformed("slot"))?;
                 let reply = if tag == ANSWERED { Some(r.bytes()?) } else { None };
                 Effect::Answered { id, slot, reply }
             }
@@ -207,7 +212,12 @@ fn read_head<'a>(r: &mut Reader<'a>) -> Result<(Keyspace, &'a [u8]), DecodeError
 }
 
 fn read_keyspace(r: &mut Reader<'_>) -> Result<Keyspace, DecodeError> {
-    u16::try_from(r.u64()?).map(Keyspace).map_err(|_| DecodeError::Malformed("keyspace"))
+    below(r.u64()?, KEYSPACES).map(Keyspace).ok_or(DecodeError::Malformed("keyspace"))
+}
+
+/// The number, if it is below the bound: nothing later is indexed with what a damaged entry says.
+fn below(number: u64, bound: u16) -> Option<u16> {
+    u16::try_from(number).ok().filter(|&n| n < bound)
 }
 
 #[cfg(test)]
@@ -238,6 +248,21 @@ mod tests {
             assert_eq!(Effect::decode(&mut r), Ok(effect));
         }
         assert!(r.is_empty());
+    }
+
+    #[test]
+    fn numbers_out_of_bounds_are_refused() {
+        let id = WriteId { origin: NodeId(3), incarnation: 9, seq: 1 };
+        for (effect, what) in [
+            (Effect::Flush { ks: Keyspace(16) }, "keyspace"),
+            (Effect::Delete { ks: Keyspace(700), key: b"k" }, "keyspace"),
+            (Effect::Answered { id, slot: 16384, reply: None }, "slot"),
+            (Effect::Patch { ks: Keyspace(0), key: b"k", offset: u64::MAX, bytes: b"x" }, "offset"),
+        ] {
+            let mut out = Vec::new();
+            effect.encode(&mut out);
+            assert_eq!(Effect::decode(&mut Reader::new(&out)), Err(DecodeError::Malformed(what)));
+        }
     }
 
     proptest! {

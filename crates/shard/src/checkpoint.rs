@@ -58,7 +58,7 @@ impl Machine {
         for change in self.undo.iter().rev() {
             let ks = change.ks;
             let name = |position: Position, key: &[u8]| (ks, position, Box::from(key));
-            let now = |name: &(Keyspace, Position, Box<[u8]>)| self.space(ks).get(name.1, &name.2).cloned();
+            let now = |position: Position, key: &[u8]| self.space(ks).get(position, key).cloned();
             match &change.before {
                 Before::Row(row) => {
                     images.insert(name(row.position, row.key()), Some(row.clone()));
@@ -67,16 +67,15 @@ impl Machine {
                     images.insert(name(*position, key), None);
                 }
                 Before::Patch(p) => {
-                    let name = name(p.position, &p.key);
-                    let current = now(&name);
-                    if let Some(row) = images.entry(name).or_insert(current) {
+                    // Only the first patch met of a value copies it.
+                    let image = images.entry(name(p.position, &p.key));
+                    if let Some(row) = image.or_insert_with(|| now(p.position, &p.key)) {
                         row.unpatch(p.offset.min(p.len), &p.old, p.len);
                     }
                 }
                 Before::Expire(position, key, expire, _) => {
-                    let name = name(*position, key);
-                    let current = now(&name);
-                    if let Some(row) = images.entry(name).or_insert(current) {
+                    let image = images.entry(name(*position, key));
+                    if let Some(row) = image.or_insert_with(|| now(*position, key)) {
                         row.expire = *expire;
                     }
                 }
@@ -116,10 +115,14 @@ impl Machine {
     }
 
     fn checkpoint_window(&mut self, changes: &mut Changes) {
-        let (new, dropped) = self.window.take_changes();
+        let dropped = self.window.take_dropped();
+        let new = self.window.take_new();
         changes.extend(dropped.into_iter().map(|(slot, id)| (row::answer_name(slot, id), None)));
-        changes.extend(new.into_iter().map(|(slot, id, answer)| {
-            (row::answer_name(slot, id), Some(row::encode_answer(answer.time, answer.reply.as_deref())))
+        changes.extend(new.into_iter().map(|(id, answer)| {
+            (
+                row::answer_name(answer.slot, id),
+                Some(row::encode_answer(answer.time, answer.reply.as_deref())),
+            )
         }));
     }
 

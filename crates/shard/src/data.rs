@@ -66,17 +66,19 @@ pub struct Data<'a> {
     ks: Keyspace,
     hold: Index,
     touch: bool,
+    /// Keys deleted because they were found expired.
+    expired: Vec<Box<[u8]>>,
 }
 
 impl<'a> Data<'a> {
     pub(crate) fn new(machine: &'a mut Machine, ks: Keyspace, touch: bool) -> Data<'a> {
         let hold = machine.space(ks).flushed_at;
-        Data { machine, ks, hold, touch }
+        Data { machine, ks, hold, touch, expired: Vec::new() }
     }
 
-    /// Highest index of anything looked at or changed so far.
-    pub(crate) fn hold(&self) -> Index {
-        self.hold
+    /// Highest index of anything looked at or changed, and the keys found expired.
+    pub(crate) fn finish(self) -> (Index, Vec<Box<[u8]>>) {
+        (self.hold, self.expired)
     }
 
     /// The keyspace the command runs in.
@@ -137,6 +139,7 @@ impl<'a> Data<'a> {
         if expired {
             self.machine.expired_keys += 1;
             self.delete(key);
+            self.expired.push(key.bytes.into());
             return Ok(None);
         }
         Ok(self.machine.space(self.ks).get(key.position, key.bytes))
@@ -212,13 +215,17 @@ impl<'a> Data<'a> {
     /// Gives an existing key another expiry (shard time in ms, 0 = never). False when it is absent.
     pub fn set_expire(&mut self, key: Key<'_>, expire: u64) -> bool {
         let index = self.machine.pending_index();
-        let before = self.machine.space_mut(self.ks).update(key.position, key.bytes, |row| {
+        let space = self.machine.space_mut(self.ks);
+        let before = space.update(key.position, key.bytes, |row| {
             let before = Before::Expire(key.position, key.bytes.into(), row.expire, row.changed_at);
             row.expire = expire;
             row.changed_at = index;
             before
         });
-        let Some(before) = before else { return false };
+        let Some(before) = before else {
+            self.hold = self.hold.max(space.gone_at(key.position));
+            return false;
+        };
         self.changing();
         self.machine.entry.push(Effect::Expire { ks: self.ks, key: key.bytes, expire });
         self.machine.undo.push(index, self.ks, before);

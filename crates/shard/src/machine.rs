@@ -1,23 +1,23 @@
 //! The state machine of one shard: on the leader it executes commands ahead of their commit, on
 //! every replica it applies committed entries.
+//!
+//! Here is what the leader calls in a turn; `apply` is what every replica does with an entry,
+//! `roll_back` how the leader takes back, `housekeeping` what happens between turns.
+
+mod apply;
+mod housekeeping;
+mod roll_back;
 
 use crate::data::{Context, Data, Handler, Stop};
-use crate::row::Row;
 use crate::space::Space;
-use crate::undo::{Before, Change, UndoLog};
+use crate::undo::UndoLog;
 use crate::window::{MAX_REPLY, Seen, Window};
 use model::effect::{Effect, WriteId};
-use model::entry::{EntryBuilder, EntryReader};
+use model::entry::EntryBuilder;
 use model::limits::KEYSPACES;
 use model::slot::Slot;
-use model::varint::DecodeError;
-use model::{Index, KeyHasher, Keyspace, Reply, Term};
-use std::collections::{BTreeMap, VecDeque};
-
-/// Rows of a flushed keyspace that are freed per turn.
-const FREED_PER_TURN: usize = 2048;
-/// Expired keys deleted per turn and keyspace without anybody asking for them.
-const EXPIRED_PER_TURN: usize = 256;
+use model::{Index, KeyHasher, Keyspace, NodeId, Reply, Term};
+use std::collections::BTreeMap;
 
 /// What became of one execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,15 +28,6 @@ pub struct Outcome {
     pub wrote: bool,
     /// A row must be fetched first; nothing was written to the reply.
     pub fetch: bool,
-}
-
-/// A write executed here whose entry is not committed.
-#[derive(Debug)]
-struct InFlight {
-    index: Index,
-    id: WriteId,
-    slot: Slot,
-    reply: Option<Box<[u8]>>,
 }
 
 /// The state of one shard on one node.
@@ -58,11 +49,13 @@ pub struct Machine {
     pub(crate) rolling: u64,
     /// Shard time the leader executes at, ms; never behind `shard_time`.
     exec_time: u64,
+    /// Index that the next entry of this leader will have.
     pending: Index,
-    in_flight: VecDeque<InFlight>,
-    /// Highest sequence number in flight per origin: most new writes are above it.
-    in_flight_top: BTreeMap<(model::NodeId, u64), u64>,
-    marks: BTreeMap<(model::NodeId, u64), u64>,
+    /// Forwarded writes executed here whose entries are not committed.
+    in_flight: BTreeMap<WriteId, Index>,
+    /// Marks of forwarding nodes that wait for the next entry.
+    marks: BTreeMap<(NodeId, u64), u64>,
+    /// What flushed keyspaces held, being freed.
     graveyard: Vec<Space>,
     rng: u64,
     /// Keys deleted because their time had come, since start.
@@ -87,8 +80,7 @@ impl Machine {
             rolling: 0,
             exec_time: 0,
             pending: 1,
-            in_flight: VecDeque::new(),
-            in_flight_top: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
             marks: BTreeMap::new(),
             graveyard: Vec::new(),
             rng: seed | 1,
@@ -183,33 +175,35 @@ impl Machine {
         let (undo, entry, written) = (self.undo.len(), self.entry.len(), reply.written());
         let mut context = Context { data: Data::new(self, ks, touch), reply };
         let result = run(&mut context, args);
-        let mut hold = context.data.hold();
-        let fetch = match result {
-            Ok(()) => false,
-            Err(stop) => {
-                reply.truncate(written);
-                self.take_back(undo);
-                self.entry.truncate(entry);
-                if let Stop::Error(text) = &stop {
-                    reply.error(text);
-                }
-                stop == Stop::Fetch
+        let (hold, expired) = context.data.finish();
+        if let Err(stop) = &result {
+            reply.truncate(written);
+            self.take_back(undo);
+            self.entry.truncate(entry);
+            if let Stop::Error(text) = stop {
+                reply.error(text);
+                // The error may rest on their absence: the deletes stay, and the reply waits for them.
+                expired.iter().for_each(|key| self.delete(ks, key));
             }
-        };
-        if self.entry.is_empty() {
-            // What the command changed before it failed is taken back: nothing will have this index.
-            hold = hold.min(self.pending - 1);
         }
-        Outcome { hold, wrote: self.entry.len() > entry, fetch }
+        Outcome {
+            // What a failed command changed is taken back: nothing may have its index.
+            hold: hold.min(self.last_index()),
+            wrote: self.entry.len() > entry,
+            fetch: result == Err(Stop::Fetch),
+        }
+    }
+
+    fn delete(&mut self, ks: Keyspace, key: &[u8]) {
+        let mut data = Data::new(self, ks, false);
+        let key = data.key(key);
+        data.delete(key);
     }
 
     /// Looks a forwarded write up before it is executed. `Ok(index)`: it waits in the entry at `index`.
     pub fn seen(&self, id: WriteId) -> Result<Index, Seen<'_>> {
-        let top = self.in_flight_top.get(&(id.origin, id.incarnation));
-        if top.is_some_and(|&top| id.seq <= top)
-            && let Some(write) = self.in_flight.iter().find(|w| w.id == id)
-        {
-            return Ok(write.index);
+        if let Some(&index) = self.in_flight.get(&id) {
+            return Ok(index);
         }
         Err(self.window.seen(id))
     }
@@ -218,14 +212,11 @@ impl Machine {
     pub fn answered(&mut self, id: WriteId, slot: Slot, reply: &[u8]) {
         let reply = (reply.len() <= MAX_REPLY).then_some(reply);
         self.entry.push(Effect::Answered { id, slot, reply });
-        let reply = reply.map(Box::from);
-        let top = self.in_flight_top.entry((id.origin, id.incarnation)).or_default();
-        *top = (*top).max(id.seq);
-        self.in_flight.push_back(InFlight { index: self.pending, id, slot, reply });
+        self.in_flight.insert(id, self.pending);
     }
 
     /// Notes that an origin has all answers below `seq`; goes out with the next entry that has effects.
-    pub fn mark(&mut self, node: model::NodeId, incarnation: u64, seq: u64) {
+    pub fn mark(&mut self, node: NodeId, incarnation: u64, seq: u64) {
         if seq > self.window.floor(node, incarnation) {
             self.marks.insert((node, incarnation), seq);
         }
@@ -246,207 +237,5 @@ impl Machine {
         }
         self.pending += 1;
         Some(self.entry.finish(self.exec_time))
-    }
-
-    /// An entry that this leader executed is committed: what it replaced is forgotten.
-    ///
-    /// # Errors
-    /// A payload that can not be read: the shard must stop.
-    pub fn commit_own(&mut self, index: Index, term: Term, payload: &[u8]) -> Result<(), DecodeError> {
-        while let Some(change) = self.undo.pop_committed(index) {
-            if let Before::Space(space) = change.before {
-                self.graveyard.push(*space);
-            }
-        }
-        let time = EntryReader::new(payload)?.shard_time;
-        while let Some(write) = self.in_flight.pop_front_if(|w| w.index <= index) {
-            self.window.answered(write.id, write.slot, time, write.reply.as_deref());
-        }
-        if self.in_flight.is_empty() {
-            self.in_flight_top.clear();
-        }
-        for effect in EntryReader::new(payload)? {
-            match effect? {
-                Effect::Mark { origin, incarnation, seq } => self.window.mark(origin, incarnation, seq),
-                Effect::System { name, value } => self.set_system(name, value),
-                _ => {}
-            }
-        }
-        self.advance(index, term, time, payload);
-        Ok(())
-    }
-
-    /// Leadership is lost: takes back everything that is not committed.
-    pub fn roll_back(&mut self) {
-        while let Some(change) = self.undo.pop_uncommitted(self.applied) {
-            self.restore(change);
-        }
-        self.entry.truncate(0);
-        self.in_flight.clear();
-        self.in_flight_top.clear();
-        self.marks.clear();
-        self.exec_time = self.shard_time;
-        self.pending = self.applied + 1;
-    }
-
-    fn take_back(&mut self, savepoint: usize) {
-        while let Some(change) = self.undo.pop_after(savepoint) {
-            self.restore(change);
-        }
-    }
-
-    fn restore(&mut self, change: Change) {
-        let space = self.space_mut(change.ks);
-        match change.before {
-            Before::Row(row) => {
-                space.insert(row);
-            }
-            Before::Absent(position, key) => {
-                space.remove(position, &key);
-            }
-            Before::Patch(p) => {
-                space.update(p.position, &p.key, |row| {
-                    row.unpatch(p.offset.min(p.len), &p.old, p.len);
-                    row.changed_at = p.changed_at;
-                });
-            }
-            Before::Expire(position, key, expire, changed_at) => {
-                space.update(position, &key, |row| {
-                    row.expire = expire;
-                    row.changed_at = changed_at;
-                });
-            }
-            Before::Space(old) => *space = *old,
-        }
-    }
-
-    // ---- every replica ----
-
-    /// Applies a committed entry that was not executed here.
-    ///
-    /// # Errors
-    /// A payload that can not be read, or an effect this version does not know: the shard must stop.
-    pub fn apply(&mut self, index: Index, term: Term, payload: &[u8]) -> Result<(), DecodeError> {
-        let reader = EntryReader::new(payload)?;
-        for effect in reader {
-            self.apply_effect(index, reader.shard_time, effect?);
-        }
-        self.pending = index + 1;
-        self.advance(index, term, reader.shard_time, payload);
-        Ok(())
-    }
-
-    /// Applies an entry without payload (a new leader's first, a configuration change).
-    pub fn apply_empty(&mut self, index: Index, term: Term) {
-        if self.entry.is_empty() && self.undo.is_empty() {
-            self.pending = self.pending.max(index + 1);
-        }
-        (self.applied, self.applied_term) = (index, term);
-    }
-
-    fn apply_effect(&mut self, index: Index, time: u64, effect: Effect<'_>) {
-        let hasher = self.hasher;
-        match effect {
-            Effect::Put { ks, key, kind, expire, value } => {
-                let mut row = Row::new(hasher.position(key), kind, key, value);
-                row.expire = expire;
-                row.changed_at = index;
-                row.accessed = (time / 1000) as u32;
-                self.space_mut(ks).insert(row);
-            }
-            Effect::Patch { ks, key, offset, bytes } => {
-                self.space_mut(ks).update(hasher.position(key), key, |row| {
-                    row.patch(offset as usize, bytes);
-                    row.changed_at = index;
-                });
-            }
-            Effect::Expire { ks, key, expire } => {
-                self.space_mut(ks).update(hasher.position(key), key, |row| {
-                    row.expire = expire;
-                    row.changed_at = index;
-                });
-            }
-            Effect::Delete { ks, key } => {
-                self.space_mut(ks).remove(hasher.position(key), key);
-            }
-            Effect::Flush { ks } => {
-                let space = self.space_mut(ks);
-                let new = Space::new(space.generation.wrapping_add(1), index);
-                let old = std::mem::replace(space, new);
-                self.graveyard.push(old);
-            }
-            Effect::Answered { id, slot, reply } => self.window.answered(id, slot, time, reply),
-            Effect::Mark { origin, incarnation, seq } => self.window.mark(origin, incarnation, seq),
-            Effect::System { name, value } => self.set_system(name, value),
-        }
-    }
-
-    fn set_system(&mut self, name: &[u8], value: Option<&[u8]>) {
-        match value {
-            Some(value) => self.system.insert(name.to_vec(), value.to_vec()),
-            None => self.system.remove(name),
-        };
-        self.system_changed.push(name.to_vec());
-    }
-
-    fn advance(&mut self, index: Index, term: Term, time: u64, payload: &[u8]) {
-        self.window.advance(self.shard_time, time.max(self.shard_time));
-        self.shard_time = self.shard_time.max(time);
-        self.exec_time = self.exec_time.max(self.shard_time);
-        self.rolling = model::position::chain(self.rolling, payload);
-        (self.applied, self.applied_term) = (index, term);
-    }
-
-    /// Housekeeping at the end of a turn: frees what was flushed, a bounded piece at a time.
-    /// Returns true while there is more to free.
-    pub fn tidy(&mut self) -> bool {
-        if let Some(space) = self.graveyard.last_mut()
-            && !space.free_some(FREED_PER_TURN)
-        {
-            self.graveyard.pop();
-        }
-        !self.graveyard.is_empty()
-    }
-
-    /// Forgets which deletes are uncommitted up to the applied index. Called now and then.
-    pub fn forget_gone(&mut self) {
-        let applied = self.applied;
-        self.spaces.iter_mut().for_each(|space| space.forget_gone(applied));
-    }
-
-    /// True when some key's time has come at this wall clock.
-    pub fn expiry_due(&self, wall_ms: u64) -> bool {
-        let now = self.exec_time.max(wall_ms);
-        self.spaces.iter().any(|space| space.first_expiry().is_some_and(|(at, _)| at <= now))
-    }
-
-    /// The leader deletes keys whose time has come, a bounded number a turn. Call after
-    /// [`Machine::begin`].
-    pub fn expire_due(&mut self) {
-        let now = self.exec_time;
-        for ks in 0..KEYSPACES {
-            let ks = Keyspace(ks);
-            for _ in 0..EXPIRED_PER_TURN {
-                let Some((at, key)) = self.space(ks).first_expiry() else { break };
-                if at > now {
-                    break;
-                }
-                let key: Box<[u8]> = key.into();
-                self.expired_keys += 1;
-                let mut data = Data::new(self, ks, false);
-                let key = data.key(&key);
-                data.delete(key);
-            }
-        }
-    }
-
-    /// Keys and keys with an expiry in a keyspace.
-    pub fn counts(&self, ks: Keyspace) -> (usize, usize) {
-        (self.space(ks).len(), self.space(ks).expiring())
-    }
-
-    /// Bytes of memory of all rows.
-    pub fn memory(&self) -> usize {
-        self.spaces.iter().map(Space::memory).sum()
     }
 }

@@ -186,6 +186,11 @@ impl Space {
         }
     }
 
+    /// Forgets all deletes: those above the commit index were taken back.
+    pub(crate) fn forget_all_gone(&mut self) {
+        self.gone.clear();
+    }
+
     /// The checkpoint has the row as it is.
     pub(crate) fn clean(&mut self, position: Position, key: &[u8]) {
         if let Some(row) = self.get_mut(position, key) {
@@ -214,12 +219,12 @@ impl Space {
         self.table.insert_unique(hash(row.position), row, |r| hash(r.position));
     }
 
-    /// Takes some rows out to free them, for a space that nobody looks at any more.
-    /// Returns false when nothing is left.
-    pub fn free_some(&mut self, rows: usize) -> bool {
-        let firsts: Vec<u64> = self.order.iter().take(rows).copied().collect();
-        for position in firsts {
-            self.order.remove(&position);
+    /// Frees about `rows` rows of a space that nobody looks at any more; how many is returned.
+    pub fn free_some(&mut self, rows: usize) -> usize {
+        let before = self.table.len();
+        while before - self.table.len() < rows
+            && let Some(position) = self.order.pop_first()
+        {
             while let Ok(entry) =
                 self.table.find_entry(hash(Position(position)), |r| r.position.0 == position)
             {
@@ -229,7 +234,7 @@ impl Space {
         while self.expiry.len() > self.table.len() {
             self.expiry.pop_last();
         }
-        !self.table.is_empty()
+        before - self.table.len()
     }
 }
 
@@ -277,7 +282,9 @@ mod tests {
         for i in 0..100 {
             space.insert(row(i, &i.to_string(), i));
         }
-        while space.free_some(7) {}
+        space.insert(row(5, "another at this position", 0));
+        assert_eq!(space.free_some(6), 7);
+        while space.free_some(7) > 0 {}
         assert!(space.is_empty());
     }
 }

@@ -7,7 +7,8 @@
 use model::NodeId;
 use model::effect::WriteId;
 use model::slot::Slot;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// Most answers kept per shard.
 pub const MAX_ANSWERS: usize = 65_536;
@@ -32,8 +33,6 @@ pub enum Seen<'a> {
 /// One executed write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// Sequence number of the write.
-    pub seq: u64,
     /// Slot of its first key, for moving the window with the data.
     pub slot: Slot,
     /// Shard time in ms at which it was executed.
@@ -46,10 +45,11 @@ pub struct Answer {
 
 #[derive(Debug, Default)]
 struct Origin {
-    /// Every write below is answered or given up.
+    /// Every write below is answered or given up; no answer below it is kept.
     floor: u64,
-    /// Ascending by sequence number.
-    answers: VecDeque<Answer>,
+    /// By sequence number. Not a queue: after a failover, and when a shard is loaded slot by slot,
+    /// numbers arrive out of order.
+    answers: BTreeMap<u64, Answer>,
 }
 
 /// The window of one shard.
@@ -67,36 +67,27 @@ impl Window {
     /// What is known of a write.
     pub fn seen(&self, id: WriteId) -> Seen<'_> {
         let Some(origin) = self.origins.get(&(id.origin, id.incarnation)) else { return Seen::New };
-        match origin.answers.binary_search_by_key(&id.seq, |a| a.seq) {
-            Ok(at) => Seen::Done(origin.answers[at].reply.as_deref()),
-            Err(_) if id.seq < origin.floor => Seen::Forgotten,
-            Err(_) => Seen::New,
+        match origin.answers.get(&id.seq) {
+            Some(answer) => Seen::Done(answer.reply.as_deref()),
+            None if id.seq < origin.floor => Seen::Forgotten,
+            None => Seen::New,
         }
     }
 
     /// Applies [`model::effect::Effect::Answered`].
     pub fn answered(&mut self, id: WriteId, slot: Slot, time: u64, reply: Option<&[u8]>) {
-        let answer = Answer { seq: id.seq, slot, time, reply: reply.map(Box::from), stored: false };
-        self.insert((id.origin, id.incarnation), answer);
+        self.insert(id, Answer { slot, time, reply: reply.map(Box::from), stored: false });
         self.bound();
     }
 
-    fn insert(&mut self, key: (NodeId, u64), answer: Answer) {
-        let origin = self.origins.entry(key).or_default();
-        match origin.answers.back() {
-            Some(last) if last.seq >= answer.seq => {
-                match origin.answers.binary_search_by_key(&answer.seq, |a| a.seq) {
-                    Ok(at) => origin.answers[at] = answer,
-                    Err(at) => {
-                        origin.answers.insert(at, answer);
-                        self.len += 1;
-                    }
-                }
-            }
-            _ => {
-                origin.answers.push_back(answer);
-                self.len += 1;
-            }
+    fn insert(&mut self, id: WriteId, answer: Answer) {
+        let origin = self.origins.entry((id.origin, id.incarnation)).or_default();
+        // Below the floor nobody may ask any more, and what is there twice was answered first.
+        if id.seq >= origin.floor
+            && let Entry::Vacant(place) = origin.answers.entry(id.seq)
+        {
+            place.insert(answer);
+            self.len += 1;
         }
     }
 
@@ -115,17 +106,18 @@ impl Window {
         self.origins.get(&(node, incarnation)).map_or(0, |origin| origin.floor)
     }
 
-    fn raise(&mut self, key: (NodeId, u64), seq: u64) {
+    fn raise(&mut self, key: (NodeId, u64), floor: u64) {
         let origin = self.origins.entry(key).or_default();
-        if seq <= origin.floor {
+        if floor <= origin.floor {
             return;
         }
-        origin.floor = seq;
+        origin.floor = floor;
         self.floors_changed = true;
-        while let Some(answer) = origin.answers.pop_front_if(|a| a.seq < seq) {
+        while let Some(first) = origin.answers.first_entry().filter(|first| *first.key() < floor) {
+            let (seq, answer) = first.remove_entry();
             self.len -= 1;
             if answer.stored {
-                let id = WriteId { origin: key.0, incarnation: key.1, seq: answer.seq };
+                let id = WriteId { origin: key.0, incarnation: key.1, seq };
                 self.dropped.push((answer.slot, id));
             }
         }
@@ -135,9 +127,12 @@ impl Window {
         while self.len > MAX_ANSWERS {
             let longest = self.origins.iter().max_by_key(|(key, o)| (o.answers.len(), **key));
             let Some((&key, origin)) = longest else { return };
-            let Some(first) = origin.answers.front() else { return };
-            let seq = first.seq + 1;
-            self.raise(key, seq);
+            let Some((&first, _)) = origin.answers.first_key_value() else { return };
+            let len = self.len;
+            self.raise(key, first.saturating_add(1));
+            if self.len == len {
+                return; // only the number u64::MAX, which nobody reaches, can not be passed
+            }
         }
     }
 
@@ -148,7 +143,8 @@ impl Window {
             return;
         }
         let old = |origin: &Origin| {
-            origin.answers.iter().take_while(|a| a.time + MAX_AGE_MS < to).last().map(|a| a.seq + 1)
+            let old = origin.answers.iter().take_while(|(_, a)| a.time.saturating_add(MAX_AGE_MS) < to);
+            old.last().map(|(seq, _)| seq.saturating_add(1))
         };
         let raised: Vec<_> =
             self.origins.iter().filter_map(|(&key, origin)| Some((key, old(origin)?))).collect();
@@ -167,19 +163,22 @@ impl Window {
         self.len == 0
     }
 
-    /// Answers that the row store does not have yet (marked as stored from now on), and those it
-    /// must forget.
-    #[allow(clippy::type_complexity)]
-    pub(crate) fn take_changes(&mut self) -> (Vec<(Slot, WriteId, Answer)>, Vec<(Slot, WriteId)>) {
+    /// Answers that the row store does not have yet, marked as stored from now on.
+    pub(crate) fn take_new(&mut self) -> Vec<(WriteId, Answer)> {
         let mut new = Vec::new();
         for (&(node, incarnation), origin) in &mut self.origins {
-            for answer in origin.answers.iter_mut().rev().take_while(|a| !a.stored) {
-                let id = WriteId { origin: node, incarnation, seq: answer.seq };
-                new.push((answer.slot, id, answer.clone()));
+            // All of them: a late write can have a lower number than one that is stored already.
+            for (&seq, answer) in origin.answers.iter_mut().filter(|(_, a)| !a.stored) {
+                new.push((WriteId { origin: node, incarnation, seq }, answer.clone()));
                 answer.stored = true;
             }
         }
-        (new, std::mem::take(&mut self.dropped))
+        new
+    }
+
+    /// Answers that the row store must forget.
+    pub(crate) fn take_dropped(&mut self) -> Vec<(Slot, WriteId)> {
+        std::mem::take(&mut self.dropped)
     }
 
     /// Floors of all origins, for the checkpoint.
@@ -189,8 +188,7 @@ impl Window {
 
     /// Puts an answer from the row store back.
     pub(crate) fn load(&mut self, slot: Slot, id: WriteId, time: u64, reply: Option<&[u8]>) {
-        let answer = Answer { seq: id.seq, slot, time, reply: reply.map(Box::from), stored: true };
-        self.insert((id.origin, id.incarnation), answer);
+        self.insert(id, Answer { slot, time, reply: reply.map(Box::from), stored: true });
     }
 
     /// Puts a floor from the row store back.
@@ -244,5 +242,31 @@ mod tests {
         window.mark(NodeId(1), 5, 1);
         assert_eq!(window.seen(id(2)), Seen::Forgotten);
         assert!(window.is_empty());
+    }
+
+    #[test]
+    fn a_late_lower_number_is_stored_too() {
+        let mut window = Window::default();
+        window.answered(id(7), 0, 100, None);
+        assert_eq!(window.take_new().len(), 1);
+        window.answered(id(6), 0, 100, None);
+        let new = window.take_new();
+        assert_eq!(new.iter().map(|(id, _)| id.seq).collect::<Vec<_>>(), [6]);
+    }
+
+    #[test]
+    fn an_answer_below_the_floor_is_not_kept() {
+        let mut window = Window::default();
+        window.mark(NodeId(1), 4, 9);
+        window.answered(id(8), 0, 0, None);
+        assert_eq!((window.seen(id(8)), window.len()), (Seen::Forgotten, 0));
+    }
+
+    #[test]
+    fn the_first_answer_stays() {
+        let mut window = Window::default();
+        window.answered(id(1), 0, 0, Some(b":1\r\n"));
+        window.answered(id(1), 0, 5, Some(b":2\r\n"));
+        assert_eq!((window.seen(id(1)), window.len()), (Seen::Done(Some(b":1\r\n")), 1));
     }
 }

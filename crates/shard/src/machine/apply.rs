@@ -1,0 +1,135 @@
+//! What every replica does with a committed entry.
+
+use super::Machine;
+use crate::row::Row;
+use crate::space::Space;
+use crate::undo::Before;
+use model::effect::Effect;
+use model::entry::EntryReader;
+use model::varint::DecodeError;
+use model::{Index, Keyspace, Term};
+
+impl Machine {
+    /// An entry that this leader executed is committed: what it replaced is forgotten.
+    ///
+    /// # Errors
+    /// A payload that can not be read: the shard must stop.
+    pub fn commit_own(&mut self, index: Index, term: Term, payload: &[u8]) -> Result<(), DecodeError> {
+        while let Some(change) = self.undo.pop_committed(index) {
+            if let Before::Space(space) = change.before {
+                self.bury(*space);
+            }
+        }
+        // Window and system rows are changed by commits only, on every replica from the same bytes.
+        let reader = EntryReader::new(payload)?;
+        for effect in reader {
+            let effect = effect?;
+            if let Effect::Answered { id, .. } = effect {
+                self.in_flight.remove(&id);
+            }
+            self.apply_to_group(reader.shard_time, effect);
+        }
+        self.advance(index, term, reader.shard_time, payload);
+        Ok(())
+    }
+
+    /// Applies a committed entry that was not executed here.
+    ///
+    /// # Errors
+    /// A payload that can not be read, an effect this version does not know, or one that changes a key
+    /// which this replica lacks: the shard must stop.
+    pub fn apply(&mut self, index: Index, term: Term, payload: &[u8]) -> Result<(), DecodeError> {
+        debug_assert!(self.undo.is_empty() && self.entry.is_empty(), "roll back before applying");
+        let reader = EntryReader::new(payload)?;
+        for effect in reader {
+            let effect = effect?;
+            if !self.apply_to_keys(index, reader.shard_time, effect) {
+                // The leader had the key when it executed at this index: the replicas differ.
+                return Err(DecodeError::Malformed("state: an effect on a key that is absent here"));
+            }
+            self.apply_to_group(reader.shard_time, effect);
+        }
+        self.pending = index + 1;
+        self.advance(index, term, reader.shard_time, payload);
+        Ok(())
+    }
+
+    /// Applies an entry without payload (a new leader's first, a configuration change).
+    pub fn apply_empty(&mut self, index: Index, term: Term) {
+        if self.entry.is_empty() && self.undo.is_empty() {
+            self.pending = self.pending.max(index + 1);
+        }
+        (self.applied, self.applied_term) = (index, term);
+    }
+
+    /// False when the effect needs a key that is absent.
+    fn apply_to_keys(&mut self, index: Index, time: u64, effect: Effect<'_>) -> bool {
+        match effect {
+            Effect::Put { ks, key, kind, expire, value } => {
+                let mut row = Row::new(self.hasher.position(key), kind, key, value);
+                row.expire = expire;
+                row.changed_at = index;
+                row.accessed = (time / 1000) as u32;
+                self.space_mut(ks).insert(row);
+            }
+            Effect::Patch { ks, key, offset, bytes } => {
+                return self.change(ks, key, index, |row| drop(row.patch(offset as usize, bytes)));
+            }
+            Effect::Expire { ks, key, expire } => {
+                return self.change(ks, key, index, |row| row.expire = expire);
+            }
+            Effect::Delete { ks, key } => {
+                let position = self.hasher.position(key);
+                return self.space_mut(ks).remove(position, key).is_some();
+            }
+            Effect::Flush { ks } => {
+                let space = self.space_mut(ks);
+                let new = Space::new(space.generation.wrapping_add(1), index);
+                let old = std::mem::replace(space, new);
+                self.bury(old);
+            }
+            Effect::Answered { .. } | Effect::Mark { .. } | Effect::System { .. } => {}
+        }
+        true
+    }
+
+    fn change(&mut self, ks: Keyspace, key: &[u8], index: Index, change: impl FnOnce(&mut Row)) -> bool {
+        let position = self.hasher.position(key);
+        let changed = self.space_mut(ks).update(position, key, |row| {
+            change(row);
+            row.changed_at = index;
+        });
+        changed.is_some()
+    }
+
+    /// Effects on the group's own state, which are the same on the leader: nothing of it changes when
+    /// a command is executed.
+    fn apply_to_group(&mut self, time: u64, effect: Effect<'_>) {
+        match effect {
+            Effect::Answered { id, slot, reply } => self.window.answered(id, slot, time, reply),
+            Effect::Mark { origin, incarnation, seq } => self.window.mark(origin, incarnation, seq),
+            Effect::System { name, value } => self.set_system(name, value),
+            Effect::Put { .. }
+            | Effect::Patch { .. }
+            | Effect::Expire { .. }
+            | Effect::Delete { .. }
+            | Effect::Flush { .. } => {}
+        }
+    }
+
+    fn set_system(&mut self, name: &[u8], value: Option<&[u8]>) {
+        match value {
+            Some(value) => self.system.insert(name.to_vec(), value.to_vec()),
+            None => self.system.remove(name),
+        };
+        self.system_changed.push(name.to_vec());
+    }
+
+    fn advance(&mut self, index: Index, term: Term, time: u64, payload: &[u8]) {
+        self.window.advance(self.shard_time, time.max(self.shard_time));
+        self.shard_time = self.shard_time.max(time);
+        self.exec_time = self.exec_time.max(self.shard_time);
+        self.rolling = model::position::chain(self.rolling, payload);
+        (self.applied, self.applied_term) = (index, term);
+    }
+}

@@ -1,0 +1,75 @@
+//! What happens between turns: freeing, expiring, counting.
+
+use super::Machine;
+use crate::space::Space;
+use model::Keyspace;
+use model::limits::KEYSPACES;
+
+/// Rows of a flushed keyspace that are freed per turn.
+const FREED_PER_TURN: usize = 2048;
+/// Expired keys deleted per turn and keyspace without anybody asking for them.
+const EXPIRED_PER_TURN: usize = 256;
+
+impl Machine {
+    /// Keeps what nobody looks at any more until [`Machine::tidy`] has freed it.
+    pub(super) fn bury(&mut self, space: Space) {
+        if !space.is_empty() {
+            self.graveyard.push(space);
+        }
+    }
+
+    /// Housekeeping at the end of a turn: frees what was flushed, a bounded piece at a time.
+    /// Returns true while there is more to free.
+    pub fn tidy(&mut self) -> bool {
+        let mut left = FREED_PER_TURN;
+        while left > 0
+            && let Some(space) = self.graveyard.last_mut()
+        {
+            left = left.saturating_sub(space.free_some(left));
+            if space.is_empty() {
+                self.graveyard.pop();
+            }
+        }
+        !self.graveyard.is_empty()
+    }
+
+    /// Forgets which deletes are uncommitted up to the applied index. Called now and then.
+    pub fn forget_gone(&mut self) {
+        let applied = self.applied;
+        self.spaces.iter_mut().for_each(|space| space.forget_gone(applied));
+    }
+
+    /// True when some key's time has come at this wall clock.
+    pub fn expiry_due(&self, wall_ms: u64) -> bool {
+        let now = self.exec_time.max(wall_ms);
+        self.spaces.iter().any(|space| space.first_expiry().is_some_and(|(at, _)| at <= now))
+    }
+
+    /// The leader deletes keys whose time has come, a bounded number a turn. Call after
+    /// [`Machine::begin`].
+    pub fn expire_due(&mut self) {
+        let now = self.exec_time;
+        for ks in 0..KEYSPACES {
+            let ks = Keyspace(ks);
+            for _ in 0..EXPIRED_PER_TURN {
+                let Some((at, key)) = self.space(ks).first_expiry() else { break };
+                if at > now {
+                    break;
+                }
+                let key: Box<[u8]> = key.into();
+                self.expired_keys += 1;
+                self.delete(ks, &key);
+            }
+        }
+    }
+
+    /// Keys and keys with an expiry in a keyspace.
+    pub fn counts(&self, ks: Keyspace) -> (usize, usize) {
+        (self.space(ks).len(), self.space(ks).expiring())
+    }
+
+    /// Bytes of memory of all rows.
+    pub fn memory(&self) -> usize {
+        self.spaces.iter().map(Space::memory).sum()
+    }
+}
