@@ -1,0 +1,156 @@
+//! One opened `lsm_tree::Tree` and the rules its version 3.1.10 asks for.
+//!
+//! Each rule answers a failure that was reproduced; the tests in `tests/rows_lsm.rs` hold them:
+//! - Filters *and* indexes are partitioned on all levels: otherwise a bulk-loaded tree reads the filter of
+//!   a whole table for one get.
+//! - Both sequence counters start above the highest number on disk, or new rows would hide behind old ones.
+//! - A snapshot registers its number before it reads; a number below the watermark makes the engine panic.
+//! - Compaction gets the watermark - 1, and the history of versions is then trimmed with the watermark
+//!   itself, otherwise the last inputs stay on disk.
+//! - Only ingestion writes. Memtable, flush, clear, drop_range and value separation are never used.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lsm_tree::compaction::Leveled;
+use lsm_tree::config::PartitioningPolicy;
+use lsm_tree::{AbstractTree, AnyTree, Config, SeqNo, SequenceNumberCounter};
+
+use super::{LsmOptions, Shared};
+
+/// Runs in the first level that start a compaction. Rows are read from memory, so rather few compactions
+/// than few runs.
+const L0_RUNS: u8 = 8;
+
+/// Size in bytes at which a table is closed and the next one begun.
+const TABLE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A tree is compacted as a whole when more than one in this many stored entries is superfluous.
+const GARBAGE_SHARE: u64 = 4;
+
+/// Fewer superfluous entries than this never start a compaction of the whole tree.
+const GARBAGE_FLOOR: u64 = 1024;
+
+/// An opened tree. Dropping the last reference closes it; a new [`Engine`] on the same folder before that
+/// would delete files under the old one, so all readers hold a reference.
+pub(super) struct Engine {
+    tree: AnyTree,
+    folder: PathBuf,
+    visible: SequenceNumberCounter,
+    /// Numbers of open snapshots and how many share each.
+    snapshots: Mutex<BTreeMap<SeqNo, usize>>,
+    /// Entries of the tree before the first compaction that an open snapshot kept from dropping old rows;
+    /// 0 when there was none since the whole tree was compacted.
+    before_kept: AtomicU64,
+}
+
+impl Engine {
+    /// Opens the tree in `folder`, or creates it there.
+    pub(super) fn open(folder: &Path, options: &LsmOptions, shared: &Shared) -> lsm_tree::Result<Engine> {
+        let seqno = SequenceNumberCounter::default();
+        let visible = SequenceNumberCounter::default();
+        let tree = Config::new(folder, seqno.clone(), visible.clone())
+            .use_cache(Arc::clone(&shared.cache))
+            .use_descriptor_table(Some(Arc::clone(&shared.files)))
+            .index_block_partitioning_policy(PartitioningPolicy::all(true))
+            .filter_block_partitioning_policy(PartitioningPolicy::all(true))
+            .data_block_size_policy(lsm_tree::config::BlockSizePolicy::all(options.block_bytes))
+            .open()?;
+        // At least 1: a snapshot with number 0 would be shown the first ingestion, which gets number 0.
+        let next = tree.get_highest_persisted_seqno().map_or(0, |highest| highest + 1).max(1);
+        seqno.set(next);
+        visible.set(next);
+        let snapshots = Mutex::default();
+        let folder = folder.to_path_buf();
+        Ok(Engine { tree, folder, visible, snapshots, before_kept: AtomicU64::new(0) })
+    }
+
+    /// The engine's tree, for reading and for ingestions.
+    pub(super) fn tree(&self) -> &AnyTree {
+        &self.tree
+    }
+
+    /// Registers a snapshot of everything committed so far and returns the number to read it with.
+    pub(super) fn register(&self) -> SeqNo {
+        let mut open = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = self.visible.get();
+        *open.entry(at).or_default() += 1;
+        at
+    }
+
+    /// Ends a snapshot that [`Engine::register`] began.
+    pub(super) fn release(&self, at: SeqNo) {
+        let mut open = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&at) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&at);
+            }
+        }
+    }
+
+    /// The number below which nobody reads: of the oldest open snapshot, or of the next one.
+    fn watermark(&self) -> SeqNo {
+        let open = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        open.keys().next().copied().unwrap_or_else(|| self.visible.get())
+    }
+
+    /// Runs in the first level, which every read has to ask one by one.
+    pub(super) fn runs(&self) -> usize {
+        self.tree.l0_run_count()
+    }
+
+    /// Bytes of the tables of the current version.
+    pub(super) fn bytes(&self) -> u64 {
+        self.tree.disk_space()
+    }
+
+    /// One compaction, if one is due; true when it changed the tree. The caller sees to it that only one
+    /// runs at a time.
+    pub(super) fn compact(&self) -> lsm_tree::Result<bool> {
+        let before = self.tree.current_version().id();
+        let watermark = self.watermark();
+        // While an old snapshot is open its rows stay, so compacting the whole tree would gain nothing.
+        let free = watermark == self.visible.get();
+        if free && self.is_mostly_garbage() {
+            self.tree.major_compact(TABLE_BYTES, watermark - 1)?;
+            self.before_kept.store(0, Ordering::Relaxed);
+        } else {
+            let entries = self.entries().max(1);
+            let leveled = Leveled::default().with_l0_threshold(L0_RUNS).with_table_target_size(TABLE_BYTES);
+            self.tree.compact(Arc::new(leveled), watermark - 1)?;
+            let kept = !free && self.tree.current_version().id() != before;
+            // Compactions come one at a time; of several only the first is noted.
+            if kept && self.before_kept.load(Ordering::Relaxed) == 0 {
+                self.before_kept.store(entries, Ordering::Relaxed);
+            }
+        }
+        self.trim_history()?;
+        Ok(self.tree.current_version().id() != before)
+    }
+
+    /// Rows and tombstones stored, each version of a row counted.
+    fn entries(&self) -> u64 {
+        self.tree.approximate_len() as u64
+    }
+
+    /// True after mass deletes, and when snapshots have kept many old rows through compactions: leveled
+    /// compaction alone would not come across those again before the tree has grown much.
+    fn is_mostly_garbage(&self) -> bool {
+        let entries = self.entries();
+        let kept = match self.before_kept.load(Ordering::Relaxed) {
+            0 => 0,
+            before => entries.saturating_sub(before),
+        };
+        let garbage = self.tree.tombstone_count().max(kept);
+        garbage >= GARBAGE_FLOOR && garbage * GARBAGE_SHARE >= entries
+    }
+
+    /// Forgets versions that no snapshot can read any more and removes their files.
+    pub(super) fn trim_history(&self) -> lsm_tree::Result<()> {
+        let watermark = self.watermark();
+        self.tree.get_version_history_lock().maintenance(&self.folder, watermark)
+    }
+}
