@@ -1,6 +1,8 @@
 //! Helpers of the row store tests.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub mod redb_store;
+
 use std::path::Path;
 use std::sync::Arc;
 
