@@ -31,6 +31,9 @@ impl Stop {
     /// Not an integer, as Redis words it.
     pub const NOT_INTEGER: Stop = Stop::Error(Cow::Borrowed("ERR value is not an integer or out of range"));
 
+    /// A keyspace that does not exist, as Redis words it.
+    pub const NO_KEYSPACE: Stop = Stop::Error(Cow::Borrowed("ERR DB index is out of range"));
+
     /// An error with a text made at run time.
     pub fn error(text: impl Into<Cow<'static, str>>) -> Stop {
         Stop::Error(text.into())
@@ -86,6 +89,19 @@ impl<'a> Data<'a> {
         self.ks
     }
 
+    /// Goes over to another keyspace, as far as it lives in this shard, and returns the one before.
+    /// The reply also waits for the new one's last flush.
+    ///
+    /// # Errors
+    /// [`Stop::NO_KEYSPACE`] for a number that is not below [`model::limits::KEYSPACES`].
+    pub fn enter(&mut self, ks: Keyspace) -> Result<Keyspace, Stop> {
+        if ks.0 >= model::limits::KEYSPACES {
+            return Err(Stop::NO_KEYSPACE);
+        }
+        self.hold = self.hold.max(self.machine.space(ks).flushed_at);
+        Ok(std::mem::replace(&mut self.ks, ks))
+    }
+
     /// Shard time in ms since 1970: the only clock of commands.
     pub fn now(&self) -> u64 {
         self.machine.time()
@@ -117,6 +133,15 @@ impl<'a> Data<'a> {
     /// [`Stop::Fetch`] when the row is not in memory.
     pub fn peek(&mut self, key: Key<'_>) -> Result<Option<&Row>, Stop> {
         self.look(key, false)
+    }
+
+    /// Counts as an access of the key even if the connection asked for none (TOUCH). False when the
+    /// key is absent.
+    ///
+    /// # Errors
+    /// [`Stop::Fetch`] when the row is not in memory.
+    pub fn touch(&mut self, key: Key<'_>) -> Result<bool, Stop> {
+        Ok(self.look(key, true)?.is_some())
     }
 
     fn look(&mut self, key: Key<'_>, touch: bool) -> Result<Option<&Row>, Stop> {
@@ -247,6 +272,12 @@ impl<'a> Data<'a> {
         true
     }
 
+    /// Deletes a key that a walk over [`Data::space`] found expired.
+    pub fn delete_expired(&mut self, key: Key<'_>) {
+        self.machine.expired_keys += 1;
+        self.delete(key);
+    }
+
     /// Deletes every key of the keyspace in this shard.
     pub fn flush(&mut self) {
         let index = self.changing();
@@ -264,9 +295,11 @@ impl<'a> Data<'a> {
         self.machine.space(self.ks)
     }
 
-    /// A number for RANDOMKEY and the like; not part of any replicated state.
-    pub fn random(&mut self) -> u64 {
-        self.machine.random()
+    /// Some row of the keyspace, expired ones included; not part of any replicated state. The reply
+    /// waits for everything executed so far.
+    pub fn sample(&mut self) -> Option<&Row> {
+        let random = self.machine.random();
+        self.space().sample(random)
     }
 
     #[inline]

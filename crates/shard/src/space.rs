@@ -26,6 +26,9 @@ pub struct Space {
     memory: usize,
 }
 
+/// Places of the table that [`Space::sample`] tries: enough unless it is nearly empty.
+const SAMPLE_TRIES: usize = 64;
+
 /// Spreads positions, whose high bits are few slots, over the table.
 #[inline]
 fn hash(position: Position) -> u64 {
@@ -158,6 +161,21 @@ impl Space {
         self.table.iter()
     }
 
+    /// A row chosen by a random number, about evenly; `None` without rows.
+    pub fn sample(&self, mut random: u64) -> Option<&Row> {
+        let buckets = self.table.num_buckets().max(1) as u64;
+        for _ in 0..SAMPLE_TRIES {
+            if let Some(row) = self.table.get_bucket((random % buckets) as usize) {
+                return Some(row);
+            }
+            random = random.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23) ^ buckets;
+        }
+        // Few rows in a table that was large: the next one in their order, less evenly.
+        let (first, last) = (*self.order.first()?, *self.order.last()?);
+        let from = first + random % (last - first + 1);
+        self.order.range(from..).next().and_then(|&position| self.at(Position(position)).next())
+    }
+
     /// The first position at or after `from` that has a row.
     pub fn next_position(&self, from: Position) -> Option<Position> {
         self.order.range(from.0..).next().map(|&p| Position(p))
@@ -274,6 +292,24 @@ mod tests {
         assert_eq!((space.first_expiry(), space.expiring()), (Some((20, &b"b"[..])), 1));
         space.insert(row(2, "b", 20));
         assert_eq!(space.expiring(), 1);
+    }
+
+    #[test]
+    fn a_sample_reaches_every_row_and_finds_the_last_one() {
+        let mut space = Space::default();
+        assert!(space.sample(1).is_none());
+        for i in 0..1000 {
+            space.insert(row(i, &i.to_string(), 0));
+        }
+        let seen: BTreeSet<u64> = (0..20_000)
+            .filter_map(|r| space.sample(u64::wrapping_mul(r, 0x1234_5678_9ABC_DEF1)))
+            .map(|r| r.position.0)
+            .collect();
+        assert_eq!(seen.len(), 1000);
+        for i in 0..999 {
+            space.remove(Position(i), i.to_string().as_bytes());
+        }
+        assert!((0..100).all(|r| space.sample(r).is_some_and(|row| row.key() == b"999")));
     }
 
     #[test]

@@ -1,0 +1,84 @@
+//! What is known about a key besides its value: OBJECT, MEMORY USAGE.
+
+use super::integer;
+use crate::data::{Context, Done, Stop};
+use crate::row::Row;
+
+/// Longest value that Redis keeps in one allocation with its header.
+const EMBEDDED: usize = 44;
+
+/// The lines of OBJECT HELP, each a status in an array; the front answers it.
+pub const OBJECT_HELP: [&str; 16] = [
+    "OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "ENCODING <key>",
+    "    Return the kind of internal representation used in order to store the value",
+    "    associated with a <key>.",
+    "FREQ <key>",
+    "    Return the access frequency index of the <key>. The returned integer is",
+    "    proportional to the logarithm of the recent access frequency of the key.",
+    "IDLETIME <key>",
+    "    Return the idle time of the <key>, that is the approximated number of",
+    "    seconds elapsed since the last access to the key.",
+    "REFCOUNT <key>",
+    "    Return the number of references of the value associated with the specified",
+    "    <key>.",
+    "HELP",
+    "    Print this help.",
+    "",
+];
+
+/// `OBJECT ENCODING key`: what Redis would name the value's form when it is set afresh.
+pub(super) fn encoding(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
+    let key = c.data.key(args[2]);
+    match c.data.peek(key)?.map(Row::value) {
+        None => c.reply.null(),
+        Some(value) if integer::parse(value).is_some() => c.reply.bulk(b"int"),
+        Some(value) if value.len() <= EMBEDDED => c.reply.bulk(b"embstr"),
+        Some(_) => c.reply.bulk(b"raw"),
+    }
+    Ok(())
+}
+
+/// `OBJECT REFCOUNT key`: always 1, no value is shared.
+pub(super) fn refcount(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
+    int_of(c, args[2], |_, _| 1)
+}
+
+/// `OBJECT IDLETIME key`: seconds of shard time since the last access on this node.
+pub(super) fn idletime(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
+    int_of(c, args[2], |row, now| ((now / 1000) as u32).wrapping_sub(row.accessed).into())
+}
+
+/// `OBJECT FREQ key`: refused as in Redis without an LFU policy, for we have none.
+pub(super) fn freq(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
+    let key = c.data.key(args[2]);
+    if c.data.peek(key)?.is_some() {
+        return Err(Stop::error(
+            "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that \
+             when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+        ));
+    }
+    c.reply.null();
+    Ok(())
+}
+
+/// `MEMORY USAGE key [SAMPLES n]`: bytes of the row; nothing needs sampling.
+pub(super) fn memory_usage(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
+    for option in args[3..].chunks(2) {
+        match option {
+            [name, n] if name.eq_ignore_ascii_case(b"samples") && integer::argument(n)? >= 0 => {}
+            _ => return Err(Stop::SYNTAX),
+        }
+    }
+    int_of(c, args[2], |row, _| row.memory() as i64)
+}
+
+/// Answers with a number about a row and now (shard time in ms), null when the key is absent.
+fn int_of(c: &mut Context<'_>, key: &[u8], number: fn(&Row, u64) -> i64) -> Done {
+    let (key, now) = (c.data.key(key), c.data.now());
+    match c.data.peek(key)? {
+        Some(row) => c.reply.int(number(row, now)),
+        None => c.reply.null(),
+    }
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! A key under another name: RENAME, RENAMENX, COPY, MOVE.
+
+use super::integer;
+use crate::data::{Context, Done, Stop};
+use model::Keyspace;
+
+const SAME: Stop = Stop::Error(std::borrow::Cow::Borrowed("ERR source and destination objects are the same"));
+
+/// Kind, expiry and value of a row that gets another name.
+type Content = (u8, u64, Vec<u8>);
+
+fn content(c: &mut Context<'_>, key: &[u8]) -> Result<Option<Content>, Stop> {
+    let key = c.data.key(key);
+    Ok(c.data.get(key)?.map(|row| (row.kind, row.expire, row.value().to_vec())))
+}
+
+/// `RENAME key newkey`
+pub(super) fn rename(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
+    to_new_name(c, args, false)?;
+    c.reply.ok();
+    Ok(())
+}
+
+/// `RENAMENX key newkey`
+pub(super) fn renamenx(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
+    let done = to_new_name(c, args, true)?;
+    c.reply.int(done.into());
+    Ok(())
+}
+
+fn to_new_name(c: &mut Context<'_>, args: &[&[u8]], only_if_absent: bool) -> Result<bool, Stop> {
+    let (from, to) = (c.data.key(args[1]), c.data.key(args[2]));
+    let (kind, expire, value) = content(c, args[1])?.ok_or(Stop::error("ERR no such key"))?;
+    if from.bytes == to.bytes {
+        return Ok(false);
+    }
+    if only_if_absent && c.data.get(to)?.is_some() {
+        return Ok(false);
+    }
+    c.data.delete(from);
+    c.data.put(to, kind, expire, &value)?;
+    Ok(true)
+}
+
+/// `COPY source destination [DB destination-keyspace] [REPLACE]`
+///
+/// Another keyspace must have the key's slot in this same shard; the router sees to that.
+pub(super) fn copy(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
+    let here = c.data.keyspace();
+    let (mut there, mut replace) = (here, false);
+    let mut options = args[3..].iter();
+    while let Some(option) = options.next() {
+        if option.eq_ignore_ascii_case(b"replace") {
+            replace = true;
+        } else if option.eq_ignore_ascii_case(b"db") {
+            there = keyspace(options.next().ok_or(Stop::SYNTAX)?)?;
+        } else {
+            return Err(Stop::SYNTAX);
+        }
+    }
+    if here == there && args[1] == args[2] {
+        return Err(SAME);
+    }
+    let copied = put_there(c, args[1], args[2], there, replace)?;
+    c.reply.int(copied.into());
+    Ok(())
+}
+
+/// `MOVE key keyspace`
+///
+/// The other keyspace must have the key's slot in this same shard; the router sees to that.
+pub(super) fn move_to(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
+    let there = keyspace(args[2])?;
+    if there == c.data.keyspace() {
+        return Err(SAME);
+    }
+    let moved = put_there(c, args[1], args[1], there, false)?;
+    if moved {
+        let key = c.data.key(args[1]);
+        c.data.delete(key);
+    }
+    c.reply.int(moved.into());
+    Ok(())
+}
+
+/// Puts a copy of a row under a name in a keyspace. False when the row is absent, or the name is
+/// taken and may not be replaced.
+fn put_there(
+    c: &mut Context<'_>,
+    from: &[u8],
+    to: &[u8],
+    there: Keyspace,
+    replace: bool,
+) -> Result<bool, Stop> {
+    let Some((kind, expire, value)) = content(c, from)? else { return Ok(false) };
+    let to = c.data.key(to);
+    let here = c.data.enter(there)?;
+    let free = c.data.get(to)?.is_none() || replace;
+    if free {
+        c.data.put(to, kind, expire, &value)?;
+    }
+    c.data.enter(here)?;
+    Ok(free)
+}
+
+/// A keyspace by its number; [`crate::data::Data::enter`] checks that it exists.
+fn keyspace(number: &[u8]) -> Result<Keyspace, Stop> {
+    let number = integer::argument(number)?;
+    if i32::try_from(number).is_err() {
+        let text = "ERR value is out of range, value must between -2147483648 and 2147483647";
+        return Err(Stop::error(text));
+    }
+    match u16::try_from(number) {
+        Ok(number) if number < model::limits::KEYSPACES => Ok(Keyspace(number)),
+        _ => Err(Stop::NO_KEYSPACE),
+    }
+}

@@ -1,0 +1,54 @@
+//! Several strings at once: MGET, MSET, MSETNX.
+
+use crate::data::{Context, Done, Stop};
+use model::row::kind;
+
+/// `MGET key [key …]`
+pub(super) fn mget(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
+    c.reply.array(args.len() - 1);
+    for bytes in &args[1..] {
+        let key = c.data.key(bytes);
+        match c.data.get(key)? {
+            Some(row) if row.kind == kind::STRING => c.reply.bulk(row.value()),
+            _ => c.reply.null(),
+        }
+    }
+    Ok(())
+}
+
+/// `MSET key value [key value …]`
+pub(super) fn mset(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
+    put_pairs(c, args, "mset")?;
+    c.reply.ok();
+    Ok(())
+}
+
+/// `MSETNX key value [key value …]`: all or nothing.
+pub(super) fn msetnx(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
+    let mut free = true;
+    if args.len() % 2 == 1 {
+        for pair in args[1..].chunks_exact(2) {
+            let key = c.data.key(pair[0]);
+            if c.data.get(key)?.is_some() {
+                free = false;
+                break;
+            }
+        }
+    }
+    if free {
+        put_pairs(c, args, "msetnx")?;
+    }
+    c.reply.int(free.into());
+    Ok(())
+}
+
+fn put_pairs(c: &mut Context<'_>, args: &[&[u8]], command: &str) -> Done {
+    if args.len().is_multiple_of(2) {
+        return Err(Stop::error(format!("ERR wrong number of arguments for '{command}' command")));
+    }
+    for pair in args[1..].chunks_exact(2) {
+        let key = c.data.key(pair[0]);
+        c.data.put_string(key, 0, pair[1])?;
+    }
+    Ok(())
+}
