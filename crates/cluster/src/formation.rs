@@ -1,0 +1,80 @@
+//! How a cluster starts: the bootstrap node gathers as many nodes as replicas, then decides, once
+//! and durably, with which members all groups begin.
+
+mod forming;
+#[cfg(test)]
+mod tests;
+
+use crate::identity::{MAX_REPLICAS, MAX_SHARDS};
+use model::limits::SLOTS;
+use model::varint::{DecodeError, Reader, put_u64};
+use model::{GroupId, NodeId, ShardId, Slot};
+use std::fmt;
+
+pub use forming::{Admission, Forming, Joiner, lost_folder};
+
+/// The decision with which the meta group and all shards start at once, with their full voter sets.
+/// Made once in the life of a cluster; every replica derives the same first configuration from it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Formation {
+    /// Replicas of each group: 1 to [`MAX_REPLICAS`], as many as there are members.
+    pub replicas: u32,
+    /// Number of shards: 1 to [`MAX_SHARDS`].
+    pub shards: u16,
+    /// The first members, ascending.
+    pub members: Vec<NodeId>,
+}
+
+impl Formation {
+    /// All groups in the order of their ids, the meta group first.
+    pub fn groups(&self) -> impl Iterator<Item = GroupId> + use<> {
+        (0..=u32::from(self.shards)).map(GroupId)
+    }
+
+    /// The first voters of a group. The first of them should lead it, the others succeed in this
+    /// order: rotated from shard to shard, so that every node leads its part.
+    pub fn voters(&self, group: GroupId) -> Vec<NodeId> {
+        let mut voters = self.members.clone();
+        if let Some(shard) = group.shard() {
+            let by = usize::from(shard.0) % voters.len().max(1);
+            voters.rotate_left(by);
+        }
+        voters
+    }
+
+    /// First and last slot a shard owns at the start; of all shards together every slot once.
+    pub fn slots(&self, shard: ShardId) -> (Slot, Slot) {
+        let start = |n: u16| (u32::from(n) * u32::from(SLOTS) / u32::from(self.shards.max(1))) as Slot;
+        (start(shard.0), start(shard.0 + 1) - 1)
+    }
+
+    /// Appends the formation.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        put_u64(out, u64::from(self.replicas));
+        put_u64(out, u64::from(self.shards));
+        self.members.iter().for_each(|node| put_u64(out, node.0));
+    }
+
+    /// Reads what [`Formation::encode`] wrote.
+    ///
+    /// # Errors
+    /// [`DecodeError::Malformed`] if a number is out of its bounds.
+    pub fn decode(r: &mut Reader<'_>) -> Result<Formation, DecodeError> {
+        let bad = DecodeError::Malformed("formation");
+        let replicas = u32::try_from(r.u64()?).ok().filter(|n| (1..=MAX_REPLICAS).contains(n)).ok_or(bad)?;
+        let shards = u16::try_from(r.u64()?).ok().filter(|n| (1..=MAX_SHARDS).contains(n)).ok_or(bad)?;
+        let members = (0..replicas).map(|_| r.u64().map(NodeId)).collect::<Result<Vec<_>, _>>()?;
+        let ascending = members.windows(2).all(|pair| pair[0] < pair[1]);
+        if members[0].0 == 0 || !ascending {
+            return Err(bad);
+        }
+        Ok(Formation { replicas, shards, members })
+    }
+}
+
+impl fmt::Display for Formation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let members: Vec<String> = self.members.iter().map(NodeId::to_string).collect();
+        write!(f, "{} replicas, {} shards, nodes {}", self.replicas, self.shards, members.join(" "))
+    }
+}

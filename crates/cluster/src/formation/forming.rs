@@ -1,0 +1,166 @@
+//! Giving ids to joining nodes, and the moment in which the cluster is complete.
+
+use super::Formation;
+use crate::identity::{Folder, FolderError};
+use crate::peer::{Addresses, Boot, JoinToken, Peer};
+use model::NodeId;
+use std::collections::BTreeSet;
+
+/// A node that asks for an id.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Joiner {
+    /// Made with its data folder: the same token gets the same id.
+    pub token: JoinToken,
+    /// Where it can be reached.
+    pub addresses: Addresses,
+    /// Number of its start.
+    pub incarnation: u64,
+    /// Its process.
+    pub boot: Boot,
+}
+
+/// What a joining node is told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Admission {
+    /// It is this member.
+    Member(NodeId),
+    /// The cluster was formed without it. It gets an id from the meta group, then
+    /// [`Forming::assign_later`], and waits without replicas.
+    Later,
+    /// Not possible; the text says why and what to do.
+    Refused(String),
+}
+
+/// Gathers the first members, on every node. Everything that must survive is in the [`Folder`].
+#[derive(Debug, Default)]
+pub struct Forming {
+    informed: BTreeSet<NodeId>,
+}
+
+impl Forming {
+    /// Continues what the folder knows; decides at once if the cluster needs no other node.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`]: the node must stop.
+    pub fn start(folder: &mut Folder) -> Result<Forming, FolderError> {
+        let forming = Forming::default();
+        forming.decide(folder)?;
+        Ok(forming)
+    }
+
+    /// Answers a node that asks for an id. On [`Admission::Member`] the id is durable, and so is
+    /// the formation if this node completed the cluster: see [`Folder::formation`].
+    ///
+    /// # Errors
+    /// [`FolderError::Io`]: the node must stop.
+    pub fn admit(&mut self, folder: &mut Folder, joiner: &Joiner) -> Result<Admission, FolderError> {
+        if let Some(peer) = folder.by_token(joiner.token) {
+            let node = peer.node;
+            let copied = peer.incarnation > joiner.incarnation
+                || (peer.incarnation == joiner.incarnation && peer.boot != Some(joiner.boot));
+            if copied {
+                let text = format!("this is an older or a second copy of the data folder of node {node}");
+                return Ok(Admission::Refused(text));
+            }
+            folder.learn(&[joiner.as_node(node)])?;
+            self.decide(folder)?;
+            return Ok(Admission::Member(node));
+        }
+        if let Some(text) = member_at(folder, &joiner.addresses) {
+            return Ok(Admission::Refused(text));
+        }
+        if folder.formation().is_some() {
+            return Ok(Admission::Later);
+        }
+        if folder.wish().is_none() {
+            let at = folder.peers().find(|peer| peer.node == NodeId(1));
+            let at = at.map_or("node 1".to_owned(), |peer| format!("node 1 at {}", peer.addresses.peer));
+            return Ok(Admission::Refused(format!("the cluster is forming: only {at} admits nodes now")));
+        }
+        let node = next_id(folder);
+        folder.admitted(&joiner.as_node(node), joiner.token)?;
+        self.decide(folder)?;
+        Ok(Admission::Member(node))
+    }
+
+    /// Remembers the id that the meta group gave to a node after [`Admission::Later`]. From then on
+    /// [`Forming::admit`] answers it with this id on this node.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`]: the node must stop.
+    pub fn assign_later(
+        &mut self,
+        folder: &mut Folder,
+        joiner: &Joiner,
+        node: NodeId,
+    ) -> Result<(), FolderError> {
+        folder.admitted(&joiner.as_node(node), joiner.token)
+    }
+
+    /// Nodes that have joined, and nodes that must have joined before the cluster starts; `None` on
+    /// a node that does not gather them.
+    pub fn progress(&self, folder: &Folder) -> Option<(u32, u32)> {
+        let (replicas, _) = folder.wish()?;
+        Some((1 + folder.peers().count() as u32, replicas))
+    }
+
+    /// To be called when a peer said in a handshake which formation it has.
+    pub fn informed(&mut self, node: NodeId) {
+        self.informed.insert(node);
+    }
+
+    /// Members that have not said yet that they have the formation: every handshake tells them
+    /// again, so connections to them are to be made anew.
+    pub fn uninformed(&self, folder: &Folder) -> Vec<NodeId> {
+        let members = folder.formation().map_or(&[][..], |formation| &formation.members);
+        let other = |node: &&NodeId| Some(**node) != folder.node() && !self.informed.contains(node);
+        members.iter().filter(other).copied().collect()
+    }
+
+    /// Decides as soon as as many nodes as replicas have joined. Until the decision is durable
+    /// nobody hears of it, so a crash before leaves the same members to decide about.
+    fn decide(&self, folder: &mut Folder) -> Result<(), FolderError> {
+        let (Some((replicas, shards)), Some(own)) = (folder.wish(), folder.node()) else { return Ok(()) };
+        if folder.formation().is_some() {
+            return Ok(());
+        }
+        let mut members: Vec<NodeId> = folder.peers().map(|peer| peer.node).chain([own]).collect();
+        members.sort_unstable();
+        if members.len() < replicas as usize {
+            return Ok(());
+        }
+        members.truncate(replicas as usize);
+        folder.formed(&Formation { replicas, shards, members })
+    }
+}
+
+impl Joiner {
+    /// This joiner as the member it became.
+    pub fn as_node(&self, node: NodeId) -> Peer {
+        let Joiner { addresses, incarnation, boot, .. } = self;
+        Peer { node, addresses: addresses.clone(), incarnation: *incarnation, boot: Some(*boot) }
+    }
+}
+
+/// Safety rule 2: a member that comes without its folder must not get its old id again, and giving
+/// it a new one would hide that its replicas are gone.
+fn member_at(folder: &Folder, addresses: &Addresses) -> Option<String> {
+    let at = &addresses.peer;
+    let own = folder.itself();
+    let member = folder.peers().chain(own.as_ref()).find(|peer| peer.addresses.peer == *at)?;
+    Some(lost_folder(member.node, at))
+}
+
+/// What a node without a data folder is told at the address of a member.
+pub fn lost_folder(node: NodeId, address: &str) -> String {
+    format!(
+        "node {node} at {address} was a member and lost its data folder; its replicas can not vote again; \
+         replacing it is a membership change"
+    )
+}
+
+/// Ids are given in the order of joining and never again.
+fn next_id(folder: &Folder) -> NodeId {
+    let highest = folder.peers().map(|peer| peer.node).max().max(folder.node());
+    NodeId(highest.unwrap_or_default().0 + 1)
+}

@@ -1,0 +1,149 @@
+//! The messages on the wire: length, protocol version, kind, fields.
+
+use super::transcript::PROOF;
+use super::{News, Purpose};
+use crate::formation::Formation;
+use crate::identity::ClusterId;
+use crate::peer::{Addresses, Boot, JoinToken, Peer};
+use model::NodeId;
+use model::varint::{DecodeError, Reader, put_bytes, put_u64};
+
+/// Version of the handshake and of the frames that follow it.
+pub const PROTOCOL: u8 = 1;
+/// Longest message in bytes, without its length.
+pub const MAX_MESSAGE: usize = 64 * 1024;
+/// Bytes of the length in front of each message.
+pub(super) const LENGTH: usize = 4;
+
+pub(super) const HELLO: u8 = 1;
+pub(super) const IDENTITY: u8 = 2;
+pub(super) const READY: u8 = 3;
+pub(super) const REFUSED: u8 = 4;
+
+/// First field of a hello, so that something else that listens or connects is noticed at once.
+const MAGIC: &[u8] = b"everstore";
+
+/// Who a node says it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Identity {
+    pub(super) purpose: Purpose,
+    pub(super) cluster: Option<ClusterId>,
+    pub(super) node: Option<NodeId>,
+    pub(super) incarnation: u64,
+    pub(super) boot: Boot,
+    pub(super) token: JoinToken,
+    pub(super) addresses: Addresses,
+    /// From the accepting side: the id it gave to the dialling one.
+    pub(super) assigned: Option<NodeId>,
+    pub(super) news: News,
+}
+
+/// A message with its length, without a proof.
+pub(super) fn hello(nonce: &[u8; 32]) -> Vec<u8> {
+    let mut fields = MAGIC.to_vec();
+    fields.extend_from_slice(nonce);
+    framed(HELLO, &fields, 0)
+}
+
+/// The reason of a refusal.
+pub(super) fn refused(text: &str) -> Vec<u8> {
+    framed(REFUSED, text.as_bytes(), 0)
+}
+
+/// The last message, before its proof.
+pub(super) fn ready() -> Vec<u8> {
+    framed(READY, &[], PROOF)
+}
+
+/// Length, version, kind and fields; `tail` bytes follow that the length counts.
+fn framed(kind: u8, fields: &[u8], tail: usize) -> Vec<u8> {
+    let len = (2 + fields.len() + tail) as u32;
+    let mut out = len.to_le_bytes().to_vec();
+    out.extend_from_slice(&[PROTOCOL, kind]);
+    out.extend_from_slice(fields);
+    out
+}
+
+/// Reads a hello's fields.
+pub(super) fn decode_hello(fields: &[u8]) -> Result<(), DecodeError> {
+    match fields.strip_prefix(MAGIC) {
+        Some(nonce) if nonce.len() == 32 => Ok(()),
+        _ => Err(DecodeError::Malformed("hello")),
+    }
+}
+
+impl Identity {
+    /// The message before its proof. Members that do not fit are left out.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = vec![match self.purpose {
+            Purpose::Turn => 0,
+            Purpose::Snapshot => 1,
+        }];
+        put_bytes(&mut out, self.cluster.map(|id| id.0.to_be_bytes()).as_ref().map_or(&[], |id| &id[..]));
+        put_u64(&mut out, self.node.map_or(0, |node| node.0));
+        put_u64(&mut out, self.incarnation);
+        out.extend_from_slice(&self.boot.0);
+        out.extend_from_slice(&self.token.0);
+        self.addresses.encode(&mut out);
+        put_u64(&mut out, self.assigned.map_or(0, |node| node.0));
+        match &self.news.formation {
+            Some(formation) => {
+                out.push(1);
+                formation.encode(&mut out);
+            }
+            None => out.push(0),
+        }
+        for member in &self.news.members {
+            let before = out.len();
+            member.encode(&mut out);
+            if out.len() > MAX_MESSAGE - PROOF - 2 {
+                out.truncate(before);
+                break;
+            }
+        }
+        framed(IDENTITY, &out, PROOF)
+    }
+
+    /// Reads the fields, without length, version, kind and proof.
+    pub(super) fn decode(fields: &[u8]) -> Result<Identity, DecodeError> {
+        let mut r = Reader::new(fields);
+        let purpose = match r.u8()? {
+            0 => Purpose::Turn,
+            1 => Purpose::Snapshot,
+            _ => return Err(DecodeError::Malformed("purpose")),
+        };
+        let cluster = match r.bytes()? {
+            [] => None,
+            id => Some(ClusterId(u128::from_be_bytes(
+                id.try_into().map_err(|_| DecodeError::Malformed("cluster id"))?,
+            ))),
+        };
+        let node = read_node(&mut r)?;
+        let incarnation = r.u64()?;
+        let boot = Boot(read_16(&mut r)?);
+        let token = JoinToken(read_16(&mut r)?);
+        let addresses = Addresses::decode(&mut r)?;
+        let assigned = read_node(&mut r)?;
+        let formation = match r.u8()? {
+            0 => None,
+            1 => Some(Formation::decode(&mut r)?),
+            _ => return Err(DecodeError::Malformed("formation")),
+        };
+        let mut members = Vec::new();
+        while !r.is_empty() {
+            members.push(Peer::decode(&mut r)?);
+        }
+        let news = News { members, formation };
+        Ok(Identity { purpose, cluster, node, incarnation, boot, token, addresses, assigned, news })
+    }
+}
+
+fn read_node(r: &mut Reader<'_>) -> Result<Option<NodeId>, DecodeError> {
+    Ok(Some(NodeId(r.u64()?)).filter(|node| node.0 != 0))
+}
+
+fn read_16(r: &mut Reader<'_>) -> Result<[u8; 16], DecodeError> {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(r.take(16)?);
+    Ok(bytes)
+}

@@ -1,0 +1,193 @@
+//! The file `node.toml`: what a node must remember of itself and of its peers.
+//!
+//! Text, so that a person can read it; its last line is a checksum, so that a changed digit of an
+//! incarnation or an id is noticed (safety rule 2).
+
+use super::{ClusterId, FolderError};
+use crate::formation::Formation;
+use crate::hex;
+use crate::peer::{Addresses, Boot, JoinToken, Peer};
+use model::NodeId;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Format of `node.toml`.
+pub(super) const FORMAT: i64 = 1;
+/// Largest `node.toml` in bytes: [`crate::peer::MAX_MEMBERS`] peers fit.
+pub(super) const MAX_NODE_TOML: usize = 2 * 1024 * 1024;
+
+const HEAD: &str = "# Identity of an Everstore node, written by the program. A changed file is refused.\n";
+const CHECK: &str = "# check ";
+const _: () = assert!(crate::peer::MAX_MEMBERS * (3 * crate::peer::MAX_ADDRESS + 256) < MAX_NODE_TOML);
+
+/// What is remembered.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Record {
+    pub(super) cluster: Option<ClusterId>,
+    pub(super) node: Option<NodeId>,
+    pub(super) incarnation: u64,
+    pub(super) boot: Boot,
+    pub(super) token: JoinToken,
+    pub(super) log_started: bool,
+    /// On the node that was bootstrapped: replicas and shards the cluster is to have.
+    pub(super) wish: Option<(u32, u16)>,
+    pub(super) formation: Option<Formation>,
+    /// Other members in the order of their ids.
+    pub(super) peers: BTreeMap<NodeId, Known>,
+}
+
+/// Another member.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Known {
+    pub(super) peer: Peer,
+    /// With which it asked for its id; only on the node that gave the id.
+    pub(super) token: Option<JoinToken>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    format: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<u64>,
+    incarnation: u64,
+    boot: String,
+    join_token: String,
+    log_started: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forming: Option<Wish>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    formation: Option<FormationTable>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    peer: Vec<PeerTable>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wish {
+    replicas: u32,
+    shards: u16,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FormationTable {
+    replicas: u32,
+    shards: u16,
+    members: Vec<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PeerTable {
+    node: u64,
+    redis: String,
+    peer: String,
+    admin: String,
+    incarnation: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    boot: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+}
+
+impl Record {
+    /// The whole file.
+    pub(super) fn encode(&self) -> String {
+        let file = File {
+            format: FORMAT,
+            cluster: self.cluster.map(|id| id.to_string()),
+            node: self.node.map(|node| node.0),
+            incarnation: self.incarnation,
+            boot: self.boot.to_string(),
+            join_token: self.token.to_string(),
+            log_started: self.log_started,
+            forming: self.wish.map(|(replicas, shards)| Wish { replicas, shards }),
+            formation: self.formation.as_ref().map(|formation| FormationTable {
+                replicas: formation.replicas,
+                shards: formation.shards,
+                members: formation.members.iter().map(|node| node.0).collect(),
+            }),
+            peer: self.peers.values().map(peer_table).collect(),
+        };
+        let body = toml::to_string(&file).expect("numbers, strings and lists of them have a form in TOML");
+        let text = format!("{HEAD}{body}");
+        let check = checksum(&text);
+        format!("{text}{CHECK}{check}\n")
+    }
+
+    /// Reads the file `path` with this content.
+    pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<Record, FolderError> {
+        let damaged = |why: String| FolderError::Damaged { path: path.to_owned(), why };
+        let text = std::str::from_utf8(bytes).map_err(|_| damaged("not UTF-8".into()))?;
+        // The format first: another one may have another checksum.
+        if let Some(found) = text.parse::<toml::Table>().ok().and_then(|t| t.get("format")?.as_integer())
+            && found != FORMAT
+        {
+            return Err(FolderError::Format { path: path.to_owned(), found, known: FORMAT });
+        }
+        let (body, check) = text.rsplit_once(CHECK).ok_or_else(|| damaged("no checksum line".into()))?;
+        if check.trim_end_matches('\n') != checksum(body) {
+            return Err(damaged("the checksum in its last line does not fit".into()));
+        }
+        let file: File = toml::from_str(body).map_err(|error| damaged(error.message().to_owned()))?;
+        file.record().ok_or_else(|| damaged("an id is not what it must be".into()))
+    }
+}
+
+impl File {
+    fn record(self) -> Option<Record> {
+        let mut peers = BTreeMap::new();
+        for table in self.peer {
+            let known = table.known()?;
+            peers.insert(known.peer.node, known);
+        }
+        Some(Record {
+            cluster: self.cluster.map(|id| ClusterId::parse(&id).ok_or(())).transpose().ok()?,
+            node: self.node.map(NodeId),
+            incarnation: self.incarnation,
+            boot: Boot::parse(&self.boot)?,
+            token: JoinToken::parse(&self.join_token)?,
+            log_started: self.log_started,
+            wish: self.forming.map(|wish| (wish.replicas, wish.shards)),
+            formation: self.formation.map(|table| Formation {
+                replicas: table.replicas,
+                shards: table.shards,
+                members: table.members.into_iter().map(NodeId).collect(),
+            }),
+            peers,
+        })
+    }
+}
+
+impl PeerTable {
+    fn known(self) -> Option<Known> {
+        let addresses = Addresses { redis: self.redis, peer: self.peer, admin: self.admin };
+        let boot = self.boot.map(|boot| Boot::parse(&boot).ok_or(())).transpose().ok()?;
+        let token = self.token.map(|token| JoinToken::parse(&token).ok_or(())).transpose().ok()?;
+        let peer = Peer { node: NodeId(self.node), addresses, incarnation: self.incarnation, boot };
+        Some(Known { peer, token })
+    }
+}
+
+fn peer_table(known: &Known) -> PeerTable {
+    let Peer { node, addresses, incarnation, boot } = &known.peer;
+    PeerTable {
+        node: node.0,
+        redis: addresses.redis.clone(),
+        peer: addresses.peer.clone(),
+        admin: addresses.admin.clone(),
+        incarnation: *incarnation,
+        boot: boot.map(|boot| boot.to_string()),
+        token: known.token.map(|token| token.to_string()),
+    }
+}
+
+/// First 16 bytes of SHA-256, in hexadecimal.
+fn checksum(text: &str) -> String {
+    hex::encode(&Sha256::digest(text.as_bytes())[..16])
+}

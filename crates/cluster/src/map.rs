@@ -1,0 +1,222 @@
+//! The cluster map: which shard owns a slot, how each keyspace is laid out, who the members are.
+//!
+//! Built from the [`Formation`] and changed only by committed rows of the meta group, so every node
+//! that applied the same rows has the same map. It is a hint for finding shards; each shard checks
+//! ownership by its own rows (safety rule 20).
+
+mod layout;
+mod member;
+#[cfg(test)]
+mod tests;
+
+use crate::formation::Formation;
+use crate::peer::JoinToken;
+use model::limits::{KEYSPACES, SLOTS};
+use model::varint::{DecodeError, Reader, put_u64};
+use model::{Keyspace, NodeId, ShardId, Slot};
+use std::collections::BTreeMap;
+
+pub use layout::{KeyspaceLayout, LayoutError, LayoutRow, Phase, ShardLayout};
+pub use member::Member;
+
+/// Format version of the rows of this module.
+pub const FORMAT: u8 = 1;
+/// Name of the row with the map's epoch.
+pub const EPOCH_ROW: &[u8] = b"epoch";
+/// Name of the row with the next node id.
+pub const NEXT_NODE_ROW: &[u8] = b"next_node";
+const MEMBER_PREFIX: &str = "member/";
+const LAYOUT_PREFIX: &str = "layout/";
+
+/// A row to be proposed to the meta group (or a shard): name without family, content.
+pub type Row = (Vec<u8>, Vec<u8>);
+
+/// One shard.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ShardInfo {
+    /// First and last slot of each of its ranges.
+    pub slots: Vec<(Slot, Slot)>,
+    /// Nodes with a vote; the first should lead.
+    pub voters: Vec<NodeId>,
+}
+
+/// Where a key of a slot is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Placement {
+    /// In this shard.
+    Shard(ShardId),
+    /// Nowhere now: the layout of its keyspace is being changed.
+    Closed,
+}
+
+/// The map as of one epoch.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ClusterMap {
+    /// Rises with every change; 1 at the start.
+    pub epoch: u64,
+    /// Replicas each shard should have.
+    pub replicas: u32,
+    /// All shards; the index is the shard's id.
+    pub shards: Vec<ShardInfo>,
+    /// All members.
+    pub members: BTreeMap<NodeId, Member>,
+    /// Id for the node that joins next.
+    pub next_node: NodeId,
+    layouts: Vec<LayoutRow>,
+    /// Shard of each slot.
+    owners: Vec<ShardId>,
+}
+
+impl ClusterMap {
+    /// The map with which a cluster starts.
+    pub fn new(formation: &Formation) -> ClusterMap {
+        let ids = || (0..formation.shards).map(ShardId);
+        let mut owners = vec![ShardId(0); usize::from(SLOTS)];
+        for shard in ids() {
+            let (first, last) = formation.slots(shard);
+            owners[usize::from(first)..=usize::from(last)].fill(shard);
+        }
+        let info = |shard: ShardId| ShardInfo {
+            slots: vec![formation.slots(shard)],
+            voters: formation.voters(shard.group()),
+        };
+        let last = formation.members.iter().max().copied().unwrap_or_default();
+        ClusterMap {
+            epoch: 1,
+            replicas: formation.replicas,
+            shards: ids().map(info).collect(),
+            members: formation.members.iter().map(|node| (*node, Member::default())).collect(),
+            next_node: NodeId(last.0 + 1),
+            layouts: (0..KEYSPACES).map(|ks| LayoutRow::first(Keyspace(ks), formation.shards)).collect(),
+            owners,
+        }
+    }
+
+    /// The shard of a slot of a keyspace.
+    ///
+    /// # Panics
+    /// If the slot or the keyspace is out of its bounds.
+    #[inline]
+    pub fn shard_of(&self, ks: Keyspace, slot: Slot) -> Placement {
+        match self.layouts[usize::from(ks.0)].phase {
+            Phase::Open(KeyspaceLayout::Spread) => Placement::Shard(self.owners[usize::from(slot)]),
+            Phase::Open(KeyspaceLayout::Single(shard)) => Placement::Shard(shard),
+            Phase::Closing { .. } => Placement::Closed,
+        }
+    }
+
+    /// All shards that hold keys of a keyspace, ascending; those of both layouts while it is being
+    /// changed.
+    pub fn shards_of(&self, ks: Keyspace) -> Vec<ShardId> {
+        let all = || (0..self.shards.len() as u16).map(ShardId).collect();
+        match self.layouts[usize::from(ks.0)].phase {
+            Phase::Open(KeyspaceLayout::Single(shard)) => vec![shard],
+            Phase::Closing { from: KeyspaceLayout::Single(a), to: KeyspaceLayout::Single(b) } => {
+                vec![a.min(b), a.max(b)]
+            }
+            _ => all(),
+        }
+    }
+
+    /// The layout row of a keyspace.
+    ///
+    /// # Panics
+    /// If the keyspace is out of its bounds.
+    pub fn layout(&self, ks: Keyspace) -> LayoutRow {
+        self.layouts[usize::from(ks.0)]
+    }
+
+    /// The member that joined with this token.
+    pub fn member_by_token(&self, token: JoinToken) -> Option<NodeId> {
+        self.members.iter().find(|(_, member)| member.token == Some(token)).map(|(node, _)| *node)
+    }
+
+    /// The member at this peer address.
+    pub fn member_at(&self, peer_address: &str) -> Option<NodeId> {
+        self.members.iter().find(|(_, member)| member.addresses.peer == peer_address).map(|(node, _)| *node)
+    }
+
+    /// Rows that change or add a member; empty if the map says the same already, or if a higher
+    /// incarnation of it is known.
+    pub fn member_rows(&self, node: NodeId, member: &Member) -> Vec<Row> {
+        let old = self.members.get(&node);
+        if old.is_some_and(|old| old == member || old.incarnation > member.incarnation) {
+            return Vec::new();
+        }
+        let mut rows = vec![(member_name(node), member.encode())];
+        if node >= self.next_node {
+            rows.push((NEXT_NODE_ROW.to_vec(), number(node.0 + 1)));
+        }
+        rows.push(self.next_epoch());
+        rows
+    }
+
+    /// Applies one committed row of the meta group; `None` means that the row was deleted. Answers
+    /// false for a row that is not the map's.
+    ///
+    /// # Errors
+    /// A name or content of this program's rows that cannot be read: the replica must stop, not
+    /// skip it (safety rule 20).
+    pub fn apply_row(&mut self, name: &[u8], value: Option<&[u8]>) -> Result<bool, DecodeError> {
+        let number = |value: &[u8]| -> Result<u64, DecodeError> {
+            let mut r = Reader::new(value);
+            format(&mut r)?;
+            r.u64()
+        };
+        let Ok(text) = std::str::from_utf8(name) else { return Ok(false) };
+        if let Some(id) = text.strip_prefix(MEMBER_PREFIX) {
+            let node = NodeId(id.parse().map_err(|_| DecodeError::Malformed("member row name"))?);
+            match value {
+                Some(value) => {
+                    self.members.insert(node, Member::decode(value)?);
+                }
+                None => {
+                    self.members.remove(&node);
+                }
+            }
+        } else if let Some(n) = text.strip_prefix(LAYOUT_PREFIX) {
+            let bad = DecodeError::Malformed("layout row name");
+            let ks: u16 = n.parse().ok().filter(|ks| *ks < KEYSPACES).ok_or(bad)?;
+            let shards = self.shards.len() as u16;
+            self.layouts[usize::from(ks)] = match value {
+                Some(value) => LayoutRow::decode(value, shards)?,
+                None => LayoutRow::first(Keyspace(ks), shards),
+            };
+        } else if name == EPOCH_ROW {
+            self.epoch = value.map_or(Ok(1), number)?;
+        } else if name == NEXT_NODE_ROW {
+            let value = value.ok_or(DecodeError::Malformed("deleted next_node row"))?;
+            self.next_node = NodeId(number(value)?);
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    fn next_epoch(&self) -> Row {
+        (EPOCH_ROW.to_vec(), number(self.epoch + 1))
+    }
+}
+
+/// Name of a member's row.
+pub fn member_name(node: NodeId) -> Vec<u8> {
+    format!("{MEMBER_PREFIX}{node}").into_bytes()
+}
+
+/// Name of a keyspace's layout row, in the meta group and in each shard.
+pub fn layout_name(ks: Keyspace) -> Vec<u8> {
+    format!("{LAYOUT_PREFIX}{:02}", ks.0).into_bytes()
+}
+
+fn number(value: u64) -> Vec<u8> {
+    let mut out = vec![FORMAT];
+    put_u64(&mut out, value);
+    out
+}
+
+fn format(r: &mut Reader<'_>) -> Result<(), DecodeError> {
+    match r.u8()? {
+        FORMAT => Ok(()),
+        other => Err(DecodeError::Version(other)),
+    }
+}
