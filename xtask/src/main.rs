@@ -1,1 +1,42 @@
-fn main() {}
+//! The habits of the project as commands: `cargo xtask verify`, `fix`, `bench`.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a tool for developers: it starts processes and measures time, and is no part of the product"
+)]
+
+mod count;
+mod python;
+mod run;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's own commands.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Format check, lints, all tests; the last line is `N passed, N failed`.
+    Verify(verify::VerifyArgs),
+    /// Format, and mend what clippy can mend.
+    Fix,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Verify(args) => verify::verify(&args),
+        Command::Fix => verify::fix(),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("xtask: {error}");
+        ExitCode::from(2)
+    })
+}
