@@ -1,0 +1,66 @@
+//! The promises of consensus, checked against everything that ever happened in a world.
+
+use everstore_raft::Entry;
+use model::{Index, Term};
+use std::collections::BTreeMap;
+
+pub struct Checks {
+    majority: usize,
+    leaders: BTreeMap<Term, u64>,
+    /// Every entry ever handed to a log.
+    logged: BTreeMap<(Index, Term), Vec<u8>>,
+    /// Every entry ever committed.
+    pub committed: BTreeMap<Index, (Term, Vec<u8>)>,
+    /// Highest index a leader has applied, so that a client may know of it.
+    acknowledged: Index,
+}
+
+impl Checks {
+    pub fn new(nodes: u64) -> Checks {
+        Checks {
+            majority: nodes as usize / 2 + 1,
+            leaders: BTreeMap::new(),
+            logged: BTreeMap::new(),
+            committed: BTreeMap::new(),
+            acknowledged: 0,
+        }
+    }
+
+    /// At most one leader per term.
+    pub fn leads(&mut self, id: u64, term: Term) {
+        let leader = *self.leaders.entry(term).or_insert(id);
+        assert_eq!(leader, id, "two leaders in term {term}");
+    }
+
+    /// Log matching: one term and index, one entry.
+    pub fn handed(&mut self, entries: &[Entry]) {
+        for e in entries {
+            let known = self.logged.entry((e.index, e.term)).or_insert_with(|| e.data.to_vec());
+            assert_eq!(known[..], e.data[..], "two entries at index {} term {}", e.index, e.term);
+        }
+    }
+
+    /// What is committed never changes, and was on the disks of a majority before anyone learned of it.
+    pub fn committed(&mut self, id: u64, e: &Entry, synced: usize, leads: bool) {
+        let new = (e.term, e.data.to_vec());
+        let known = self.committed.entry(e.index).or_insert_with(|| new.clone());
+        assert_eq!(*known, new, "n{id}: committed entry {} changed", e.index);
+        assert!(synced >= self.majority, "n{id}: {} is committed on {synced} disks", e.index);
+        if leads {
+            self.acknowledged = self.acknowledged.max(e.index);
+        }
+    }
+
+    pub fn acknowledged(&self) -> Index {
+        self.acknowledged
+    }
+
+    /// At most one node may serve reads, and it knows all that was acknowledged.
+    pub fn leases(&self, holders: &[(u64, Term, Index)]) {
+        assert!(holders.len() < 2, "two leases: {holders:?}");
+        for (id, term, applied) in holders {
+            let known = self.acknowledged;
+            assert!(*applied >= known, "n{id} t{term} reads at {applied}, acknowledged {known}");
+        }
+    }
+}

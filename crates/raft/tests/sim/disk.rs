@@ -1,0 +1,60 @@
+//! What one node has synced.
+
+use everstore_raft::{ConfState, Entry, HardState, Persist, Recovered};
+use model::{Index, Term};
+
+pub struct Disk {
+    pub hard_state: HardState,
+    pub entries: Vec<Entry>,
+    pub compacted: (Index, Term),
+    pub applied: Index,
+    voters: Vec<u64>,
+}
+
+impl Disk {
+    pub fn new(voters: Vec<u64>) -> Disk {
+        Disk { hard_state: HardState::default(), entries: Vec::new(), compacted: (0, 0), applied: 0, voters }
+    }
+
+    /// A write and everything before it is durable.
+    pub fn sync(&mut self, write: &Persist) {
+        if let Some(install) = &write.install {
+            self.entries.clear();
+            self.compacted = (install.index, install.term);
+            self.applied = install.index;
+        }
+        if let Some(first) = write.entries.first() {
+            self.entries.retain(|e| e.index < first.index);
+            let end = self.entries.last().map_or(self.compacted.0, |e| e.index);
+            assert_eq!(end + 1, first.index, "no gap in the log");
+            self.entries.extend(write.entries.iter().cloned());
+        }
+        if let Some(hard_state) = &write.hard_state {
+            self.hard_state = hard_state.clone();
+        }
+    }
+
+    /// Rows up to `index` are durable, and the log before is freed.
+    pub fn checkpoint(&mut self, index: Index, term: Term) {
+        if index > self.compacted.0 {
+            self.entries.retain(|e| e.index > index);
+            self.compacted = (index, term);
+            self.applied = index;
+        }
+    }
+
+    /// True if the entry is durable here, in the log or in a checkpoint.
+    pub fn holds(&self, term: Term, index: Index) -> bool {
+        index <= self.compacted.0 || self.entries.iter().any(|e| (e.term, e.index) == (term, index))
+    }
+
+    pub fn recover(&self) -> Recovered {
+        Recovered {
+            hard_state: self.hard_state.clone(),
+            entries: self.entries.clone(),
+            compacted: self.compacted,
+            conf_state: ConfState { voters: self.voters.clone(), ..ConfState::default() },
+            applied: self.applied,
+        }
+    }
+}
