@@ -27,8 +27,8 @@ pub use log::{Appended, Freed, Log, LogOptions};
 pub use recover::{Cut, Damage, Recovery, Report};
 pub use replay::GroupLog;
 pub use reserve::{ReservePlan, Spare};
-pub use thread::{Done, LogHandle, LogStatus, LogThread, Submit};
-pub use trend::SyncTrend;
+pub use thread::{Done, DoneFn, LogHandle, LogStatus, LogThread, MAX_QUEUED, MAX_QUEUED_BYTES, SubmitError};
+pub use trend::{SyncTrend, TREND_SYNCS};
 
 use model::limits::MAX_FRAME;
 

@@ -50,7 +50,7 @@ pub type DoneFn = Box<dyn Fn(Done) + Send>;
 
 /// Why a batch was not taken.
 #[derive(Debug)]
-pub enum Submit {
+pub enum SubmitError {
     /// Too much waits already: give it again after the next [`Done`].
     Full(Batch),
     /// Larger than the log allows: bytes, and the bound.
@@ -139,11 +139,11 @@ impl LogHandle {
     /// Hands a batch over and answers its number, 1, 2, 3, … for this handle. Never blocks.
     ///
     /// # Errors
-    /// See [`Submit`].
-    pub fn submit(&mut self, batch: Batch) -> Result<u64, Submit> {
+    /// See [`SubmitError`].
+    pub fn submit(&mut self, batch: Batch) -> Result<u64, SubmitError> {
         let size = batch.size();
         if size > self.max_batch {
-            return Err(Submit::TooLarge(size, self.max_batch));
+            return Err(SubmitError::TooLarge(size, self.max_batch));
         }
         let before = self.status.queued_bytes.fetch_add(size, Ordering::Relaxed);
         let sent = if before > 0 && before + size > MAX_QUEUED_BYTES {
@@ -158,9 +158,9 @@ impl LogHandle {
             }
             Err(TrySendError::Full(Command::Batch(_, batch))) => {
                 self.status.queued_bytes.fetch_sub(size, Ordering::Relaxed);
-                Err(Submit::Full(batch))
+                Err(SubmitError::Full(batch))
             }
-            Err(_) => Err(Submit::Stopped),
+            Err(_) => Err(SubmitError::Stopped),
         }
     }
 
@@ -337,6 +337,7 @@ impl Writer {
         self.log.sync()?;
         let sync_ns = self.clock.mono_ns().saturating_sub(before);
         self.recorder.record(sync_ns, &self.status.trend);
+        self.publish_numbers();
         self.status.queued_bytes.fetch_sub(appended.bytes, Ordering::Relaxed);
         from.iter().for_each(|&producer| self.producers[producer].completed += 1);
         for producer in &mut self.producers {
@@ -358,9 +359,13 @@ impl Writer {
         Ok(())
     }
 
-    fn publish(&self) {
+    fn publish_numbers(&self) {
         self.status.bytes.store(self.log.bytes(), Ordering::Relaxed);
         self.status.reserve_low.store(self.log.reserve_low(), Ordering::Relaxed);
+    }
+
+    fn publish(&self) {
+        self.publish_numbers();
         self.status.detail(|detail| {
             detail.shares = self.log.shares();
             detail.blockers = self.log.blockers();
