@@ -15,7 +15,8 @@ pub mod status;
 
 pub use formation::{Admission, Formation, Forming, Joiner};
 pub use handshake::{Established, Gate, Handshake, Known, Local, News, Progress, Purpose, State};
-
+pub use health::{Health, PeerHealth};
+pub use heartbeat::{GroupBeat, Heartbeat, NodeReport};
 pub use identity::{ClusterId, Folder, FolderError, Secret, Start};
 pub use map::{ClusterMap, KeyspaceLayout, Member, Placement, ShardInfo, ShardLayout};
 pub use peer::{Addresses, Boot, JoinToken, Peer};

@@ -1,0 +1,111 @@
+//! What a node tells its peers once a second, for the status that any of them shows.
+
+use crate::status::ReplicaRole;
+use serde::{Deserialize, Serialize};
+
+/// Longest report in bytes: 1025 groups with keys in all keyspaces fit.
+pub const MAX_REPORT: usize = 2 * 1024 * 1024;
+
+/// A node's report about itself. JSON, and every field has a default, so that nodes of different
+/// versions understand each other.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NodeReport {
+    /// Version of the program.
+    pub version: String,
+    /// Operating system's id of the process.
+    pub pid: u32,
+    /// Milliseconds since the process started.
+    pub uptime_ms: u64,
+    /// Time of one log sync, median of the last minute, µs; 0 if there was none.
+    pub sync_p50_us: u64,
+    /// Time of one log sync, 99th percentile of the last minute, µs; 0 if there was none.
+    pub sync_p99_us: u64,
+    /// Connected Redis clients.
+    pub clients: u32,
+    /// Resident memory in bytes.
+    pub rss_bytes: u64,
+    /// Bytes of log that are kept.
+    pub log_bytes: u64,
+    /// The groups it has a replica of, in the order of their ids.
+    pub groups: Vec<GroupReport>,
+}
+
+/// A replica as its node sees it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GroupReport {
+    /// Raft group id.
+    pub group: u32,
+    /// Role of this replica.
+    pub role: ReplicaRole,
+    /// Highest index applied.
+    pub applied: u64,
+    /// Last index in its log.
+    pub last: u64,
+    /// Keyspaces with keys in this shard, in the order of their numbers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<KeysReport>,
+}
+
+/// Keys of one keyspace in one shard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct KeysReport {
+    /// The keyspace's number.
+    pub n: u16,
+    /// Keys.
+    pub keys: u64,
+    /// Keys that expire.
+    pub expires: u64,
+}
+
+impl NodeReport {
+    /// The report as JSON.
+    pub fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("numbers, strings and lists of them have a form in JSON")
+    }
+
+    /// Reads a report.
+    ///
+    /// # Errors
+    /// A text that says why it is none, or that it is longer than [`MAX_REPORT`].
+    pub fn decode(bytes: &[u8]) -> Result<NodeReport, String> {
+        if bytes.len() > MAX_REPORT {
+            return Err(format!("report of {} bytes; allowed: up to {MAX_REPORT}", bytes.len()));
+        }
+        serde_json::from_slice(bytes).map_err(|error| format!("no report: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_round_trip_and_what_an_older_or_newer_node_says_is_understood() {
+        let keys = vec![KeysReport { n: 3, keys: 4, expires: 1 }];
+        let group = GroupReport { group: 1, role: ReplicaRole::Leader, applied: 5, last: 6, keys };
+        let report = NodeReport { version: "0.1.0".into(), groups: vec![group], ..NodeReport::default() };
+        assert_eq!(NodeReport::decode(&report.encode()), Ok(report));
+        let other = br#"{"version":"9","not_known_here":[1],"groups":[{"group":2}]}"#;
+        let read = NodeReport::decode(other).unwrap();
+        assert_eq!((read.version.as_str(), read.groups[0].group, read.clients), ("9", 2, 0));
+        assert!(NodeReport::decode(b"[").unwrap_err().starts_with("no report: "));
+    }
+
+    #[test]
+    fn the_largest_report_fits() {
+        let keys = |n| KeysReport { n, keys: 1 << 40, expires: 1 << 40 };
+        let group = |group| GroupReport {
+            group,
+            role: ReplicaRole::Follower,
+            applied: 1 << 50,
+            last: 1 << 50,
+            keys: (0..16).map(keys).collect(),
+        };
+        let report = NodeReport { groups: (0..1025).map(group).collect(), ..NodeReport::default() };
+        assert!(NodeReport::decode(&report.encode()).is_ok());
+        assert!(NodeReport::decode(&vec![b' '; MAX_REPORT + 1]).unwrap_err().contains("allowed"));
+    }
+}
