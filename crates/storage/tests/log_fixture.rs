@@ -37,7 +37,7 @@ fn fill(log: &mut Log) {
 fn version_1_is_read() {
     let disk = MemDisk::new();
     disk.create_dir_all(dir()).unwrap();
-    let bytes = std::fs::read(fixture("log-v1/seg-00000001.log")).unwrap();
+    let bytes = RealDisk.read(&fixture("log-v1/seg-00000001.log"), 1 << 20).unwrap();
     disk.write_atomic(&dir().join("seg-00000001.log"), &bytes).unwrap();
     let (_, recovery) = open(&disk).unwrap();
     assert_eq!(recovery.report.batches, 5);
@@ -60,7 +60,7 @@ fn this_version_writes_the_same_bytes() {
     let (mut log, _) = open(&disk).unwrap();
     fill(&mut log);
     let written = disk.read(&dir().join("seg-00000001.log"), 1 << 20).unwrap();
-    let known = std::fs::read(fixture("log-v1/seg-00000001.log")).unwrap();
+    let known = RealDisk.read(&fixture("log-v1/seg-00000001.log"), 1 << 20).unwrap();
     assert!(written == known, "the format has changed: give it a new version and a new fixture");
 }
 

@@ -42,7 +42,7 @@ fn each_shard_thread_hears_how_far_its_own_batches_are_durable() {
         .zip(dones)
         .zip([G, H])
         .map(|((mut handle, dones), group)| {
-            std::thread::spawn(move || {
+            env::spawn("submit", move || {
                 for index in 1..=500 {
                     let mut builder = handle.builder();
                     builder.entry(group, index, 1, 0, &[3; 50]);
@@ -54,6 +54,7 @@ fn each_shard_thread_hears_how_far_its_own_batches_are_durable() {
                 wait_for(&dones, 500);
                 handle
             })
+            .unwrap()
         })
         .collect();
     let handles: Vec<LogHandle> = submitters.into_iter().map(|thread| thread.join().unwrap()).collect();

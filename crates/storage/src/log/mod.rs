@@ -7,11 +7,14 @@
 //! segments whose entries are no longer needed.
 
 mod accounts;
+mod active;
+mod append;
 mod batch;
 mod error;
 mod file;
+mod handle;
 mod item;
-mod log;
+mod opening;
 mod record;
 mod recover;
 mod replay;
@@ -20,14 +23,15 @@ mod segment;
 mod thread;
 mod trend;
 
+pub use append::{Appended, Freed, Log, LogOptions};
 pub use batch::{Batch, BatchBuilder};
 pub use error::LogError;
+pub use handle::{Done, DoneFn, LogHandle, LogStatus, MAX_QUEUED_BYTES, SubmitError};
 pub use item::{Entry, HardState, Install};
-pub use log::{Appended, Freed, Log, LogOptions};
 pub use recover::{Cut, Damage, Recovery, Report};
 pub use replay::GroupLog;
 pub use reserve::{ReservePlan, Spare};
-pub use thread::{Done, DoneFn, LogHandle, LogStatus, LogThread, MAX_QUEUED, MAX_QUEUED_BYTES, SubmitError};
+pub use thread::{LogThread, MAX_QUEUED};
 pub use trend::{SyncTrend, TREND_SYNCS};
 
 use model::limits::MAX_FRAME;

@@ -8,9 +8,13 @@ use env::{AlignedBuf, Disk, DiskFile, Open};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 /// Zeros are written in pieces of this many bytes.
 const ZERO_PIECE: usize = 1 << 20;
+
+/// After a failure to make a segment the next try waits this long, in nanoseconds.
+const RETRY_NS: u64 = 1_000_000_000;
 
 /// A segment file that is ready for use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,5 +74,49 @@ impl ReservePlan {
             }
             result => result,
         }
+    }
+}
+
+/// The thread that makes segments, one at a time.
+pub(super) struct Reserver {
+    plans: Sender<ReservePlan>,
+    results: Receiver<Result<Spare, LogError>>,
+    busy: bool,
+    not_before_ns: u64,
+}
+
+impl Reserver {
+    pub(super) fn start() -> std::io::Result<Reserver> {
+        let (plans, todo) = channel::<ReservePlan>();
+        let (report, results) = channel();
+        env::spawn("log-reserve", move || {
+            while let Ok(plan) = todo.recv() {
+                if report.send(plan.run()).is_err() {
+                    break;
+                }
+            }
+        })?;
+        Ok(Reserver { plans, results, busy: false, not_before_ns: 0 })
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.busy
+    }
+
+    pub(super) fn may_start(&self, now: u64) -> bool {
+        !self.busy && now >= self.not_before_ns
+    }
+
+    pub(super) fn start_plan(&mut self, plan: ReservePlan) {
+        self.busy = self.plans.send(plan).is_ok();
+    }
+
+    pub(super) fn result(&mut self, now: u64) -> Option<Result<Spare, LogError>> {
+        let result = self.results.try_recv().ok()?;
+        self.busy = false;
+        if result.is_err() {
+            self.not_before_ns = now + RETRY_NS;
+        }
+        Some(result)
     }
 }

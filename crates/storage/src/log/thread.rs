@@ -1,184 +1,31 @@
 //! The log on a thread of its own: takes what all shard threads hand over, writes it in one go,
 //! syncs once, and tells each how far it is durable.
 
-use super::batch::{Batch, BatchBuilder, KEEP_BUFFER};
+use super::append::Log;
+use super::batch::{Batch, KEEP_BUFFER};
 use super::error::LogError;
-use super::log::Log;
-use super::reserve::{ReservePlan, Spare};
-use super::trend::{Recorder, SyncTrend};
+use super::handle::{Command, Done, DoneFn, LogHandle, LogStatus};
+use super::reserve::Reserver;
+use super::trend::Recorder;
 use env::Clock;
 use model::{GroupId, Index};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, TrySendError};
-use std::sync::mpsc::{channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Most commands that wait for the log thread.
 pub const MAX_QUEUED: usize = 1024;
-/// Most bytes of batches that wait for it, unless a single one is larger.
-pub const MAX_QUEUED_BYTES: u64 = 64 << 20;
 /// Most emptied buffers on their way back to a shard thread.
 const MAX_RETURNED: usize = 16;
 /// While a segment is being made, the result is looked for this often when nothing else happens.
 const RESERVE_POLL: Duration = Duration::from_millis(2);
 /// While a segment cannot be made, whether to try again is looked at this often.
 const RETRY_POLL: Duration = Duration::from_millis(100);
-/// After a failure to make a segment the next try waits this long, in nanoseconds.
-const RESERVE_RETRY_NS: u64 = 1_000_000_000;
 /// Shares of the groups are published after this many appends.
 const PUBLISH_EVERY: u64 = 256;
-
-/// What the log thread reports to a shard thread.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Done {
-    /// This shard thread's batches up to number `batches` are durable, and all before them.
-    Synced {
-        /// Number that [`LogHandle::submit`] gave to the last of them.
-        batches: u64,
-        /// How long the fdatasync took, in ns.
-        sync_ns: u64,
-    },
-    /// The log has failed: nothing more becomes durable. The node must stop.
-    Failed(String),
-}
-
-/// Called on the log thread; must only hand over and return.
-pub type DoneFn = Box<dyn Fn(Done) + Send>;
-
-/// Why a batch was not taken.
-#[derive(Debug)]
-pub enum SubmitError {
-    /// Too much waits already: give it again after the next [`Done`].
-    Full(Batch),
-    /// Larger than the log allows: bytes, and the bound.
-    TooLarge(u64, u64),
-    /// The log thread has ended.
-    Stopped,
-}
-
-enum Command {
-    Batch(usize, Batch),
-    Free(BTreeMap<GroupId, Index>),
-    Stop,
-}
-
-/// What any thread may read about the log.
-#[derive(Debug, Default)]
-pub struct LogStatus {
-    trend: SyncTrend,
-    reserve_low: AtomicBool,
-    bytes: AtomicU64,
-    queued_bytes: AtomicU64,
-    detail: Mutex<Detail>,
-}
-
-#[derive(Debug, Default)]
-struct Detail {
-    shares: BTreeMap<GroupId, u64>,
-    blockers: Vec<GroupId>,
-    reserve_error: Option<String>,
-}
-
-impl LogStatus {
-    /// How long syncs take.
-    pub fn trend(&self) -> &SyncTrend {
-        &self.trend
-    }
-
-    /// See [`Log::reserve_low`].
-    pub fn reserve_low(&self) -> bool {
-        self.reserve_low.load(Ordering::Relaxed)
-    }
-
-    /// See [`Log::bytes`].
-    pub fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
-    }
-
-    /// See [`Log::shares`]; a little behind.
-    pub fn shares(&self) -> BTreeMap<GroupId, u64> {
-        self.detail(|detail| detail.shares.clone())
-    }
-
-    /// See [`Log::blockers`]; a little behind.
-    pub fn blockers(&self) -> Vec<GroupId> {
-        self.detail(|detail| detail.blockers.clone())
-    }
-
-    /// Why the reserve could not be filled the last time it was tried.
-    pub fn reserve_error(&self) -> Option<String> {
-        self.detail(|detail| detail.reserve_error.clone())
-    }
-
-    // Not on the path of a write: taken every PUBLISH_EVERY appends and by whoever asks.
-    fn detail<T>(&self, body: impl FnOnce(&mut Detail) -> T) -> T {
-        body(&mut self.detail.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// A shard thread's side of the log thread.
-pub struct LogHandle {
-    producer: usize,
-    submitted: u64,
-    max_batch: u64,
-    // The channel wakes the log thread only if it sleeps: a send to a busy one costs no system call.
-    commands: SyncSender<Command>,
-    returned: Receiver<Vec<u8>>,
-    status: Arc<LogStatus>,
-}
-
-impl LogHandle {
-    /// An empty batch, with a buffer used before if there is one.
-    pub fn builder(&self) -> BatchBuilder {
-        self.returned.try_recv().map_or_else(|_| BatchBuilder::new(), BatchBuilder::with_buffer)
-    }
-
-    /// Hands a batch over and answers its number, 1, 2, 3, … for this handle. Never blocks.
-    ///
-    /// # Errors
-    /// See [`SubmitError`].
-    pub fn submit(&mut self, batch: Batch) -> Result<u64, SubmitError> {
-        let size = batch.size();
-        if size > self.max_batch {
-            return Err(SubmitError::TooLarge(size, self.max_batch));
-        }
-        let before = self.status.queued_bytes.fetch_add(size, Ordering::Relaxed);
-        let sent = if before > 0 && before + size > MAX_QUEUED_BYTES {
-            Err(TrySendError::Full(Command::Batch(self.producer, batch)))
-        } else {
-            self.commands.try_send(Command::Batch(self.producer, batch))
-        };
-        match sent {
-            Ok(()) => {
-                self.submitted += 1;
-                return Ok(self.submitted);
-            }
-            Err(TrySendError::Full(Command::Batch(_, batch))) => {
-                self.status.queued_bytes.fetch_sub(size, Ordering::Relaxed);
-                Err(SubmitError::Full(batch))
-            }
-            Err(_) => Err(SubmitError::Stopped),
-        }
-    }
-
-    /// See [`Log::free`]. False if too much waits already: try again later.
-    pub fn free(&self, floors: BTreeMap<GroupId, Index>) -> bool {
-        self.commands.try_send(Command::Free(floors)).is_ok()
-    }
-
-    /// Largest batch in bytes.
-    pub fn max_batch(&self) -> u64 {
-        self.max_batch
-    }
-
-    /// What is known about the log.
-    pub fn status(&self) -> &Arc<LogStatus> {
-        &self.status
-    }
-}
 
 /// The running log thread.
 pub struct LogThread {
@@ -221,7 +68,7 @@ impl LogThread {
             appends,
             batches,
         };
-        writer.publish();
+        writer.status.publish(&writer.log);
         let thread = env::spawn("log", move || writer.run())?;
         Ok((LogThread { commands, status, thread }, handles))
     }
@@ -290,7 +137,7 @@ impl Writer {
             }
             if !round.floors.is_empty() {
                 self.log.free(&round.floors)?;
-                self.publish();
+                self.status.publish(&self.log);
             }
             if round.stop {
                 return Ok(());
@@ -336,8 +183,8 @@ impl Writer {
         let before = self.clock.mono_ns();
         self.log.sync()?;
         let sync_ns = self.clock.mono_ns().saturating_sub(before);
-        self.recorder.record(sync_ns, &self.status.trend);
-        self.publish_numbers();
+        self.recorder.record(sync_ns, self.status.trend());
+        self.status.publish_numbers(&self.log);
         self.status.queued_bytes.fetch_sub(appended.bytes, Ordering::Relaxed);
         from.iter().for_each(|&producer| self.producers[producer].completed += 1);
         for producer in &mut self.producers {
@@ -354,22 +201,9 @@ impl Writer {
         }
         self.appends += 1;
         if self.appends.is_multiple_of(PUBLISH_EVERY) || self.log.bytes() != segments {
-            self.publish();
+            self.status.publish(&self.log);
         }
         Ok(())
-    }
-
-    fn publish_numbers(&self) {
-        self.status.bytes.store(self.log.bytes(), Ordering::Relaxed);
-        self.status.reserve_low.store(self.log.reserve_low(), Ordering::Relaxed);
-    }
-
-    fn publish(&self) {
-        self.publish_numbers();
-        self.status.detail(|detail| {
-            detail.shares = self.log.shares();
-            detail.blockers = self.log.blockers();
-        });
     }
 
     /// Has the next segment made beside this thread, so that changing to it costs no waiting.
@@ -380,60 +214,16 @@ impl Writer {
             if let Some(error) = &error {
                 tracing::warn!(%error, "cannot make a log segment");
             }
-            self.status.detail(|detail| detail.reserve_error = error);
+            self.status.set_reserve_error(error);
             if let Ok(spare) = result {
                 self.log.add_reserve(spare);
             }
-            self.publish();
+            self.status.publish(&self.log);
         }
         if self.reserver.may_start(now)
             && let Some(plan) = self.log.reserve_plan()
         {
             self.reserver.start_plan(plan);
         }
-    }
-}
-
-/// The thread that makes segments, one at a time.
-struct Reserver {
-    plans: Sender<ReservePlan>,
-    results: Receiver<Result<Spare, LogError>>,
-    busy: bool,
-    not_before_ns: u64,
-}
-
-impl Reserver {
-    fn start() -> std::io::Result<Reserver> {
-        let (plans, todo) = channel::<ReservePlan>();
-        let (report, results) = channel();
-        env::spawn("log-reserve", move || {
-            while let Ok(plan) = todo.recv() {
-                if report.send(plan.run()).is_err() {
-                    break;
-                }
-            }
-        })?;
-        Ok(Reserver { plans, results, busy: false, not_before_ns: 0 })
-    }
-
-    fn is_busy(&self) -> bool {
-        self.busy
-    }
-
-    fn may_start(&self, now: u64) -> bool {
-        !self.busy && now >= self.not_before_ns
-    }
-
-    fn start_plan(&mut self, plan: ReservePlan) {
-        self.busy = self.plans.send(plan).is_ok();
-    }
-
-    fn result(&mut self, now: u64) -> Option<Result<Spare, LogError>> {
-        let result = self.results.try_recv().ok()?;
-        self.busy = false;
-        if result.is_err() {
-            self.not_before_ns = now + RESERVE_RETRY_NS;
-        }
-        Some(result)
     }
 }

@@ -1,0 +1,92 @@
+//! The segment that is being written.
+
+use super::append::LogOptions;
+use super::error::{LogError, io};
+use super::file::{self, SegmentFile};
+use super::record::SegmentKey;
+use super::recover::{Found, Tail};
+use super::reserve::Spare;
+use super::segment::{HEADER_BLOCK, SegmentHeader};
+use env::{AlignedBuf, DIRECT_ALIGN, Disk};
+use std::path::{Path, PathBuf};
+
+/// Bytes of a block.
+pub(super) const BLOCK: u64 = DIRECT_ALIGN as u64;
+/// The write buffer keeps at most this many bytes of memory between appends.
+const KEEP_BUFFER: usize = 4 << 20;
+
+/// The segment that is written, and what of it is in memory.
+pub(super) struct Active {
+    pub(super) file: Box<dyn SegmentFile>,
+    pub(super) path: PathBuf,
+    pub(super) key: SegmentKey,
+    /// Size of the file.
+    pub(super) bytes: u64,
+    /// Content from `base` to `end`; `base` is a multiple of the block size.
+    pub(super) buf: AlignedBuf,
+    pub(super) base: u64,
+    /// The first `written` bytes of `buf` have been written.
+    pub(super) written: usize,
+}
+
+impl Active {
+    pub(super) fn end(&self) -> u64 {
+        self.base + self.buf.len() as u64
+    }
+
+    pub(super) fn write(&mut self) -> Result<(), LogError> {
+        if self.written < self.buf.len() {
+            self.file.put(self.base, &mut self.buf, self.written).map_err(io("write", &self.path))?;
+        }
+        let whole = self.buf.len() / DIRECT_ALIGN * DIRECT_ALIGN;
+        self.buf.drop_front(whole);
+        self.base += whole as u64;
+        self.written = self.buf.len();
+        self.buf.shrink_to(KEEP_BUFFER);
+        Ok(())
+    }
+
+    pub(super) fn sync(&mut self) -> Result<(), LogError> {
+        self.file.sync().map_err(io("sync", &self.path))
+    }
+}
+
+/// Opens a spare file as the segment with this key; its header is in the buffer, not yet written.
+pub(super) fn open_segment(
+    disk: &dyn Disk,
+    dir: &Path,
+    options: &LogOptions,
+    spare: Spare,
+    (key, previous_end, first_sequence): (SegmentKey, u64, u64),
+) -> Result<Active, LogError> {
+    let path = file::path(dir, spare.file);
+    let file = file::open(disk, &path, options.direct)?;
+    let (cluster, bytes, direct) = (options.cluster, options.segment_bytes, file.is_direct());
+    let header = SegmentHeader { key, cluster, bytes, previous_end, first_sequence, direct };
+    let mut buf = AlignedBuf::new();
+    buf.extend_from_slice(&header.encode());
+    buf.resize_zeroed(HEADER_BLOCK as usize);
+    Ok(Active { file, path, key, bytes, buf, base: 0, written: 0 })
+}
+
+/// Makes the recovered end of the newest segment certain. Batches that were written but perhaps
+/// never synced (the process died, or an fdatasync failed and the page cache now lies) are written
+/// again and synced; batches behind the end are overwritten with zeros, so that they can never be
+/// taken for followers of what will be written next.
+pub(super) fn seal(disk: &dyn Disk, newest: &Found, tail: &Tail) -> Result<Active, LogError> {
+    let header = &newest.header;
+    let file = file::open(disk, &newest.path, header.direct)?;
+    let base = tail.synced.min(tail.end) / BLOCK * BLOCK;
+    let mut buf = AlignedBuf::new();
+    buf.extend_from_slice(&tail.bytes[base as usize..]);
+    let len = buf.len();
+    buf.resize_zeroed(len + (tail.ghosts_end - tail.end) as usize);
+    let (path, key, bytes) = (newest.path.clone(), header.key, header.bytes);
+    let mut active = Active { file, path, key, bytes, buf, base, written: 0 };
+    active.file.put(base, &mut active.buf, 0).map_err(io("write", &active.path))?;
+    active.sync()?;
+    active.buf.resize_zeroed(len);
+    active.written = len;
+    active.write()?;
+    Ok(active)
+}
