@@ -241,7 +241,7 @@ mod tests {
         check(|r| r.boolean(true), ":1\r\n", "#t\r\n");
         check(|r| r.boolean(false), ":0\r\n", "#f\r\n");
         check(|r| r.verbatim("txt", "hi\n"), "$3\r\nhi\n\r\n", "=7\r\ntxt:hi\n\r\n");
-        check(|r| r.double(3.14), "$4\r\n3.14\r\n", ",3.14\r\n");
+        check(|r| r.double(2.75), "$4\r\n2.75\r\n", ",2.75\r\n");
         check(|r| r.double(10.0), "$2\r\n10\r\n", ",10\r\n");
         check(|r| r.double(f64::NEG_INFINITY), "$4\r\n-inf\r\n", ",-inf\r\n");
         check(|r| r.double(f64::NAN), "$3\r\nnan\r\n", ",nan\r\n");

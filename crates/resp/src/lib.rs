@@ -4,12 +4,20 @@
 //!
 //! Texts and reply shapes are those of Redis 7.0.15, checked by golden files taken from it.
 
+pub mod command;
 pub mod decode;
 pub mod encode;
 pub mod gather;
 mod glob;
+pub mod host;
+pub mod latency;
 pub mod parse;
+pub mod session;
+pub mod slowlog;
 
+pub use command::{Call, Outcome, Refusal, admit, run};
 pub use encode::{Proto, Resp};
 pub use gather::Gather;
+pub use host::Host;
 pub use parse::{Limits, Parsed, Parser, ProtocolError};
+pub use session::Session;

@@ -101,7 +101,7 @@ pub(super) const CLIENT: &[Spec] = &[Spec {
             args: &[arg(
                 "filter",
                 ArgKind::OneOf(&[
-                    arg("ip:port", ArgKind::String),
+                    arg("ip:port", ArgKind::String).deprecated("2.8.12"),
                     arg(
                         "new-format",
                         ArgKind::OneOf(&[

@@ -62,6 +62,8 @@ pub struct Arg {
     pub token: &'static str,
     /// The version that brought it; empty if it is as old as the command.
     pub since: &'static str,
+    /// Since when it is deprecated; empty if it is not.
+    pub deprecated_since: &'static str,
     /// May be left out.
     pub optional: bool,
     /// May be repeated.
@@ -72,7 +74,16 @@ pub struct Arg {
 
 /// An argument of a kind without further properties.
 pub(super) const fn arg(name: &'static str, kind: ArgKind) -> Arg {
-    Arg { name, kind, token: "", since: "", optional: false, multiple: false, multiple_token: false }
+    Arg {
+        name,
+        kind,
+        token: "",
+        since: "",
+        deprecated_since: "",
+        optional: false,
+        multiple: false,
+        multiple_token: false,
+    }
 }
 
 /// A fixed word: `token("nx", "NX")`.
@@ -92,6 +103,11 @@ impl Arg {
     /// Brought by this version.
     pub(super) const fn since(self, since: &'static str) -> Arg {
         Arg { since, ..self }
+    }
+
+    /// Deprecated since this version.
+    pub(super) const fn deprecated(self, deprecated_since: &'static str) -> Arg {
+        Arg { deprecated_since, ..self }
     }
 
     /// May be left out.

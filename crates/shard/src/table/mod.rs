@@ -93,6 +93,8 @@ pub struct Spec {
     pub complexity: &'static str,
     /// For a deprecated command: since when, and what to use in its place.
     pub deprecated: Option<(&'static str, &'static str)>,
+    /// Documented as internal (Redis's doc flag `syscmd`).
+    pub system: bool,
     /// Pairs of version and change.
     pub history: &'static [(&'static str, &'static str)],
     /// The arguments, as `COMMAND DOCS` describes them.
@@ -117,6 +119,7 @@ const BASE: Spec = Spec {
     since: "",
     complexity: "",
     deprecated: None,
+    system: false,
     history: &[],
     args: &[],
     subcommands: &[],

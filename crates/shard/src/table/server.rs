@@ -26,6 +26,7 @@ pub(super) const SERVER: &[Spec] = &[
         summary: "A container for debugging commands",
         since: "1.0.0",
         complexity: "Depends on subcommand.",
+        system: true,
         ..BASE
     },
     Spec {

@@ -1,0 +1,129 @@
+//! `COMMAND`, `COMMAND COUNT`, `COMMAND INFO`, `COMMAND LIST`.
+
+use super::{Call, Outcome};
+use crate::encode::Resp;
+use crate::glob;
+use model::Reply;
+use shard::table::{Categories, KeySpec, Spec, commands, lookup, subcommand};
+
+/// The command with this name; a subcommand as `client|id`.
+pub(super) fn by_full_name(name: &[u8]) -> Option<&'static Spec> {
+    match name.iter().position(|&b| b == b'|') {
+        Some(bar) => subcommand(lookup(&name[..bar])?, &name[bar + 1..]),
+        None => lookup(name),
+    }
+}
+
+pub(super) fn all(call: &mut Call<'_>) -> Outcome {
+    let mut reply = call.reply();
+    reply.array(commands().len());
+    commands().iter().for_each(|spec| put_spec(&mut reply, spec));
+    Outcome::Done
+}
+
+pub(super) fn count(call: &mut Call<'_>) -> Outcome {
+    call.int(commands().len() as i64)
+}
+
+pub(super) fn info(call: &mut Call<'_>) -> Outcome {
+    let names = &call.args[2..];
+    if names.is_empty() {
+        return all(call);
+    }
+    let mut reply = call.reply();
+    reply.array(names.len());
+    for name in names {
+        match by_full_name(name) {
+            Some(spec) => put_spec(&mut reply, spec),
+            None => reply.null(),
+        }
+    }
+    Outcome::Done
+}
+
+pub(super) fn list(call: &mut Call<'_>) -> Outcome {
+    let args = call.args;
+    let mut names: Vec<&str> = Vec::new();
+    if args.len() == 2 {
+        names.extend(commands().iter().map(|c| c.name));
+    } else if args.len() == 5 && call.is(2, "filterby") {
+        let every = commands().iter().flat_map(|c| std::iter::once(c).chain(c.subcommands));
+        if call.is(3, "aclcat") {
+            // An unknown category has no commands; Redis makes no error of it.
+            let wanted = Categories::by_name(args[4]).unwrap_or_default();
+            names.extend(every.filter(|c| c.all_categories().has(wanted.0)).map(|c| c.name));
+        } else if call.is(3, "pattern") {
+            names.extend(every.map(|c| c.name).filter(|name| glob::matches(args[4], name.as_bytes())));
+        } else if !call.is(3, "module") {
+            return call.syntax_error();
+        }
+    } else {
+        return call.syntax_error();
+    }
+    let mut reply = call.reply();
+    reply.array(names.len());
+    names.into_iter().for_each(|name| reply.bulk_str(name));
+    Outcome::Done
+}
+
+/// A set of statuses.
+pub(super) fn put_flags(
+    reply: &mut Resp<'_>,
+    prefix: &str,
+    names: impl Iterator<Item = &'static str> + Clone,
+) {
+    reply.set(names.clone().count());
+    for name in names {
+        reply.status(&format!("{prefix}{name}"));
+    }
+}
+
+/// The ten elements that describe a command.
+fn put_spec(reply: &mut Resp<'_>, spec: &Spec) {
+    reply.array(10);
+    reply.bulk_str(spec.name);
+    reply.int(i64::from(spec.arity));
+    put_flags(reply, "", spec.flags.names());
+    reply.int(i64::from(spec.keys.first));
+    reply.int(i64::from(spec.keys.last));
+    reply.int(i64::from(spec.keys.step));
+    put_flags(reply, "@", spec.all_categories().names());
+    reply.set(spec.tips.len());
+    spec.tips.iter().for_each(|tip| reply.bulk_str(tip));
+    reply.set(spec.key_specs.len());
+    spec.key_specs.iter().for_each(|keys| put_key_spec(reply, keys));
+    if spec.subcommands.is_empty() {
+        reply.set(0);
+    } else {
+        reply.array(spec.subcommands.len());
+        spec.subcommands.iter().for_each(|sub| put_spec(reply, sub));
+    }
+}
+
+fn put_key_spec(reply: &mut Resp<'_>, keys: &KeySpec) {
+    reply.map(if keys.notes.is_empty() { 3 } else { 4 });
+    if !keys.notes.is_empty() {
+        reply.bulk(b"notes");
+        reply.bulk_str(keys.notes);
+    }
+    reply.bulk(b"flags");
+    put_flags(reply, "", keys.flags.names());
+    reply.bulk(b"begin_search");
+    reply.map(2);
+    reply.bulk(b"type");
+    reply.bulk(b"index");
+    reply.bulk(b"spec");
+    reply.map(1);
+    reply.bulk(b"index");
+    reply.int(i64::from(keys.begin));
+    reply.bulk(b"find_keys");
+    reply.map(2);
+    reply.bulk(b"type");
+    reply.bulk(b"range");
+    reply.bulk(b"spec");
+    reply.map(3);
+    for (name, value) in [("lastkey", keys.last), ("keystep", keys.step), ("limit", 0)] {
+        reply.bulk_str(name);
+        reply.int(i64::from(value));
+    }
+}
