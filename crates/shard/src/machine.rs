@@ -173,6 +173,7 @@ impl Machine {
         reply: &mut dyn Reply,
     ) -> Outcome {
         let (undo, entry, written) = (self.undo.len(), self.entry.len(), reply.written());
+        let expired_keys = self.expired_keys;
         let mut context = Context { data: Data::new(self, ks, touch), reply };
         let result = run(&mut context, args);
         let (hold, expired) = context.data.finish();
@@ -180,10 +181,11 @@ impl Machine {
             reply.truncate(written);
             self.take_back(undo);
             self.entry.truncate(entry);
+            self.expired_keys = expired_keys;
             if let Stop::Error(text) = stop {
                 reply.error(text);
-                // The error may rest on their absence: the deletes stay, and the reply waits for them.
-                expired.iter().for_each(|key| self.delete(ks, key));
+                // The error may rest on their absence: they are deleted, and the reply waits for that.
+                expired.iter().for_each(|key| self.delete_expired(ks, key));
             }
         }
         Outcome {
@@ -194,10 +196,12 @@ impl Machine {
         }
     }
 
-    fn delete(&mut self, ks: Keyspace, key: &[u8]) {
+    /// Deletes a key if its time has come.
+    fn delete_expired(&mut self, ks: Keyspace, key: &[u8]) {
         let mut data = Data::new(self, ks, false);
         let key = data.key(key);
-        data.delete(key);
+        // A look deletes it on the way. Only a row in memory is known to have expired.
+        let _ = data.peek(key);
     }
 
     /// Looks a forwarded write up before it is executed. `Ok(index)`: it waits in the entry at `index`.

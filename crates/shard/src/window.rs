@@ -181,9 +181,10 @@ impl Window {
         std::mem::take(&mut self.dropped)
     }
 
-    /// Floors of all origins, for the checkpoint.
+    /// Floors of the origins that have one, for the checkpoint.
     pub(crate) fn floors(&self) -> impl Iterator<Item = (NodeId, u64, u64)> {
-        self.origins.iter().map(|(&(node, incarnation), o)| (node, incarnation, o.floor))
+        let floors = self.origins.iter().map(|(&(node, incarnation), o)| (node, incarnation, o.floor));
+        floors.filter(|&(_, _, floor)| floor > 0)
     }
 
     /// Puts an answer from the row store back.

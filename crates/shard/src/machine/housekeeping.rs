@@ -57,8 +57,7 @@ impl Machine {
                     break;
                 }
                 let key: Box<[u8]> = key.into();
-                self.expired_keys += 1;
-                self.delete(ks, &key);
+                self.delete_expired(ks, &key);
             }
         }
     }

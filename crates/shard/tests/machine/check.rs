@@ -1,0 +1,109 @@
+//! What must hold after every step.
+
+use super::script::KEYS;
+use super::state::{Content, State};
+use super::world::{Store, World};
+use model::row::{decode_value, family, parse_key_name};
+use model::{Keyspace, Position};
+use shard::Machine;
+use std::collections::BTreeMap;
+
+type Rows = BTreeMap<(u16, usize), Content>;
+
+fn number(key: &[u8]) -> usize {
+    KEYS.iter().position(|k| *k == key).unwrap()
+}
+
+fn rows(machine: &Machine) -> Rows {
+    let mut rows = Rows::new();
+    for ks in 0..model::limits::KEYSPACES {
+        let space = machine.space(Keyspace(ks));
+        let content = |row: &shard::row::Row| Content { expire: row.expire, value: row.value().to_vec() };
+        rows.extend(space.iter().map(|row| ((ks, number(row.key())), content(row))));
+        books(machine, Keyspace(ks));
+    }
+    rows
+}
+
+/// The side books of a keyspace agree with its rows.
+fn books(machine: &Machine, ks: Keyspace) {
+    let space = machine.space(ks);
+    let with_expiry = || space.iter().filter(|row| row.expire != 0);
+    assert_eq!(machine.counts(ks), (space.iter().count(), with_expiry().count()));
+    assert_eq!(space.memory(), space.iter().map(|row| row.memory()).sum::<usize>());
+    assert_eq!(space.first_expiry().map(|(at, _)| at), with_expiry().map(|row| row.expire).min());
+    let ordered: Vec<_> = space.range(Position(0), Position(u64::MAX)).map(|row| row.position).collect();
+    assert!(ordered.is_sorted());
+    assert_eq!(ordered.len(), space.len());
+}
+
+impl World {
+    pub fn check(&mut self) {
+        for node in 0..self.nodes.len() {
+            let applied = self.applied(node);
+            let machine = &self.nodes[node].machine;
+            let committed = self.state_at(applied);
+            let executed = if node == self.leader { &self.spec } else { committed };
+            assert_eq!(rows(machine), executed.rows, "rows of node {node}");
+            for name in 0..3u8 {
+                assert_eq!(machine.system(&[name]), committed.system.get(&vec![name]).map(|v| &v[..]));
+            }
+            self.check_window(machine, executed, committed, applied);
+            let rolling = machine.rolling();
+            let first = *self.rolling.entry(applied).or_insert(rolling);
+            assert_eq!(rolling, first, "rolling hash of node {node} at {applied}");
+        }
+    }
+
+    fn check_window(&self, machine: &Machine, executed: &State, committed: &State, applied: u64) {
+        for &id in &self.issued {
+            match executed.executed.get(&id) {
+                Some(&index) if index > applied => assert_eq!(machine.seen(id), Ok(index)),
+                _ => assert_eq!(machine.seen(id), Err(committed.seen(id)), "{id:?}"),
+            }
+        }
+    }
+
+    pub fn checkpoint(&mut self, node: usize) {
+        let applied = self.applied(node);
+        let flushing = node == self.leader && self.spec.flushed.values().any(|&index| index > applied);
+        let changes = self.nodes[node].machine.checkpoint();
+        assert_eq!(changes.is_none(), flushing);
+        let Some(changes) = changes else { return };
+        let names: std::collections::BTreeSet<_> = changes.iter().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), changes.len(), "names are not unique");
+        let store = &mut self.nodes[node].store;
+        for (name, content) in changes {
+            match content {
+                Some(content) => store.insert(name, content),
+                None => store.remove(&name),
+            };
+        }
+        let content = store[&shard::checkpoint::applied_name()].clone();
+        assert_eq!(shard::checkpoint::stored_applied(&content), Ok(self.nodes[node].machine.applied()));
+
+        let live = live(&self.nodes[node].store, &self.nodes[node].machine);
+        assert_eq!(stored_rows(&live), self.state_at(applied).rows, "checkpoint at {applied}");
+        let reference = self.references.entry(applied).or_insert_with(|| live.clone());
+        assert_eq!(&live, reference, "checkpoints of two replicas at {applied}");
+    }
+}
+
+/// The store without rows of flushed generations.
+fn live(store: &Store, machine: &Machine) -> Store {
+    let live = |name: &[u8]| {
+        let name = parse_key_name(name).ok();
+        name.is_none_or(|name| name.generation == machine.space(name.ks).generation)
+    };
+    store.iter().filter(|(name, _)| live(name)).map(|(n, c)| (n.clone(), c.clone())).collect()
+}
+
+fn stored_rows(store: &Store) -> Rows {
+    let keys = store.iter().filter(|(name, _)| name[0] == family::KEY);
+    let rows = keys.map(|(name, content)| {
+        let name = parse_key_name(name).unwrap();
+        let (_, expire, value) = decode_value(content).unwrap();
+        ((name.ks.0, number(&name.key)), Content { expire, value: value.to_vec() })
+    });
+    rows.collect()
+}
