@@ -1,0 +1,1 @@
+"""Starts real clusters from the built program and stops them by process id."""
