@@ -162,9 +162,7 @@ impl<'a> Data<'a> {
             }
         };
         if expired {
-            self.machine.expired_keys += 1;
-            self.delete(key);
-            self.expired.push(key.bytes.into());
+            self.delete_expired(key);
             return Ok(None);
         }
         Ok(self.machine.space(self.ks).get(key.position, key.bytes))
@@ -276,6 +274,7 @@ impl<'a> Data<'a> {
     pub fn delete_expired(&mut self, key: Key<'_>) {
         self.machine.expired_keys += 1;
         self.delete(key);
+        self.expired.push(key.bytes.into());
     }
 
     /// Deletes every key of the keyspace in this shard.
@@ -300,6 +299,17 @@ impl<'a> Data<'a> {
     pub fn sample(&mut self) -> Option<&Row> {
         let random = self.machine.random();
         self.space().sample(random)
+    }
+
+    /// A row of the group's own state, as committed.
+    pub fn system(&self, name: &[u8]) -> Option<&[u8]> {
+        self.machine.system(name)
+    }
+
+    /// Sets a row of the group's own state. It takes effect when it is applied.
+    pub fn put_system(&mut self, name: &[u8], value: Option<&[u8]>) {
+        self.changing();
+        self.machine.put_system(name, value);
     }
 
     #[inline]

@@ -8,7 +8,7 @@ use crate::row::Row;
 const EMBEDDED: usize = 44;
 
 /// The lines of OBJECT HELP, each a status in an array; the front answers it.
-pub const OBJECT_HELP: [&str; 16] = [
+pub const OBJECT_HELP: [&str; 15] = [
     "OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "ENCODING <key>",
     "    Return the kind of internal representation used in order to store the value",
@@ -23,8 +23,7 @@ pub const OBJECT_HELP: [&str; 16] = [
     "    Return the number of references of the value associated with the specified",
     "    <key>.",
     "HELP",
-    "    Print this help.",
-    "",
+    "    Prints this help.",
 ];
 
 /// `OBJECT ENCODING key`: what Redis would name the value's form when it is set afresh.

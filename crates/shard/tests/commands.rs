@@ -1,0 +1,177 @@
+//! The commands against golden scripts, against a real Redis, and against the rules of replication:
+//! whatever is executed can be taken back, and its effects say all of it.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "reads golden files and starts a real Redis beside the machine"
+)]
+
+#[path = "commands/hold.rs"]
+mod hold;
+#[path = "commands/random.rs"]
+mod random;
+#[path = "commands/redis.rs"]
+mod redis;
+#[path = "commands/resp.rs"]
+mod resp;
+#[path = "commands/script.rs"]
+mod script;
+#[path = "commands/world.rs"]
+mod world;
+
+use everstore_shard::table::{self, Route};
+use random::Random;
+use redis::Redis;
+use resp::Value;
+use script::{Script, Step, arguments};
+use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime};
+use world::{World, shown};
+
+/// Time at which golden scripts start, ms.
+const START: u64 = 1_700_000_000_000;
+/// Set to anything: the scripts get the replies as they are now.
+const UPDATE: &str = "UPDATE_SCRIPTS";
+/// Time that may pass between the executions of a command here and there, ms or (generously) s.
+const SLACK: u64 = 3_000;
+
+#[test]
+fn golden_scripts_answer_as_before() {
+    let mut wrong = Vec::new();
+    for mut script in Script::all() {
+        let before = script.render();
+        let (mut world, mut now) = (World::new(true), START);
+        for step in &mut script.steps {
+            match step {
+                Step::Text(_) => {}
+                Step::Wait(ms) => now += *ms,
+                Step::Command { marks, line, reply } => {
+                    let value = world.run(&arguments(line, now), now);
+                    *reply = if marks.contains('s') { value.sorted() } else { value }.render();
+                }
+            }
+        }
+        let after = script.render();
+        if after == before {
+            continue;
+        }
+        if std::env::var_os(UPDATE).is_some() {
+            std::fs::write(&script.path, after).expect("a writable script");
+        } else {
+            let line = before.lines().zip(after.lines()).position(|(a, b)| a != b).unwrap_or(0);
+            let at = |text: &str| text.lines().nth(line).unwrap_or_default().to_string();
+            wrong.push(format!("{}:{}: {} -> {}", script.name(), line + 1, at(&before), at(&after)));
+        }
+    }
+    assert!(wrong.is_empty(), "run with {UPDATE}=1 if this is right:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_data_command_is_in_a_script() {
+    let specs = table::commands().iter().flat_map(|c| std::iter::once(c).chain(c.subcommands));
+    let mut missing: BTreeSet<&str> =
+        specs.filter(|s| !matches!(s.route, Route::Front | Route::Wait)).map(|s| s.name).collect();
+    for step in Script::all().iter().flat_map(|script| &script.steps) {
+        if let Step::Command { line, .. } = step {
+            let args = arguments(line, START);
+            if let Ok(spec) = table::resolve(&args[0], args.get(1).map(|arg| &arg[..])) {
+                missing.remove(spec.name);
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// [`World::run`] checks each command; here the time goes on as well, so that keys expire.
+#[test]
+fn random_commands_can_be_taken_back_and_are_complete() {
+    for seed in 1..=4 {
+        let (mut world, mut random, mut now) = (World::new(true), Random::new(seed), START);
+        for step in 0..3_000 {
+            now += if step % 50 == 0 { 60_000 } else { 7 };
+            let command = random.command(now);
+            world.run(&command, now);
+        }
+    }
+}
+
+fn wall() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.expect("a clock after 1970").as_millis() as u64
+}
+
+/// The text of this error names our limit.
+const TOO_LARGE: &str = "-ERR string exceeds maximum allowed size";
+
+fn too_large(value: &Value) -> bool {
+    matches!(value, Value::Line(line) if line.starts_with(TOO_LARGE))
+}
+
+fn same(marks: &str, ours: &Value, theirs: &Value) -> bool {
+    match () {
+        () if too_large(theirs) => too_large(ours),
+        () if marks.contains('s') => ours.clone().sorted() == theirs.clone().sorted(),
+        () if marks.contains('~') => ours.near(theirs, SLACK),
+        () => ours == theirs,
+    }
+}
+
+#[test]
+#[ignore = "needs redis-server 7.0; run it after every change of a script or a handler"]
+fn golden_scripts_answer_as_redis_does() {
+    let (mut redis, mut wrong) = (Redis::start(), Vec::new());
+    for script in Script::all() {
+        for resp3 in [false, true] {
+            redis.reset(resp3);
+            let mut world = World::new(resp3);
+            for step in &script.steps {
+                match step {
+                    Step::Text(_) => {}
+                    Step::Wait(ms) => std::thread::sleep(Duration::from_millis(*ms)),
+                    Step::Command { marks, line, .. } if marks.contains('!') => {
+                        world.run(&arguments(line, wall()), wall());
+                    }
+                    Step::Command { marks, line, .. } => {
+                        let args = arguments(line, wall());
+                        let (theirs, ours) = (redis.run(&args), world.run(&args, wall()));
+                        if !same(marks, &ours, &theirs) {
+                            let (ours, theirs) = (ours.render(), theirs.render());
+                            wrong.push(format!("{}: {line}\n  {ours:?}\n  {theirs:?}", script.name()));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "ours, then Redis's:\n{}", wrong.join("\n"));
+}
+
+#[test]
+#[ignore = "needs redis-server 7.0; run it after every change of a handler"]
+fn random_commands_answer_as_redis_does() {
+    let (mut redis, mut wrong) = (Redis::start(), BTreeSet::new());
+    for seed in 1..=10u64 {
+        redis.reset(seed % 2 == 0);
+        let mut world = World::new(seed % 2 == 0);
+        let mut random = Random::new(seed);
+        for _ in 0..5_000 {
+            let args = random.command(wall());
+            let (theirs, ours) = (redis.run(&args), world.run(&args, wall()));
+            let name = String::from_utf8_lossy(&args[0]).into_owned();
+            let marks = match name.as_str() {
+                "KEYS" | "SCAN" => "s",
+                "TTL" | "PTTL" | "EXPIRETIME" | "PEXPIRETIME" => "~",
+                _ => "",
+            };
+            if !same(marks, &ours, &theirs) {
+                let args: Vec<&[u8]> = args.iter().map(|arg| &arg[..]).collect();
+                let (ours, theirs) = (ours.render(), theirs.render());
+                wrong.insert(format!("{}\n  {ours:?}\n  {theirs:?}", shown(&args)));
+                break;
+            }
+        }
+    }
+    let wrong: Vec<_> = wrong.into_iter().collect();
+    assert!(wrong.is_empty(), "ours, then Redis's:\n{}", wrong.join("\n"));
+}

@@ -1,0 +1,213 @@
+//! Random commands that try every option with every kind of argument, likely and unlikely ones.
+
+/// A generator with a state of 64 bits; the same seed gives the same commands.
+pub struct Random(u64);
+
+const VALUES: &[&str] = &[
+    "",
+    "0",
+    "1",
+    "-1",
+    "10",
+    "007",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "3.5",
+    "-0",
+    "1e3",
+    "0.1",
+    "hello",
+    "ohmytext",
+    "mynewtext",
+    "a b",
+    "x\r\ny",
+    "9999999999999999999",
+    "1.7976931348623157",
+    "abcabcabcabcabcabcabcabcabcabcabcabcabcabcabcabc",
+];
+const INTS: &[&str] = &[
+    "0",
+    "1",
+    "2",
+    "-1",
+    "-2",
+    "5",
+    "100",
+    "-100",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "x",
+    "1.5",
+    "",
+    "+1",
+];
+const FLOATS: &[&str] = &[
+    "0.1",
+    "1.5",
+    "-1.5",
+    "3",
+    "1e5",
+    "1e-5",
+    "-0.3",
+    "inf",
+    "nan",
+    "1e400",
+    "x",
+    " 1",
+    "0x1p-3",
+    "12345.678",
+];
+/// Times that are over at once or stay for the whole test, in any unit from now.
+const TIMES: &[&str] =
+    &["100000", "200000", "100000", "-1", "0", "9223372036854775807", "x", "9223372036854775"];
+const TIME_OPTIONS: &[&str] = &["EX", "PX", "EXAT", "PXAT"];
+const PATTERNS: &[&str] = &["*", "k?", "k[13]", "k[^1]", "[k-a]*", "**2", "\\k1", "x*", "k[1-", ""];
+
+/// A command line's pattern: `K` a key, `V` a value, `I` an integer, `F` a float, `T` a time, `P` a
+/// glob, `N` a number for COUNT, `O` an option with or without its time; anything else stands for itself; `?` cuts the line
+/// there now and then.
+const LINES: &[&str] = &[
+    "GET K",
+    "SET K V",
+    "SET K V",
+    "SET K V O ? O ? O",
+    "SETNX K V",
+    "SETEX K T V",
+    "PSETEX K T V",
+    "GETSET K V",
+    "GETDEL K",
+    "GETEX K ? O ? O",
+    "MGET K ? K ? K",
+    "MSET K V ? K V",
+    "MSETNX K V ? K V",
+    "APPEND K V",
+    "SETRANGE K I V",
+    "GETRANGE K I I",
+    "SUBSTR K I I",
+    "STRLEN K",
+    "INCR K",
+    "DECR K",
+    "INCRBY K I",
+    "DECRBY K I",
+    "INCRBYFLOAT K F",
+    "INCRBYFLOAT K F",
+    "LCS K K ? L ? L ? L",
+    "DEL K ? K",
+    "UNLINK K ? K",
+    "EXISTS K ? K",
+    "TOUCH K ? K",
+    "TYPE K",
+    "EXPIRE K T ? C ? C",
+    "PEXPIRE K T ? C ? C",
+    "EXPIREAT K T ? C",
+    "PEXPIREAT K T ? C",
+    "TTL K",
+    "PTTL K",
+    "EXPIRETIME K",
+    "PEXPIRETIME K",
+    "PERSIST K",
+    "RENAME K K",
+    "RENAMENX K K",
+    "COPY K K ? M ? M",
+    "MOVE K D",
+    "KEYS P",
+    "DBSIZE",
+    "SELECT S",
+    "SCAN 0 COUNT 1000 ? MATCH P ? TYPE string",
+    "SCAN 0 COUNT N",
+    "SCAN I COUNT 1000 MATCH none",
+    "FLUSHDB",
+    "OBJECT FREQ K",
+    "MGET K K K K",
+];
+
+impl Random {
+    pub fn new(seed: u64) -> Random {
+        Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 16) as usize % n
+    }
+
+    fn pick(&mut self, from: &[&'static str]) -> &'static str {
+        from[self.below(from.len())]
+    }
+
+    /// A command; times are counted from `now` (ms) where they are absolute.
+    pub fn command(&mut self, now: u64) -> Vec<Vec<u8>> {
+        let line = self.pick(LINES);
+        // A flush is rare, so that something is there.
+        let line = if line == "FLUSHDB" && self.below(10) > 0 { "DBSIZE" } else { line };
+        let mut args: Vec<Vec<u8>> = Vec::new();
+        for word in line.split(' ') {
+            match word {
+                "?" if self.below(2) == 0 => break,
+                "?" => {}
+                "O" => self.option(now, &mut args),
+                "T" => {
+                    let absolute = line.contains("EXPIREAT");
+                    let unit = if line.starts_with("PEX") { 1 } else { 1000 };
+                    args.push(self.time(if absolute { now / unit } else { 0 }));
+                }
+                other => args.push(self.word(other)),
+            }
+        }
+        args
+    }
+
+    fn word(&mut self, word: &'static str) -> Vec<u8> {
+        let text = match word {
+            "K" => self.pick(&["k1", "k2", "k3", "k4"]),
+            "V" => self.pick(VALUES),
+            "I" => self.pick(INTS),
+            "N" => self.pick(&["100", "0", "-1", "x", "", "1.5"]),
+            "F" if self.below(2) == 0 => return self.float().into_bytes(),
+            "F" => self.pick(FLOATS),
+            "P" => self.pick(PATTERNS),
+            "L" => self.pick(&["LEN", "IDX", "WITHMATCHLEN", "MINMATCHLEN", "1", "3", "x"]),
+            "C" => self.pick(&["NX", "xx", "GT", "LT", "GT", "LT", "QQ"]),
+            "M" => self.pick(&["REPLACE", "DB", "1", "0", "17", "x", "99999999999"]),
+            "D" => self.pick(&["0", "1", "1", "17", "x"]),
+            "S" => self.pick(&["0", "0", "1"]),
+            other => other,
+        };
+        text.as_bytes().to_vec()
+    }
+
+    fn option(&mut self, now: u64, args: &mut Vec<Vec<u8>>) {
+        if self.below(3) > 0 {
+            let plain = ["NX", "XX", "GET", "KEEPTTL", "PERSIST", "get", "EX", "oops"];
+            args.push(self.pick(&plain).as_bytes().to_vec());
+            return;
+        }
+        let option = self.pick(TIME_OPTIONS);
+        let unit = if option.starts_with('P') { 1 } else { 1000 };
+        args.push(option.as_bytes().to_vec());
+        args.push(self.time(if option.ends_with("AT") { now / unit } else { 0 }));
+    }
+
+    fn time(&mut self, base: u64) -> Vec<u8> {
+        let text = self.pick(TIMES);
+        match text.parse::<u64>() {
+            Ok(time) if (1..1_000_000).contains(&time) => (time + base).to_string().into_bytes(),
+            _ => text.as_bytes().to_vec(),
+        }
+    }
+
+    fn float(&mut self) -> String {
+        let (digits, exponent) = (self.below(usize::MAX), self.below(40) as i32 - 20);
+        let mut text = digits.to_string();
+        let len = self.below(text.len()) + 1;
+        text.truncate(len);
+        if self.below(2) == 0 {
+            text.insert(self.below(len + 1), '.');
+        }
+        let sign = self.pick(&["", "-", "+"]);
+        let exponent = if self.below(3) == 0 { format!("e{exponent}") } else { String::new() };
+        format!("{sign}{text}{exponent}")
+    }
+}
