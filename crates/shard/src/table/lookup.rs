@@ -46,41 +46,53 @@ const PLACES: usize = 256;
 const FREE: u16 = u16::MAX;
 const _: () = assert!(COUNT * 2 <= PLACES);
 
-/// A name in lower case, padded to 16 bytes. Two names of letters are equal in any case exactly if
-/// their length and their packed form are.
-#[inline]
-fn pack(name: &[u8]) -> u128 {
-    let mut bytes = [0u8; MAX_NAME];
-    bytes[..name.len()].copy_from_slice(name);
-    u128::from_le_bytes(bytes) | u128::from_le_bytes([0x20; MAX_NAME])
-}
+/// Bit 5 of every byte: what tells lower case from upper case.
+const CASE: u64 = 0x2020_2020_2020_2020;
 
-const fn pack_const(name: &str) -> u128 {
-    let (name, mut packed, mut i) = (name.as_bytes(), [0x20u8; MAX_NAME], 0);
-    while i < name.len() {
-        packed[i] |= name[i];
+/// A name in lower case as its first and its last eight bytes, which overlap; a shorter name in
+/// narrower loads. Two names of letters are equal in any case exactly if length and packed form are.
+type Packed = (u64, u64);
+
+/// `N` bytes from `at` on as a number.
+#[inline]
+const fn load<const N: usize>(name: &[u8], at: usize) -> u64 {
+    let (mut value, mut i) = (0, 0);
+    while i < N {
+        value |= (name[at + i] as u64) << (8 * i);
         i += 1;
     }
-    u128::from_le_bytes(packed)
+    value
 }
 
 #[inline]
-const fn place(packed: u128) -> usize {
-    let mixed = (packed as u64 ^ ((packed >> 64) as u64).rotate_left(21)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+const fn pack(name: &[u8]) -> Packed {
+    let len = name.len();
+    let (first, last) = match len {
+        8.. => (load::<8>(name, 0), load::<8>(name, len - 8)),
+        4..8 => (load::<4>(name, 0), load::<4>(name, len - 4)),
+        1..4 => (load::<1>(name, 0) | load::<1>(name, len / 2) << 8, load::<1>(name, len - 1)),
+        0 => (0, 0),
+    };
+    (first | CASE, last | CASE)
+}
+
+#[inline]
+const fn place(packed: Packed) -> usize {
+    let mixed = (packed.0 ^ packed.1.rotate_left(21)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> 56) as usize
 }
 
 struct Place {
-    packed: u128,
+    packed: Packed,
     len: u16,
     id: u16,
 }
 
 static TABLE: [Place; PLACES] = {
-    let mut table = [const { Place { packed: 0, len: 0, id: FREE } }; PLACES];
+    let mut table = [const { Place { packed: (0, 0), len: 0, id: FREE } }; PLACES];
     let mut id = 0;
     while id < COUNT {
-        let packed = pack_const(NAMES[id]);
+        let packed = pack(NAMES[id].as_bytes());
         let mut at = place(packed);
         while table[at].id != FREE {
             at = (at + 1) % PLACES;
