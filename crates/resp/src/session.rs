@@ -168,7 +168,7 @@ impl Session {
         format!(
             "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi=-1 \
              qbuf={} qbuf-free={} argv-mem={} multi-mem=0 rbs=0 rbp={} obl={} oll=0 omem={} tot-mem={} \
-             events={} cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={}",
+             events={} cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}",
             self.id,
             self.addr,
             self.laddr,
@@ -186,7 +186,6 @@ impl Session {
             total,
             if buffers.output > 0 { "rw" } else { "r" },
             last,
-            if self.authenticated { "default" } else { "(superuser)" },
             self.proto.number(),
             self.lib_name,
             self.lib_ver,

@@ -11,7 +11,6 @@ struct Filter<'a> {
     addr: Option<&'a [u8]>,
     laddr: Option<&'a [u8]>,
     kind: Option<ClientType>,
-    user: bool,
     keep_me: bool,
 }
 
@@ -21,7 +20,6 @@ impl Filter<'_> {
             && self.addr.is_none_or(|addr| addr == session.addr.as_bytes())
             && self.laddr.is_none_or(|addr| addr == session.laddr.as_bytes())
             && self.kind.is_none_or(|kind| kind == ClientType::Normal)
-            && (!self.user || session.authenticated)
     }
 }
 
@@ -64,11 +62,11 @@ fn parse<'a>(call: &mut Call<'_>, mut rest: &[&'a [u8]]) -> Option<Filter<'a>> {
         } else if is("laddr") {
             filter.laddr = Some(value);
         } else if is("user") {
+            // Every connection is the default user's, before AUTH too.
             if *value != b"default" {
                 call.error_about("ERR No such user '", value, "'");
                 return None;
             }
-            filter.user = true;
         } else if is("skipme") && value.eq_ignore_ascii_case(b"yes") {
             filter.keep_me = true;
         } else if is("skipme") && value.eq_ignore_ascii_case(b"no") {
