@@ -336,3 +336,25 @@ fn a_tree_opened_twice_is_one_tree() {
     assert_eq!(two.get(b"a").unwrap().unwrap(), b"1");
     assert_eq!(two.id(), 1);
 }
+
+/// Without partitions a get in a bulk-loaded tree reads the filter and index of a whole table.
+#[test]
+fn filters_and_indexes_are_partitioned_in_fresh_and_in_compacted_tables() {
+    let temp = tempfile::tempdir().unwrap();
+    let store = tree(temp.path());
+    fill(&*store, 0..3000, Some(1));
+    let check = |when: &str| {
+        for (table, _) in files(&temp.path().join("1/tables")) {
+            let bytes = std::fs::read(table).unwrap();
+            // Names in the table's list of sections, each with its length before it.
+            for section in [&b"\x0a\0filter_tli"[..], b"\x05\0index"] {
+                let found = bytes.windows(section.len()).any(|at| at == section);
+                assert!(found, "{when}: no section {}", section.escape_ascii());
+            }
+        }
+    };
+    check("ingested");
+    fill(&*store, (0..3000).step_by(2), None);
+    settle(&*store);
+    check("compacted");
+}

@@ -3,9 +3,9 @@
 //! Our own files (the manifest) go through [`env::Disk`]; the engine opens its files through `std::fs`,
 //! which is accepted: the simulator runs on [`super::memory`] instead.
 
-mod core;
 mod current;
 mod engine;
+mod tree;
 mod view;
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use env::Disk;
 use lsm_tree::{Cache, DescriptorTable};
 
-use self::core::Core;
+use self::tree::Core;
 use self::view::{LsmView, NEWEST};
 use super::manifest::{Manifest, State};
 use super::{Order, RowBatch, RowError, RowIter, RowRange, RowStore, RowStores, RowView};

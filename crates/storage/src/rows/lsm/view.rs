@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use lsm_tree::{AbstractTree, Guard, IterGuardImpl, SeqNo};
 
-use super::core::damage_or_io;
 use super::engine::Engine;
+use super::tree::damage_or_io;
 use crate::rows::batch::check_key;
 use crate::rows::{Order, Row, RowError, RowIter, RowRange, RowView};
 

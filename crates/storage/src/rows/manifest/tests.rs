@@ -62,3 +62,20 @@ fn old_tombstones_become_the_floor() {
     assert_eq!(manifest.state(5), Some(State::Live));
     assert_eq!(manifest.state(last + 2), None);
 }
+
+#[test]
+fn a_manifest_of_format_1_is_read_and_written_to_the_byte() {
+    let bytes = b"EVRM\x01\xac\x02\x02\x02\x03\x01\xac\x02\x02";
+    let mut bytes = bytes.to_vec();
+    bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
+    assert_eq!(&bytes[bytes.len() - 4..], [0xff, 0x3e, 0x65, 0x71]);
+    let temp = tempfile::tempdir().unwrap();
+    RealDisk.write_atomic(&temp.path().join(FILE), &bytes).unwrap();
+    let manifest = open(temp.path()).unwrap();
+    assert_eq!(manifest.live(), [3]);
+    assert_eq!(manifest.next_id(), 301);
+    let states = [2, 3, 4, 300].map(|tree| manifest.state(tree));
+    let dead = Some(State::Destroyed);
+    assert_eq!(states, [dead, Some(State::Live), None, dead]);
+    assert_eq!(manifest.encode(), bytes);
+}
