@@ -1,5 +1,7 @@
 //! Turned-over bytes in any file of a tree are an error on open or on read, never a wrong row.
 
+#![allow(clippy::disallowed_methods, reason = "a test damages files")]
+
 mod rows_support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

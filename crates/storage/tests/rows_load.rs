@@ -1,6 +1,8 @@
 //! What loading a shard at start costs. Run it by hand:
 //! `cargo test --release -p everstore-storage --test rows_load -- --ignored --nocapture`
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a measurement needs a clock")]
+
 mod rows_support;
 
 use std::time::Instant;

@@ -1,5 +1,7 @@
 //! Every trap of lsm-tree 3.1.10 that a test can spring, and the rules of the row folder around it.
 
+#![allow(clippy::disallowed_methods, reason = "a test moves files and starts threads")]
+
 mod rows_support;
 
 use std::sync::atomic::{AtomicBool, Ordering};

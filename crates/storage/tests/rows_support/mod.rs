@@ -1,5 +1,6 @@
 //! Helpers of the row store tests.
 #![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(clippy::disallowed_methods, reason = "a test looks at the files themselves")]
 
 pub mod redb_store;
 
