@@ -3,6 +3,7 @@
 mod error;
 mod folder;
 mod node_toml;
+mod start;
 #[cfg(test)]
 mod tests;
 
@@ -10,7 +11,8 @@ use crate::hex;
 use std::fmt;
 
 pub use error::FolderError;
-pub use folder::{Folder, MAX_REPLICAS, MAX_SHARDS, Start};
+pub use folder::Folder;
+pub use start::{MAX_REPLICAS, MAX_SHARDS, Start};
 
 /// A cluster: random, made at bootstrap, never changes. Shown as 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -96,28 +96,26 @@ impl Handshake {
     /// Moves bytes into `partial` until it is one message; answers how many, and whether it is.
     fn fill(&mut self, bytes: &[u8]) -> Result<(usize, bool), String> {
         let mut taken = 0;
-        let mut wanted = LENGTH;
         loop {
-            let missing = (wanted - self.partial.len()).min(bytes.len() - taken);
-            self.partial.extend_from_slice(&bytes[taken..taken + missing]);
-            taken += missing;
+            let wanted = self.wanted()?;
+            let part = (wanted - self.partial.len()).min(bytes.len() - taken);
+            self.partial.extend_from_slice(&bytes[taken..taken + part]);
+            taken += part;
             if self.partial.len() < wanted {
                 return Ok((taken, false));
             }
             if wanted > LENGTH {
                 return Ok((taken, true));
             }
-            let head = [self.partial[0], self.partial[1], self.partial[2], self.partial[3]];
-            let len = u32::from_le_bytes(head) as usize;
-            if !(2..=MAX_MESSAGE).contains(&len) {
-                return Err(format!(
-                    "no Everstore node: a message of {len} bytes; allowed: 2 to {MAX_MESSAGE}"
-                ));
-            }
-            wanted = LENGTH + len;
-            if self.partial.len() > wanted {
-                return Err("no Everstore node".to_owned());
-            }
+        }
+    }
+
+    /// Bytes that `partial` must have next: those of a length, then those of a message.
+    fn wanted(&self) -> Result<usize, String> {
+        let Some(head) = self.partial.first_chunk::<LENGTH>() else { return Ok(LENGTH) };
+        match u32::from_le_bytes(*head) as usize {
+            len @ 2..=MAX_MESSAGE => Ok(LENGTH + len),
+            len => Err(format!("no Everstore node: a message of {len} bytes; allowed: 2 to {MAX_MESSAGE}")),
         }
     }
 

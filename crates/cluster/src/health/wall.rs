@@ -40,7 +40,7 @@ pub fn cluster_offset_ms(peers: impl IntoIterator<Item = i64>) -> Option<i64> {
     if offsets.is_empty() {
         return None;
     }
-    if offsets.len() % 2 == 0 {
+    if offsets.len().is_multiple_of(2) {
         offsets.push(0);
     }
     offsets.sort_unstable();

@@ -1,52 +1,15 @@
 //! The data folder of one node: opened once, locked, and changed only durably.
 
 use super::node_toml::{Known, MAX_NODE_TOML, Record};
+use super::start::{self, LOCK, LOG, NODE_TOML, ROWS, Start, derive};
 use super::{ClusterId, FolderError, Secret};
 use crate::formation::Formation;
 use crate::handshake;
 use crate::peer::{Addresses, Boot, JoinToken, MAX_MEMBERS, Peer};
 use env::{Disk, DiskLock};
-use hmac::{Hmac, KeyInit, Mac};
 use model::NodeId;
-use sha2::Sha256;
-use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Most replicas of a shard: a majority of 7 survives three lost nodes.
-pub const MAX_REPLICAS: u32 = 7;
-/// Most shards of a cluster.
-pub const MAX_SHARDS: u16 = 1024;
-/// Largest `secret` file in bytes.
-const MAX_SECRET: usize = 256;
-
-const NODE_TOML: &str = "node.toml";
-const SECRET: &str = "secret";
-const LOCK: &str = "lock";
-const LOG: &str = "log";
-const ROWS: &str = "rows";
-/// What a start that was cut off before `node.toml` was written may leave behind.
-const LEFTOVERS: [&str; 4] = [LOCK, SECRET, "secret.tmp", "node.toml.tmp"];
-
-/// How a node is started.
-#[derive(Clone, Debug)]
-pub struct Start {
-    /// Create a cluster if the folder is empty.
-    pub bootstrap: bool,
-    /// Replicas of each shard of a new cluster: 1, 3, 5 or 7.
-    pub replicas: u32,
-    /// Shards of a new cluster: 1 to [`MAX_SHARDS`].
-    pub shards: u16,
-    /// Peer addresses of nodes to ask for an id if the folder is empty.
-    pub join: Vec<String>,
-    /// The cluster's secret; needed to join, and compared if the folder has one.
-    pub secret: Option<Secret>,
-    /// Where this node can be reached.
-    pub addresses: Addresses,
-    /// Fresh bytes of the operating system: all ids and secrets of this start come from them.
-    pub random: [u8; 32],
-}
 
 /// An open data folder; locked until dropped.
 ///
@@ -84,9 +47,9 @@ impl Folder {
         }
         disk.create_dir_all(dir).map_err(|error| fail("create", error))?;
         let lock = disk.lock(&dir.join(LOCK))?;
-        let (record, secret) = match read(disk, &dir.join(NODE_TOML), MAX_NODE_TOML)? {
-            Some(bytes) => existing(disk, dir, start, &bytes)?,
-            None => create(disk, dir, start)?,
+        let (record, secret) = match start::read(disk, &dir.join(NODE_TOML), MAX_NODE_TOML)? {
+            Some(bytes) => start::existing(disk, dir, start, &bytes)?,
+            None => start::create(disk, dir, start)?,
         };
         let disk = DiskHandle(Arc::clone(disk));
         let addresses = start.addresses.clone();
@@ -278,83 +241,11 @@ impl Folder {
 
     fn commit(&mut self, next: Record) -> Result<(), FolderError> {
         if next != self.record {
-            write(&self.disk.0, &self.dir.join(NODE_TOML), next.encode().as_bytes())?;
+            start::write(&self.disk.0, &self.dir.join(NODE_TOML), next.encode().as_bytes())?;
             self.record = next;
         }
         Ok(())
     }
-}
-
-impl Start {
-    fn creates(&self) -> bool {
-        self.bootstrap || !self.join.is_empty()
-    }
-
-    fn check(&self) -> Result<(), FolderError> {
-        let wrong = |text: String| Err(FolderError::Start(text));
-        if self.bootstrap && !self.join.is_empty() {
-            return wrong("--bootstrap creates a cluster and --join joins one: give one of them".into());
-        }
-        if self.bootstrap && !((1..=MAX_REPLICAS).contains(&self.replicas) && self.replicas % 2 == 1) {
-            return wrong(format!("replicas {}; allowed: 1, 3, 5 or {MAX_REPLICAS}", self.replicas));
-        }
-        if self.bootstrap && !(1..=MAX_SHARDS).contains(&self.shards) {
-            return wrong(format!("shards {}; allowed: 1 to {MAX_SHARDS}", self.shards));
-        }
-        self.addresses.check().map_err(FolderError::Start)
-    }
-}
-
-/// A folder that has a `node.toml`.
-fn existing(
-    disk: &Arc<dyn Disk>,
-    dir: &Path,
-    start: &Start,
-    bytes: &[u8],
-) -> Result<(Record, Secret), FolderError> {
-    let record = Record::decode(&dir.join(NODE_TOML), bytes)?;
-    let path = dir.join(SECRET);
-    let damaged = |why| FolderError::Damaged { path: path.clone(), why };
-    let text = read(disk, &path, MAX_SECRET)?.ok_or_else(|| damaged("it does not exist".into()))?;
-    let secret = Secret::parse(&String::from_utf8_lossy(&text)).map_err(damaged)?;
-    if start.secret.as_ref().is_some_and(|given| *given != secret) {
-        let cluster = record.cluster.map_or("none yet".to_owned(), |id| id.to_string());
-        return Err(FolderError::OtherSecret { path: dir.to_owned(), cluster });
-    }
-    let log = dir.join(LOG);
-    if record.log_started && list(disk, &log)?.is_empty() {
-        return Err(FolderError::LostLog { path: log, node: record.node.unwrap_or_default() });
-    }
-    Ok((record, secret))
-}
-
-/// An empty folder: a new cluster, or a node without an id. `node.toml` is written last, by the caller.
-fn create(disk: &Arc<dyn Disk>, dir: &Path, start: &Start) -> Result<(Record, Secret), FolderError> {
-    if let Some(found) = list(disk, dir)?.into_iter().find(|name| !LEFTOVERS.contains(&name.as_str())) {
-        return Err(FolderError::Foreign { path: dir.to_owned(), found });
-    }
-    if !start.creates() {
-        return Err(FolderError::Empty(dir.to_owned()));
-    }
-    let secret = match (&start.secret, start.bootstrap) {
-        (Some(given), _) => given.clone(),
-        (None, true) => Secret::new(derive(&start.random, b"secret")),
-        (None, false) => return Err(FolderError::NoSecret),
-    };
-    write(disk, &dir.join(SECRET), format!("{}\n", secret.to_hex()).as_bytes())?;
-    let cluster = ClusterId(u128::from_be_bytes(derive(&start.random, b"cluster")));
-    let record = Record {
-        cluster: start.bootstrap.then_some(cluster),
-        node: start.bootstrap.then_some(NodeId(1)),
-        incarnation: 0,
-        boot: Boot([0; 16]),
-        token: JoinToken(derive(&start.random, b"token")),
-        log_started: false,
-        wish: start.bootstrap.then_some((start.replicas, start.shards)),
-        formation: None,
-        peers: BTreeMap::new(),
-    };
-    Ok((record, secret))
 }
 
 /// Takes over what is newer in `peers`.
@@ -376,33 +267,4 @@ fn merge(record: &mut Record, peers: &[Peer]) {
             None => {}
         }
     }
-}
-
-/// Independent bytes for one purpose out of the random bytes of a start.
-fn derive<const N: usize>(random: &[u8; 32], purpose: &[u8]) -> [u8; N] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(random).expect("HMAC takes keys of any length");
-    mac.update(purpose);
-    let bytes = mac.finalize().into_bytes();
-    std::array::from_fn(|at| bytes[at])
-}
-
-fn read(disk: &Arc<dyn Disk>, path: &Path, max: usize) -> Result<Option<Vec<u8>>, FolderError> {
-    match disk.read(path, max) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(FolderError::Io { doing: "read", path: path.to_owned(), error }),
-    }
-}
-
-fn list(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Vec<String>, FolderError> {
-    match disk.list(dir) {
-        Ok(names) => Ok(names),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(FolderError::Io { doing: "list", path: dir.to_owned(), error }),
-    }
-}
-
-fn write(disk: &Arc<dyn Disk>, path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
-    let fail = |error| FolderError::Io { doing: "write", path: path.to_owned(), error };
-    disk.write_atomic(path, bytes).map_err(fail)
 }
