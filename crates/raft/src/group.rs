@@ -286,3 +286,6 @@ fn library_config(config: &GroupConfig, applied: Index, voters: usize) -> Config
         max_committed_size_per_ready: config.max_apply as u64,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,9 @@
 //! synced, slow disks, frozen nodes, skewed clocks, transfers and snapshots. The world checks the
 //! promises of consensus after every move. `EVERSTORE_SEEDS=from..to` runs other seeds.
 
+// The range of seeds comes from the environment, as in a search for failures.
+#![allow(clippy::disallowed_methods)]
+
 mod sim;
 
 use sim::World;
@@ -38,9 +41,9 @@ fn promises_hold_whatever_happens() {
     eprintln!("{runs} seeds: {total:?}");
     // A world in which nothing happens keeps every promise.
     assert!(total.committed > runs * 30, "{total:?}");
-    assert!(total.terms > runs * 4, "{total:?}");
+    assert!(total.terms > runs * 3, "{total:?}");
     assert!(total.leased > runs * 20, "{total:?}");
-    assert!(total.reads > runs && total.installed > runs / 4 && total.held > runs, "{total:?}");
+    assert!(total.reads > runs && total.installed > runs / 4 && total.held > runs / 2, "{total:?}");
 }
 
 /// What happened in a world.
@@ -91,6 +94,7 @@ fn one_seed(seed: u64) -> Seen {
         config.max_inflight = 4;
         config.max_entry = 4096;
         config.max_uncommitted = 4096;
+        config.max_tail = 600;
     });
     for node in &mut world.nodes {
         node.skew_ppm = rng.below(2 * SKEW_PPM as u64) as i64 - SKEW_PPM;
@@ -126,18 +130,13 @@ fn one_move(world: &mut World, rng: &mut Rng, loss: u64, bad: u64, step: u64) {
                 }
             }
         }
-        60..80 => {
-            if world.alive(id) {
-                world.ready(id);
-            }
+        60..80 if world.alive(id) => world.ready(id),
+        80..90 if world.alive(id) => {
+            let writes = rng.below(3) as usize + 1;
+            world.persist(id, writes);
+            world.ready(id);
         }
-        80..90 => {
-            if world.alive(id) {
-                let writes = rng.below(3) as usize + 1;
-                world.persist(id, writes);
-                world.ready(id);
-            }
-        }
+        60..90 => {}
         90..96 => client(world, rng, step),
         _ if rng.below(6) < bad => mishap(world, rng, id),
         _ => {}
@@ -174,9 +173,11 @@ fn client(world: &mut World, rng: &mut Rng, step: u64) {
         0..10 => drop(world.propose(id, &format!("v{step}"))),
         10..15 => world.group(id).want_lease(now),
         15..17 => drop(world.read(id)),
-        17 if rng.chance(40) => drop(world.group(id).transfer(model::NodeId(some), now)),
-        18 => drop(world.checkpoint(id)),
-        _ => world.stream(id, rng.chance(70)),
+        17 if rng.chance(50) => drop(world.group(id).transfer(model::NodeId(some), now)),
+        _ => {
+            world.stream(id, rng.chance(70));
+            world.checkpoint(id);
+        }
     }
     world.check();
 }
@@ -201,13 +202,12 @@ fn mishap(world: &mut World, rng: &mut Rng, id: u64) {
             world.cut.push((id, other));
         }
         8 | 9 => world.cut.clear(),
-        _ => {
-            if world.alive(id) {
-                let now = world.now(id);
-                world.group(id).campaign_evidence(now);
-                world.group(id).unreachable(model::NodeId(rng.below(count) + 1));
-            }
+        _ if world.alive(id) => {
+            let now = world.now(id);
+            world.group(id).campaign_evidence(now);
+            world.group(id).unreachable(model::NodeId(rng.below(count) + 1));
         }
+        _ => {}
     }
 }
 
