@@ -4,9 +4,9 @@
 
 mod log_support;
 
-use env::{MemDisk, Rng};
+use env::{Disk, MemDisk, Rng};
 use everstore_storage::log::{Batch, BatchBuilder, GroupLog, HardState, Install, Log, LogError, Recovery};
-use log_support::{open_with, options};
+use log_support::{dir, open_with, options};
 use model::{GroupId, Index, Term};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -249,5 +249,45 @@ proptest! {
         }
         world.disk.power_cut(&mut Rng::new(9));
         world.restart();
+    }
+}
+
+/// A log of several segments that was ended cleanly.
+fn clean_log(disk: &MemDisk, direct: bool) {
+    let (mut log, _) = open_with(disk, options(direct)).unwrap();
+    for index in 1..=120u64 {
+        let mut batch = BatchBuilder::new();
+        let group = GroupId(index as u32 % GROUPS);
+        batch.entry(group, index.div_ceil(u64::from(GROUPS)), 1, 0, &[index as u8; 300]);
+        batch.hard_state(group, HardState { term: 1, vote: 1, commit: 0 });
+        log.append(&[batch.finish()]).unwrap();
+    }
+    log.close().unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_flipped_bit_loses_anything_silently(file: prop::sample::Index, at: prop::sample::Index, bit in 0..8u8) {
+        let disk = MemDisk::new();
+        clean_log(&disk, true);
+        let (_, whole) = open_with(&disk, options(true)).unwrap();
+        let disk = MemDisk::new();
+        clean_log(&disk, true);
+        let names = disk.list(dir()).unwrap();
+        let path = dir().join(file.get(&names));
+        disk.flip_bit(&path, at.index(16384) as u64, bit).unwrap();
+        match open_with(&disk, options(true)) {
+            Err(error) => prop_assert!(matches!(error, LogError::Damaged { .. }), "{error}"),
+            Ok((_, found)) if found.damage.is_empty() => prop_assert_eq!(found.groups, whole.groups),
+            Ok((_, found)) => {
+                // Whoever is not named is whole.
+                for (group, state) in found.groups.iter().filter(|(_, state)| !state.damaged) {
+                    prop_assert_eq!(state, &whole.groups[group]);
+                }
+                prop_assert!(found.groups.values().any(|state| state.damaged));
+            }
+        }
     }
 }

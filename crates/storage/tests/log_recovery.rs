@@ -61,17 +61,22 @@ fn what_was_written_but_not_synced_is_durable_once_it_was_recovered() {
 
 #[test]
 fn a_torn_batch_is_cut_with_all_behind_it_and_they_never_come_back() {
+    torn_batches(true);
+    torn_batches(false);
+}
+
+fn torn_batches(direct: bool) {
     let disk = MemDisk::new();
-    let (mut log, _) = open(&disk).unwrap();
+    let (mut log, _) = open_with(&disk, options(direct)).unwrap();
     log.append(&[entry(G, 1, 1)]).unwrap();
     // Written together, not synced: the later ones are intact and must be ignored all the same.
-    log.write(&[entry(G, 2, 1), entry(G, 3, 1), entry(G, 4, 1)]).unwrap();
+    log.write(&[entry(G, 2, 1), entry(G, 3, 1), entry(G, 3, 2)]).unwrap();
     let (path, at) = find_bytes(&disk, &[2; 100]);
     disk.crash_process();
     // Not durable, so flip through a handle.
     let mut file = disk.open(&path, env::Open::WRITE).unwrap();
     file.write_at(at, &[0]).unwrap();
-    let (mut log, recovery) = open(&disk).unwrap();
+    let (mut log, recovery) = open_with(&disk, options(direct)).unwrap();
     assert_eq!(entries(&recovery, G), [(1, 1)]);
     let cut = recovery.report.cut.unwrap();
     let size = entry(G, 2, 1).size();
@@ -83,7 +88,7 @@ fn a_torn_batch_is_cut_with_all_behind_it_and_they_never_come_back() {
     assert_eq!((head, filling.size()), (56, 2 * size - 56));
     log.append(&[filling]).unwrap();
     disk.crash_process();
-    let (_, recovery) = open(&disk).unwrap();
+    let (_, recovery) = open_with(&disk, options(direct)).unwrap();
     assert_eq!(entries(&recovery, G), [(1, 1), (2, 4)]);
     assert_eq!(recovery.report.cut, None);
 }
