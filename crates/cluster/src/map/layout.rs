@@ -237,7 +237,7 @@ impl ClusterMap {
         let row = self.layouts.get(usize::from(ks.0)).ok_or(LayoutError::Keyspace(ks.0))?;
         match (row.phase, to) {
             (_, KeyspaceLayout::Single(shard)) if shard.0 >= shards => {
-                Err(LayoutError::Shard(shard.0, shards - 1))
+                Err(LayoutError::Shard(shard.0, shards.saturating_sub(1)))
             }
             (Phase::Closing { .. }, _) => Err(LayoutError::Changing(ks.0)),
             (Phase::Open(from), _) if from == to => Err(LayoutError::Same(ks.0)),

@@ -87,6 +87,10 @@ fn a_layout_that_is_not_possible_is_refused_with_what_is_allowed() {
     assert_eq!(text(0, KeyspaceLayout::Spread), "keyspace 0 has this layout already");
     assert!(map.begin_change(Keyspace(0), single(3)).is_ok());
     assert_eq!(map.change_of(Keyspace(16)), None);
+    // A node that does not know the formation yet has a map without shards.
+    let none = ClusterMap::new(&Formation { replicas: 0, shards: 0, members: Vec::new() });
+    assert_eq!(none.begin_change(Keyspace(0), single(0)), Err(LayoutError::Shard(0, 0)));
+    assert_eq!((none.shards_of(Keyspace(0)), none.next_node), (Vec::new(), NodeId(1)));
 }
 
 /// The promise of the change: at no point of any interleaving do two shards serve a key.
