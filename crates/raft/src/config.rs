@@ -82,6 +82,10 @@ impl GroupConfig {
         if self.successor_ms > self.base_election_ms {
             return refuse("successor_ms", self.successor_ms, "at most base_election_ms");
         }
+        // The library counts at least 8 bytes for an entry with data.
+        if self.max_append as u64 / 8 > crate::wire::MAX_ENTRIES {
+            return refuse("max_append", self.max_append as u64, "at most 2 MiB");
+        }
         if self.max_inflight == 0 {
             return refuse("max_inflight", 0, "at least 1");
         }

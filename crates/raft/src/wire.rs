@@ -11,6 +11,8 @@ use raft::eraftpb::{ConfState, Entry, Message, MessageType, Snapshot};
 
 /// Version of the format; the first byte of every message.
 pub const VERSION: u8 = 1;
+/// Most entries of one message: small ones take far more memory than bytes on the wire.
+pub const MAX_ENTRIES: u64 = 1 << 18;
 /// Longest context of a message in bytes; ours have 16.
 pub const MAX_CONTEXT: usize = 64;
 
@@ -163,6 +165,9 @@ fn context(r: &mut Reader<'_>) -> Result<Vec<u8>, DecodeError> {
 
 fn entries(r: &mut Reader<'_>, before: u64) -> Result<Vec<Entry>, DecodeError> {
     let count = number(r)?;
+    if count > MAX_ENTRIES {
+        return Err(DecodeError::Malformed("too many entries"));
+    }
     // An entry takes three bytes at least, so the count cannot ask for more memory than was sent.
     if count > r.rest().len() as u64 / 3 {
         return Err(DecodeError::Short);

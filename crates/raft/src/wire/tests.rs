@@ -82,9 +82,13 @@ fn what_no_node_sends_is_refused() {
     huge.term = MAX_NUMBER + 1;
     assert_eq!(decode(&encoded(&huge)), Err(DecodeError::Malformed("number too large")));
     // A count of entries far beyond the input asks for no memory.
-    let mut counted = vec![1, 3, ENTRIES as u8, 2, 1, 7];
-    put_u64(&mut counted, 1 << 40);
-    assert_eq!(decode(&counted), Err(DecodeError::Short));
+    let counted = |count| {
+        let mut bytes = vec![1, 3, ENTRIES as u8, 2, 1, 7];
+        put_u64(&mut bytes, count);
+        decode(&bytes)
+    };
+    assert_eq!(counted(MAX_ENTRIES), Err(DecodeError::Short));
+    assert_eq!(counted(MAX_ENTRIES + 1), Err(DecodeError::Malformed("too many entries")));
 }
 
 fn kinds() -> impl Strategy<Value = MessageType> {
