@@ -5,6 +5,7 @@
     reason = "a tool for developers: it starts processes and measures time, and is no part of the product"
 )]
 
+mod bench;
 mod count;
 mod python;
 mod run;
@@ -28,12 +29,15 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Format, and mend what clippy can mend.
     Fix,
+    /// Measure beside the peers and write docs/performance.md.
+    Bench(bench::BenchArgs),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Verify(args) => verify::verify(&args),
         Command::Fix => verify::fix(),
+        Command::Bench(args) => bench::bench(&args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("xtask: {error}");

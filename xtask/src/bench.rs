@@ -1,0 +1,125 @@
+//! `cargo xtask bench`: our cluster beside its peers on the same machine in the same minutes.
+
+mod client;
+mod failover;
+mod idle;
+mod load;
+mod machine;
+mod measure;
+mod peer;
+mod process;
+mod report;
+mod start;
+mod throughput;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::run::{cargo, streamed, target_dir};
+use report::Report;
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Scenario {
+    /// Synchronous SET, 50 connections and one: ours, Redis with WAIT, etcd put.
+    Set,
+    /// GET, pipelined and not: ours and Redis.
+    Get,
+    /// kill -9 and SIGSTOP of the node that leads most shards.
+    Failover,
+    /// CPU and memory of a cluster that does nothing.
+    Idle,
+    /// Start of a node with a million keys.
+    Start,
+    /// Clean release build; takes minutes and is left out unless named.
+    Build,
+}
+
+/// Flags of `bench`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask bench                    everything but the clean build; about 20 minutes
+  cargo xtask bench set get --rounds 5
+  cargo xtask bench set --peers-only   check the generator against Redis and etcd alone")]
+pub struct BenchArgs {
+    /// What to measure [default: all but build].
+    scenarios: Vec<Scenario>,
+    /// Rounds; the table shows medians.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
+    pub rounds: u32,
+    /// Seconds of each measurement.
+    #[arg(long, default_value_t = 5)]
+    pub seconds: u64,
+    /// Number of kills.
+    #[arg(long, default_value_t = 20)]
+    pub kills: u32,
+    /// Number of freezes.
+    #[arg(long, default_value_t = 10)]
+    pub freezes: u32,
+    /// Measure only the peers.
+    #[arg(long)]
+    pub peers_only: bool,
+    /// Measure without the peers.
+    #[arg(long, conflicts_with = "peers_only")]
+    pub no_peers: bool,
+    /// The program to measure [default: a release build made first].
+    #[arg(long, value_name = "PATH")]
+    pub program: Option<PathBuf>,
+    /// Print the tables without changing docs/performance.md.
+    #[arg(long)]
+    pub dry: bool,
+}
+
+impl BenchArgs {
+    /// Length of each measurement.
+    pub fn time(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+}
+
+/// Runs the chosen scenarios and writes the tables.
+///
+/// # Errors
+/// Something cannot be built, started or measured.
+pub fn bench(args: &BenchArgs) -> Result<ExitCode, String> {
+    let all = [Scenario::Set, Scenario::Get, Scenario::Failover, Scenario::Idle, Scenario::Start];
+    let chosen = if args.scenarios.is_empty() { all.to_vec() } else { args.scenarios.clone() };
+    let program = program(args)?;
+    if !args.no_peers && chosen.iter().any(|s| matches!(s, Scenario::Set | Scenario::Get)) {
+        peer::install();
+    }
+    let mut report = Report::new(args, &chosen);
+    for scenario in chosen {
+        println!("== {scenario:?}");
+        let section = match scenario {
+            Scenario::Set => throughput::set(args, &program)?,
+            Scenario::Get => throughput::get(args, &program)?,
+            Scenario::Failover => failover::measure(args, &program)?,
+            Scenario::Idle => idle::measure(&program)?,
+            Scenario::Start => start::measure(args, &program)?,
+            Scenario::Build => start::build()?,
+        };
+        println!("{}", section.text);
+        report.add(section);
+    }
+    if !args.dry {
+        report.write()?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn program(args: &BenchArgs) -> Result<PathBuf, String> {
+    if let Some(program) = &args.program {
+        return Ok(program.clone());
+    }
+    if !args.peers_only
+        && !streamed(&mut cargo(&["build", "--release", "--locked", "--package", "everstore"]))?.success
+    {
+        return Err("the release build failed".into());
+    }
+    Ok(target_dir().join("release").join("everstore"))
+}

@@ -1,0 +1,224 @@
+//! The load generator: one thread, non-blocking sockets, closed loop. It costs as little as it can, so
+//! that on a small machine the measured processes get the rest.
+
+mod connection;
+mod etcd;
+mod histogram;
+mod resp;
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Interest, Poll, Token};
+
+use connection::Connection;
+pub use histogram::Histogram;
+
+/// Bytes of one shared read buffer.
+const READ_BUFFER: usize = 256 * 1024;
+/// Events taken from one poll.
+const EVENTS: usize = 256;
+
+/// What one operation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// `SET key value`.
+    Set,
+    /// `SET key value` and `WAIT 1 1000`, sent together; done when both are answered and WAIT says 1.
+    SetWait,
+    /// `GET key`.
+    Get,
+    /// Put over etcd's gRPC interface.
+    EtcdPut,
+}
+
+/// What to send, where, and for how long.
+#[derive(Debug, Clone)]
+pub struct Load {
+    /// Connections are spread over these in turn.
+    pub targets: Vec<SocketAddr>,
+    /// Number of connections.
+    pub connections: usize,
+    /// Operations sent together by a connection.
+    pub pipeline: usize,
+    /// What an operation is.
+    pub operation: Operation,
+    /// `SELECT` sent first on every connection.
+    pub keyspace: u16,
+    /// Keys are drawn uniformly from this many.
+    pub keys: u64,
+    /// Bytes of a value.
+    pub value: usize,
+    /// When it ends.
+    pub until: Until,
+}
+
+/// When a load ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// After this time.
+    Elapsed(Duration),
+    /// After every key was used once, in order: for filling.
+    EveryKeyOnce,
+}
+
+/// What came out.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Operations that were answered.
+    pub operations: u64,
+    /// From the first send to the last counted answer.
+    pub elapsed: Duration,
+    /// Times of batches (a single operation without pipelining).
+    pub times: Histogram,
+    /// Error replies.
+    pub errors: u64,
+    /// The first of them.
+    pub first_error: Option<String>,
+}
+
+impl Outcome {
+    /// Operations per second.
+    pub fn rate(&self) -> f64 {
+        self.operations as f64 / self.elapsed.as_secs_f64().max(1e-9)
+    }
+}
+
+/// How keys are chosen.
+#[derive(Debug)]
+pub enum Keys {
+    /// Uniformly, from a small generator with a fixed seed.
+    Random {
+        /// State of the generator.
+        state: u64,
+        /// Number of keys.
+        count: u64,
+    },
+    /// 0, 1, 2, … up to the end.
+    Sequence {
+        /// The next one.
+        next: u64,
+        /// The end.
+        end: u64,
+    },
+}
+
+impl Keys {
+    /// The next key, `None` after the last one of a sequence.
+    pub fn next(&mut self) -> Option<u64> {
+        match self {
+            Keys::Random { state, count } => {
+                *state ^= *state << 13;
+                *state ^= *state >> 7;
+                *state ^= *state << 17;
+                Some(*state % *count)
+            }
+            Keys::Sequence { next, end } => {
+                let key = *next;
+                *next += 1;
+                (key < *end).then_some(key)
+            }
+        }
+    }
+}
+
+/// Runs the load to its end.
+///
+/// # Errors
+/// A connection cannot be made, breaks, or brings something that is no reply.
+pub fn run(load: &Load) -> Result<Outcome, String> {
+    let mut generator = Generator::connect(load)?;
+    generator.drive(load)?;
+    Ok(generator.outcome)
+}
+
+struct Generator {
+    poll: Poll,
+    connections: Vec<Connection>,
+    keys: Keys,
+    outcome: Outcome,
+    busy: usize,
+}
+
+impl Generator {
+    fn connect(load: &Load) -> Result<Generator, String> {
+        let poll = Poll::new().map_err(|e| e.to_string())?;
+        let mut connections = Vec::new();
+        for number in 0..load.connections {
+            let target = load.targets[number % load.targets.len()];
+            let mut connection = Connection::open(target, load).map_err(|e| format!("{target}: {e}"))?;
+            poll.registry()
+                .register(&mut connection.stream, Token(number), Interest::READABLE | Interest::WRITABLE)
+                .map_err(|e| e.to_string())?;
+            connections.push(connection);
+        }
+        let keys = match load.until {
+            Until::Elapsed(_) => Keys::Random { state: 0x9e37_79b9_7f4a_7c15, count: load.keys },
+            Until::EveryKeyOnce => Keys::Sequence { next: 0, end: load.keys },
+        };
+        let outcome = Outcome {
+            operations: 0,
+            elapsed: Duration::ZERO,
+            times: Histogram::default(),
+            errors: 0,
+            first_error: None,
+        };
+        Ok(Generator { poll, connections, keys, outcome, busy: 0 })
+    }
+
+    fn drive(&mut self, load: &Load) -> Result<(), String> {
+        let started = Instant::now();
+        for number in 0..self.connections.len() {
+            self.send(number, started)?;
+        }
+        let limit = match load.until {
+            Until::Elapsed(time) => time,
+            Until::EveryKeyOnce => Duration::from_secs(600),
+        };
+        let mut events = Events::with_capacity(EVENTS);
+        let mut buffer = vec![0u8; READ_BUFFER];
+        while self.busy > 0 {
+            let elapsed = started.elapsed();
+            if elapsed >= limit {
+                break;
+            }
+            match self.poll.poll(&mut events, Some(limit - elapsed)) {
+                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error.to_string()),
+                _ => {}
+            }
+            for event in &events {
+                let number = event.token().0;
+                if event.is_writable() {
+                    self.connections[number].flush().map_err(|e| e.to_string())?;
+                }
+                if event.is_readable() || event.is_read_closed() {
+                    self.receive(number, &mut buffer)?;
+                }
+            }
+            self.outcome.elapsed = started.elapsed();
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, number: usize, now: Instant) -> Result<(), String> {
+        let connection = &mut self.connections[number];
+        if connection.send(&mut self.keys, now).map_err(|e| e.to_string())? {
+            self.busy += 1;
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, number: usize, buffer: &mut [u8]) -> Result<(), String> {
+        let connection = &mut self.connections[number];
+        let done = connection.receive(buffer, &mut self.outcome)?;
+        if let Some((operations, sent)) = done {
+            let now = Instant::now();
+            self.outcome.operations += operations;
+            self.outcome.times.add(now - sent);
+            self.busy -= 1;
+            self.send(number, now)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,166 @@
+//! Ours: three nodes of the release program with their defaults.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::super::client::Client;
+use super::super::process::{Folder, Process, free_ports, wait_for};
+
+/// Nodes of the cluster.
+pub const NODES: u16 = 3;
+/// Longest wait for the cluster to be healthy.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The running cluster.
+#[derive(Debug)]
+pub struct Everstore {
+    /// Node `i + 1` at `i`.
+    pub nodes: Vec<Process>,
+    program: PathBuf,
+    base: u16,
+    folder: Folder,
+}
+
+impl Everstore {
+    /// Starts a new cluster and waits until every shard has a leader.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start(program: &Path) -> Result<Everstore, String> {
+        let folder = Folder::make("everstore")?;
+        let base = free_ports(NODES)?;
+        let mut cluster = Everstore { nodes: Vec::new(), program: program.to_path_buf(), base, folder };
+        let secret = cluster.folder.path().join("node-1").join("secret");
+        for number in 1..=NODES {
+            let node = cluster.launch(number, true)?;
+            cluster.nodes.push(node);
+            wait_for("the secret of the first node", PATIENCE, || secret.exists().then_some(()))?;
+        }
+        cluster.wait_healthy()?;
+        Ok(cluster)
+    }
+
+    fn launch(&self, number: u16, new: bool) -> Result<Process, String> {
+        let at = |i: u16| format!("127.0.0.1:{}", self.base + 100 + i - 1);
+        let dir = self.folder.path().join(format!("node-{number}"));
+        let port = self.base + number - 1;
+        let mut command = Command::new(&self.program);
+        command.arg("serve").arg("--dir").arg(&dir).arg("--stop-with-stdin");
+        for (flag, port) in [("--port", port), ("--peer-port", port + 100), ("--admin-port", port + 200)] {
+            command.arg(flag).arg(port.to_string());
+        }
+        if new && number == 1 {
+            command.args(["--bootstrap", "--replicas", "3"]);
+        } else {
+            let others: Vec<String> = (1..=NODES).filter(|i| *i != number).map(at).collect();
+            command.arg("--join").arg(others.join(","));
+            if new {
+                command.arg("--secret-file").arg(self.folder.path().join("node-1").join("secret"));
+            }
+        }
+        let log = self.folder.path().join(format!("node-{number}.log"));
+        Process::start(&format!("node {number}"), &mut command, &log)
+    }
+
+    /// Starts a node again that was stopped or killed.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub fn relaunch(&mut self, index: usize) -> Result<(), String> {
+        self.nodes[index] = self.launch(index as u16 + 1, false)?;
+        Ok(())
+    }
+
+    /// Redis address of the node at `index`.
+    pub fn address(&self, index: usize) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.base + index as u16))
+    }
+
+    /// Redis addresses of all nodes.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        (0..usize::from(NODES)).map(|index| self.address(index)).collect()
+    }
+
+    /// `EVERSTORE STATUS` of the node at `index`.
+    ///
+    /// # Errors
+    /// It does not answer with JSON.
+    pub fn status(&self, index: usize) -> Result<Value, String> {
+        let text = Client::connect(self.address(index))?.call("EVERSTORE STATUS")?;
+        serde_json::from_str(&text).map_err(|e| e.to_string())
+    }
+
+    /// Waits until every node sees every node, a leader of every shard, and no follower behind.
+    ///
+    /// # Errors
+    /// Not within a minute.
+    pub fn wait_healthy(&self) -> Result<(), String> {
+        let healthy = |index: usize| self.status(index).is_ok_and(|status| is_healthy(&status));
+        wait_for("a healthy cluster", PATIENCE, || (0..usize::from(NODES)).all(healthy).then_some(()))
+    }
+
+    /// Index of the node that leads the shard of a single keyspace.
+    ///
+    /// # Errors
+    /// The status does not say.
+    pub fn leader_of_keyspace(&self, keyspace: u64) -> Result<usize, String> {
+        let status = self.status(0)?;
+        let keyspaces = list(&status["keyspaces"]);
+        let entry = keyspaces.iter().find(|entry| entry["n"] == keyspace);
+        let shard = entry.and_then(|entry| entry["shard"].as_u64()).ok_or("the keyspace names no shard")?;
+        let leader =
+            list(&status["shards"]).iter().find(|entry| entry["id"] == shard).map(|entry| &entry["leader"]);
+        self.index_of(&status, leader.unwrap_or(&Value::Null))
+    }
+
+    /// Index of the node that leads most shards, as the node at `seen_by` sees it.
+    ///
+    /// # Errors
+    /// The status does not say.
+    pub fn busiest(&self, seen_by: usize) -> Result<usize, String> {
+        let status = self.status(seen_by)?;
+        let leaders: Vec<&Value> = list(&status["shards"]).iter().map(|shard| &shard["leader"]).collect();
+        let count = |leader: &&Value| leaders.iter().filter(|other| *other == leader).count();
+        let most = leaders.iter().copied().max_by_key(|leader| count(leader));
+        self.index_of(&status, most.unwrap_or(&Value::Null))
+    }
+
+    /// Ids are given in the order of joining, so the address says which process it is.
+    fn index_of(&self, status: &Value, id: &Value) -> Result<usize, String> {
+        let node = list(&status["nodes"]).iter().find(|node| node["id"] == *id);
+        let address = node.and_then(|node| node["redis_address"].as_str()).unwrap_or_default();
+        let index = self.addresses().iter().position(|own| own.to_string() == address);
+        index.ok_or_else(|| format!("no node {id} at {address:?}"))
+    }
+
+    /// The process at `first`, then the others.
+    pub fn processes(&self, first: usize) -> Vec<&Process> {
+        let others = (0..self.nodes.len()).filter(|i| *i != first);
+        std::iter::once(first).chain(others).map(|i| &self.nodes[i]).collect()
+    }
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn is_healthy(status: &Value) -> bool {
+    let up: Vec<&Value> = list(&status["nodes"])
+        .iter()
+        .filter(|node| node["state"]["state"] == "up")
+        .map(|node| &node["id"])
+        .collect();
+    let shards = list(&status["shards"]);
+    let fine = |shard: &Value| {
+        let in_step = |replica: &Value| replica["lag"].as_u64().unwrap_or(0) < 1000;
+        up.contains(&&shard["leader"]) && list(&shard["replicas"]).iter().all(in_step)
+    };
+    status["forming"].is_null()
+        && up.len() == usize::from(NODES)
+        && !shards.is_empty()
+        && shards.iter().all(fine)
+}
