@@ -2,7 +2,7 @@
 //! thread, messages through the wire format, disks that take no time. Prints ns per entry (allocator: the system's) and per idle tick.
 
 // A measurement needs a clock.
-#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use everstore_raft::{ConfState, Group, GroupConfig, Output, Recovered, wire};
 use model::{GroupId, NodeId, Now};

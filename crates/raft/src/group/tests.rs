@@ -139,9 +139,11 @@ fn the_tail_is_trimmed_by_bytes_and_kept_for_live_followers() {
     assert_eq!(group.synced_followers(term + 1, 2), None);
 }
 
+type Change<'a> = &'a dyn Fn(&mut GroupConfig, &mut Recovered);
+
 #[test]
 fn what_recovery_must_not_give_is_refused() {
-    let refused = |change: &dyn Fn(&mut GroupConfig, &mut Recovered)| {
+    let refused = |change: Change<'_>| {
         let (mut config, mut found) = (config(), recovered(vec![1, 2, 3]));
         found.hard_state.term = 5;
         found.entries = vec![entry(1, 1, "a"), entry(2, 4, "b")];
@@ -149,7 +151,7 @@ fn what_recovery_must_not_give_is_refused() {
         Group::new(config, found, at(0)).err().map(|e| e.to_string()).unwrap_or_default()
     };
     assert_eq!(refused(&|_, _| ()), "");
-    let table: &[(&dyn Fn(&mut GroupConfig, &mut Recovered), &str)] = &[
+    let table: &[(Change<'_>, &str)] = &[
         (&|c, _| c.tick_ms = 6, "tick_ms is 6, allowed is 1 to 5"),
         (&|c, _| c.heartbeat_ms = 50, "heartbeat_ms is 50"),
         (&|c, _| c.node = NodeId(9), "node 9 is not a member of group 0"),
