@@ -4,8 +4,9 @@
 pub const KEYSPACES: u16 = 16;
 /// Hash slots, as in Redis Cluster.
 pub const SLOTS: u16 = 16384;
-/// Longest key in bytes.
-pub const MAX_KEY: usize = 64 * 1024;
+/// Longest key in bytes. The row store has 16 bits for the length of a row's name, which holds the
+/// key with each zero byte doubled and 17 bytes beside it.
+pub const MAX_KEY: usize = 32_000;
 /// Default and largest value in bytes until large values are cut into chunks.
 pub const MAX_VALUE: usize = 8 * 1024 * 1024;
 /// Most arguments of one command.
@@ -18,3 +19,4 @@ pub const MAX_FRAME: usize = 32 * 1024 * 1024;
 
 const _: () = assert!(MAX_VALUE + MAX_KEY < MAX_ENTRY);
 const _: () = assert!(MAX_ENTRY < MAX_FRAME);
+const _: () = assert!(2 * MAX_KEY + 17 < 65_536);

@@ -1,1 +1,37 @@
-//! See ARCHITECTURE.md.
+//! The core of a node: one shard thread's connections, routes and replicas as a state machine.
+//!
+//! The shell around it moves bytes: it calls `on_data`, `on_peer`, `log_done` and `job_done` with what
+//! came in, `turn` once per pass, `flush` before it sends, and carries out what it finds in the
+//! [`Outbox`]. The core itself reads no clock, no file and no socket, so that the simulator can run it.
+
+pub mod checkpoints;
+pub mod conn;
+pub mod core;
+pub mod dispatch;
+pub mod execute;
+pub mod fates;
+pub mod frame;
+pub mod front;
+pub mod handlers;
+pub mod host;
+pub mod info;
+pub mod internal;
+pub mod layouts;
+pub mod leadership;
+pub mod ops;
+pub mod outbox;
+pub mod peer;
+pub mod peers;
+pub mod polls;
+pub mod replica;
+pub mod settings;
+pub mod snapshots;
+pub mod stats;
+pub mod status;
+pub mod tick;
+pub mod turn;
+
+pub use crate::core::Core;
+pub use outbox::{Job, JobDone, Outbox};
+pub use settings::{ConfigTable, Settings};
+pub use stats::Gauges;

@@ -55,10 +55,12 @@ impl Request {
     pub fn new(flags: Flags, ks: Keyspace, args: &[&[u8]]) -> Request {
         let len = 8 + args.iter().map(|a| a.len() + 5).sum::<usize>();
         let mut bytes = Vec::with_capacity(len);
-        bytes.push(flags.0);
-        put_u64(&mut bytes, u64::from(ks.0));
-        put_u64(&mut bytes, args.len() as u64);
-        args.iter().for_each(|arg| put_bytes(&mut bytes, arg));
+        encode(flags, ks, args, &mut bytes);
+        Request { bytes }
+    }
+
+    /// A request from bytes made by [`encode`] or [`Request::bytes`].
+    pub fn from_bytes(bytes: Vec<u8>) -> Request {
         Request { bytes }
     }
 
@@ -79,6 +81,15 @@ impl Request {
     pub fn parts(&self) -> Result<Parts<'_>, DecodeError> {
         parse(&self.bytes)
     }
+}
+
+/// Appends an encoded request.
+#[inline]
+pub fn encode(flags: Flags, ks: Keyspace, args: &[&[u8]], out: &mut Vec<u8>) {
+    out.push(flags.0);
+    put_u64(out, u64::from(ks.0));
+    put_u64(out, args.len() as u64);
+    args.iter().for_each(|arg| put_bytes(out, arg));
 }
 
 /// Reads an encoded request from another node.

@@ -148,6 +148,16 @@ impl Route {
         Some(forward)
     }
 
+    /// Notes when a request was executed on this node.
+    pub fn set_order(&mut self, seq: u64, order: u64) {
+        // It was sent last.
+        if let Some(forward) = self.sent.checked_sub(1).and_then(|at| self.queue.get_mut(at))
+            && forward.seq == seq
+        {
+            forward.order = order;
+        }
+    }
+
     /// The answer to a request came: takes it out. `None` when it is not waited for any more.
     pub fn answered(&mut self, seq: u64) -> Option<Forward> {
         let at = self.queue.iter().position(|f| f.seq == seq)?;

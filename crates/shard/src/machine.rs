@@ -40,6 +40,7 @@ pub struct Machine {
     pub(crate) max_value: usize,
     pub(crate) system: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) system_changed: Vec<Vec<u8>>,
+    pub(crate) system_version: u64,
     pub(crate) window: Window,
     pub(crate) applied: Index,
     pub(crate) applied_term: Term,
@@ -73,6 +74,7 @@ impl Machine {
             max_value,
             system: BTreeMap::new(),
             system_changed: Vec::new(),
+            system_version: 0,
             window: Window::default(),
             applied: 0,
             applied_term: 0,
@@ -123,6 +125,11 @@ impl Machine {
     /// A row of the group's own state.
     pub fn system(&self, name: &[u8]) -> Option<&[u8]> {
         self.system.get(name).map(|v| &v[..])
+    }
+
+    /// Rises whenever a row of the group's own state changes.
+    pub fn system_version(&self) -> u64 {
+        self.system_version
     }
 
     /// All rows of the group's own state whose names start with `prefix`.

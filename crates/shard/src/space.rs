@@ -11,7 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Space {
     table: HashTable<Row>,
     order: BTreeSet<u64>,
-    expiry: BTreeSet<(u64, Box<[u8]>)>,
+    /// Expiry and position; keys that share both share an entry.
+    expiry: BTreeSet<(u64, u64)>,
+    /// Keys with an expiry.
+    expiring: usize,
     /// Rises with every flush; rows of older generations in the row store are garbage.
     pub generation: u32,
     /// Index of the last flush: every reply that looks at this keyspace depends on it.
@@ -53,7 +56,7 @@ impl Space {
 
     /// Number of keys with an expiry.
     pub fn expiring(&self) -> usize {
-        self.expiry.len()
+        self.expiring
     }
 
     /// Bytes of memory of all rows.
@@ -77,10 +80,7 @@ impl Space {
     pub fn insert(&mut self, mut row: Row) -> Option<Row> {
         row.dirty = true;
         self.memory += row.memory();
-        if row.expire != 0 {
-            self.expiry.insert((row.expire, row.key().into()));
-        }
-        let position = row.position;
+        let (position, expire) = (row.position, row.expire);
         let found = self.table.find_mut(hash(position), |r| r.position == position && r.key() == row.key());
         if let Some(place) = found {
             let old = std::mem::replace(place, row);
@@ -88,19 +88,32 @@ impl Space {
             if !old.dirty {
                 self.dirty.push(position.0);
             }
-            if old.expire != 0 && old.expire != self.expire_of(position, old.key()) {
-                self.expiry.remove(&(old.expire, old.key().into()));
-            }
+            self.reschedule(position, old.expire, expire);
             return Some(old);
         }
         self.dirty.push(position.0);
         self.order.insert(position.0);
         self.table.insert_unique(hash(position), row, |r| hash(r.position));
+        self.reschedule(position, 0, expire);
         None
     }
 
-    fn expire_of(&self, position: Position, key: &[u8]) -> u64 {
-        self.get(position, key).map_or(0, |row| row.expire)
+    /// A row at the position, changed or removed already, had one expiry and now has another.
+    #[inline]
+    fn reschedule(&mut self, position: Position, old: u64, new: u64) {
+        if old == new {
+            return;
+        }
+        if old != 0 {
+            self.expiring -= 1;
+            if !self.at(position).any(|row| row.expire == old) {
+                self.expiry.remove(&(old, position.0));
+            }
+        }
+        if new != 0 {
+            self.expiring += 1;
+            self.expiry.insert((new, position.0));
+        }
     }
 
     /// Changes a row in place through `change` and keeps the books on expiry and memory.
@@ -118,15 +131,8 @@ impl Space {
             self.dirty.push(position.0);
         }
         self.memory = self.memory - memory + row.memory();
-        if row.expire != expire {
-            let now = row.expire;
-            if expire != 0 {
-                self.expiry.remove(&(expire, key.into()));
-            }
-            if now != 0 {
-                self.expiry.insert((now, key.into()));
-            }
-        }
+        let now = row.expire;
+        self.reschedule(position, expire, now);
         Some(result)
     }
 
@@ -140,9 +146,7 @@ impl Space {
         if self.at(position).next().is_none() {
             self.order.remove(&position.0);
         }
-        if row.expire != 0 {
-            self.expiry.remove(&(row.expire, key.into()));
-        }
+        self.reschedule(position, row.expire, 0);
         Some(row)
     }
 
@@ -183,7 +187,8 @@ impl Space {
 
     /// The key that expires first and its time.
     pub fn first_expiry(&self) -> Option<(u64, &[u8])> {
-        self.expiry.first().map(|(at, key)| (*at, &key[..]))
+        let &(at, position) = self.expiry.first()?;
+        self.at(Position(position)).find(|row| row.expire == at).map(|row| (at, row.key()))
     }
 
     /// Notes that a delete at this position waits for `index`.
@@ -230,11 +235,10 @@ impl Space {
     /// Puts a row from the row store in place: not changed since the checkpoint.
     pub fn load(&mut self, row: Row) {
         self.memory += row.memory();
-        if row.expire != 0 {
-            self.expiry.insert((row.expire, row.key().into()));
-        }
-        self.order.insert(row.position.0);
-        self.table.insert_unique(hash(row.position), row, |r| hash(r.position));
+        let (position, expire) = (row.position, row.expire);
+        self.order.insert(position.0);
+        self.table.insert_unique(hash(position), row, |r| hash(r.position));
+        self.reschedule(position, 0, expire);
     }
 
     /// Frees about `rows` rows of a space that nobody looks at any more; how many is returned.
@@ -292,6 +296,13 @@ mod tests {
         assert_eq!((space.first_expiry(), space.expiring()), (Some((20, &b"b"[..])), 1));
         space.insert(row(2, "b", 20));
         assert_eq!(space.expiring(), 1);
+        // Another key with the same position and expiry: each counts.
+        space.insert(row(2, "c", 20));
+        assert_eq!(space.expiring(), 2);
+        space.remove(Position(2), b"b");
+        assert_eq!((space.first_expiry(), space.expiring()), (Some((20, &b"c"[..])), 1));
+        space.remove(Position(2), b"c");
+        assert_eq!((space.first_expiry(), space.expiring()), (None, 0));
     }
 
     #[test]

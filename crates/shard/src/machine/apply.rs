@@ -123,6 +123,7 @@ impl Machine {
             None => self.system.remove(name),
         };
         self.system_changed.push(name.to_vec());
+        self.system_version += 1;
     }
 
     fn advance(&mut self, index: Index, term: Term, time: u64, payload: &[u8]) {

@@ -67,6 +67,11 @@ impl Machine {
         (self.space(ks).len(), self.space(ks).expiring())
     }
 
+    /// Keys of all keyspaces.
+    pub fn rows(&self) -> usize {
+        self.spaces.iter().map(Space::len).sum()
+    }
+
     /// Bytes of memory of all rows.
     pub fn memory(&self) -> usize {
         self.spaces.iter().map(Space::memory).sum()

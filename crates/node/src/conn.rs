@@ -1,0 +1,393 @@
+//! A client connection: bytes in, and the queue of replies that leave in the order of the commands.
+//!
+//! A reply is written when its command runs and released when what it depends on is committed.
+//! Commands executed here keep their request until then, so that they can be run again by another
+//! leader if their entry is lost.
+
+use model::{GroupId, Index, Term};
+use resp::{Parser, Session};
+use smallvec::SmallVec;
+use std::collections::{BTreeSet, VecDeque};
+
+/// Most commands of one connection without a released reply; beyond it the connection is not read.
+pub const MAX_PIPELINE: usize = 16_384;
+
+/// What is known of an entry a reply waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Committed: the reply may go.
+    Committed,
+    /// Certainly not done: another entry took its place.
+    NotDone,
+    /// Not known yet.
+    Pending,
+    /// Can not be learned any more.
+    Unknown,
+}
+
+/// The entry a reply waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// Group of the entry.
+    pub group: GroupId,
+    /// Its term.
+    pub term: Term,
+    /// Its index; 0 = nothing to wait for.
+    pub index: Index,
+    /// Place in the order of execution of the group.
+    pub order: u64,
+    /// The command has effects.
+    pub wrote: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Reply in `held`, request in `replay`.
+    Local(Mark),
+    /// The answer comes from elsewhere.
+    Waiting,
+    /// The answer is here.
+    Ready(Vec<u8>),
+}
+
+#[derive(Debug)]
+struct Slot {
+    reply: u32,
+    request: u32,
+    state: State,
+}
+
+/// Bytes that are appended at the end and taken from the front.
+#[derive(Debug, Default)]
+struct Fifo {
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl Fifo {
+    fn take(&mut self, len: usize) -> &[u8] {
+        let start = self.start;
+        self.start += len;
+        &self.bytes[start..self.start]
+    }
+
+    fn reset_if_empty(&mut self) {
+        if self.start == self.bytes.len() {
+            self.bytes.clear();
+            self.start = 0;
+        } else if self.start > 64 * 1024 && self.start * 2 > self.bytes.len() {
+            self.bytes.drain(..self.start);
+            self.start = 0;
+        }
+    }
+}
+
+/// Why a connection reads no further commands for now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Blocked {
+    /// This command needs all replies before it: it runs when the queue is empty.
+    Drain(Vec<u8>),
+    /// An operation that blocks the connection is under way (WAIT, DEBUG SLEEP).
+    Busy,
+}
+
+/// One client connection.
+pub struct Conn {
+    /// Number of the connection, never reused; also its `CLIENT ID`.
+    pub id: u64,
+    /// What the front keeps of it.
+    pub session: Session,
+    /// Reads its requests.
+    pub parser: Parser,
+    /// Bytes read and not parsed.
+    pub input: Vec<u8>,
+    /// Bytes ready to be sent.
+    pub wire: Vec<u8>,
+    /// Set while commands must wait.
+    pub blocked: Option<Blocked>,
+    /// No more input is read; close when everything is sent.
+    pub closing: bool,
+    /// Nothing more is sent: close at once.
+    pub cut: bool,
+    /// Input was left behind because too many replies were waiting.
+    pub stalled: bool,
+    /// Last write per group: what WAIT waits for.
+    pub written: SmallVec<[(GroupId, Term, Index); 2]>,
+    held: Fifo,
+    replay: Fifo,
+    slots: VecDeque<Slot>,
+    first: u64,
+    /// Places whose replies are not sent.
+    muted: BTreeSet<u64>,
+}
+
+impl Conn {
+    /// A new connection.
+    pub fn new(id: u64, session: Session, parser: Parser) -> Conn {
+        Conn {
+            id,
+            session,
+            parser,
+            input: Vec::new(),
+            wire: Vec::new(),
+            blocked: None,
+            closing: false,
+            cut: false,
+            stalled: false,
+            written: SmallVec::new(),
+            held: Fifo::default(),
+            replay: Fifo::default(),
+            slots: VecDeque::new(),
+            first: 0,
+            muted: BTreeSet::new(),
+        }
+    }
+
+    /// Number of replies not released.
+    pub fn waiting(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Bytes of memory of all buffers.
+    pub fn memory(&self) -> usize {
+        self.input.capacity() + self.wire.capacity() + self.held.bytes.capacity() + self.replay.bytes.capacity()
+    }
+
+    /// Bytes of replies kept for this connection.
+    pub fn output_bytes(&self) -> usize {
+        self.wire.len() + self.held.bytes.len()
+    }
+
+    /// The buffer a reply is written to when its command runs now: straight to the wire if nothing
+    /// is before it.
+    #[inline]
+    pub fn reply_buffer(&mut self) -> &mut Vec<u8> {
+        if self.slots.is_empty() { &mut self.wire } else { &mut self.held.bytes }
+    }
+
+    /// The reply just written (from `start` of [`Conn::reply_buffer`]) waits for nothing.
+    #[inline]
+    pub fn reply_free(&mut self, start: usize) {
+        if !self.slots.is_empty() {
+            let reply = (self.held.bytes.len() - start) as u32;
+            let mark = Mark { group: GroupId(0), term: 0, index: 0, order: 0, wrote: false };
+            self.slots.push_back(Slot { reply, request: 0, state: State::Local(mark) });
+        }
+    }
+
+    /// The reply just written (from `start` of [`Conn::reply_buffer`]) waits for `mark`; `request` is
+    /// what runs again if that is lost.
+    #[inline]
+    pub fn reply_held(&mut self, start: usize, mark: Mark, request: impl FnOnce(&mut Vec<u8>)) {
+        if self.slots.is_empty() {
+            self.held.bytes.extend_from_slice(&self.wire[start..]);
+            let reply = (self.wire.len() - start) as u32;
+            self.wire.truncate(start);
+            self.push_held(reply, mark, request);
+        } else {
+            let reply = (self.held.bytes.len() - start) as u32;
+            self.push_held(reply, mark, request);
+        }
+    }
+
+    fn push_held(&mut self, reply: u32, mark: Mark, request: impl FnOnce(&mut Vec<u8>)) {
+        let before = self.replay.bytes.len();
+        request(&mut self.replay.bytes);
+        let request = (self.replay.bytes.len() - before) as u32;
+        self.slots.push_back(Slot { reply, request, state: State::Local(mark) });
+    }
+
+    /// Reserves the next place for an answer that comes later. Returns the place.
+    pub fn reserve(&mut self) -> u64 {
+        self.slots.push_back(Slot { reply: 0, request: 0, state: State::Waiting });
+        self.first + self.slots.len() as u64 - 1
+    }
+
+    /// True if the reply just written (from `start` of [`Conn::reply_buffer`]) is an error.
+    #[inline]
+    pub fn reply_is_error(&mut self, start: usize) -> bool {
+        self.reply_buffer().get(start) == Some(&b'-')
+    }
+
+    /// `CLIENT REPLY OFF|SKIP`: the reply of the command that just ran is not sent. `before`: replies
+    /// waiting and bytes on the wire when it began.
+    pub fn mute(&mut self, before: (usize, usize)) {
+        if self.slots.len() > before.0 {
+            self.muted.insert(self.first + self.slots.len() as u64 - 1);
+        } else {
+            self.wire.truncate(before.1);
+        }
+    }
+
+    /// The answer for a reserved place. Ignored if the place is not waiting any more.
+    pub fn answer(&mut self, place: u64, reply: &[u8]) {
+        let Some(at) = place.checked_sub(self.first) else { return };
+        if at == 0 && self.slots.front().is_some_and(|s| matches!(s.state, State::Waiting)) {
+            if !self.is_muted() {
+                self.wire.extend_from_slice(reply);
+            }
+            self.drop_front();
+            return;
+        }
+        if let Some(slot) = self.slots.get_mut(at as usize)
+            && matches!(slot.state, State::Waiting)
+        {
+            slot.state = State::Ready(reply.to_vec());
+        }
+    }
+
+    /// True when the reply at the front must not be sent.
+    #[inline]
+    fn is_muted(&mut self) -> bool {
+        !self.muted.is_empty() && self.muted.remove(&self.first)
+    }
+
+    fn drop_front(&mut self) -> Option<State> {
+        let slot = self.slots.pop_front()?;
+        self.first += 1;
+        self.held.take(slot.reply as usize);
+        self.replay.take(slot.request as usize);
+        self.held.reset_if_empty();
+        self.replay.reset_if_empty();
+        Some(slot.state)
+    }
+
+    /// Moves all replies whose time has come to the wire. Returns true when any byte moved.
+    pub fn release(&mut self, fate: impl Fn(&Mark) -> Fate) -> bool {
+        let before = self.wire.len();
+        while let Some(slot) = self.slots.front() {
+            match &slot.state {
+                State::Local(mark) if mark.index == 0 || fate(mark) == Fate::Committed => {
+                    let (reply, request) = (slot.reply as usize, slot.request as usize);
+                    let muted = self.is_muted();
+                    let reply = self.held.take(reply);
+                    if !muted {
+                        self.wire.extend_from_slice(reply);
+                    }
+                    self.replay.take(request);
+                    self.slots.pop_front();
+                    self.first += 1;
+                    continue;
+                }
+                State::Ready(reply) if !self.muted.contains(&self.first) => self.wire.extend_from_slice(reply),
+                State::Ready(_) => {}
+                State::Local(_) | State::Waiting => break,
+            }
+            self.drop_front();
+        }
+        self.held.reset_if_empty();
+        self.replay.reset_if_empty();
+        self.wire.len() > before
+    }
+
+    /// Places whose replies wait for entries of this group and term.
+    pub fn marks(&self, group: GroupId) -> impl Iterator<Item = (u64, Mark)> {
+        self.slots.iter().enumerate().filter_map(move |(at, slot)| match slot.state {
+            State::Local(mark) if mark.index > 0 && mark.group == group => Some((self.first + at as u64, mark)),
+            _ => None,
+        })
+    }
+
+    /// The mark a place waits for, `None` if it waits for no entry.
+    pub fn mark(&self, place: u64) -> Option<Mark> {
+        let at = place.checked_sub(self.first)?;
+        match self.slots.get(at as usize)?.state {
+            State::Local(mark) if mark.index > 0 => Some(mark),
+            _ => None,
+        }
+    }
+
+    /// Gives up the reply of a place: it will be answered anew. Returns the request to run again.
+    pub fn rerun(&mut self, place: u64) -> Option<Vec<u8>> {
+        let at = place.checked_sub(self.first)? as usize;
+        let before: usize = self.slots.iter().take(at).map(|s| s.request as usize).sum();
+        let slot = self.slots.get_mut(at)?;
+        let start = self.replay.start + before;
+        slot.state = State::Waiting;
+        Some(self.replay.bytes[start..start + slot.request as usize].to_vec())
+    }
+
+    /// Notes the last write of this connection in a group.
+    #[inline]
+    pub fn note_written(&mut self, group: GroupId, term: Term, index: Index) {
+        match self.written.iter_mut().find(|(g, ..)| *g == group) {
+            Some(last) if (last.1, last.2) < (term, index) => *last = (group, term, index),
+            Some(_) => {}
+            None => self.written.push((group, term, index)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn conn() -> Conn {
+        Conn::new(1, Session::new(1, String::new(), String::new(), 0, true), Parser::new(resp::Limits::default()))
+    }
+
+    fn mark(index: Index) -> Mark {
+        Mark { group: GroupId(1), term: 3, index, order: 0, wrote: true }
+    }
+
+    fn hold(conn: &mut Conn, index: Index, reply: &[u8], request: &[u8]) {
+        let start = conn.reply_buffer().len();
+        conn.reply_buffer().extend_from_slice(reply);
+        conn.reply_held(start, mark(index), |replay| replay.extend_from_slice(request));
+    }
+
+    fn free(conn: &mut Conn, reply: &[u8]) {
+        let start = conn.reply_buffer().len();
+        conn.reply_buffer().extend_from_slice(reply);
+        conn.reply_free(start);
+    }
+
+    fn upto(committed: Index) -> impl Fn(&Mark) -> Fate {
+        move |mark| if mark.index <= committed { Fate::Committed } else { Fate::Pending }
+    }
+
+    #[test]
+    fn replies_leave_in_the_order_of_commands() {
+        let mut conn = conn();
+        free(&mut conn, b"0");
+        hold(&mut conn, 5, b"1", b"w1");
+        free(&mut conn, b"2");
+        let place = conn.reserve();
+        hold(&mut conn, 6, b"4", b"w4");
+        assert_eq!(conn.wire, b"0");
+        assert!(!conn.release(upto(4)));
+        conn.answer(place, b"3");
+        assert!(conn.release(upto(5)));
+        assert_eq!(conn.wire, b"0123");
+        conn.release(upto(6));
+        assert_eq!((&conn.wire[..], conn.waiting()), (&b"01234"[..], 0));
+        free(&mut conn, b"5");
+        assert_eq!(conn.wire, b"012345");
+    }
+
+    #[test]
+    fn a_lost_command_is_answered_in_its_place() {
+        let mut conn = conn();
+        hold(&mut conn, 5, b"a", b"first");
+        hold(&mut conn, 6, b"b", b"second");
+        free(&mut conn, b"c");
+        let places: Vec<u64> = conn.marks(GroupId(1)).map(|(place, _)| place).collect();
+        assert_eq!(conn.rerun(places[1]).as_deref(), Some(&b"second"[..]));
+        assert_eq!(conn.mark(places[1]), None);
+        conn.release(upto(5));
+        assert_eq!(conn.wire, b"a");
+        conn.answer(places[1], b"B");
+        conn.answer(places[1], b"twice");
+        conn.release(upto(5));
+        assert_eq!(conn.wire, b"aBc");
+    }
+
+    #[test]
+    fn the_last_write_of_each_group_is_remembered() {
+        let mut conn = conn();
+        conn.note_written(GroupId(1), 3, 5);
+        conn.note_written(GroupId(1), 2, 9);
+        conn.note_written(GroupId(2), 1, 1);
+        assert_eq!(&conn.written[..], [(GroupId(1), 3, 5), (GroupId(2), 1, 1)]);
+    }
+}

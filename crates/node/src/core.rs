@@ -1,0 +1,349 @@
+//! The state of a core, and how bytes and completions enter it.
+
+use crate::conn::Conn;
+use crate::fates::Lost;
+use crate::handlers::Handlers;
+use crate::ops::Op;
+use crate::outbox::Outbox;
+use crate::peer::Peer;
+use crate::replica::Replica;
+use crate::polls::Poll;
+use crate::settings::{ConfigTable, Settings};
+use crate::snapshots::Transfers;
+use crate::stats::{Gauges, Stats};
+use cluster::map::ClusterMap;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use model::{GroupId, KeyHasher, Keyspace, NodeId, Now, ShardId};
+use resp::{Limits, Parser, Session};
+use router::{Route, Target};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use storage::log::BatchBuilder;
+
+/// How the cluster stands while it is being formed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forming {
+    /// Nodes that have joined.
+    pub joined: u32,
+    /// Nodes needed.
+    pub needed: u32,
+}
+
+/// A pause of client commands (`CLIENT PAUSE`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    /// Monotonic ms at which it ends.
+    pub until_ms: u64,
+    /// It holds all commands, not just writes.
+    pub all: bool,
+}
+
+/// Who this node is.
+#[derive(Debug, Clone, Default)]
+pub struct Identity {
+    /// Its id.
+    pub node: NodeId,
+    /// Which start of it.
+    pub incarnation: u64,
+    /// Id of the cluster, as shown to people.
+    pub cluster: String,
+    /// Addresses of this node: Redis, peer, admin.
+    pub addresses: cluster::Addresses,
+}
+
+/// The core of a node.
+pub struct Core {
+    /// Time of this turn.
+    pub(crate) now: Now,
+    pub(crate) settings: Settings,
+    pub(crate) me: Identity,
+    pub(crate) hasher: KeyHasher,
+    pub(crate) map: ClusterMap,
+    pub(crate) forming: Option<Forming>,
+    /// By group id; `None` where this node holds no replica.
+    pub(crate) replicas: Vec<Option<Box<Replica>>>,
+    /// By group id.
+    pub(crate) routes: Vec<Route>,
+    /// Routes that have something to send.
+    pub(crate) pumping: BTreeSet<GroupId>,
+    pub(crate) conns: HashMap<u64, Box<Conn>, FixedState>,
+    /// Connections whose replies may be released.
+    pub(crate) touched: Vec<u64>,
+    /// The connection whose input is being processed; it is not in `conns`.
+    pub(crate) busy: Option<u64>,
+    pub(crate) next_conn: u64,
+    pub(crate) pause: Option<Pause>,
+    /// Connections that wait for the end of the pause.
+    pub(crate) paused: Vec<u64>,
+    pub(crate) peers: BTreeMap<NodeId, Peer>,
+    /// Attempts of other nodes' requests: (node, group) -> (attempt, refused).
+    pub(crate) inbound: BTreeMap<(NodeId, GroupId), (u64, bool)>,
+    pub(crate) ops: BTreeMap<u64, Op>,
+    pub(crate) next_op: u64,
+    pub(crate) next_seq: u64,
+    /// Answers that came while their connection was being processed.
+    pub(crate) late: Vec<(Target, Vec<u8>)>,
+    pub(crate) lost: BTreeMap<GroupId, Lost>,
+    pub(crate) builder: BatchBuilder,
+    pub(crate) building: Vec<(GroupId, u64)>,
+    pub(crate) batches: VecDeque<(u64, Vec<(GroupId, u64)>)>,
+    pub(crate) next_batch: u64,
+    pub(crate) transfers: Transfers,
+    pub(crate) handlers: Handlers,
+    pub(crate) stats: Stats,
+    /// Replies that rest on the lease are kept back until it is proven again.
+    pub(crate) quarantine: bool,
+    /// Leadership was lost before it could be proven again.
+    pub(crate) distrust: bool,
+    /// Connections that go on with input read earlier.
+    pub(crate) resuming: Vec<u64>,
+    /// State of the meta group's rows that the map was made from.
+    pub(crate) map_seen: Option<u64>,
+    /// Steps of layout changes that are under way, with their operation.
+    pub(crate) driving: BTreeMap<(Keyspace, u64), u64>,
+    /// Groups of goals that connections wait for.
+    pub(crate) polls: Vec<Poll>,
+    /// Connections in `DEBUG SLEEP`: (end, connection) -> place of the reply.
+    pub(crate) sleeping: BTreeMap<(u64, u64), u64>,
+    pub(crate) gauges: Gauges,
+    pub(crate) config_table: Option<Box<dyn ConfigTable>>,
+    /// The node is about to end.
+    pub(crate) ending: bool,
+    /// No leadership is given back before, after somebody moved it on purpose.
+    pub(crate) rebalance_pause_ms: u64,
+    pub(crate) next_drive_ms: u64,
+    pub(crate) next_tick_ns: u64,
+    pub(crate) next_second_ms: u64,
+    pub(crate) next_heartbeat_ms: u64,
+    /// What the shell has to do.
+    pub outbox: Outbox,
+}
+
+impl Core {
+    /// A core without replicas: the cluster is not formed yet.
+    pub fn new(settings: Settings, me: Identity, hash_seed: u64, forming: Forming, now: Now) -> Core {
+        Core {
+            now,
+            stats: Stats::new(&settings),
+            settings,
+            me,
+            hasher: KeyHasher::new(hash_seed),
+            map: ClusterMap::new(&cluster::Formation { replicas: 0, shards: 0, members: Vec::new() }),
+            forming: Some(forming),
+            replicas: Vec::new(),
+            routes: Vec::new(),
+            pumping: BTreeSet::new(),
+            conns: HashMap::with_hasher(FixedState::default()),
+            touched: Vec::new(),
+            busy: None,
+            next_conn: 1,
+            pause: None,
+            paused: Vec::new(),
+            peers: BTreeMap::new(),
+            inbound: BTreeMap::new(),
+            ops: BTreeMap::new(),
+            next_op: 1,
+            next_seq: 1,
+            late: Vec::new(),
+            lost: BTreeMap::new(),
+            builder: BatchBuilder::default(),
+            building: Vec::new(),
+            batches: VecDeque::new(),
+            next_batch: 1,
+            transfers: Transfers::default(),
+            handlers: Handlers::default(),
+            quarantine: false,
+            distrust: false,
+            resuming: Vec::new(),
+            map_seen: None,
+            driving: BTreeMap::new(),
+            polls: Vec::new(),
+            sleeping: BTreeMap::new(),
+            gauges: Gauges::default(),
+            config_table: None,
+            ending: false,
+            rebalance_pause_ms: 0,
+            next_drive_ms: 0,
+            next_tick_ns: 0,
+            next_second_ms: 0,
+            next_heartbeat_ms: 0,
+            outbox: Outbox::default(),
+        }
+    }
+
+    /// Updates what clients are told while the cluster forms.
+    pub fn set_forming(&mut self, forming: Forming) {
+        if self.forming.is_some() {
+            self.forming = Some(forming);
+        }
+    }
+
+    /// The cluster is formed: the groups start, with the replicas recovered on this node.
+    pub fn start(&mut self, map: ClusterMap, replicas: Vec<Replica>) {
+        let groups = map.shards.len() + 1;
+        self.replicas.resize_with(groups, || None);
+        self.routes.resize_with(groups, Route::default);
+        for replica in replicas {
+            let at = replica.id.0 as usize;
+            self.replicas[at] = Some(Box::new(replica));
+        }
+        let me = self.me.node;
+        for &node in map.members.keys().filter(|&&n| n != me) {
+            self.peer(node);
+        }
+        self.map = map;
+        self.forming = None;
+        self.reload_map();
+    }
+
+    /// The peer, made known if it is not.
+    pub(crate) fn peer(&mut self, node: NodeId) -> &mut Peer {
+        self.peers.entry(node).or_insert_with(|| Peer::new(node, cluster::PeerHealth::new()))
+    }
+
+    /// What only the shell can measure.
+    pub fn set_gauges(&mut self, gauges: Gauges) {
+        self.gauges = gauges;
+    }
+
+    /// Where `CONFIG GET` and `CONFIG SET` look.
+    pub fn set_config_table(&mut self, table: Box<dyn ConfigTable>) {
+        self.config_table = Some(table);
+    }
+
+    /// The first free id for a tree of the row store.
+    pub fn set_next_tree(&mut self, tree: u64) {
+        self.transfers.next_tree = tree;
+    }
+
+    /// Counters since the start.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// This node's id.
+    pub fn node(&self) -> NodeId {
+        self.me.node
+    }
+
+    /// The replica of a group on this node.
+    #[inline]
+    pub(crate) fn replica(&mut self, group: GroupId) -> Option<&mut Replica> {
+        self.replicas.get_mut(group.0 as usize)?.as_deref_mut()
+    }
+
+    /// Number of shards.
+    pub(crate) fn shards(&self) -> u16 {
+        self.map.shards.len() as u16
+    }
+
+    /// All shards, for commands that concern a whole keyspace.
+    pub(crate) fn all_shards(&self) -> impl Iterator<Item = ShardId> + use<> {
+        (0..self.shards()).map(ShardId)
+    }
+
+    // ---- client connections ----
+
+    /// A client connected. `Err`: the connection limit is reached; the text is sent before closing.
+    pub fn on_connect(&mut self, addr: String, laddr: String) -> Result<u64, String> {
+        if self.conns.len() >= self.settings.max_clients {
+            self.stats.rejected_connections += 1;
+            return Err("-ERR max number of clients reached\r\n".to_owned());
+        }
+        let id = self.next_conn;
+        self.next_conn += 1;
+        self.stats.connections += 1;
+        let authenticated = self.settings.requirepass.is_empty();
+        let session = Session::new(id, addr, laddr, self.now.mono_ms(), authenticated);
+        let mut parser = Parser::new(self.limits());
+        parser.set_authenticated(authenticated);
+        self.conns.insert(id, Box::new(Conn::new(id, session, parser)));
+        Ok(id)
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        Limits { max_bulk: self.settings.max_value.max(1024 * 1024) + model::limits::MAX_KEY, ..Limits::default() }
+    }
+
+    /// A client's connection is gone. What it sent and was not answered may still be executed.
+    pub fn on_disconnect(&mut self, id: u64) {
+        self.conns.remove(&id);
+    }
+
+    /// Bytes from a client.
+    pub fn on_data(&mut self, id: u64, bytes: &[u8]) {
+        let Some(mut conn) = self.conns.remove(&id) else { return };
+        self.busy = Some(id);
+        self.stats.net_input += bytes.len() as u64;
+        if conn.input.is_empty() {
+            let used = self.process(&mut conn, bytes);
+            conn.input.extend_from_slice(&bytes[used..]);
+        } else {
+            conn.input.extend_from_slice(bytes);
+            self.process_input(&mut conn);
+        }
+        conn.stalled = conn.waiting() >= crate::conn::MAX_PIPELINE;
+        if conn.input.len() > self.settings.query_buffer_limit {
+            tracing::warn!(client = id, bytes = conn.input.len(), "query buffer limit exceeded, closing");
+            conn.closing = true;
+            conn.input = Vec::new();
+        }
+        self.busy = None;
+        self.conns.insert(id, conn);
+        self.touched.push(id);
+    }
+
+    /// Processes what was read from a connection earlier.
+    pub(crate) fn process_input(&mut self, conn: &mut Conn) {
+        let mut input = std::mem::take(&mut conn.input);
+        let used = self.process(conn, &input);
+        if used == input.len() {
+            input.clear();
+        } else {
+            input.drain(..used);
+        }
+        conn.input = input;
+    }
+
+    /// Goes on with a connection that was blocked.
+    pub(crate) fn resume(&mut self, id: u64) {
+        let Some(mut conn) = self.conns.remove(&id) else { return };
+        self.busy = Some(id);
+        self.process_input(&mut conn);
+        self.busy = None;
+        self.conns.insert(id, conn);
+        self.touched.push(id);
+    }
+
+    /// True when the shell should not read from this connection for now.
+    pub fn is_full(&self, id: u64) -> bool {
+        self.conns.get(&id).is_some_and(|c| {
+            c.waiting() >= crate::conn::MAX_PIPELINE || (c.blocked.is_some() && c.input.len() > 1 << 20)
+        })
+    }
+
+    /// The bytes to send to a connection (the shell takes from the front), and whether to close it
+    /// after them. `None` if it does not exist, or nothing may leave in this turn.
+    pub fn wire(&mut self, id: u64) -> Option<(&mut Vec<u8>, bool)> {
+        if self.quarantine {
+            return None;
+        }
+        let conn = self.conns.get_mut(&id)?;
+        let close = conn.cut || (conn.closing && conn.waiting() == 0);
+        Some((&mut conn.wire, close))
+    }
+
+    /// The frame bytes for a peer, appended to `out`; `backlog`: what the shell still has unsent.
+    pub fn take_frame(&mut self, node: NodeId, backlog: usize, out: &mut Vec<u8>) {
+        if let Some(peer) = self.peers.get_mut(&node) {
+            peer.backlog = backlog;
+            peer.frame.flush(out);
+            peer.backlog += out.len();
+        }
+    }
+
+    /// Peers that have a frame to send.
+    pub fn peers_to_send(&self) -> impl Iterator<Item = NodeId> {
+        self.peers.values().filter(|p| p.connected && !p.frame.is_empty()).map(|p| p.node)
+    }
+}

@@ -1,0 +1,260 @@
+//! From a parsed command to the place where it runs: here, in one shard, in several, or at the front.
+
+use crate::conn::{Blocked, Conn, MAX_PIPELINE, Mark};
+use crate::core::Core;
+use cluster::map::Placement;
+use model::limits::MAX_ENTRY;
+use model::slot::{Slot, slot_of};
+use model::{GroupId, Keyspace, Reply};
+use resp::command::admit;
+use resp::{Parsed, Parser, Proto, Resp};
+use router::{Flags, Forward, Request, Target, request};
+use shard::table::{Route, Spec, flag};
+
+/// Effects of a turn above this many bytes are proposed at once instead of at the end of the turn.
+pub(crate) const SOFT_ENTRY: usize = 1 << 20;
+/// Most bytes of arguments of one command; what it adds beside them must fit its entry.
+const MAX_COMMAND: usize = MAX_ENTRY - 4 * 1024 * 1024;
+
+impl Core {
+    /// Parses and executes what a connection sent. Returns how many bytes are done with.
+    pub(crate) fn process(&mut self, conn: &mut Conn, buf: &[u8]) -> usize {
+        let mut parser = std::mem::replace(&mut conn.parser, Parser::new(self.limits()));
+        let mut used = 0;
+        while !conn.closing && conn.blocked.is_none() && conn.waiting() < MAX_PIPELINE {
+            match parser.next(&buf[used..]) {
+                Parsed::Command { consumed } => {
+                    let args = parser.slices(&buf[used..]);
+                    if !args.is_empty() {
+                        if self.held_by_pause(&args) {
+                            self.paused.push(conn.id);
+                            break;
+                        }
+                        self.run(conn, &args);
+                    }
+                    drop(args);
+                    used += consumed;
+                    parser.set_authenticated(conn.session.authenticated);
+                }
+                Parsed::Incomplete { .. } => break,
+                Parsed::Error(error) => {
+                    let text = error.text();
+                    self.reply_now(conn, |reply| reply.error_bytes(&text));
+                    conn.closing = true;
+                    used = buf.len();
+                }
+                Parsed::BulkStart { .. } | Parsed::BulkPart { .. } => {
+                    // Streaming is switched off by the limits until values of any size exist.
+                    conn.closing = true;
+                }
+            }
+        }
+        if conn.closing {
+            used = buf.len();
+        }
+        conn.parser = parser;
+        used
+    }
+
+    fn held_by_pause(&self, args: &[&[u8]]) -> bool {
+        let Some(pause) = self.pause.filter(|p| p.until_ms > self.now.mono_ms()) else { return false };
+        let spec = args.first().and_then(|name| shard::table::lookup(name));
+        match spec {
+            Some(spec) if spec.name == "client" => false,
+            Some(spec) => pause.all || spec.flags.has(flag::WRITE),
+            None => false,
+        }
+    }
+
+    /// Executes one command of a connection, or sends it on its way.
+    pub(crate) fn run(&mut self, conn: &mut Conn, args: &[&[u8]]) {
+        let before = (conn.waiting(), conn.wire.len());
+        let spec = match admit(args, conn.session.authenticated) {
+            Ok(spec) => spec,
+            Err(refusal) => {
+                let text = refusal.text(args);
+                return self.reply_now(conn, |reply| reply.error_bytes(&text));
+            }
+        };
+        conn.session.begin(spec.name, self.now.mono_ms());
+        self.stats.commands += 1;
+        match spec.route {
+            Route::Front => self.run_front(conn, spec, args),
+            _ if self.forming.is_some() => {
+                let text = self.forming_text();
+                self.reply_now(conn, |reply| reply.error(&text));
+            }
+            Route::Key => self.run_key(conn, spec, args),
+            Route::PerKey(merge) => self.run_per_key(conn, spec, merge, args),
+            Route::AllShards(merge) => self.run_all_shards(conn, spec, merge, args),
+            Route::Scan => self.run_scan(conn, args),
+            Route::Random => self.run_random(conn),
+            Route::Wait => self.run_wait(conn, args),
+        }
+        if conn.session.reply != resp::session::ReplyMode::On && conn.session.swallows_reply() {
+            conn.mute(before);
+        }
+    }
+
+    pub(crate) fn forming_text(&self) -> String {
+        let forming = self.forming.unwrap_or(crate::core::Forming { joined: 0, needed: 0 });
+        format!("CLUSTERDOWN forming: {} of {} nodes", forming.joined, forming.needed)
+    }
+
+    /// Writes a reply that waits for nothing but its turn.
+    pub(crate) fn reply_now(&mut self, conn: &mut Conn, write: impl FnOnce(&mut Resp<'_>)) {
+        let proto = conn.session.proto;
+        let buf = conn.reply_buffer();
+        let start = buf.len();
+        write(&mut Resp { buf, proto });
+        if conn.reply_is_error(start) {
+            self.stats.errors += 1;
+        }
+        conn.reply_free(start);
+    }
+
+    fn run_key(&mut self, conn: &mut Conn, spec: &'static Spec, args: &[&[u8]]) {
+        let ks = conn.session.keyspace;
+        let mut keys = spec.keys.positions(args.len()).map(|at| slot_of(args[at]));
+        let Some(slot) = keys.next() else {
+            return self.reply_now(conn, |reply| reply.error("ERR syntax error"));
+        };
+        let one_slot = keys.all(|other| other == slot);
+        match self.map.shard_of(ks, slot) {
+            Placement::Shard(_) if !one_slot && self.is_spread(ks) => {
+                let text = cross_slot(ks);
+                self.reply_now(conn, |reply| reply.error(&text));
+            }
+            Placement::Shard(shard) => {
+                if let Some(text) = self.leaves_shard(spec, args, slot, shard) {
+                    return self.reply_now(conn, |reply| reply.error(&text));
+                }
+                self.send(conn, shard.group(), spec, args, slot);
+            }
+            Placement::Closed => self.reply_now(conn, |reply| reply.error(&closed(ks))),
+        }
+    }
+
+    /// COPY and MOVE name a second keyspace: its keys must live in the same shard.
+    fn leaves_shard(&self, spec: &Spec, args: &[&[u8]], slot: Slot, shard: model::ShardId) -> Option<String> {
+        let other = match spec.name {
+            "copy" => args.iter().position(|a| a.eq_ignore_ascii_case(b"db")).and_then(|at| args.get(at + 1)),
+            "move" => args.get(2),
+            _ => None,
+        }?;
+        let other: u16 = std::str::from_utf8(other).ok()?.parse().ok()?;
+        let other = Keyspace(other);
+        if other.0 >= model::limits::KEYSPACES || self.map.shard_of(other, slot) == Placement::Shard(shard) {
+            return None;
+        }
+        Some(format!(
+            "CROSSSLOT keyspace {other} keeps this key in another shard, and {} must be atomic: \
+             copy it with GET and SET, or give both keyspaces layout spread",
+            spec.name.to_ascii_uppercase()
+        ))
+    }
+
+    /// Hands a command for one shard to its leader: here at once if that is this node.
+    #[inline]
+    pub(crate) fn send(&mut self, conn: &mut Conn, group: GroupId, spec: &'static Spec, args: &[&[u8]], slot: Slot) {
+        let size: usize = args.iter().map(|a| a.len() + 8).sum();
+        if size > MAX_COMMAND {
+            let text = format!("ERR command of {size} bytes, at most {MAX_COMMAND} are allowed");
+            return self.reply_now(conn, |reply| reply.error(&text));
+        }
+        let flags = self.flags_of(conn, spec);
+        let at = group.0 as usize;
+        if self.routes[at].is_clear()
+            && let Some(replica) = self.replicas[at].as_deref_mut()
+            && replica.ready(self.now)
+            && replica.parked.is_empty()
+        {
+            return self.run_local(conn, group, spec, flags, args);
+        }
+        let request = Request::new(flags, conn.session.keyspace, args);
+        self.enqueue(conn, group, request, slot);
+    }
+
+    pub(crate) fn flags_of(&self, conn: &Conn, spec: &Spec) -> Flags {
+        Flags::default()
+            .with(Flags::WRITE, spec.flags.has(flag::WRITE))
+            .with(Flags::RESP3, conn.session.proto == Proto::Resp3)
+            .with(Flags::TOUCH, !conn.session.flags.no_touch)
+    }
+
+    /// Queues a request of a connection for its shard's leader.
+    pub(crate) fn enqueue(&mut self, conn: &mut Conn, group: GroupId, request: Request, slot: Slot) {
+        let place = conn.reserve();
+        let deadline = self.now.mono_ms() + self.settings.quorum_timeout_ms;
+        let target = Target::Slot { conn: conn.id, slot: place };
+        let forward = Forward::new(target, request, slot, deadline);
+        if self.routes[group.0 as usize].push(forward).is_err() {
+            let mut reply = Vec::new();
+            Resp { buf: &mut reply, proto: conn.session.proto }.error(&crate::execute::queue_full(group));
+            conn.answer(place, &reply);
+        }
+        self.pumping.insert(group);
+    }
+
+    /// The fast path: executes a command of a connection on this thread.
+    #[inline]
+    fn run_local(&mut self, conn: &mut Conn, group: GroupId, spec: &'static Spec, flags: Flags, args: &[&[u8]]) {
+        let Some(handler) = self.handlers.get(spec) else {
+            let text = format!("ERR '{}' has no handler", spec.name);
+            return self.reply_now(conn, |reply| reply.error(&text));
+        };
+        let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
+        let ks = conn.session.keyspace;
+        if !crate::layouts::serves(replica, ks, self.map.shards.len() as u16) {
+            return self.reply_now(conn, |reply| reply.error(&closed(ks)));
+        }
+        let term = replica.raft.term();
+        replica.begin(self.now);
+        let proto = conn.session.proto;
+        let buf = conn.reply_buffer();
+        let start = buf.len();
+        let touch = flags.has(Flags::TOUCH);
+        let outcome = replica.machine.execute(handler, ks, touch, args, &mut Resp { buf, proto });
+        if conn.reply_is_error(start) {
+            self.stats.errors += 1;
+        }
+        if outcome.hold > replica.machine.applied().0 {
+            let order = replica.next_order();
+            let mark = Mark { group, term, index: outcome.hold, order, wrote: outcome.wrote };
+            conn.reply_held(start, mark, |out| request::encode(flags, ks, args, out));
+            if replica.waiting.back() != Some(&(outcome.hold, conn.id)) {
+                replica.waiting.push_back((outcome.hold, conn.id));
+            }
+        } else {
+            conn.reply_free(start);
+            replica.served = true;
+        }
+        if outcome.wrote {
+            conn.note_written(group, term, outcome.hold);
+            if replica.machine.pending_bytes() > SOFT_ENTRY {
+                self.propose(group);
+            }
+        }
+    }
+
+    /// Makes the connection wait until all its replies are out; the command runs then.
+    pub(crate) fn drain_first(&mut self, conn: &mut Conn, args: &[&[u8]]) {
+        let mut request = Vec::new();
+        request::encode(Flags::default(), conn.session.keyspace, args, &mut request);
+        conn.blocked = Some(Blocked::Drain(request));
+        conn.session.flags.blocked = true;
+    }
+}
+
+/// The error for keys of several slots where the command must be atomic, with the way out.
+pub(crate) fn cross_slot(ks: Keyspace) -> String {
+    format!(
+        "CROSSSLOT Keys in request don't hash to the same slot (keyspace {ks} is spread over all shards: \
+         use hash tags like {{user}}:a {{user}}:b, or a keyspace of layout single)"
+    )
+}
+
+/// The error while a keyspace changes its layout.
+pub(crate) fn closed(ks: Keyspace) -> String {
+    format!("TRYAGAIN keyspace {ks} is changing its layout")
+}

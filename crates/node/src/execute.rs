@@ -1,0 +1,368 @@
+//! Requests that come through a route: from another node, from an operation over several shards, or
+//! from this node after a failover. Every write among them has an id and is executed once.
+
+use crate::core::Core;
+use crate::frame::Section;
+use crate::replica::{Held, Parked, Source, Waiter};
+use model::effect::WriteId;
+use model::slot::Slot;
+use model::varint::Reader;
+use model::{GroupId, Index, NodeId, Reply, Term};
+use resp::{Proto, Resp};
+use router::request::parse;
+use router::wire::{AnswerFrame, ForwardFrame, Status};
+use router::{Flags, Target};
+use shard::window::Seen;
+
+/// Most requests that wait for a leader to become ready, per shard.
+pub(crate) const MAX_PARKED: usize = 65_536;
+
+/// The error when a shard's queue is full.
+pub(crate) fn queue_full(group: GroupId) -> String {
+    let shard = group.shard().map_or("meta".to_owned(), |s| s.to_string());
+    format!("CLUSTERDOWN shard {shard}: too many commands wait for it, at most {} may", router::route::MAX_QUEUE)
+}
+
+/// The error for a write whose outcome can not be learned.
+pub(crate) const UNKNOWN: &str = "UNKNOWN the outcome of this write could not be learned: it was done once or not at all; read before you repeat it";
+/// The error for a write that was done, but whose reply is lost.
+const NOT_KEPT: &str = "UNKNOWN this write was done once, before a failover; its reply was too long to be kept";
+
+impl Core {
+    /// Sends what waits in a route to the leader, or executes it if this node leads.
+    pub(crate) fn pump(&mut self, group: GroupId) {
+        let at = group.0 as usize;
+        let Some((leader, _)) = self.routes[at].leader() else { return };
+        if leader == self.me.node {
+            while self.replicas[at].as_ref().is_some_and(|r| r.parked.len() < MAX_PARKED && r.raft.is_leader()) {
+                let Some(forward) = self.routes[at].send_next(&mut self.next_seq) else { break };
+                let (seq, slot, request) = (forward.seq, forward.slot, forward.request.clone());
+                let order = self.replicas[at].as_mut().map_or(0, |r| r.next_order());
+                self.routes[at].set_order(seq, order);
+                self.submit(group, Source::Own { seq }, slot, request.bytes());
+            }
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(&leader) else { return };
+        let route = &mut self.routes[at];
+        let (attempt, low_water) = (route.attempt(), route.low_water(self.next_seq));
+        while peer.takes() {
+            let Some(forward) = route.send_next(&mut self.next_seq) else { break };
+            let request = forward.request.bytes();
+            let frame =
+                ForwardFrame { group, attempt, seq: forward.seq, low_water, slot: forward.slot, request };
+            peer.frame.section(Section::Forward, |out| frame.encode(out));
+        }
+    }
+
+    /// A request from another node.
+    pub(crate) fn on_forward(&mut self, from: NodeId, incarnation: u64, content: &[u8]) -> Result<(), crate::frame::FrameError> {
+        let f = ForwardFrame::decode(&mut Reader::new(content))?;
+        let state = self.inbound.entry((from, f.group)).or_default();
+        if f.attempt > state.0 {
+            *state = (f.attempt, false);
+        }
+        if f.attempt < state.0 || state.1 {
+            return Ok(());
+        }
+        let source = Source::Peer { node: from, attempt: f.attempt, seq: f.seq };
+        let leads = self.replicas.get(f.group.0 as usize).and_then(Option::as_ref).is_some_and(|r| {
+            r.raft.is_leader() && r.parked.len() < MAX_PARKED
+        });
+        if !leads {
+            state.1 = true;
+            self.answer(f.group, source, Status::NotLeader, (0, 0), &[]);
+            return Ok(());
+        }
+        if let Some(replica) = self.replica(f.group) {
+            replica.machine.mark(from, incarnation, f.low_water);
+        }
+        self.submit(f.group, source, f.slot, f.request);
+        Ok(())
+    }
+
+    fn id_of(&self, source: Source) -> WriteId {
+        match source {
+            Source::Own { seq } => WriteId { origin: self.me.node, incarnation: self.me.incarnation, seq },
+            Source::Peer { node, seq, .. } => {
+                let incarnation = self.peers.get(&node).map_or(0, |p| p.incarnation);
+                WriteId { origin: node, incarnation, seq }
+            }
+        }
+    }
+
+    /// Executes a request on this leader, or parks it until the leader is ready.
+    pub(crate) fn submit(&mut self, group: GroupId, source: Source, slot: Slot, request: &[u8]) {
+        let (now, id) = (self.now, self.id_of(source));
+        let Some(replica) = self.replica(group) else { return };
+        replica.active = true;
+        if replica.parked.is_empty() && replica.ready(now) {
+            self.execute(group, source, id, slot, request);
+        } else {
+            replica.parked.push_back(Parked { source, id, slot, request: request.to_vec() });
+        }
+    }
+
+    /// Executes parked requests once the leader is ready. Returns true if any ran.
+    pub(crate) fn unpark(&mut self, group: GroupId) -> bool {
+        let now = self.now;
+        let mut ran = false;
+        while let Some(replica) = self.replica(group) {
+            if replica.parked.is_empty() || !replica.ready(now) {
+                break;
+            }
+            let Some(p) = replica.parked.pop_front() else { break };
+            self.execute(group, p.source, p.id, p.slot, &p.request);
+            ran = true;
+        }
+        ran
+    }
+
+    /// Where no lease may be taken, parked requests run in the turn in which a round begun after
+    /// they came has proven that this node still leads.
+    pub(crate) fn prove(&mut self, group: GroupId, done: Option<consensus::RoundId>) -> bool {
+        let now = self.now;
+        let Some(replica) = self.replica(group) else { return false };
+        if replica.raft.may_take_lease() || !replica.raft.is_leader() || replica.parked.is_empty() {
+            return false;
+        }
+        match replica.round {
+            Some((round, count)) if done == Some(round) => {
+                replica.round = None;
+                for _ in 0..count {
+                    let Some(replica) = self.replica(group).filter(|r| r.can_execute()) else { break };
+                    let Some(p) = replica.parked.pop_front() else { break };
+                    self.execute(group, p.source, p.id, p.slot, &p.request);
+                }
+                true
+            }
+            Some(_) => false,
+            None => {
+                let count = replica.parked.len();
+                replica.round = replica.raft.read_index(now).ok().map(|id| (id, count));
+                false
+            }
+        }
+    }
+
+    /// Executes a request now. The leader is ready.
+    fn execute(&mut self, group: GroupId, source: Source, id: WriteId, slot: Slot, request: &[u8]) {
+        let Ok(parts) = parse(request) else {
+            tracing::error!(%group, ?source, "request that can not be read");
+            return;
+        };
+        let now = self.now;
+        let write = parts.flags.has(Flags::WRITE);
+        let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
+        replica.begin(now);
+        if write {
+            match replica.machine.seen(id) {
+                Ok(index) => {
+                    let written = (replica.raft.term(), index);
+                    return replica.held.push_back(Held { index, source, reply: Err(id), written });
+                }
+                Err(Seen::New) => {}
+                Err(Seen::Done(Some(reply))) => {
+                    let (reply, written) = (reply.to_vec(), replica.committed());
+                    return self.answer(group, source, Status::Done, written, &reply);
+                }
+                Err(Seen::Done(None)) => return self.answer(group, source, Status::ReplyNotKept, (0, 0), &[]),
+                Err(Seen::Forgotten) => return self.answer(group, source, Status::Forgotten, (0, 0), &[]),
+            }
+        }
+        if parts.flags.has(Flags::INTERNAL)
+            && let Some(entry) = crate::internal::wait_for(&parts.args)
+        {
+            let (entry, wanted, ms) = entry;
+            let until_ms = if ms == 0 { u64::MAX } else { now.mono_ms() + ms };
+            return replica.waiters.push(Waiter { entry, wanted, until_ms, source });
+        }
+        let internal = parts.flags.has(Flags::INTERNAL);
+        let shards = self.map.shards.len() as u16;
+        if group == GroupId::META {
+            return self.execute_meta(source, id, &parts.args);
+        }
+        if !internal && !crate::layouts::serves(replica, parts.ks, shards) {
+            return self.answer(group, source, Status::NotOwner, (0, 0), &[]);
+        }
+        let mut reply = Vec::new();
+        let proto = if parts.flags.has(Flags::RESP3) { Proto::Resp3 } else { Proto::Resp2 };
+        let mut out = Resp { buf: &mut reply, proto };
+        let handler = if internal {
+            crate::internal::handler(&parts.args)
+        } else {
+            let first = parts.args.get(1).copied();
+            shard::table::resolve(parts.args[0], first).ok().and_then(|spec| self.handlers.get(spec))
+        };
+        let Some(handler) = handler else {
+            out.error("ERR unknown command");
+            return self.answer(group, source, Status::Done, (0, 0), &reply);
+        };
+        let touch = parts.flags.has(Flags::TOUCH);
+        let outcome = replica.machine.execute(handler, parts.ks, touch, &parts.args, &mut out);
+        if internal && parts.args[0] == crate::internal::CLOSE && outcome.wrote {
+            replica.closing |= 1 << parts.ks.0;
+        }
+        let mut written = (0, 0);
+        if outcome.wrote {
+            written = (replica.raft.term(), outcome.hold);
+            if write {
+                replica.machine.answered(id, slot, &reply);
+            }
+        }
+        if outcome.hold > replica.machine.applied().0 {
+            replica.held.push_back(Held { index: outcome.hold, source, reply: Ok(reply), written });
+            if replica.machine.pending_bytes() > crate::dispatch::SOFT_ENTRY {
+                self.propose(group);
+            }
+        } else {
+            replica.served = true;
+            self.answer(group, source, Status::Done, written, &reply);
+        }
+    }
+
+    /// A request to the meta group: its rows become one entry.
+    fn execute_meta(&mut self, source: Source, id: WriteId, args: &[&[u8]]) {
+        let mut reply = Vec::new();
+        let rows = self.meta_rows(args);
+        let Some(replica) = self.replicas[0].as_deref_mut() else { return };
+        let mut out = Resp { buf: &mut reply, proto: Proto::Resp2 };
+        let under_way = replica.machine.pending_bytes() > 0 || replica.raft.last_index() > replica.machine.applied().0;
+        match rows {
+            Err(text) => out.error(&text),
+            Ok(_) if under_way => out.error("TRYAGAIN another change of the map is under way"),
+            Ok(rows) if rows.is_empty() => out.ok(),
+            Ok(rows) => {
+                out.ok();
+                let index = replica.raft.next_index();
+                rows.iter().for_each(|(name, value)| replica.machine.put_system(name, Some(value)));
+                replica.machine.answered(id, 0, &reply);
+                let written = (replica.raft.term(), index);
+                return replica.held.push_back(Held { index, source, reply: Ok(reply), written });
+            }
+        }
+        self.answer(GroupId::META, source, Status::Done, (0, 0), &reply);
+    }
+
+    /// Releases the replies of forwarded requests whose entries are committed.
+    pub(crate) fn release_held(&mut self, group: GroupId) {
+        loop {
+            let Some(replica) = self.replica(group) else { return };
+            let applied = replica.machine.applied().0;
+            let Some(held) = replica.held.pop_front_if(|h| h.index <= applied) else { return };
+            let reply = match held.reply {
+                Ok(reply) => reply,
+                Err(id) => match replica.machine.seen(id) {
+                    Err(Seen::Done(Some(reply))) => reply.to_vec(),
+                    _ => {
+                        self.answer(group, held.source, Status::ReplyNotKept, (0, 0), &[]);
+                        continue;
+                    }
+                },
+            };
+            self.answer(group, held.source, Status::Done, held.written, &reply);
+        }
+    }
+
+    /// Answers those who wait for replication and have it, or have waited long enough.
+    pub(crate) fn release_waiters(&mut self, group: GroupId) {
+        let now_ms = self.now.mono_ms();
+        let Some(replica) = self.replica(group) else { return };
+        if replica.waiters.is_empty() {
+            return;
+        }
+        let mut ready = Vec::new();
+        let mut waiters = std::mem::take(&mut replica.waiters);
+        waiters.retain(|w| {
+            let synced = replica.synced_followers(w.entry.0, w.entry.1).unwrap_or(0);
+            let over = synced >= w.wanted || w.until_ms <= now_ms;
+            if over {
+                ready.push((w.source, synced));
+            }
+            !over
+        });
+        replica.waiters = waiters;
+        for (source, synced) in ready {
+            let mut reply = Vec::new();
+            Resp { buf: &mut reply, proto: Proto::Resp2 }.int(synced as i64);
+            self.answer(group, source, Status::Done, (0, 0), &reply);
+        }
+    }
+
+    /// Gives an answer to whoever asked.
+    pub(crate) fn answer(&mut self, group: GroupId, to: Source, status: Status, written: (Term, Index), reply: &[u8]) {
+        match to {
+            Source::Own { seq } => self.on_answer_of(group, self.routes[group.0 as usize].attempt(), seq, status, written, reply),
+            Source::Peer { node, attempt, seq } => {
+                let Some(peer) = self.peers.get_mut(&node) else { return };
+                let answer = AnswerFrame { group, attempt, seq, status, written, reply };
+                // It leaves with the flush, after the lease was checked once more.
+                let mut content = Vec::with_capacity(reply.len() + 32);
+                answer.encode(&mut content);
+                model::varint::put_bytes(&mut peer.answers, &content);
+            }
+        }
+    }
+
+    /// An answer from another node.
+    pub(crate) fn on_answer(&mut self, content: &[u8]) -> Result<(), crate::frame::FrameError> {
+        let a = AnswerFrame::decode(&mut Reader::new(content))?;
+        if (a.group.0 as usize) < self.routes.len() {
+            self.on_answer_of(a.group, a.attempt, a.seq, a.status, a.written, a.reply);
+        }
+        Ok(())
+    }
+
+    fn on_answer_of(&mut self, group: GroupId, attempt: u64, seq: u64, status: Status, written: (Term, Index), reply: &[u8]) {
+        let route = &mut self.routes[group.0 as usize];
+        match status {
+            // Sent again with the next tick, not at once: the leader may need a moment.
+            Status::NotLeader => {
+                route.refused(attempt);
+            }
+            Status::Done => {
+                if let Some(forward) = route.answered(seq) {
+                    self.complete(forward.target, reply, group, written);
+                }
+            }
+            Status::ReplyNotKept | Status::Forgotten => {
+                if let Some(forward) = route.answered(seq) {
+                    let text = if status == Status::Forgotten { UNKNOWN } else { NOT_KEPT };
+                    self.fail(forward.target, text);
+                }
+            }
+            Status::NotOwner => {
+                if let Some(forward) = route.answered(seq) {
+                    let ks = forward.request.parts().map_or_else(|_| model::Keyspace(0), |p| p.ks);
+                    self.fail(forward.target, &crate::dispatch::closed(ks));
+                }
+            }
+        }
+    }
+
+    /// An error as the answer.
+    pub(crate) fn fail(&mut self, target: Target, text: &str) {
+        let mut reply = Vec::new();
+        Resp { buf: &mut reply, proto: Proto::Resp2 }.error(text);
+        self.stats.errors += 1;
+        self.complete(target, &reply, GroupId::META, (0, 0));
+    }
+
+    /// Hands an answer to the place that waits for it.
+    pub(crate) fn complete(&mut self, target: Target, reply: &[u8], group: GroupId, written: (Term, Index)) {
+        match target {
+            Target::Slot { conn: id, slot } => {
+                if self.busy == Some(id) {
+                    self.late.push((target, reply.to_vec()));
+                } else if let Some(conn) = self.conns.get_mut(&id) {
+                    conn.answer(slot, reply);
+                    if written.1 > 0 {
+                        conn.note_written(group, written.0, written.1);
+                    }
+                    self.touched.push(id);
+                }
+            }
+            Target::Part { op, part } => self.on_part(op, part, reply, group, written),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What becomes of commands that this node executed as leader and did not commit before it lost the
+//! leadership.
+//!
+//! Their replies are held until the fate of their entries is known (safety rule 3): committed, the
+//! reply leaves; certainly not done, the command goes through the route to the new leader; not to be
+//! learned in time, the client gets an explicit error. Until then the route of the group is frozen,
+//! so that later commands of the same connections do not overtake.
+
+use crate::conn::Fate;
+use crate::core::Core;
+use crate::execute::UNKNOWN;
+use model::GroupId;
+use model::slot::{Slot, slot_of};
+use router::{Flags, Forward, Request, Target};
+
+/// The commands of one group whose fate is open.
+#[derive(Debug)]
+pub(crate) struct Lost {
+    /// Connection and place.
+    places: Vec<(u64, u64)>,
+    /// Found to be not done: they run again when all fates are known.
+    reruns: Vec<Forward>,
+    until_ms: u64,
+}
+
+impl Core {
+    /// This node stopped leading a group. The machine is rolled back already.
+    pub(crate) fn leadership_lost(&mut self, group: GroupId) {
+        // Requests of other nodes are sent again by them; our own are still in the route.
+        if let Some(replica) = self.replica(group) {
+            replica.held.clear();
+            replica.waiting.clear();
+        }
+        let mut places = Vec::new();
+        let mut ids: Vec<u64> = self.conns.keys().copied().collect();
+        ids.sort_unstable();
+        for id in ids {
+            places.extend(self.conns[&id].marks(group).map(|(place, _)| (id, place)));
+        }
+        self.routes[group.0 as usize].restart();
+        self.pumping.insert(group);
+        if places.is_empty() {
+            return;
+        }
+        let until_ms = self.now.mono_ms() + self.settings.quorum_timeout_ms;
+        self.routes[group.0 as usize].freeze();
+        match self.lost.get_mut(&group) {
+            Some(lost) => {
+                lost.places.extend(places);
+                lost.places.sort_unstable();
+                lost.places.dedup();
+            }
+            None => {
+                self.lost.insert(group, Lost { places, reruns: Vec::new(), until_ms });
+            }
+        }
+        self.resolve_lost(group);
+    }
+
+    /// Looks at the open fates again.
+    pub(crate) fn resolve_lost(&mut self, group: GroupId) {
+        let Some(mut lost) = self.lost.remove(&group) else { return };
+        let late = self.now.mono_ms() >= lost.until_ms;
+        let deadline = self.now.mono_ms() + self.settings.quorum_timeout_ms;
+        let Some(replica) = self.replicas[group.0 as usize].as_deref() else { return };
+        let (conns, touched) = (&mut self.conns, &mut self.touched);
+        lost.places.retain(|&(id, place)| {
+            let Some(conn) = conns.get_mut(&id) else { return false };
+            let Some(mark) = conn.mark(place) else { return false };
+            let fate = match replica.fate(&mark) {
+                Fate::Pending if late => Fate::Unknown,
+                fate => fate,
+            };
+            match fate {
+                Fate::Pending => return true,
+                Fate::Committed => {}
+                Fate::Unknown if mark.wrote => {
+                    conn.rerun(place);
+                    conn.answer(place, format!("-{UNKNOWN}\r\n").as_bytes());
+                }
+                Fate::NotDone | Fate::Unknown => {
+                    if let Some(bytes) = conn.rerun(place) {
+                        let request = Request::from_bytes(bytes);
+                        let slot = slot_of_request(&request);
+                        let target = Target::Slot { conn: id, slot: place };
+                        let mut forward = Forward::new(target, request, slot, deadline);
+                        forward.order = mark.order;
+                        lost.reruns.push(forward);
+                    }
+                }
+            }
+            touched.push(id);
+            false
+        });
+        if lost.places.is_empty() {
+            lost.reruns.sort_by_key(|f| f.order);
+            self.routes[group.0 as usize].thaw(lost.reruns);
+            self.pumping.insert(group);
+        } else {
+            self.lost.insert(group, lost);
+        }
+    }
+
+    /// Gives up what waited too long.
+    pub(crate) fn expire_requests(&mut self) {
+        let now_ms = self.now.mono_ms();
+        for at in 0..self.routes.len() {
+            for overdue in self.routes[at].overdue(now_ms) {
+                let group = GroupId(at as u32);
+                let text = if overdue.unknown { UNKNOWN.to_owned() } else { self.cluster_down(group) };
+                self.fail(overdue.forward.target, &text);
+            }
+        }
+        let open: Vec<GroupId> = self.lost.keys().copied().collect();
+        for group in open {
+            self.resolve_lost(group);
+        }
+    }
+
+    /// The error for a shard that could not answer in time.
+    pub(crate) fn cluster_down(&self, group: GroupId) -> String {
+        let Some(shard) = group.shard() else { return "CLUSTERDOWN the meta group has no leader".to_owned() };
+        let voters = self.voters(group);
+        let reachable = voters.iter().filter(|&&n| n == self.me.node || self.is_up(n)).count();
+        let needed = voters.len() / 2 + 1;
+        format!("CLUSTERDOWN shard {shard}: {reachable} of {} replicas reachable, {needed} needed", voters.len())
+    }
+}
+
+/// Slot of the first key of a request, 0 if it has none.
+pub(crate) fn slot_of_request(request: &Request) -> Slot {
+    let Ok(parts) = request.parts() else { return 0 };
+    if parts.flags.has(Flags::INTERNAL) {
+        return 0;
+    }
+    let first = parts.args.get(1).copied();
+    let Ok(spec) = shard::table::resolve(parts.args[0], first) else { return 0 };
+    spec.keys.positions(parts.args.len()).next().map_or(0, |at| slot_of(parts.args[at]))
+}

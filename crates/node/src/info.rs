@@ -1,0 +1,175 @@
+//! The sections of `INFO`: Redis's names where they mean the same here, our own beside them.
+
+use crate::core::Core;
+use resp::host::{Host, Section};
+use std::fmt::Write;
+
+/// The Redis version by which clients choose their features.
+pub const REDIS_VERSION: &str = "7.0.15";
+
+/// Sections in the order they are shown.
+pub(crate) const SECTIONS: &[Section] = &[
+    Section { name: "Server", default: true },
+    Section { name: "Clients", default: true },
+    Section { name: "Memory", default: true },
+    Section { name: "Persistence", default: true },
+    Section { name: "Stats", default: true },
+    Section { name: "Replication", default: true },
+    Section { name: "CPU", default: true },
+    Section { name: "Errorstats", default: true },
+    Section { name: "Cluster", default: true },
+    Section { name: "Keyspace", default: true },
+    Section { name: "Everstore", default: true },
+];
+
+/// Collects lines of `INFO`. Writing to a string can not fail.
+macro_rules! lines {
+    ($out:expr, $($name:literal $value:expr),* $(,)?) => {
+        {$(let _ = write!($out, concat!($name, ":{}\r\n"), $value);)*}
+    };
+}
+
+impl Core {
+    pub(crate) fn uptime_ms(&self) -> u64 {
+        self.now.mono_ms().saturating_sub(self.settings.started_ms)
+    }
+
+    /// Sum of the commit indexes of this node's replicas: rises with every entry.
+    pub(crate) fn log_position(&self) -> u64 {
+        self.replicas.iter().flatten().map(|r| r.raft.commit()).sum()
+    }
+
+    pub(crate) fn info_section(&self, section: &str, out: &mut String) {
+        match section {
+            "Server" => self.info_server(out),
+            "Clients" => lines!(out,
+                "connected_clients" self.conns.len() + 1,
+                "cluster_connections" self.peers.values().filter(|p| p.connected).count(),
+                "maxclients" self.settings.max_clients,
+                "blocked_clients" self.conns.values().filter(|c| c.session.flags.blocked).count(),
+            ),
+            "Memory" => self.info_memory(out),
+            "Persistence" => lines!(out,
+                "loading" 0,
+                "rdb_changes_since_last_save" self.replicas.iter().flatten().map(|r| r.machine.changed_rows()).sum::<usize>(),
+                "rdb_bgsave_in_progress" u8::from(self.is_checkpointing()),
+                "rdb_last_save_time" self.last_save_s(),
+                "rdb_last_bgsave_status" "ok",
+                "aof_enabled" 1,
+                "aof_last_write_status" "ok",
+                "aof_current_size" self.gauges.log_bytes,
+            ),
+            "Stats" => lines!(out,
+                "total_connections_received" self.stats.connections,
+                "total_commands_processed" self.stats.commands,
+                "instantaneous_ops_per_sec" self.stats.commands_per_second,
+                "total_net_input_bytes" self.stats.net_input,
+                "total_net_output_bytes" self.stats.net_output,
+                "rejected_connections" self.stats.rejected_connections,
+                "expired_keys" self.replicas.iter().flatten().map(|r| r.machine.expired_keys).sum::<u64>(),
+                "evicted_keys" 0,
+                "total_error_replies" self.stats.errors,
+            ),
+            "Replication" => self.info_replication(out),
+            "CPU" => lines!(out,
+                "used_cpu_sys" self.gauges.cpu_ms.1 as f64 / 1000.0,
+                "used_cpu_user" self.gauges.cpu_ms.0 as f64 / 1000.0,
+            ),
+            "Cluster" => lines!(out, "cluster_enabled" 0),
+            "Keyspace" => self.info_keyspace(out),
+            "Everstore" => self.info_everstore(out),
+            _ => {}
+        }
+    }
+
+    fn info_server(&self, out: &mut String) {
+        let port = self.me.addresses.redis.rsplit_once(':').map_or("0", |(_, port)| port).to_owned();
+        let seconds = self.uptime_ms() / 1000;
+        lines!(out,
+            "redis_version" REDIS_VERSION,
+            "everstore_version" env!("CARGO_PKG_VERSION"),
+            "redis_git_sha1" "00000000",
+            "redis_mode" "standalone",
+            "os" std::env::consts::OS,
+            "arch_bits" usize::BITS,
+            "multiplexing_api" "epoll",
+            "process_id" self.gauges.pid,
+            "run_id" format!("{}{:08x}", self.me.cluster, self.me.node.0),
+            "tcp_port" port,
+            "server_time_usec" self.wall_us(),
+            "uptime_in_seconds" seconds,
+            "uptime_in_days" seconds / 86_400,
+            "hz" 200,
+            "configured_hz" 200,
+        );
+    }
+
+    fn info_memory(&self, out: &mut String) {
+        let memory = self.memory();
+        lines!(out,
+            "used_memory" memory.total,
+            "used_memory_human" human(memory.total),
+            "used_memory_rss" memory.resident,
+            "used_memory_rss_human" human(memory.resident),
+            "used_memory_peak" memory.peak,
+            "used_memory_peak_human" human(memory.peak),
+            "used_memory_dataset" memory.dataset,
+            "maxmemory" 0,
+            "maxmemory_human" "0B",
+            "maxmemory_policy" "noeviction",
+            "mem_clients_normal" memory.clients,
+            "mem_allocator" "mimalloc",
+        );
+    }
+
+    fn info_replication(&self, out: &mut String) {
+        let up: Vec<_> = self.peers.keys().filter(|node| self.is_up(**node)).copied().collect();
+        lines!(out, "role" "master", "connected_slaves" up.len());
+        for (i, node) in up.iter().enumerate() {
+            let address = self.addresses(*node).redis;
+            let (ip, port) = address.rsplit_once(':').unwrap_or(("", "0"));
+            let report = self.peers.get(node).and_then(|p| p.report.as_ref());
+            let applied: u64 = report.map_or(0, |r| r.groups.iter().map(|g| g.applied).sum());
+            let _ = write!(out, "slave{i}:ip={ip},port={port},state=online,offset={applied},lag=0\r\n");
+        }
+        lines!(out,
+            "master_failover_state" "no-failover",
+            "master_replid" format!("{:0>40}", self.me.cluster),
+            "master_repl_offset" self.log_position(),
+        );
+    }
+
+    fn info_keyspace(&self, out: &mut String) {
+        for ks in self.keyspace_status().into_iter().filter(|ks| ks.keys > 0) {
+            let _ = write!(out, "db{}:keys={},expires={},avg_ttl=0\r\n", ks.n, ks.keys, ks.expires);
+        }
+    }
+
+    fn info_everstore(&self, out: &mut String) {
+        let leads = self.replicas.iter().skip(1).flatten().filter(|r| r.raft.is_leader()).count();
+        lines!(out,
+            "node_id" self.me.node,
+            "cluster_id" self.me.cluster,
+            "incarnation" self.me.incarnation,
+            "epoch" self.map.epoch,
+            "shards" self.shards(),
+            "shards_led" leads,
+            "nodes_known" self.map.members.len(),
+            "nodes_up" 1 + self.peers.keys().filter(|n| self.is_up(**n)).count(),
+            "log_sync_p50_usec" self.gauges.sync_p50_us,
+            "log_sync_p99_usec" self.gauges.sync_p99_us,
+            "log_bytes" self.gauges.log_bytes,
+        );
+    }
+}
+
+/// Bytes as Redis shows them to people.
+fn human(bytes: u64) -> String {
+    let bytes = bytes as f64;
+    match bytes {
+        b if b < 1024.0 => format!("{b}B"),
+        b if b < 1048576.0 => format!("{:.2}K", b / 1024.0),
+        b if b < 1073741824.0 => format!("{:.2}M", b / 1048576.0),
+        b => format!("{:.2}G", b / 1073741824.0),
+    }
+}

@@ -1,0 +1,61 @@
+//! Requests of the nodes themselves that run in a shard like commands: a part of a SCAN, waiting for
+//! replication, and the steps of a layout change.
+
+use crate::layouts;
+use model::{Index, Position, Term};
+use shard::commands::{ScanRequest, scan_part};
+use shard::data::{Context, Done, Handler, Stop};
+
+/// Name of the request for a part of a SCAN: from, end, count, the arguments after the cursor.
+pub(crate) const SCAN: &[u8] = b"scan-part";
+/// Name of the request to wait for replication: term, index, followers, ms.
+pub(crate) const WAIT: &[u8] = b"wait-for";
+/// Name of the request to close an empty keyspace: number, epoch.
+pub(crate) const CLOSE: &[u8] = b"close-keyspace";
+/// Name of the request to open a keyspace: number, epoch, layout.
+pub(crate) const OPEN: &[u8] = b"open-keyspace";
+
+/// The handler of an internal request.
+pub(crate) fn handler(args: &[&[u8]]) -> Option<Handler> {
+    Some(match *args.first()? {
+        SCAN => scan,
+        CLOSE => layouts::close,
+        OPEN => layouts::open,
+        _ => return None,
+    })
+}
+
+/// A number argument of an internal request.
+pub(crate) fn number(arg: Option<&&[u8]>) -> Result<u64, Stop> {
+    arg.and_then(|a| std::str::from_utf8(a).ok())
+        .and_then(|a| a.parse().ok())
+        .ok_or(Stop::error("ERR malformed internal request"))
+}
+
+/// Reads a request to wait for replication: entry, followers, ms.
+#[allow(clippy::type_complexity)]
+pub(crate) fn wait_for(args: &[&[u8]]) -> Option<((Term, Index), usize, u64)> {
+    if args.first() != Some(&WAIT) {
+        return None;
+    }
+    let mut numbers = (1..5).map(|at| number(args.get(at)).ok());
+    let mut next = || numbers.next().flatten();
+    Some(((next()?, next()?), next()? as usize, next()?))
+}
+
+/// Replies with the position to go on with (0 = the range is done, else position + 1) and the keys.
+fn scan(cx: &mut Context<'_>, args: &[&[u8]]) -> Done {
+    let from = Position(number(args.get(1))?);
+    let end = Position(number(args.get(2))?);
+    let count = number(args.get(3))? as usize;
+    let mut options: Vec<&[u8]> = vec![SCAN, b"0"];
+    options.extend_from_slice(&args[4..]);
+    let filter = ScanRequest::parse(&options)?.filter;
+    let mut keys = Vec::new();
+    let next = scan_part(&mut cx.data, from, end, count, &filter, &mut keys);
+    cx.reply.array(2);
+    cx.reply.bulk_str(&next.map_or(0, |p| p.0 + 1).to_string());
+    cx.reply.array(keys.len());
+    keys.iter().for_each(|key| cx.reply.bulk(key));
+    Ok(())
+}

@@ -1,0 +1,261 @@
+//! Layouts of keyspaces: by its own rows a shard knows what it serves, and the node that leads the
+//! meta group carries a change through all shards.
+
+use crate::core::Core;
+use crate::internal;
+use cluster::map::{LayoutError, Phase, layout_name};
+use cluster::{ClusterMap, KeyspaceLayout, ShardLayout};
+use model::limits::{KEYSPACES, SLOTS};
+use model::slot::Slot;
+use model::{GroupId, Keyspace, NodeId};
+use router::{Flags, Forward, Request, Target};
+use shard::Machine;
+use shard::data::{Context, Done, Stop};
+
+use crate::replica::Replica;
+
+/// Answer of a shard that holds keys of a keyspace that is to be closed.
+const NOT_EMPTY: &str = "NOTEMPTY the keyspace holds keys";
+
+/// What a shard's own row says of a keyspace.
+fn row_of(machine: &Machine, ks: Keyspace, shards: u16) -> ShardLayout {
+    machine
+        .system(&layout_name(ks))
+        .and_then(|content| ShardLayout::decode(content, shards).ok())
+        .unwrap_or(ShardLayout::first(ks, shards))
+}
+
+/// Whether the shard serves a keyspace, by its own rows (safety rule 20).
+#[inline]
+pub(crate) fn serves(replica: &mut Replica, ks: Keyspace, shards: u16) -> bool {
+    if replica.layouts_seen != Some(replica.machine.system_version()) {
+        refresh(replica, shards);
+    }
+    (replica.serves & !replica.closing) >> ks.0 & 1 == 1
+}
+
+#[cold]
+fn refresh(replica: &mut Replica, shards: u16) {
+    let Some(shard) = replica.id.shard() else { return };
+    replica.layouts_seen = Some(replica.machine.system_version());
+    replica.serves = 0;
+    for ks in 0..KEYSPACES {
+        let row = row_of(&replica.machine, Keyspace(ks), shards);
+        replica.serves |= u16::from(row.serves(shard)) << ks;
+        if row.open.is_none() {
+            replica.closing &= !(1 << ks);
+        }
+    }
+}
+
+/// Closes the keyspace in this shard if it holds none of its keys. Arguments: epoch, shards.
+pub(crate) fn close(cx: &mut Context<'_>, args: &[&[u8]]) -> Done {
+    let (epoch, shards) = (internal::number(args.get(1))?, internal::number(args.get(2))? as u16);
+    let ks = cx.data.keyspace();
+    if !cx.data.space().is_empty() {
+        return Err(Stop::error(NOT_EMPTY));
+    }
+    set_row(cx, ks, ShardLayout { epoch, open: None }, shards);
+    cx.reply.ok();
+    Ok(())
+}
+
+/// Opens the keyspace in this shard. Arguments: epoch, shards, `spread` or the shard's number.
+pub(crate) fn open(cx: &mut Context<'_>, args: &[&[u8]]) -> Done {
+    let (epoch, shards) = (internal::number(args.get(1))?, internal::number(args.get(2))? as u16);
+    let layout = match args.get(3) {
+        Some(&b"spread") => KeyspaceLayout::Spread,
+        shard => KeyspaceLayout::Single(model::ShardId(internal::number(shard)? as u16)),
+    };
+    let ks = cx.data.keyspace();
+    set_row(cx, ks, ShardLayout { epoch, open: Some(layout) }, shards);
+    cx.reply.ok();
+    Ok(())
+}
+
+fn set_row(cx: &mut Context<'_>, ks: Keyspace, new: ShardLayout, shards: u16) {
+    let name = layout_name(ks);
+    let old = cx.data.system(&name).and_then(|content| ShardLayout::decode(content, shards).ok());
+    let old = old.unwrap_or(ShardLayout::first(ks, shards));
+    if old.yields_to(&new) {
+        cx.data.put_system(&name, Some(&new.encode()));
+    }
+}
+
+impl Core {
+    /// Whether a keyspace is spread over all shards.
+    pub(crate) fn is_spread(&self, ks: Keyspace) -> bool {
+        self.map.layout(ks).phase == Phase::Open(KeyspaceLayout::Spread)
+    }
+
+    /// Last slot of the run of slots around `slot` that one shard owns.
+    pub(crate) fn last_slot_of_run(&self, ks: Keyspace, slot: Slot) -> Slot {
+        if !self.is_spread(ks) {
+            return SLOTS - 1;
+        }
+        let runs = self.map.shards.iter().flat_map(|shard| shard.slots.iter());
+        runs.copied().find(|(first, last)| (*first..=*last).contains(&slot)).map_or(SLOTS - 1, |run| run.1)
+    }
+
+    /// The nodes with a vote in a group.
+    pub(crate) fn voters(&self, group: GroupId) -> Vec<NodeId> {
+        match group.shard() {
+            Some(shard) => self.map.shards.get(usize::from(shard.0)).map_or(Vec::new(), |s| s.voters.clone()),
+            None => self.map.members.keys().copied().take(self.map.replicas as usize).collect(),
+        }
+    }
+
+    /// The map follows the rows of the meta group.
+    pub(crate) fn reload_map(&mut self) {
+        let Some(meta) = self.replicas.first().and_then(Option::as_deref) else { return };
+        if self.map_seen == Some(meta.machine.system_version()) {
+            return;
+        }
+        self.map_seen = Some(meta.machine.system_version());
+        for (name, value) in meta.machine.systems(b"") {
+            if let Err(error) = self.map.apply_row(name, Some(value)) {
+                self.outbox.fatal = Some(format!("meta group: row can not be read ({error}); the node stops"));
+            }
+        }
+        let members: Vec<NodeId> = self.map.members.keys().copied().filter(|n| *n != self.me.node).collect();
+        for node in members {
+            self.peer(node);
+        }
+    }
+
+    /// A request to the meta group: rows to propose, or the text of the error. Computed from the
+    /// committed map, so only one change is under way at a time.
+    pub(crate) fn meta_rows(&self, args: &[&[u8]]) -> Result<Vec<cluster::map::Row>, String> {
+        let text = |at: usize| args.get(at).and_then(|a| std::str::from_utf8(a).ok()).unwrap_or_default();
+        let number = |at: usize| text(at).parse::<u64>().map_err(|_| "ERR malformed request".to_owned());
+        let shown = |error: LayoutError| format!("ERR {error}");
+        match text(0) {
+            "begin-layout" => {
+                let ks = Keyspace(number(1)? as u16);
+                let to = match text(2) {
+                    "spread" => KeyspaceLayout::Spread,
+                    _ => KeyspaceLayout::single(ks, self.shards()),
+                };
+                match self.map.begin_change(ks, to) {
+                    Err(LayoutError::Same(_)) => Ok(Vec::new()),
+                    rows => rows.map_err(shown),
+                }
+            }
+            "finish-layout" => self.map.finish_change(Keyspace(number(1)? as u16), number(2)?).map_err(shown),
+            "abort-layout" => self.map.abort_change(Keyspace(number(1)? as u16), number(2)?).map_err(shown),
+            "member" => self.member_rows(args),
+            other => Err(format!("ERR unknown request '{other}'")),
+        }
+    }
+
+    /// Rows that record where a member is and which start of it runs.
+    fn member_rows(&self, args: &[&[u8]]) -> Result<Vec<cluster::map::Row>, String> {
+        let bad = || "ERR malformed request".to_owned();
+        let text = |at: usize| args.get(at).and_then(|a| std::str::from_utf8(a).ok()).ok_or_else(bad);
+        let node = NodeId(text(1)?.parse().map_err(|_| bad())?);
+        let mut member = self.map.members.get(&node).cloned().unwrap_or_default();
+        member.incarnation = text(2)?.parse().map_err(|_| bad())?;
+        member.addresses = cluster::Addresses {
+            redis: text(3)?.to_owned(),
+            peer: text(4)?.to_owned(),
+            admin: text(5)?.to_owned(),
+        };
+        Ok(self.map.member_rows(node, &member))
+    }
+
+    /// Tells the meta group where this node is, until the map says so.
+    pub(crate) fn announce_member(&mut self) {
+        let known = self.map.members.get(&self.me.node);
+        let current = known.is_some_and(|m| m.incarnation >= self.me.incarnation && m.addresses == self.me.addresses);
+        if self.forming.is_some() || current || self.routes[0].leader().is_none() || !self.routes[0].is_empty() {
+            return;
+        }
+        let (node, incarnation) = (self.me.node.to_string(), self.me.incarnation.to_string());
+        let at = self.me.addresses.clone();
+        let args = ["member", &node, &incarnation, &at.redis, &at.peer, &at.admin];
+        let args = args.map(str::as_bytes);
+        self.ask_meta(&args);
+    }
+
+    /// Carries layout changes on, on the node that leads the meta group.
+    pub(crate) fn drive_layouts(&mut self) {
+        let leads = self.replicas.first().and_then(Option::as_deref).is_some_and(|meta| meta.leading().is_some());
+        if !leads || self.forming.is_some() {
+            return;
+        }
+        for ks in (0..KEYSPACES).map(Keyspace) {
+            let row = self.map.layout(ks);
+            let step = (ks, row.epoch);
+            if self.driving.contains_key(&step) {
+                continue;
+            }
+            match row.phase {
+                Phase::Closing { .. } => self.drive(step, internal::CLOSE, None),
+                Phase::Open(layout) if row.epoch > 1 && self.some_shard_is_behind(ks, &row.for_shards()) => {
+                    self.drive(step, internal::OPEN, Some(layout));
+                }
+                Phase::Open(_) => {}
+            }
+        }
+    }
+
+    fn some_shard_is_behind(&self, ks: Keyspace, row: &ShardLayout) -> bool {
+        let shards = self.shards();
+        let local = self.replicas.iter().skip(1).flatten();
+        local.into_iter().any(|replica| row_of(&replica.machine, ks, shards).yields_to(row))
+    }
+
+    fn drive(&mut self, step: (Keyspace, u64), name: &[u8], layout: Option<KeyspaceLayout>) {
+        let shards = self.shards();
+        let (epoch, count) = (step.1.to_string(), shards.to_string());
+        let layout = match layout {
+            Some(KeyspaceLayout::Spread) => "spread".to_owned(),
+            Some(KeyspaceLayout::Single(shard)) => shard.to_string(),
+            None => String::new(),
+        };
+        let args: [&[u8]; 4] = [name, epoch.as_bytes(), count.as_bytes(), layout.as_bytes()];
+        let flags = Flags::INTERNAL.with(Flags::WRITE, true);
+        let op = self.open_driver(step, name == internal::CLOSE, shards);
+        self.driving.insert(step, op);
+        for shard in self.all_shards() {
+            let request = Request::new(flags, step.0, &args);
+            self.ask(op, u32::from(shard.0), shard.group(), 0, request);
+        }
+    }
+
+    /// All shards have answered a step of a layout change.
+    pub(crate) fn driven(&mut self, step: (Keyspace, u64), close: bool, replies: &[Vec<u8>]) {
+        self.driving.remove(&step);
+        if !close {
+            return;
+        }
+        let verb: &[u8] = if replies.iter().all(|r| r == b"+OK\r\n") {
+            b"finish-layout"
+        } else if replies.iter().any(|r| r.starts_with(b"-NOTEMPTY")) {
+            b"abort-layout"
+        } else {
+            return; // Some shard could not be reached: the step is tried again.
+        };
+        let (ks, epoch) = (step.0.to_string(), step.1.to_string());
+        self.ask_meta(&[verb, ks.as_bytes(), epoch.as_bytes()]);
+    }
+
+    /// Sends a request to the meta group without waiting for the answer.
+    pub(crate) fn ask_meta(&mut self, args: &[&[u8]]) {
+        let request = Request::new(Flags::INTERNAL.with(Flags::WRITE, true), Keyspace(0), args);
+        let deadline = self.now.mono_ms() + self.settings.quorum_timeout_ms;
+        let forward = Forward::new(Target::Part { op: 0, part: 0 }, request, 0, deadline);
+        if self.routes[0].push(forward).is_err() {
+            tracing::warn!("the meta group's queue is full");
+        }
+        self.pumping.insert(GroupId::META);
+    }
+}
+
+/// The layout a client sees.
+pub(crate) fn shown(map: &ClusterMap, ks: Keyspace) -> (&'static str, Option<u16>) {
+    match map.layout(ks).shown() {
+        KeyspaceLayout::Spread => ("spread", None),
+        KeyspaceLayout::Single(shard) => ("single", Some(shard.0)),
+    }
+}

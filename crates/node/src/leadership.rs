@@ -1,0 +1,109 @@
+//! Planned changes of leaders: switchover, the end of a node, and spreading leaders evenly.
+
+use crate::core::Core;
+use crate::frame::{FrameError, Section};
+use model::varint::{Reader, put_u64};
+use model::{GroupId, NodeId};
+
+/// A node must be up for this long before leadership is given back to it.
+const SETTLED_MS: u64 = 10_000;
+/// A follower this many entries behind is not made leader.
+const MAX_LAG: u64 = 1000;
+
+impl Core {
+    /// Groups that a node leads, as far as known here.
+    pub(crate) fn led_by(&self, node: NodeId) -> Vec<GroupId> {
+        let led = |at: &usize| self.routes[*at].leader().is_some_and(|(leader, _)| leader == node);
+        (0..self.routes.len()).filter(led).map(|at| GroupId(at as u32)).collect()
+    }
+
+    /// Number of groups this node leads.
+    pub fn leads(&self) -> usize {
+        self.replicas.iter().flatten().filter(|r| r.raft.is_leader()).count()
+    }
+
+    /// Hands over everything this node leads. Call until [`Core::leads`] is 0 or time is up.
+    pub fn hand_over(&mut self) {
+        for group in self.led_by(self.me.node) {
+            self.transfer(group, None);
+        }
+    }
+
+    /// Asks whoever leads a group to hand it to `to`, or to the follower that is best prepared.
+    pub(crate) fn wish_transfer(&mut self, group: GroupId, to: Option<NodeId>) {
+        let Some((leader, _)) = self.routes[group.0 as usize].leader() else { return };
+        if leader == self.me.node {
+            return self.transfer(group, to);
+        }
+        if let Some(peer) = self.peers.get_mut(&leader).filter(|p| p.takes()) {
+            peer.frame.section(Section::Wish, |out| {
+                put_u64(out, u64::from(group.0));
+                put_u64(out, to.map_or(0, |n| n.0));
+            });
+        }
+    }
+
+    pub(crate) fn on_wish(&mut self, content: &[u8]) -> Result<(), FrameError> {
+        let mut r = Reader::new(content);
+        let (group, to) = (GroupId(r.u64()? as u32), r.u64()?);
+        self.transfer(group, (to != 0).then_some(NodeId(to)));
+        Ok(())
+    }
+
+    /// Hands a group led here to another node.
+    fn transfer(&mut self, group: GroupId, to: Option<NodeId>) {
+        self.propose(group);
+        let now = self.now;
+        let Some(to) = to.or_else(|| self.best_successor(group)) else { return };
+        let Some(replica) = self.replica(group).filter(|r| r.raft.is_leader()) else { return };
+        if replica.raft.transferring().is_some() {
+            return;
+        }
+        match replica.raft.transfer(to, now) {
+            Ok(()) => replica.active = true,
+            Err(refused) => tracing::debug!(%group, %to, %refused, "leadership is not handed over"),
+        }
+    }
+
+    /// The follower that is up and has the most of the log; among equals another one per group.
+    fn best_successor(&self, group: GroupId) -> Option<NodeId> {
+        let replica = self.replicas.get(group.0 as usize)?.as_deref()?;
+        let mut up: Vec<_> = replica.raft.peers().into_iter().filter(|p| self.is_up(p.node)).collect();
+        let best = up.iter().map(|p| p.matched).max()?;
+        up.retain(|p| p.matched + MAX_LAG >= best && !p.in_snapshot);
+        up.get(group.0 as usize % up.len().max(1)).map(|p| p.node)
+    }
+
+    /// Gives a group back to the node that should lead it, one at a time.
+    pub(crate) fn rebalance(&mut self) {
+        let now_ms = self.now.mono_ms();
+        if self.ending || now_ms < self.settings.started_ms + SETTLED_MS {
+            return;
+        }
+        for group in self.led_by(self.me.node) {
+            let Some(&first) = self.preferred(group).as_ref() else { continue };
+            if first == self.me.node || !self.is_up(first) {
+                continue;
+            }
+            let settled = self.peers.get(&first).is_some_and(|p| p.connected && p.up_since_ms + SETTLED_MS < now_ms);
+            let Some(replica) = self.replica(group) else { continue };
+            let last = replica.raft.last_index();
+            let caught_up =
+                replica.raft.peers().iter().any(|p| p.node == first && p.matched + MAX_LAG >= last && !p.in_snapshot);
+            if settled && caught_up && self.rebalance_pause_ms <= now_ms {
+                return self.transfer(group, Some(first));
+            }
+        }
+    }
+
+    /// The node that should lead a group: its first voter.
+    fn preferred(&self, group: GroupId) -> Option<NodeId> {
+        self.voters(group).first().copied()
+    }
+
+    /// The node is about to end: it gives leadership away and takes none.
+    pub fn begin_end(&mut self) {
+        self.ending = true;
+        self.hand_over();
+    }
+}

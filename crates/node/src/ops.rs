@@ -1,0 +1,384 @@
+//! Operations over several shards: parts go to the shards, their answers become one reply.
+
+use crate::conn::{Blocked, Conn};
+use crate::core::Core;
+use crate::dispatch::closed;
+use crate::internal;
+use cluster::map::Placement;
+use model::limits::SLOTS;
+use model::slot::{Slot, slot_of};
+use model::{GroupId, Index, Position, Reply, ShardId, Term};
+use resp::decode::walk;
+use resp::{Gather, Proto, Resp};
+use router::{Flags, Forward, Request, Target};
+use shard::commands::ScanRequest;
+use shard::table::{Merge, Spec};
+use std::collections::BTreeMap;
+
+/// Shards a SCAN or RANDOMKEY may visit in one call before it answers with what it has.
+const MAX_STEPS: u32 = 65_536;
+
+/// An operation under way.
+#[derive(Debug)]
+pub(crate) enum Op {
+    /// Parts are merged.
+    Gather { conn: u64, place: u64, proto: Proto, gather: Gather },
+    /// Shards are visited one after the other.
+    Scan(Box<Scan>),
+    /// Shards are asked in turn until one has a key.
+    Random { conn: u64, place: u64, request: Request, left: Vec<ShardId> },
+    /// All shards are asked to take a step of a layout change.
+    Drive { step: (model::Keyspace, u64), close: bool, replies: Vec<Vec<u8>>, left: usize },
+    /// The smallest number of followers over all groups written to.
+    Wait { conn: u64, place: u64, parts: u32, least: i64 },
+}
+
+/// A SCAN under way.
+#[derive(Debug)]
+pub(crate) struct Scan {
+    conn: u64,
+    place: u64,
+    proto: Proto,
+    ks: model::Keyspace,
+    filter: Vec<Vec<u8>>,
+    /// End of the range of the shard that is asked now.
+    end: Position,
+    wanted: usize,
+    found: Vec<Vec<u8>>,
+    steps: u32,
+}
+
+impl Core {
+    /// A command that is split by key: DEL, MGET, MSET, …
+    pub(crate) fn run_per_key(&mut self, conn: &mut Conn, spec: &'static Spec, merge: Merge, args: &[&[u8]]) {
+        let ks = conn.session.keyspace;
+        let step = spec.keys.step.unsigned_abs().max(1) as usize;
+        let mut parts: BTreeMap<ShardId, (Slot, Vec<usize>)> = BTreeMap::new();
+        for at in spec.keys.positions(args.len()) {
+            let slot = slot_of(args[at]);
+            let Placement::Shard(shard) = self.map.shard_of(ks, slot) else {
+                return self.reply_now(conn, |reply| reply.error(&closed(ks)));
+            };
+            parts.entry(shard).or_insert((slot, Vec::new())).1.push(at);
+        }
+        if (args.len() - 1) % step != 0 {
+            let text = format!("ERR wrong number of arguments for '{}' command", spec.name);
+            return self.reply_now(conn, |reply| reply.error(&text));
+        }
+        if parts.len() == 1
+            && let Some((shard, (slot, _))) = parts.first_key_value()
+        {
+            return self.send(conn, shard.group(), spec, args, *slot);
+        }
+        let places = parts.values().map(|(_, keys)| keys.iter().map(|at| (at - 1) / step).collect()).collect();
+        let flags = self.flags_of(conn, spec);
+        let requests: Vec<_> = parts
+            .iter()
+            .map(|(shard, (slot, keys))| {
+                let mut part: Vec<&[u8]> = vec![args[0]];
+                keys.iter().for_each(|&at| part.extend_from_slice(&args[at..at + step]));
+                (shard.group(), *slot, Request::new(flags, ks, &part))
+            })
+            .collect();
+        self.gather(conn, Gather::new(merge, places), requests);
+    }
+
+    /// A command for all shards of the keyspace: DBSIZE, KEYS, FLUSHDB, …
+    pub(crate) fn run_all_shards(&mut self, conn: &mut Conn, spec: &'static Spec, merge: Merge, args: &[&[u8]]) {
+        let flags = self.flags_of(conn, spec);
+        let all = spec.name == "flushall";
+        let ks = conn.session.keyspace;
+        let shards: Vec<ShardId> = if all { self.all_shards().collect() } else { self.map.shards_of(ks) };
+        if shards.is_empty() {
+            return self.reply_now(conn, |reply| reply.error(&closed(ks)));
+        }
+        let requests: Vec<_> =
+            shards.iter().map(|shard| (shard.group(), 0, Request::new(flags, ks, args))).collect();
+        self.gather(conn, Gather::new(merge, vec![Vec::new(); requests.len()]), requests);
+    }
+
+    fn gather(&mut self, conn: &mut Conn, gather: Gather, requests: Vec<(GroupId, Slot, Request)>) {
+        let (id, place, proto) = (conn.id, conn.reserve(), conn.session.proto);
+        let op = self.open(Op::Gather { conn: id, place, proto, gather });
+        for (part, (group, slot, request)) in requests.into_iter().enumerate() {
+            self.ask(op, part as u32, group, slot, request);
+        }
+    }
+
+    /// Opens the operation behind [`Core::drive`].
+    pub(crate) fn open_driver(&mut self, step: (model::Keyspace, u64), close: bool, shards: u16) -> u64 {
+        self.open(Op::Drive { step, close, replies: Vec::new(), left: usize::from(shards) })
+    }
+
+    fn open(&mut self, op: Op) -> u64 {
+        let id = self.next_op;
+        self.next_op += 1;
+        self.ops.insert(id, op);
+        id
+    }
+
+    /// Sends one part of an operation.
+    pub(crate) fn ask(&mut self, op: u64, part: u32, group: GroupId, slot: Slot, request: Request) {
+        let deadline = self.now.mono_ms() + self.settings.quorum_timeout_ms;
+        let forward = Forward::new(Target::Part { op, part }, request, slot, deadline);
+        if let Err(forward) = self.routes[group.0 as usize].push(forward) {
+            let text = crate::execute::queue_full(group);
+            return self.fail(forward.target, &text);
+        }
+        self.pumping.insert(group);
+    }
+
+    /// SCAN: the cursor is a position, so the shard that owns it is asked next.
+    pub(crate) fn run_scan(&mut self, conn: &mut Conn, args: &[&[u8]]) {
+        let scan = match ScanRequest::parse(args) {
+            Ok(scan) => scan,
+            Err(stop) => {
+                let shard::Stop::Error(text) = stop else { return };
+                return self.reply_now(conn, |reply| reply.error(&text));
+            }
+        };
+        let state = Scan {
+            conn: conn.id,
+            place: conn.reserve(),
+            proto: conn.session.proto,
+            ks: conn.session.keyspace,
+            filter: args[2..].iter().map(|a| a.to_vec()).collect(),
+            end: Position(0),
+            wanted: scan.count,
+            found: Vec::new(),
+            steps: 0,
+        };
+        let op = self.open(Op::Scan(Box::new(state)));
+        let from = Position(scan.cursor.saturating_sub(1));
+        self.scan_on(op, from);
+    }
+
+    /// Asks the shard that owns position `from`, or ends the SCAN.
+    fn scan_on(&mut self, op: u64, from: Position) {
+        let Some(Op::Scan(mut scan)) = self.ops.remove(&op) else { return };
+        let request = self.next_scan_part(&mut scan, from);
+        self.ops.insert(op, Op::Scan(scan));
+        match request {
+            Ok((group, request)) => self.ask(op, 0, group, 0, request),
+            Err(Some(cursor)) => self.scan_end(op, cursor),
+            Err(None) => self.fail(Target::Part { op, part: 0 }, "TRYAGAIN the keyspace is changing its layout"),
+        }
+    }
+
+    /// The next shard to ask; `Err` with the cursor to answer with when enough was found, `Err(None)`
+    /// when the keyspace is closed.
+    fn next_scan_part(&self, scan: &mut Scan, from: Position) -> Result<(GroupId, Request), Option<u64>> {
+        scan.steps += 1;
+        let done = from.0 >= u64::from(SLOTS) << 48;
+        if done || scan.found.len() >= scan.wanted || scan.steps > MAX_STEPS {
+            return Err(Some(if done { 0 } else { from.0 + 1 }));
+        }
+        let ks = scan.ks;
+        let Placement::Shard(shard) = self.map.shard_of(ks, from.slot()) else { return Err(None) };
+        let last = self.last_slot_of_run(ks, from.slot());
+        let end = u64::from(last) + 1 << 48;
+        scan.end = Position(end);
+        let left = scan.wanted - scan.found.len();
+        let (from, end, left) = (from.0.to_string(), end.to_string(), left.to_string());
+        let mut parts: Vec<&[u8]> = vec![internal::SCAN, from.as_bytes(), end.as_bytes(), left.as_bytes()];
+        parts.extend(scan.filter.iter().map(|a| &a[..]));
+        Ok((shard.group(), Request::new(Flags::INTERNAL, ks, &parts)))
+    }
+
+    fn scan_part(&mut self, op: u64, reply: &[u8]) {
+        let Some(Op::Scan(scan)) = self.ops.get_mut(&op) else { return };
+        let Some((next, keys)) = read_scan_part(reply) else {
+            return self.end(op, reply);
+        };
+        scan.found.extend(keys);
+        let from = if next == 0 { scan.end } else { Position(next - 1) };
+        self.scan_on(op, from);
+    }
+
+    fn scan_end(&mut self, op: u64, cursor: u64) {
+        let Some(Op::Scan(scan)) = self.ops.get(&op) else { return };
+        let mut out = Vec::new();
+        let mut reply = Resp { buf: &mut out, proto: scan.proto };
+        reply.array(2);
+        reply.bulk_str(&cursor.to_string());
+        reply.array(scan.found.len());
+        scan.found.iter().for_each(|key| reply.bulk(key));
+        self.end(op, &out);
+    }
+
+    /// RANDOMKEY: starts at a random shard.
+    pub(crate) fn run_random(&mut self, conn: &mut Conn) {
+        let ks = conn.session.keyspace;
+        let mut left = self.map.shards_of(ks);
+        let turn = (self.now.mono_ns ^ self.next_op.wrapping_mul(0x9E37_79B9_7F4A_7C15)) as usize;
+        if left.is_empty() {
+            return self.reply_now(conn, |reply| reply.error(&closed(ks)));
+        }
+        let by = turn % left.len();
+        left.rotate_left(by);
+        let flags = Flags::default().with(Flags::RESP3, conn.session.proto == Proto::Resp3);
+        let request = Request::new(flags, ks, &[b"RANDOMKEY"]);
+        let op = Op::Random { conn: conn.id, place: conn.reserve(), request, left };
+        let op = self.open(op);
+        self.random_on(op, b"$-1\r\n");
+    }
+
+    fn random_on(&mut self, op: u64, reply: &[u8]) {
+        let Some(Op::Random { request, left, .. }) = self.ops.get_mut(&op) else { return };
+        let empty = reply.starts_with(b"$-1") || reply.starts_with(b"_");
+        match left.pop().filter(|_| empty) {
+            Some(shard) => {
+                let request = request.clone();
+                self.ask(op, 0, shard.group(), 0, request);
+            }
+            None if empty && request.flags().has(Flags::RESP3) => self.end(op, b"_\r\n"),
+            None => self.end(op, reply),
+        }
+    }
+
+    /// WAIT: counts followers that hold the connection's last write in every group it wrote to.
+    pub(crate) fn run_wait(&mut self, conn: &mut Conn, args: &[&[u8]]) {
+        if conn.waiting() > 0 {
+            return self.drain_first(conn, args);
+        }
+        let (Some(wanted), Some(ms)) = (int(args[1]), int(args[2])) else {
+            return self.reply_now(conn, |reply| reply.error("ERR value is not an integer or out of range"));
+        };
+        if ms < 0 {
+            return self.reply_now(conn, |reply| reply.error("ERR timeout is negative"));
+        }
+        let groups: Vec<(GroupId, Term, Index)> = if conn.written.is_empty() {
+            // Nothing was written: any shard tells how many followers answer.
+            vec![(GroupId(1), 0, 0)]
+        } else {
+            conn.written.to_vec()
+        };
+        conn.blocked = Some(Blocked::Busy);
+        conn.session.flags.blocked = true;
+        let place = conn.reserve();
+        let op = self.open(Op::Wait { conn: conn.id, place, parts: groups.len() as u32, least: i64::MAX });
+        let wanted = wanted.max(0).to_string();
+        for (part, (group, term, index)) in groups.into_iter().enumerate() {
+            let (term, index, ms) = (term.to_string(), index.to_string(), ms.to_string());
+            let args: [&[u8]; 5] =
+                [internal::WAIT, term.as_bytes(), index.as_bytes(), wanted.as_bytes(), ms.as_bytes()];
+            let request = Request::new(Flags::INTERNAL, conn.session.keyspace, &args);
+            self.ask_patiently(op, part as u32, group, request, ms.parse().unwrap_or(0));
+        }
+    }
+
+    /// Like [`Core::ask`] for a part that may take `ms` by itself (0 = for ever).
+    fn ask_patiently(&mut self, op: u64, part: u32, group: GroupId, request: Request, ms: u64) {
+        let patience = if ms == 0 { u64::MAX / 2 } else { ms + self.settings.quorum_timeout_ms };
+        let deadline = self.now.mono_ms().saturating_add(patience);
+        let forward = Forward::new(Target::Part { op, part }, request, 0, deadline);
+        if let Err(forward) = self.routes[group.0 as usize].push(forward) {
+            let text = crate::execute::queue_full(group);
+            return self.fail(forward.target, &text);
+        }
+        self.pumping.insert(group);
+    }
+
+    /// The answer to a part of an operation.
+    pub(crate) fn on_part(&mut self, op: u64, part: u32, reply: &[u8], group: GroupId, written: (Term, Index)) {
+        let Some(state) = self.ops.get_mut(&op) else { return };
+        let conn = match state {
+            Op::Gather { conn, .. } | Op::Random { conn, .. } | Op::Wait { conn, .. } => *conn,
+            Op::Scan(scan) => scan.conn,
+            Op::Drive { .. } => 0,
+        };
+        if written.1 > 0
+            && let Some(conn) = self.conns.get_mut(&conn)
+        {
+            conn.note_written(group, written.0, written.1);
+        }
+        match state {
+            Op::Gather { proto, gather, .. } => {
+                if gather.add(part as usize, reply) {
+                    let mut out = Vec::new();
+                    gather.finish(&mut Resp { buf: &mut out, proto: *proto });
+                    self.end(op, &out);
+                }
+            }
+            Op::Scan(_) => self.scan_part(op, reply),
+            Op::Random { .. } => self.random_on(op, reply),
+            Op::Drive { step, close, replies, left } => {
+                replies.push(reply.to_vec());
+                *left -= 1;
+                if *left == 0 {
+                    let (step, close, replies) = (*step, *close, std::mem::take(replies));
+                    self.ops.remove(&op);
+                    self.driven(step, close, &replies);
+                }
+            }
+            Op::Wait { parts, least, .. } => {
+                *parts -= 1;
+                // A shard that could not answer in time has no acknowledgement to count.
+                *least = (*least).min(walk::read_int(reply).unwrap_or(0));
+                if *parts == 0 {
+                    let text = format!(":{least}\r\n");
+                    self.end(op, text.as_bytes());
+                }
+            }
+        }
+    }
+
+    /// The operation is answered.
+    fn end(&mut self, op: u64, reply: &[u8]) {
+        let Some(state) = self.ops.remove(&op) else { return };
+        let (conn, slot) = match state {
+            Op::Gather { conn, place, .. } | Op::Random { conn, place, .. } => (conn, place),
+            Op::Wait { conn, place, .. } => {
+                self.unblock(conn);
+                (conn, place)
+            }
+            Op::Scan(scan) => (scan.conn, scan.place),
+            Op::Drive { .. } => return,
+        };
+        self.complete(Target::Slot { conn, slot }, reply, GroupId::META, (0, 0));
+    }
+
+    /// The connection reads commands again.
+    pub(crate) fn unblock(&mut self, id: u64) {
+        if let Some(conn) = self.conns.get_mut(&id) {
+            conn.blocked = None;
+            conn.session.flags.blocked = false;
+            self.resuming.push(id);
+        }
+    }
+
+    /// Ends the WAIT of a connection with what is known now, or with an error (`CLIENT UNBLOCK`).
+    pub(crate) fn cut_wait(&mut self, id: u64, with_error: bool) -> bool {
+        let found = self.ops.iter().find_map(|(op, state)| match state {
+            Op::Wait { conn, least, .. } if *conn == id => Some((*op, *least)),
+            _ => None,
+        });
+        let Some((op, least)) = found else { return false };
+        if with_error {
+            self.end(op, b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n");
+        } else {
+            let known = if least == i64::MAX { 0 } else { least };
+            self.end(op, format!(":{known}\r\n").as_bytes());
+        }
+        true
+    }
+}
+
+fn int(arg: &[u8]) -> Option<i64> {
+    shard::commands::integer::parse(arg)
+}
+
+fn read_scan_part(reply: &[u8]) -> Option<(u64, Vec<Vec<u8>>)> {
+    let mut parts = walk::elements(reply).ok()?;
+    let next = bulk(parts.next()?.ok()?)?;
+    let next = std::str::from_utf8(next).ok()?.parse().ok()?;
+    let keys = walk::elements(parts.next()?.ok()?).ok()?;
+    let keys: Option<Vec<Vec<u8>>> = keys.map(|k| Some(bulk(k.ok()?)?.to_vec())).collect();
+    Some((next, keys?))
+}
+
+/// The content of an encoded bulk string.
+fn bulk(encoded: &[u8]) -> Option<&[u8]> {
+    let at = encoded.iter().position(|&b| b == b'\n')? + 1;
+    encoded.get(at..encoded.len().checked_sub(2)?)
+}

@@ -1,0 +1,125 @@
+//! What the core asks of the shell.
+
+use model::{GroupId, Index, NodeId, Term};
+use storage::log::Batch;
+
+/// Work for the disk pool; each is answered by one [`JobDone`].
+#[derive(Debug)]
+pub enum Job {
+    /// Write changed rows of a group into its tree, sorted, in one atomic step.
+    Checkpoint {
+        /// The group.
+        group: GroupId,
+        /// Its tree.
+        tree: u64,
+        /// Index and term the rows are as of.
+        at: (Index, Term),
+        /// The rows, in no order.
+        changes: shard::checkpoint::Changes,
+    },
+    /// Read a chunk of a group's snapshot for a follower.
+    ReadSnapshot {
+        /// The group.
+        group: GroupId,
+        /// Its tree.
+        tree: u64,
+        /// The follower.
+        to: NodeId,
+        /// The chunk to go on with; 0 opens the snapshot.
+        next: u64,
+    },
+    /// The snapshot for this follower is not needed any more.
+    EndSnapshot {
+        /// The group.
+        group: GroupId,
+        /// The follower.
+        to: NodeId,
+    },
+    /// Stage a chunk of a snapshot in a new tree.
+    StageChunk {
+        /// The group.
+        group: GroupId,
+        /// The node it comes from.
+        from: NodeId,
+        /// The new tree.
+        tree: u64,
+        /// The chunk.
+        chunk: Vec<u8>,
+    },
+    /// Read all rows of a staged tree into a new machine.
+    LoadStaged {
+        /// The group.
+        group: GroupId,
+        /// The tree.
+        tree: u64,
+        /// Empty machine to fill.
+        machine: Box<shard::Machine>,
+    },
+    /// Remove a tree that is not used any more.
+    DropTree {
+        /// The tree.
+        tree: u64,
+    },
+}
+
+/// The outcome of a [`Job`].
+#[derive(Debug)]
+pub enum JobDone {
+    /// A checkpoint is durable, or why not.
+    Checkpoint {
+        /// The group.
+        group: GroupId,
+        /// Index and term of the job.
+        at: (Index, Term),
+        /// What went wrong.
+        result: Result<(), String>,
+    },
+    /// A chunk was read; `None` after the last.
+    SnapshotChunk {
+        /// The group.
+        group: GroupId,
+        /// The follower.
+        to: NodeId,
+        /// Number, bytes and whether it is the last; or what went wrong.
+        result: Result<(u64, Vec<u8>, bool), String>,
+    },
+    /// A chunk was staged.
+    Staged {
+        /// The group.
+        group: GroupId,
+        /// The sender.
+        from: NodeId,
+        /// The next chunk wanted and whether the snapshot is complete; or what went wrong.
+        result: Result<(u64, bool), String>,
+    },
+    /// A staged tree was loaded.
+    Loaded {
+        /// The group.
+        group: GroupId,
+        /// The tree.
+        tree: u64,
+        /// The machine; or what went wrong.
+        result: Result<Box<shard::Machine>, String>,
+    },
+}
+
+/// Filled by a turn, emptied by the shell.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    /// A batch for the log, with its number.
+    pub log: Vec<(u64, Batch)>,
+    /// Log floors per group that changed: entries up to there are in the row store.
+    pub floors: Vec<(GroupId, Index)>,
+    /// Work for the disk pool.
+    pub jobs: Vec<Job>,
+    /// Connections that have bytes to send or are to be closed.
+    pub conns: Vec<u64>,
+    /// Peers whose connection must be closed.
+    pub hang_up: Vec<NodeId>,
+    /// There is more to do: call `turn` again without waiting.
+    pub again: bool,
+    /// The node must stop at once, and why.
+    pub fatal: Option<String>,
+    /// A client asked for an orderly end.
+    pub shutdown: bool,
+}

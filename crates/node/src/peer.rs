@@ -1,0 +1,60 @@
+//! What the core knows of another node, and the frame it is about to send to it.
+
+use crate::frame::Builder;
+use cluster::{NodeReport, PeerHealth};
+use model::NodeId;
+
+/// Most bytes that wait to be sent to one node; beyond it Raft messages are dropped (Raft sends them
+/// again) and requests wait in their routes.
+pub const MAX_BACKLOG: usize = 64 << 20;
+
+/// Another node.
+#[derive(Debug)]
+pub struct Peer {
+    /// Its id.
+    pub node: NodeId,
+    /// A connection to it is established.
+    pub connected: bool,
+    /// The frame of this turn.
+    pub frame: Builder,
+    /// Bytes of earlier turns that the shell has not sent.
+    pub backlog: usize,
+    /// Liveness.
+    pub health: PeerHealth,
+    /// Its last report.
+    pub report: Option<NodeReport>,
+    /// Incarnation of the node at the other end.
+    pub incarnation: u64,
+    /// Answers that leave with the flush, after the lease was checked once more.
+    pub answers: Vec<u8>,
+    /// Where it is reached.
+    pub addresses: cluster::Addresses,
+    /// Stamp of its last heartbeat and when it came, ns: sent back to it.
+    pub echo: (u64, u64),
+    /// Monotonic ms since which it is up without a break.
+    pub up_since_ms: u64,
+}
+
+impl Peer {
+    /// A node that has not been heard of.
+    pub fn new(node: NodeId, health: PeerHealth) -> Peer {
+        Peer {
+            node,
+            connected: false,
+            frame: Builder::default(),
+            backlog: 0,
+            health,
+            report: None,
+            incarnation: 0,
+            answers: Vec::new(),
+            addresses: cluster::Addresses::default(),
+            echo: (0, 0),
+            up_since_ms: 0,
+        }
+    }
+
+    /// True when a message can be handed over now.
+    pub fn takes(&self) -> bool {
+        self.connected && self.backlog + self.frame.len() < MAX_BACKLOG
+    }
+}

@@ -1,0 +1,102 @@
+//! Commands of people that are answered when the cluster has become what was asked for: switchover
+//! and layout changes.
+
+use crate::conn::Conn;
+use crate::core::Core;
+use crate::layouts::shown;
+use model::{GroupId, Keyspace, NodeId, Reply};
+use resp::Resp;
+
+/// How long such a command waits, in ms.
+const PATIENCE_MS: u64 = 10_000;
+
+/// What is waited for.
+#[derive(Debug, Clone)]
+pub(crate) enum Goal {
+    /// None of these groups is led by the node any more.
+    Switched(Vec<GroupId>, NodeId, Option<NodeId>),
+    /// The keyspace is open again after this epoch, with this layout.
+    Layout(Keyspace, u64, &'static str),
+}
+
+/// A connection that waits for a goal.
+#[derive(Debug)]
+pub(crate) struct Poll {
+    conn: u64,
+    place: u64,
+    goal: Goal,
+    until_ms: u64,
+}
+
+impl Core {
+    /// The connection is answered when the goal is reached.
+    pub(crate) fn poll(&mut self, conn: &mut Conn, goal: Goal) {
+        let until_ms = self.now.mono_ms() + PATIENCE_MS;
+        let place = conn.reserve();
+        self.polls.push(Poll { conn: conn.id, place, goal, until_ms });
+    }
+
+    /// Looks at all goals and pursues those that are not reached.
+    pub(crate) fn drive_polls(&mut self) {
+        for poll in std::mem::take(&mut self.polls) {
+            let late = self.now.mono_ms() >= poll.until_ms;
+            match self.reached(&poll.goal) {
+                Some(result) => self.end_poll(&poll, result),
+                None if late => {
+                    let text = "ERR not reached in time; it may still happen, see everstore status".to_owned();
+                    self.end_poll(&poll, Err(text));
+                }
+                None => {
+                    if let Goal::Switched(groups, from, to) = &poll.goal {
+                        self.switch(groups, *from, *to);
+                    }
+                    self.polls.push(poll);
+                }
+            }
+        }
+    }
+
+    /// Asks the leaders of these groups to hand over what `from` still leads.
+    pub(crate) fn switch(&mut self, groups: &[GroupId], from: NodeId, to: Option<NodeId>) {
+        for &group in groups {
+            if self.routes[group.0 as usize].leader().is_some_and(|(leader, _)| leader == from) {
+                self.wish_transfer(group, to);
+            }
+        }
+    }
+
+    fn reached(&self, goal: &Goal) -> Option<Result<(), String>> {
+        match goal {
+            Goal::Switched(groups, from, _) => {
+                let moved = |g: &GroupId| {
+                    self.routes[g.0 as usize].leader().is_some_and(|(leader, _)| leader != *from)
+                };
+                groups.iter().all(moved).then_some(Ok(()))
+            }
+            Goal::Layout(ks, epoch, wanted) => {
+                let row = self.map.layout(*ks);
+                let open = matches!(row.phase, cluster::map::Phase::Open(_));
+                if !open || row.epoch <= *epoch {
+                    return None;
+                }
+                Some(if shown(&self.map, *ks).0 == *wanted {
+                    Ok(())
+                } else {
+                    Err(format!("ERR keyspace {ks} holds keys: its layout can be chosen only while it is empty"))
+                })
+            }
+        }
+    }
+
+    fn end_poll(&mut self, poll: &Poll, result: Result<(), String>) {
+        let Some(conn) = self.conns.get_mut(&poll.conn) else { return };
+        let mut out = Vec::new();
+        let mut reply = Resp { buf: &mut out, proto: conn.session.proto };
+        match result {
+            Ok(()) => reply.ok(),
+            Err(text) => reply.error(&text),
+        }
+        conn.answer(poll.place, &out);
+        self.touched.push(poll.conn);
+    }
+}

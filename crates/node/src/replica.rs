@@ -1,0 +1,312 @@
+//! This node's replica of one group: the Raft side, the rows, and who waits for which entry.
+
+use crate::conn::{Fate, Mark};
+use consensus::{Entry, Group, Output, Role};
+use model::effect::WriteId;
+use model::varint::DecodeError;
+use model::{GroupId, Index, NodeId, Now, Term};
+use shard::Machine;
+use std::collections::VecDeque;
+
+/// Terms of which the end is remembered, to tell what became of entries proposed in them.
+const MAX_TERMS: usize = 64;
+
+/// Who gets a reply that waits for an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// This node's own route, under this sequence number.
+    Own {
+        /// Sequence number of the request.
+        seq: u64,
+    },
+    /// Another node.
+    Peer {
+        /// The node.
+        node: NodeId,
+        /// The attempt of its request.
+        attempt: u64,
+        /// Sequence number of its request.
+        seq: u64,
+    },
+}
+
+/// The reply of a forwarded request that waits for its entry.
+#[derive(Debug)]
+pub struct Held {
+    /// The entry it waits for.
+    pub index: Index,
+    /// Who gets it.
+    pub source: Source,
+    /// The reply; for a write that is in flight under its id already, it is taken from the window.
+    pub reply: Result<Vec<u8>, WriteId>,
+    /// Term and index of the write, (0, 0) for a read.
+    pub written: (Term, Index),
+}
+
+/// A forwarded request that came before this leader was ready for it.
+#[derive(Debug)]
+pub struct Parked {
+    /// Who gets the answer.
+    pub source: Source,
+    /// Its id.
+    pub id: WriteId,
+    /// Slot of its first key.
+    pub slot: u16,
+    /// The encoded request.
+    pub request: Vec<u8>,
+}
+
+/// Somebody who waits until an entry is on enough nodes.
+#[derive(Debug)]
+pub struct Waiter {
+    /// Term and index of the entry.
+    pub entry: (Term, Index),
+    /// Followers wanted.
+    pub wanted: usize,
+    /// Monotonic ms at which the answer is given anyway.
+    pub until_ms: u64,
+    /// Who gets the answer.
+    pub source: Source,
+}
+
+/// One replica.
+pub struct Replica {
+    /// The group.
+    pub id: GroupId,
+    /// Consensus.
+    pub raft: Group,
+    /// Rows and dedupe window.
+    pub machine: Machine,
+    /// Replies of forwarded requests, in the order of execution.
+    pub held: VecDeque<Held>,
+    /// Requests that wait until this leader is ready.
+    pub parked: VecDeque<Parked>,
+    /// A round that proves leadership for the first so many parked requests, where no lease may be
+    /// taken (after a leadership transfer that failed).
+    pub round: Option<(consensus::RoundId, usize)>,
+    /// Those who wait for replication (WAIT).
+    pub waiters: Vec<Waiter>,
+    /// Connections with a reply that waits for an entry, by index.
+    pub waiting: VecDeque<(Index, u64)>,
+    /// Scratch space of a turn.
+    pub out: Output,
+    /// Commands were executed in this turn, so the machine knows its next index.
+    pub begun: bool,
+    /// Replies of this turn went out on the strength of the lease: it is checked once more.
+    pub served: bool,
+    /// The term in which replies were given whose lease could not be proven again yet.
+    pub suspect: Option<Term>,
+    /// Keyspaces (bit by number) this shard serves, as of `layouts_seen`.
+    pub serves: u16,
+    /// Keyspaces that were closed by an entry not yet applied.
+    pub closing: u16,
+    /// State of the machine's system rows that `serves` was made from.
+    pub layouts_seen: Option<u64>,
+    /// Bytes of entries in the log since the last checkpoint.
+    pub log_share: u64,
+    /// Something happened: the group takes part in the end of the turn.
+    pub active: bool,
+    /// Number of the current tree in the row store.
+    pub tree: u64,
+    /// Index and term up to which the row store holds the state.
+    pub stored: (Index, Term),
+    /// A checkpoint is being written.
+    pub checkpointing: bool,
+    /// A checkpoint is wanted although little has changed.
+    pub checkpoint_wanted: bool,
+    /// The shard met an entry it can not read: it stands still.
+    pub broken: Option<DecodeError>,
+    leading: Option<Term>,
+    own: VecDeque<(Term, Index)>,
+    ends: VecDeque<(Term, Index)>,
+    /// The fate of entries of terms below can not be told any more.
+    floor: Term,
+    order: u64,
+}
+
+impl Replica {
+    /// A replica as recovered.
+    pub fn new(id: GroupId, raft: Group, machine: Machine, tree: u64, stored: (Index, Term)) -> Replica {
+        let (index, term) = machine.applied();
+        Replica {
+            id,
+            raft,
+            machine,
+            held: VecDeque::new(),
+            parked: VecDeque::new(),
+            round: None,
+            waiters: Vec::new(),
+            waiting: VecDeque::new(),
+            out: Output::default(),
+            begun: false,
+            served: false,
+            suspect: None,
+            serves: 0,
+            closing: 0,
+            layouts_seen: None,
+            log_share: 0,
+            active: true,
+            tree,
+            stored,
+            checkpointing: false,
+            checkpoint_wanted: false,
+            broken: None,
+            leading: None,
+            own: VecDeque::new(),
+            ends: VecDeque::from([(term, index)]),
+            floor: 0,
+            order: 0,
+        }
+    }
+
+    /// The term in which this replica leads, `None` if it does not.
+    pub fn leading(&self) -> Option<Term> {
+        self.leading
+    }
+
+    /// True when commands may be executed here now. Asks for a new lease in time.
+    #[inline]
+    pub fn ready(&mut self, now: Now) -> bool {
+        if self.leading.is_none() {
+            return false;
+        }
+        self.raft.want_lease(now);
+        self.active = true;
+        self.raft.lease_valid(now) && self.can_execute()
+    }
+
+    /// True when whatever a turn executes would be accepted, apart from the right to read.
+    #[inline]
+    pub fn can_execute(&self) -> bool {
+        // One entry more than what is waiting now must fit, however large.
+        self.broken.is_none() && self.raft.check_propose(model::limits::MAX_ENTRY).is_ok()
+    }
+
+    /// Makes the machine ready to execute in this turn.
+    #[inline]
+    pub fn begin(&mut self, now: Now) {
+        if !self.begun {
+            self.begun = true;
+            self.machine.begin(self.raft.next_index(), now.wall_ms);
+        }
+    }
+
+    /// Index and term of the last committed entry known here.
+    pub fn committed(&self) -> (Term, Index) {
+        let (index, term) = self.machine.applied();
+        (term, index)
+    }
+
+    /// The next number in the order of execution.
+    #[inline]
+    pub fn next_order(&mut self) -> u64 {
+        self.order += 1;
+        self.order
+    }
+
+    /// Proposes what was executed since the last call. An error means that leadership is gone: the
+    /// caller treats it as lost.
+    pub fn propose(&mut self) -> Result<(), consensus::Refused> {
+        if let Some(payload) = self.machine.take_entry() {
+            let entry = self.raft.propose(payload)?;
+            self.own.push_back(entry);
+            self.active = true;
+        }
+        Ok(())
+    }
+
+    /// The role changed. Returns true when this replica stopped leading: what it executed and is
+    /// not committed is taken back.
+    pub fn role_changed(&mut self, role: Role, term: Term) -> bool {
+        let leads = (role == Role::Leader).then_some(term);
+        if self.leading == leads {
+            return false;
+        }
+        let lost = self.leading.is_some();
+        if lost {
+            self.machine.roll_back();
+            self.own.clear();
+            self.closing = 0;
+            self.parked.clear();
+            self.waiters.clear();
+            self.round = None;
+            self.begun = false;
+        }
+        self.leading = leads;
+        lost
+    }
+
+    /// Applies the next committed entry.
+    ///
+    /// # Errors
+    /// An entry this version can not read: the replica stops (it is never skipped).
+    pub fn apply(&mut self, entry: &Entry) -> Result<(), DecodeError> {
+        let (index, term) = (entry.index, entry.term);
+        if entry.data.is_empty() {
+            self.machine.apply_empty(index, term);
+        } else if self.own.front() == Some(&(term, index)) {
+            self.own.pop_front();
+            self.machine.commit_own(index, term, &entry.data)?;
+        } else {
+            self.machine.apply(index, term, &entry.data)?;
+        }
+        self.note_applied(index, term);
+        Ok(())
+    }
+
+    fn note_applied(&mut self, index: Index, term: Term) {
+        match self.ends.back_mut() {
+            Some(last) if last.0 == term => last.1 = index,
+            _ => self.ends.push_back((term, index)),
+        }
+        if self.ends.len() > MAX_TERMS
+            && let Some((term, _)) = self.ends.pop_front()
+        {
+            self.floor = self.floor.max(term + 1);
+        }
+    }
+
+    /// A snapshot replaced rows and log up to this index.
+    pub fn installed(&mut self, machine: Machine, tree: u64) {
+        let (index, term) = machine.applied();
+        self.machine = machine;
+        self.tree = tree;
+        self.stored = (index, term);
+        self.checkpointing = false;
+        self.floor = self.floor.max(term);
+        self.note_applied(index, term);
+    }
+
+    /// What became of an entry this node proposed. The entries of a term are one run of the log, so
+    /// one of them is committed exactly if it lies at or before the end of that run; once an entry
+    /// of a later term is applied the end is known (safety rule 3).
+    #[inline]
+    pub fn fate(&self, mark: &Mark) -> Fate {
+        let (index, term) = self.machine.applied();
+        if mark.term == term {
+            return if mark.index <= index { Fate::Committed } else { Fate::Pending };
+        }
+        self.fate_of_old(mark, term)
+    }
+
+    fn fate_of_old(&self, mark: &Mark, applied_term: Term) -> Fate {
+        if mark.term > applied_term {
+            return Fate::Pending;
+        }
+        match self.ends.iter().find(|(term, _)| *term == mark.term) {
+            Some((_, end)) if mark.index <= *end => Fate::Committed,
+            _ if mark.term < self.floor => Fate::Unknown,
+            _ => Fate::NotDone,
+        }
+    }
+
+    /// Number of followers that have the entry (term, index) on disk, as WAIT counts them; `None` if
+    /// this replica can not tell. Index 0: followers that answer at all.
+    pub fn synced_followers(&self, term: Term, index: Index) -> Option<usize> {
+        if index == 0 {
+            let last = self.machine.applied();
+            return self.raft.synced_followers(last.1, last.0);
+        }
+        self.raft.synced_followers(term, index)
+    }
+}

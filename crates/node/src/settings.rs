@@ -1,0 +1,79 @@
+//! What the core needs to know of the configuration.
+
+use resp::host::ConfigError;
+
+/// The options of the node as `CONFIG` shows and changes them.
+pub trait ConfigTable {
+    /// Visits every option, name (lower case) and value, in the order of names.
+    fn visit(&self, visit: &mut dyn FnMut(&str, &str));
+    /// Changes options, all or none, and what follows from them in the settings.
+    ///
+    /// # Errors
+    /// An unknown option, one that can not be changed while the node runs, or a value that is not allowed.
+    fn set(&mut self, pairs: &[(String, &[u8])], settings: &mut Settings) -> Result<(), ConfigError>;
+    /// Writes the options back to their file.
+    ///
+    /// # Errors
+    /// Why that is not possible, in words.
+    fn rewrite(&mut self) -> Result<(), String>;
+}
+
+/// Settings of a core. Times in ms, sizes in bytes.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How long a command waits for a shard without a majority.
+    pub quorum_timeout_ms: u64,
+    /// Base election timeout; the same on all nodes.
+    pub base_election_ms: u64,
+    /// Time between two heartbeats of a leader and of a node.
+    pub heartbeat_ms: u64,
+    /// Largest value.
+    pub max_value: usize,
+    /// Most client connections.
+    pub max_clients: usize,
+    /// Most unparsed bytes of one connection.
+    pub query_buffer_limit: usize,
+    /// Most bytes of replies waiting for one connection.
+    pub output_buffer_limit: usize,
+    /// A shard is checkpointed when its share of the log exceeds this.
+    pub checkpoint_log_share: u64,
+    /// Bytes per second of a snapshot sent to one node.
+    pub snapshot_rate: u64,
+    /// Password of the Redis port, empty = none.
+    pub requirepass: String,
+    /// Executions that take longer, in µs, enter the slow log; negative = none.
+    pub slowlog_slower_than_us: i64,
+    /// Most entries of the slow log.
+    pub slowlog_max_len: usize,
+    /// Seconds after which an idle client is closed, 0 = never.
+    pub client_timeout_s: u64,
+    /// A thread whose last turn is older counts as dead to other nodes.
+    pub max_stall_ms: u64,
+    /// Seed of everything random in the core.
+    pub seed: u64,
+    /// When the process started: monotonic ms.
+    pub started_ms: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            quorum_timeout_ms: 5000,
+            base_election_ms: 120,
+            heartbeat_ms: 20,
+            max_value: model::limits::MAX_VALUE,
+            max_clients: 10_000,
+            query_buffer_limit: 1 << 30,
+            output_buffer_limit: 256 << 20,
+            checkpoint_log_share: 16 << 20,
+            snapshot_rate: 64 << 20,
+            requirepass: String::new(),
+            slowlog_slower_than_us: 10_000,
+            slowlog_max_len: 128,
+            client_timeout_s: 0,
+            max_stall_ms: 1000,
+            seed: 1,
+            started_ms: 0,
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Counters and gauges of a node.
+
+use crate::settings::Settings;
+use resp::latency::Latency;
+use resp::slowlog::SlowLog;
+
+/// What only the shell can measure; it sets them about once a second.
+#[derive(Debug, Clone, Default)]
+pub struct Gauges {
+    /// Id of the process.
+    pub pid: u32,
+    /// Resident memory in bytes.
+    pub rss_bytes: u64,
+    /// Highest resident memory in bytes.
+    pub peak_rss_bytes: u64,
+    /// Bytes of log kept.
+    pub log_bytes: u64,
+    /// Time of a log sync, median, µs.
+    pub sync_p50_us: u64,
+    /// Time of a log sync, 99th percentile, µs.
+    pub sync_p99_us: u64,
+    /// Number of log syncs.
+    pub syncs: u64,
+    /// CPU time of the process in ms: user, system.
+    pub cpu_ms: (u64, u64),
+}
+
+/// Counters since the start or the last `CONFIG RESETSTAT`.
+#[derive(Debug)]
+pub struct Stats {
+    /// Commands executed.
+    pub commands: u64,
+    /// Error replies.
+    pub errors: u64,
+    /// Client connections accepted.
+    pub connections: u64,
+    /// Client connections refused.
+    pub rejected_connections: u64,
+    /// Bytes from clients.
+    pub net_input: u64,
+    /// Bytes to clients.
+    pub net_output: u64,
+    /// Commands of the last whole second.
+    pub commands_per_second: u64,
+    /// Leaderships lost without being handed over.
+    pub leaderships_lost: u64,
+    /// Milliseconds since 1970 of the last durable checkpoint.
+    pub last_save_ms: u64,
+    /// The slow log.
+    pub slowlog: SlowLog,
+    /// Latency events.
+    pub latency: Latency,
+    counted: u64,
+}
+
+impl Stats {
+    /// All zero.
+    pub fn new(settings: &Settings) -> Stats {
+        let mut slowlog = SlowLog::default();
+        slowlog.threshold_us = settings.slowlog_slower_than_us;
+        slowlog.max_len = settings.slowlog_max_len;
+        Stats {
+            commands: 0,
+            errors: 0,
+            connections: 0,
+            rejected_connections: 0,
+            net_input: 0,
+            net_output: 0,
+            commands_per_second: 0,
+            leaderships_lost: 0,
+            last_save_ms: 0,
+            slowlog,
+            latency: Latency::default(),
+            counted: 0,
+        }
+    }
+
+    /// Closes the count of a second.
+    pub fn each_second(&mut self) {
+        self.commands_per_second = self.commands.saturating_sub(self.counted);
+        self.counted = self.commands;
+    }
+
+    /// `CONFIG RESETSTAT`.
+    pub fn reset(&mut self) {
+        (self.commands, self.errors, self.connections, self.rejected_connections) = (0, 0, 0, 0);
+        (self.net_input, self.net_output, self.leaderships_lost, self.counted) = (0, 0, 0, 0);
+    }
+}

@@ -1,0 +1,162 @@
+//! The state of the cluster as this node sees it, for `EVERSTORE STATUS`.
+
+use crate::core::Core;
+use crate::layouts::shown;
+use cluster::status::{
+    Forming, KeyspaceStatus, NodeState, NodeStatus, ReplicaRole, ReplicaStatus, SCHEMA, ShardStatus, Status,
+    diagnose,
+};
+use cluster::{Addresses, Health, NodeReport};
+use model::limits::KEYSPACES;
+use model::time::MS;
+use model::{GroupId, Keyspace, NodeId};
+
+impl Core {
+    /// The whole status; problems are in plain words.
+    pub fn status(&self) -> Status {
+        let mut status = Status {
+            schema: SCHEMA,
+            cluster_id: self.me.cluster.clone(),
+            epoch: self.map.epoch,
+            answered_by: self.me.node.0,
+            replicas_wanted: self.map.replicas,
+            forming: self.forming.map(|f| Forming { joined: f.joined, needed: f.needed }),
+            ..Status::default()
+        };
+        let own = self.report();
+        let mut nodes: Vec<NodeId> = self.map.members.keys().chain(self.peers.keys()).copied().collect();
+        nodes.push(self.me.node);
+        nodes.sort_unstable();
+        nodes.dedup();
+        let empty = NodeReport::default();
+        for node in nodes.into_iter().filter(|n| n.0 != 0) {
+            let peer = self.peers.get(&node);
+            let report = if node == self.me.node { &own } else { peer.and_then(|p| p.report.as_ref()).unwrap_or(&empty) };
+            status.nodes.push(self.node_status(node, report));
+        }
+        status.shards = (1..self.replicas.len()).map(|at| self.group_status(GroupId(at as u32))).collect();
+        status.meta = self.replicas.first().map(|_| self.group_status(GroupId::META));
+        status.keyspaces = self.keyspace_status();
+        status.problems = diagnose(&status);
+        status
+    }
+
+    fn node_status(&self, node: NodeId, report: &NodeReport) -> NodeStatus {
+        let addresses = self.addresses(node);
+        let state = if node == self.me.node {
+            NodeState::Up
+        } else {
+            match self.peers.get(&node).map(|p| (p.connected, p.health.health(self.now.mono_ns), p.health.last_heard_ns())) {
+                None | Some((_, Health::NeverSeen, _)) => NodeState::NeverSeen,
+                Some((true, Health::Up | Health::Suspect, _)) => NodeState::Up,
+                Some((_, _, last)) => {
+                    let since = self.now.mono_ns.saturating_sub(last.unwrap_or(0));
+                    NodeState::Unreachable { since_ms: since / MS }
+                }
+            }
+        };
+        NodeStatus {
+            id: node.0,
+            redis_address: addresses.redis,
+            peer_address: addresses.peer,
+            admin_address: addresses.admin,
+            state,
+            version: report.version.clone(),
+            pid: report.pid,
+            uptime_ms: report.uptime_ms,
+            leaders: self.led_by(node).iter().filter(|g| **g != GroupId::META).count() as u32,
+            replicas: report.groups.iter().filter(|g| g.group != 0).count() as u32,
+            sync_p50_us: report.sync_p50_us,
+            sync_p99_us: report.sync_p99_us,
+            clients: report.clients,
+            rss_bytes: report.rss_bytes,
+            log_bytes: report.log_bytes,
+        }
+    }
+
+    /// Addresses of a member: as told by itself, else as the map knows them.
+    pub fn addresses(&self, node: NodeId) -> Addresses {
+        if node == self.me.node {
+            return self.me.addresses.clone();
+        }
+        match self.peers.get(&node) {
+            Some(peer) if !peer.addresses.peer.is_empty() => peer.addresses.clone(),
+            _ => self.map.members.get(&node).map(|m| m.addresses.clone()).unwrap_or_default(),
+        }
+    }
+
+    fn group_status(&self, group: GroupId) -> ShardStatus {
+        let at = group.0 as usize;
+        let route = self.routes[at].leader();
+        let replica = self.replicas[at].as_deref();
+        let shard = group.shard();
+        let slots = shard.and_then(|s| self.map.shards.get(usize::from(s.0))).map_or(0, |info| {
+            info.slots.iter().map(|(first, last)| u32::from(last - first) + 1).sum()
+        });
+        let views = replica.map(|r| r.raft.peers()).unwrap_or_default();
+        let last = replica.map_or(0, |r| r.raft.last_index());
+        let leads = replica.is_some_and(|r| r.raft.is_leader());
+        let leader = route.map(|(node, _)| node).filter(|n| *n == self.me.node && leads || self.is_up(*n));
+        let replicas = self.voters(group).into_iter().map(|node| {
+            let reported = self.reported(node, group);
+            let view = views.iter().find(|v| v.node == node);
+            let matched = if node == self.me.node { replica.map_or(0, |r| r.raft.persisted_index()) } else { view.map_or(0, |v| v.matched) };
+            let is_leader = leader == Some(node);
+            ReplicaStatus {
+                node: node.0,
+                role: if is_leader { ReplicaRole::Leader } else { ReplicaRole::Follower },
+                matched,
+                applied: reported,
+                lag: if leads { last.saturating_sub(matched) } else { 0 },
+                state: match view {
+                    Some(v) if leads && v.in_snapshot => "snapshot".to_owned(),
+                    Some(_) if leads => "replicate".to_owned(),
+                    _ => String::new(),
+                },
+            }
+        });
+        ShardStatus {
+            id: shard.map_or(0, |s| s.0),
+            group: group.0,
+            slots,
+            leader: leader.map(|n| n.0),
+            term: route.map_or(0, |(_, term)| term),
+            commit: replica.map_or(0, |r| r.raft.commit()),
+            replicas: replicas.collect(),
+        }
+    }
+
+    fn reported(&self, node: NodeId, group: GroupId) -> u64 {
+        if node == self.me.node {
+            return self.replicas[group.0 as usize].as_deref().map_or(0, |r| r.machine.applied().0);
+        }
+        let report = self.peers.get(&node).and_then(|p| p.report.as_ref());
+        report.and_then(|r| r.groups.iter().find(|g| g.group == group.0)).map_or(0, |g| g.applied)
+    }
+
+    /// Keys per keyspace, from this node's replicas or, where it has none, from reports.
+    pub(crate) fn keyspace_status(&self) -> Vec<KeyspaceStatus> {
+        let mut counts = vec![(0, 0); usize::from(KEYSPACES)];
+        for at in 1..self.replicas.len() {
+            if let Some(replica) = &self.replicas[at] {
+                for (n, count) in counts.iter_mut().enumerate() {
+                    let (keys, expires) = replica.machine.counts(Keyspace(n as u16));
+                    *count = (count.0 + keys as u64, count.1 + expires as u64);
+                }
+                continue;
+            }
+            let reports = self.peers.values().filter_map(|p| p.report.as_ref());
+            let best = reports.flat_map(|r| &r.groups).filter(|g| g.group as usize == at).max_by_key(|g| g.applied);
+            for keys in best.iter().flat_map(|g| &g.keys) {
+                if let Some(count) = counts.get_mut(usize::from(keys.n)) {
+                    *count = (count.0 + keys.keys, count.1 + keys.expires);
+                }
+            }
+        }
+        let keyspace = |(n, (keys, expires)): (usize, (u64, u64))| {
+            let (layout, shard) = shown(&self.map, Keyspace(n as u16));
+            KeyspaceStatus { n: n as u16, layout: layout.to_owned(), shard, keys, expires }
+        };
+        counts.into_iter().enumerate().map(keyspace).collect()
+    }
+}

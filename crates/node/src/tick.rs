@@ -1,0 +1,104 @@
+//! What happens by the clock: Raft's ticks, heartbeats, timeouts, expiry, housekeeping.
+
+use crate::core::Core;
+use model::GroupId;
+
+/// How often the slower work is looked at, in ms.
+const SECOND_MS: u64 = 1000;
+/// How often layout changes, transfers and leadership wishes are driven, in ms.
+const DRIVE_MS: u64 = 50;
+
+impl Core {
+    /// One tick, every 5 ms.
+    pub(crate) fn tick(&mut self) {
+        let (now, now_ms) = (self.now, self.now.mono_ms());
+        for at in 0..self.replicas.len() {
+            let group = GroupId(at as u32);
+            self.propose(group);
+            let Some(replica) = self.replica(group) else { continue };
+            replica.active |= replica.raft.tick(now) || !replica.waiters.is_empty() || !replica.parked.is_empty();
+            if replica.machine.expiry_due(now.wall_ms) && replica.ready(now) {
+                replica.begin(now);
+                replica.machine.expire_due();
+            }
+            if replica.machine.tidy() {
+                self.outbox.again = true;
+            }
+            if !self.routes[at].is_empty() {
+                self.pumping.insert(group);
+            }
+        }
+        self.expire_requests();
+        self.end_pause();
+        self.wake_sleepers();
+        if now_ms >= self.next_heartbeat_ms {
+            self.next_heartbeat_ms = now_ms + self.settings.heartbeat_ms;
+            self.send_heartbeats();
+            self.notice_silence();
+        }
+        if now_ms >= self.next_drive_ms {
+            self.next_drive_ms = now_ms + DRIVE_MS;
+            self.start_checkpoints();
+            self.drive_layouts();
+            self.drive_transfers();
+            self.drive_polls();
+        }
+        if now_ms >= self.next_second_ms {
+            self.next_second_ms = now_ms + SECOND_MS;
+            self.each_second();
+        }
+    }
+
+    fn each_second(&mut self) {
+        for replica in self.replicas.iter_mut().flatten() {
+            replica.machine.forget_gone();
+        }
+        self.stats.each_second();
+        self.send_reports();
+        self.close_idle_clients();
+        self.rebalance();
+        self.announce_member();
+    }
+
+    fn end_pause(&mut self) {
+        if self.pause.is_some_and(|p| p.until_ms <= self.now.mono_ms()) {
+            self.pause = None;
+        }
+        if self.pause.is_none() {
+            let paused = std::mem::take(&mut self.paused);
+            self.resuming.extend(paused);
+        }
+    }
+
+    /// Connections whose `DEBUG SLEEP` is over.
+    fn wake_sleepers(&mut self) {
+        let now_ms = self.now.mono_ms();
+        while let Some((&(until_ms, id), &place)) = self.sleeping.first_key_value() {
+            if until_ms > now_ms {
+                return;
+            }
+            self.sleeping.pop_first();
+            if let Some(conn) = self.conns.get_mut(&id) {
+                conn.answer(place, b"+OK\r\n");
+                self.touched.push(id);
+            }
+            self.unblock(id);
+        }
+    }
+
+    /// Closes clients that were silent for longer than `timeout` seconds (0 = never).
+    fn close_idle_clients(&mut self) {
+        let limit_ms = self.settings.client_timeout_s * 1000;
+        if limit_ms == 0 {
+            return;
+        }
+        let now_ms = self.now.mono_ms();
+        for conn in self.conns.values_mut() {
+            let idle = now_ms.saturating_sub(conn.session.active_ms) > limit_ms;
+            if idle && conn.blocked.is_none() && conn.waiting() == 0 {
+                conn.closing = true;
+                self.outbox.conns.push(conn.id);
+            }
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! One turn: what came in is turned into entries, messages, applied rows and released replies.
+
+use crate::core::Core;
+use crate::frame::{self, FrameError, Section};
+use crate::peer::Peer;
+use crate::conn::Blocked;
+use consensus::{Entry, Message, Output};
+use model::time::MS;
+use model::varint::{Reader, put_u64};
+use model::{GroupId, NodeId, Now};
+use router::request::parse;
+use storage::log::HardState;
+
+/// Passes over the groups in one turn: what one pass applies may let another execute.
+const MAX_PASSES: usize = 8;
+/// Length of a tick in ns.
+pub const TICK_NS: u64 = 5 * MS;
+
+impl Core {
+    /// Sets the time for what comes next. Call before `on_data` and `on_peer`.
+    pub fn set_now(&mut self, now: Now) {
+        self.now = now;
+    }
+
+    /// Monotonic ns at which the next tick is due.
+    pub fn next_tick_ns(&self) -> u64 {
+        self.next_tick_ns
+    }
+
+    /// A frame's content from another node.
+    ///
+    /// # Errors
+    /// Content that can not be read: the connection must be closed.
+    pub fn on_peer(&mut self, from: NodeId, content: &[u8]) -> Result<(), FrameError> {
+        let incarnation = self.peer(from).incarnation;
+        for section in frame::sections(content) {
+            let (section, content) = section?;
+            match section {
+                Section::Raft => self.on_raft(content)?,
+                Section::Forward => self.on_forward(from, incarnation, content)?,
+                Section::Answer => self.on_answer(content)?,
+                Section::Heartbeat => self.on_heartbeat(from, content)?,
+                Section::Report => self.on_report(from, content),
+                Section::Wish => self.on_wish(content)?,
+                Section::Chunk => self.on_chunk(from, content)?,
+                Section::ChunkAck => self.on_chunk_ack(from, content)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn on_raft(&mut self, content: &[u8]) -> Result<(), FrameError> {
+        let mut r = Reader::new(content);
+        let group = GroupId(r.u64()? as u32);
+        let message = consensus::wire::decode(r.rest())?;
+        if message.msg_type == consensus::MessageType::MsgSnapshot {
+            // Only together with its rows, see `snapshots`.
+            return Ok(());
+        }
+        self.step(group, message);
+        Ok(())
+    }
+
+    /// Hands a message to its group. What was executed in this turn is proposed first, while the
+    /// group is still what it was when it was executed.
+    pub(crate) fn step(&mut self, group: GroupId, message: Message) {
+        self.propose(group);
+        let now = self.now;
+        if let Some(replica) = self.replica(group) {
+            replica.raft.step(now, message);
+            replica.active = true;
+        }
+    }
+
+    /// Proposes what was executed on a group in this turn.
+    pub(crate) fn propose(&mut self, group: GroupId) {
+        let Some(replica) = self.replica(group) else { return };
+        if let Err(refused) = replica.propose() {
+            // Not possible as long as commands are only executed when the group would accept them.
+            self.outbox.fatal = Some(format!("group {group} refused an entry that was executed: {refused}"));
+        }
+    }
+
+    /// The log has made everything up to this batch durable.
+    pub fn log_done(&mut self, batch: u64) {
+        while let Some((_, groups)) = self.batches.pop_front_if(|(number, _)| *number <= batch) {
+            for (group, number) in groups {
+                let Some(replica) = self.replica(group) else { continue };
+                let mut out = std::mem::take(&mut replica.out);
+                replica.raft.persisted(number, &mut out);
+                replica.out = out;
+                replica.active = true;
+            }
+        }
+        self.installed_durable(batch);
+    }
+
+    /// Ends a turn: call once per pass of the loop, after all input was handed in.
+    pub fn turn(&mut self, now: Now) {
+        self.now = now;
+        for (target, reply) in std::mem::take(&mut self.late) {
+            self.complete(target, &reply, GroupId::META, (0, 0));
+        }
+        if now.mono_ns >= self.next_tick_ns {
+            self.next_tick_ns = now.mono_ns + TICK_NS;
+            self.tick();
+        }
+        for _ in 0..MAX_PASSES {
+            if !self.pass() {
+                break;
+            }
+        }
+        self.finish_batch();
+        self.drop_refused();
+        self.release_conns();
+    }
+
+    /// One look at every group that has something to do. False when nothing is left.
+    fn pass(&mut self) -> bool {
+        for group in std::mem::take(&mut self.pumping) {
+            self.pump(group);
+        }
+        let mut any = false;
+        for at in 0..self.replicas.len() {
+            let group = GroupId(at as u32);
+            let Some(replica) = self.replicas[at].as_deref_mut().filter(|r| r.active) else { continue };
+            replica.active = false;
+            any = true;
+            self.advance(group);
+        }
+        any || !self.pumping.is_empty()
+    }
+
+    /// Proposes, collects and carries out what the group asks for, and releases who waited.
+    fn advance(&mut self, group: GroupId) {
+        self.propose(group);
+        let Some(replica) = self.replica(group) else { return };
+        replica.begun = false;
+        let before = replica.machine.applied();
+        let mut out = std::mem::take(&mut replica.out);
+        replica.active |= replica.raft.ready(&mut out);
+        let (role, term, leader) = (replica.raft.role(), replica.raft.term(), replica.raft.leader());
+        let lost = replica.role_changed(role, term);
+        let proven = out.reads.drain(..).filter(|r| r.index.is_some()).map(|r| r.id).last();
+        if self.routes[group.0 as usize].set_leader(leader, term) {
+            self.pumping.insert(group);
+        }
+        if lost {
+            self.leadership_lost(group);
+        }
+        self.absorb(group, &mut out);
+        let Some(replica) = self.replica(group) else { return };
+        replica.out = out;
+        let applied = replica.machine.applied();
+        if applied.0 > before.0 || replica.raft.applied_index() < applied.0 {
+            replica.raft.applied(applied.0);
+            replica.active = true;
+            self.wake_waiting(group);
+            self.release_held(group);
+            if self.lost.contains_key(&group) {
+                self.resolve_lost(group);
+            }
+            if group == GroupId::META {
+                self.reload_map();
+            }
+        }
+        self.release_waiters(group);
+        let ran = self.unpark(group) | self.prove(group, proven);
+        if ran && let Some(replica) = self.replica(group) {
+            replica.active = true;
+        }
+    }
+
+    /// Carries out what a group asked for.
+    fn absorb(&mut self, group: GroupId, out: &mut Output) {
+        for message in out.messages.drain(..) {
+            let to = NodeId(message.to);
+            let Some(peer) = self.peers.get_mut(&to) else { continue };
+            send_raft(peer, group, &message);
+        }
+        if let Some(persist) = out.persist.take() {
+            if self.builder.size() > self.batch_limit() {
+                self.finish_batch();
+            }
+            if let Some(install) = &persist.install {
+                self.install(group, install);
+            }
+            let mut bytes = 0;
+            for entry in &persist.entries {
+                bytes += entry.data.len() as u64;
+                self.builder.entry(group, entry.index, entry.term, 0, &entry.data);
+                if self.builder.size() > self.batch_limit() {
+                    self.finish_batch();
+                }
+            }
+            if let Some(hs) = &persist.hard_state {
+                let hard = HardState { term: hs.term, vote: hs.vote, commit: hs.commit };
+                self.builder.hard_state(group, hard);
+            }
+            self.building.push((group, persist.number));
+            if let Some(replica) = self.replica(group) {
+                replica.log_share += bytes;
+            }
+        }
+        let committed = std::mem::take(&mut out.committed);
+        self.apply(group, &committed);
+        for snapshot in out.snapshots.drain(..) {
+            self.send_snapshot(group, snapshot);
+        }
+    }
+
+    fn apply(&mut self, group: GroupId, committed: &[Entry]) {
+        let Some(replica) = self.replica(group) else { return };
+        for entry in committed {
+            if let Err(error) = replica.apply(entry) {
+                replica.broken = Some(error);
+                let index = entry.index;
+                self.outbox.fatal =
+                    Some(format!("group {group}: entry {index} can not be read ({error}); the replica stops, it must not skip it"));
+                return;
+            }
+        }
+    }
+
+    /// Largest batch, with room for one entry of the largest size.
+    fn batch_limit(&self) -> u64 {
+        4 << 20
+    }
+
+    /// Hands the batch of this turn to the log.
+    pub(crate) fn finish_batch(&mut self) {
+        if self.building.is_empty() && self.builder.is_empty() {
+            return;
+        }
+        let number = self.next_batch;
+        self.next_batch += 1;
+        let builder = std::mem::take(&mut self.builder);
+        self.outbox.log.push((number, builder.finish()));
+        self.batches.push_back((number, std::mem::take(&mut self.building)));
+    }
+
+    /// Connections whose replies waited for entries that are applied now.
+    fn wake_waiting(&mut self, group: GroupId) {
+        let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
+        let applied = replica.machine.applied().0;
+        while let Some((_, conn)) = replica.waiting.pop_front_if(|(index, _)| *index <= applied) {
+            self.touched.push(conn);
+        }
+    }
+
+    /// Moves released replies to the wire and lets connections go on that waited for that.
+    fn release_conns(&mut self) {
+        let mut again = Vec::new();
+        for id in std::mem::take(&mut self.touched) {
+            let Some(conn) = self.conns.get_mut(&id) else { continue };
+            let replicas = &self.replicas;
+            conn.release(|mark| match &replicas[mark.group.0 as usize] {
+                Some(replica) => replica.fate(mark),
+                None => crate::conn::Fate::Unknown,
+            });
+            if conn.output_bytes() > self.settings.output_buffer_limit {
+                tracing::warn!(client = id, bytes = conn.output_bytes(), "output buffer limit exceeded, closing");
+                conn.wire.clear();
+                conn.closing = true;
+                conn.cut = true;
+            }
+            if matches!(conn.blocked, Some(Blocked::Drain(_))) && conn.waiting() == 0 {
+                self.run_drained(id);
+                again.push(id);
+            } else if conn.blocked.is_none() && !conn.input.is_empty() && !conn.closing {
+                // Input was left behind when the pipeline was full, or at the end of a block.
+                if conn.stalled && conn.waiting() < crate::conn::MAX_PIPELINE / 2 {
+                    self.resuming.push(id);
+                }
+            }
+            self.outbox.conns.push(id);
+        }
+        for id in std::mem::take(&mut self.resuming) {
+            self.resume(id);
+            again.push(id);
+        }
+        if !again.is_empty() {
+            self.touched.extend(again);
+            self.outbox.again = true;
+        }
+    }
+
+    /// Runs the command that waited for the connection's replies to be out.
+    fn run_drained(&mut self, id: u64) {
+        let Some(mut conn) = self.conns.remove(&id) else { return };
+        self.busy = Some(id);
+        if let Some(Blocked::Drain(request)) = conn.blocked.take() {
+            conn.session.flags.blocked = false;
+            if let Ok(parts) = parse(&request) {
+                self.run(&mut conn, &parts.args);
+            }
+        }
+        self.busy = None;
+        if conn.blocked.is_none() {
+            self.resuming.push(id);
+        }
+        self.conns.insert(id, conn);
+    }
+
+    /// Last step before anything is sent: the lease under which replies were given is checked again
+    /// with a fresh clock, then the answers for other nodes go into their frames.
+    pub fn flush(&mut self, now: Now) {
+        self.now = now;
+        let mut unproven = false;
+        for replica in self.replicas.iter_mut().flatten() {
+            if std::mem::take(&mut replica.served) || replica.suspect.is_some() {
+                let term = replica.leading();
+                let since = *replica.suspect.get_or_insert(term.unwrap_or(0));
+                if replica.raft.lease_valid(now) && term == Some(since) || !replica.raft.may_take_lease() && term == Some(since) {
+                    replica.suspect = None;
+                } else if term != Some(since) {
+                    self.distrust = true;
+                    replica.suspect = None;
+                } else {
+                    replica.raft.want_lease(now);
+                    replica.active = true;
+                    unproven = true;
+                }
+            }
+        }
+        self.quarantine = unproven;
+        if self.distrust && !unproven {
+            self.drop_unproven();
+        }
+        if !self.quarantine {
+            for peer in self.peers.values_mut() {
+                move_answers(peer);
+            }
+        }
+    }
+
+    /// Leadership was lost between a read and its reply: replies that are not on the wire may be
+    /// stale. Their connections are closed, which clients treat like any broken connection.
+    fn drop_unproven(&mut self) {
+        self.distrust = false;
+        for conn in self.conns.values_mut().filter(|c| !c.wire.is_empty()) {
+            conn.wire.clear();
+            conn.closing = true;
+            conn.cut = true;
+        }
+        let mut ids: Vec<u64> = self.conns.values().filter(|c| c.cut).map(|c| c.id).collect();
+        ids.sort_unstable();
+        self.outbox.conns.extend(ids);
+        for peer in self.peers.values_mut() {
+            if !peer.answers.is_empty() {
+                peer.answers.clear();
+                self.outbox.hang_up.push(peer.node);
+            }
+        }
+    }
+}
+
+/// Puts a Raft message into the frame for its receiver.
+pub(crate) fn send_raft(peer: &mut Peer, group: GroupId, message: &Message) {
+    if peer.takes() {
+        peer.frame.section(Section::Raft, |out| {
+            put_u64(out, u64::from(group.0));
+            consensus::wire::encode(message, out);
+        });
+    }
+}
+
+fn move_answers(peer: &mut Peer) {
+    if peer.answers.is_empty() {
+        return;
+    }
+    let answers = std::mem::take(&mut peer.answers);
+    let mut r = Reader::new(&answers);
+    while let Ok(content) = r.bytes() {
+        peer.frame.section(Section::Answer, |out| out.extend_from_slice(content));
+        if r.is_empty() {
+            break;
+        }
+    }
+    peer.answers = answers;
+    peer.answers.clear();
+}
