@@ -10,7 +10,8 @@ use super::suggest::nearest;
 use super::table::{ADMIN_PORT_OFFSET, Config, KEYS, Key, PEER_PORT_OFFSET};
 
 /// Environment variables with our prefix that are not keys.
-const OTHER_VARIABLES: [&str; 3] = ["EVERSTORE_NODE", "EVERSTORE_CONFIG", "EVERSTORE_BIN"];
+const OTHER_VARIABLES: [&str; 4] =
+    ["EVERSTORE_NODE", "EVERSTORE_CONFIG", "EVERSTORE_PASSWORD", "EVERSTORE_BIN"];
 /// Prefixes that container platforms make from the name of a service called `everstore`.
 const FOREIGN_PREFIXES: [&str; 2] = ["EVERSTORE_SERVICE_", "EVERSTORE_PORT_"];
 

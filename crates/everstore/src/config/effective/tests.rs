@@ -63,6 +63,7 @@ fn unknown_keys_are_errors_with_a_suggestion() {
 fn foreign_variables_are_left_alone() {
     let env = env(&[
         ("EVERSTORE_NODE", "127.0.0.1:7001"),
+        ("EVERSTORE_PASSWORD", "x"),
         ("EVERSTORE_SERVICE_HOST", "10.0.0.1"),
         ("EVERSTORE_PORT_6379_TCP", "tcp://10.0.0.1:6379"),
     ]);
