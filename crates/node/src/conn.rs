@@ -150,7 +150,10 @@ impl Conn {
 
     /// Bytes of memory of all buffers.
     pub fn memory(&self) -> usize {
-        self.input.capacity() + self.wire.capacity() + self.held.bytes.capacity() + self.replay.bytes.capacity()
+        self.input.capacity()
+            + self.wire.capacity()
+            + self.held.bytes.capacity()
+            + self.replay.bytes.capacity()
     }
 
     /// Bytes of replies kept for this connection.
@@ -269,7 +272,9 @@ impl Conn {
                     self.first += 1;
                     continue;
                 }
-                State::Ready(reply) if !self.muted.contains(&self.first) => self.wire.extend_from_slice(reply),
+                State::Ready(reply) if !self.muted.contains(&self.first) => {
+                    self.wire.extend_from_slice(reply)
+                }
                 State::Ready(_) => {}
                 State::Local(_) | State::Waiting => break,
             }
@@ -283,7 +288,9 @@ impl Conn {
     /// Places whose replies wait for entries of this group and term.
     pub fn marks(&self, group: GroupId) -> impl Iterator<Item = (u64, Mark)> {
         self.slots.iter().enumerate().filter_map(move |(at, slot)| match slot.state {
-            State::Local(mark) if mark.index > 0 && mark.group == group => Some((self.first + at as u64, mark)),
+            State::Local(mark) if mark.index > 0 && mark.group == group => {
+                Some((self.first + at as u64, mark))
+            }
             _ => None,
         })
     }
@@ -323,7 +330,11 @@ mod tests {
     use super::*;
 
     fn conn() -> Conn {
-        Conn::new(1, Session::new(1, String::new(), String::new(), 0, true), Parser::new(resp::Limits::default()))
+        Conn::new(
+            1,
+            Session::new(1, String::new(), String::new(), 0, true),
+            Parser::new(resp::Limits::default()),
+        )
     }
 
     fn mark(index: Index) -> Mark {

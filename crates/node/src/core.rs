@@ -6,8 +6,8 @@ use crate::handlers::Handlers;
 use crate::ops::Op;
 use crate::outbox::Outbox;
 use crate::peer::Peer;
-use crate::replica::Replica;
 use crate::polls::Poll;
+use crate::replica::Replica;
 use crate::settings::{ConfigTable, Settings};
 use crate::snapshots::Transfers;
 use crate::stats::{Gauges, Stats};
@@ -101,7 +101,9 @@ pub struct Core {
     pub(crate) map_seen: Option<u64>,
     /// Steps of layout changes that are under way, with their operation.
     pub(crate) driving: BTreeMap<(Keyspace, u64), u64>,
-    /// Groups of goals that connections wait for.
+    /// Requests that wait for a keyspace to be open again, with the group they were sent to.
+    pub(crate) deferred: Vec<(GroupId, router::Forward)>,
+    /// Goals that connections wait for.
     pub(crate) polls: Vec<Poll>,
     /// Connections in `DEBUG SLEEP`: (end, connection) -> place of the reply.
     pub(crate) sleeping: BTreeMap<(u64, u64), u64>,
@@ -157,6 +159,7 @@ impl Core {
             resuming: Vec::new(),
             map_seen: None,
             driving: BTreeMap::new(),
+            deferred: Vec::new(),
             polls: Vec::new(),
             sleeping: BTreeMap::new(),
             gauges: Gauges::default(),
@@ -262,7 +265,10 @@ impl Core {
     }
 
     pub(crate) fn limits(&self) -> Limits {
-        Limits { max_bulk: self.settings.max_value.max(1024 * 1024) + model::limits::MAX_KEY, ..Limits::default() }
+        Limits {
+            max_bulk: self.settings.max_value.max(1024 * 1024) + model::limits::MAX_KEY,
+            ..Limits::default()
+        }
     }
 
     /// A client's connection is gone. What it sent and was not answered may still be executed.

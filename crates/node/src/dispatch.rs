@@ -131,8 +131,16 @@ impl Core {
                 }
                 self.send(conn, shard.group(), spec, args, slot);
             }
-            Placement::Closed => self.reply_now(conn, |reply| reply.error(&closed(ks))),
+            Placement::Closed => self.wait_for_layout(conn, spec, args, slot),
         }
+    }
+
+    /// The keyspace changes its layout: the command goes on when that is over.
+    fn wait_for_layout(&mut self, conn: &mut Conn, spec: &'static Spec, args: &[&[u8]], slot: Slot) {
+        let request = Request::new(self.flags_of(conn, spec), conn.session.keyspace, args);
+        let target = Target::Slot { conn: conn.id, slot: conn.reserve() };
+        let deadline = self.now.mono_ms() + self.settings.quorum_timeout_ms;
+        self.defer(GroupId::META, Forward::new(target, request, slot, deadline));
     }
 
     /// COPY and MOVE name a second keyspace: its keys must live in the same shard.
@@ -156,7 +164,14 @@ impl Core {
 
     /// Hands a command for one shard to its leader: here at once if that is this node.
     #[inline]
-    pub(crate) fn send(&mut self, conn: &mut Conn, group: GroupId, spec: &'static Spec, args: &[&[u8]], slot: Slot) {
+    pub(crate) fn send(
+        &mut self,
+        conn: &mut Conn,
+        group: GroupId,
+        spec: &'static Spec,
+        args: &[&[u8]],
+        slot: Slot,
+    ) {
         let size: usize = args.iter().map(|a| a.len() + 8).sum();
         if size > MAX_COMMAND {
             let text = format!("ERR command of {size} bytes, at most {MAX_COMMAND} are allowed");
@@ -198,7 +213,14 @@ impl Core {
 
     /// The fast path: executes a command of a connection on this thread.
     #[inline]
-    fn run_local(&mut self, conn: &mut Conn, group: GroupId, spec: &'static Spec, flags: Flags, args: &[&[u8]]) {
+    fn run_local(
+        &mut self,
+        conn: &mut Conn,
+        group: GroupId,
+        spec: &'static Spec,
+        flags: Flags,
+        args: &[&[u8]],
+    ) {
         let Some(handler) = self.handlers.get(spec) else {
             let text = format!("ERR '{}' has no handler", spec.name);
             return self.reply_now(conn, |reply| reply.error(&text));
@@ -206,7 +228,8 @@ impl Core {
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
         let ks = conn.session.keyspace;
         if !crate::layouts::serves(replica, ks, self.map.shards.len() as u16) {
-            return self.reply_now(conn, |reply| reply.error(&closed(ks)));
+            let slot = spec.keys.positions(args.len()).next().map_or(0, |at| slot_of(args[at]));
+            return self.wait_for_layout(conn, spec, args, slot);
         }
         let term = replica.raft.term();
         replica.begin(self.now);

@@ -20,13 +20,17 @@ pub(crate) const MAX_PARKED: usize = 65_536;
 /// The error when a shard's queue is full.
 pub(crate) fn queue_full(group: GroupId) -> String {
     let shard = group.shard().map_or("meta".to_owned(), |s| s.to_string());
-    format!("CLUSTERDOWN shard {shard}: too many commands wait for it, at most {} may", router::route::MAX_QUEUE)
+    format!(
+        "CLUSTERDOWN shard {shard}: too many commands wait for it, at most {} may",
+        router::route::MAX_QUEUE
+    )
 }
 
 /// The error for a write whose outcome can not be learned.
 pub(crate) const UNKNOWN: &str = "UNKNOWN the outcome of this write could not be learned: it was done once or not at all; read before you repeat it";
 /// The error for a write that was done, but whose reply is lost.
-const NOT_KEPT: &str = "UNKNOWN this write was done once, before a failover; its reply was too long to be kept";
+const NOT_KEPT: &str =
+    "UNKNOWN this write was done once, before a failover; its reply was too long to be kept";
 
 impl Core {
     /// Sends what waits in a route to the leader, or executes it if this node leads.
@@ -34,7 +38,10 @@ impl Core {
         let at = group.0 as usize;
         let Some((leader, _)) = self.routes[at].leader() else { return };
         if leader == self.me.node {
-            while self.replicas[at].as_ref().is_some_and(|r| r.parked.len() < MAX_PARKED && r.raft.is_leader()) {
+            while self.replicas[at]
+                .as_ref()
+                .is_some_and(|r| r.parked.len() < MAX_PARKED && r.raft.is_leader())
+            {
                 let Some(forward) = self.routes[at].send_next(&mut self.next_seq) else { break };
                 let (seq, slot, request) = (forward.seq, forward.slot, forward.request.clone());
                 let order = self.replicas[at].as_mut().map_or(0, |r| r.next_order());
@@ -56,7 +63,12 @@ impl Core {
     }
 
     /// A request from another node.
-    pub(crate) fn on_forward(&mut self, from: NodeId, incarnation: u64, content: &[u8]) -> Result<(), crate::frame::FrameError> {
+    pub(crate) fn on_forward(
+        &mut self,
+        from: NodeId,
+        incarnation: u64,
+        content: &[u8],
+    ) -> Result<(), crate::frame::FrameError> {
         let f = ForwardFrame::decode(&mut Reader::new(content))?;
         let state = self.inbound.entry((from, f.group)).or_default();
         if f.attempt > state.0 {
@@ -66,9 +78,11 @@ impl Core {
             return Ok(());
         }
         let source = Source::Peer { node: from, attempt: f.attempt, seq: f.seq };
-        let leads = self.replicas.get(f.group.0 as usize).and_then(Option::as_ref).is_some_and(|r| {
-            r.raft.is_leader() && r.parked.len() < MAX_PARKED
-        });
+        let leads = self
+            .replicas
+            .get(f.group.0 as usize)
+            .and_then(Option::as_ref)
+            .is_some_and(|r| r.raft.is_leader() && r.parked.len() < MAX_PARKED);
         if !leads {
             state.1 = true;
             self.answer(f.group, source, Status::NotLeader, (0, 0), &[]);
@@ -166,7 +180,9 @@ impl Core {
                     let (reply, written) = (reply.to_vec(), replica.committed());
                     return self.answer(group, source, Status::Done, written, &reply);
                 }
-                Err(Seen::Done(None)) => return self.answer(group, source, Status::ReplyNotKept, (0, 0), &[]),
+                Err(Seen::Done(None)) => {
+                    return self.answer(group, source, Status::ReplyNotKept, (0, 0), &[]);
+                }
                 Err(Seen::Forgotten) => return self.answer(group, source, Status::Forgotten, (0, 0), &[]),
             }
         }
@@ -201,7 +217,8 @@ impl Core {
         let touch = parts.flags.has(Flags::TOUCH);
         let outcome = replica.machine.execute(handler, parts.ks, touch, &parts.args, &mut out);
         if internal && parts.args[0] == crate::internal::CLOSE && outcome.wrote {
-            replica.closing |= 1 << parts.ks.0;
+            let epoch = crate::internal::number(parts.args.get(1)).unwrap_or(u64::MAX);
+            replica.closing.insert(parts.ks, epoch);
         }
         let mut written = (0, 0);
         if outcome.wrote {
@@ -227,7 +244,8 @@ impl Core {
         let rows = self.meta_rows(args);
         let Some(replica) = self.replicas[0].as_deref_mut() else { return };
         let mut out = Resp { buf: &mut reply, proto: Proto::Resp2 };
-        let under_way = replica.machine.pending_bytes() > 0 || replica.raft.last_index() > replica.machine.applied().0;
+        let under_way =
+            replica.machine.pending_bytes() > 0 || replica.raft.last_index() > replica.machine.applied().0;
         match rows {
             Err(text) => out.error(&text),
             Ok(_) if under_way => out.error("TRYAGAIN another change of the map is under way"),
@@ -290,9 +308,18 @@ impl Core {
     }
 
     /// Gives an answer to whoever asked.
-    pub(crate) fn answer(&mut self, group: GroupId, to: Source, status: Status, written: (Term, Index), reply: &[u8]) {
+    pub(crate) fn answer(
+        &mut self,
+        group: GroupId,
+        to: Source,
+        status: Status,
+        written: (Term, Index),
+        reply: &[u8],
+    ) {
         match to {
-            Source::Own { seq } => self.on_answer_of(group, self.routes[group.0 as usize].attempt(), seq, status, written, reply),
+            Source::Own { seq } => {
+                self.on_answer_of(group, self.routes[group.0 as usize].attempt(), seq, status, written, reply)
+            }
             Source::Peer { node, attempt, seq } => {
                 let Some(peer) = self.peers.get_mut(&node) else { return };
                 let answer = AnswerFrame { group, attempt, seq, status, written, reply };
@@ -313,7 +340,15 @@ impl Core {
         Ok(())
     }
 
-    fn on_answer_of(&mut self, group: GroupId, attempt: u64, seq: u64, status: Status, written: (Term, Index), reply: &[u8]) {
+    fn on_answer_of(
+        &mut self,
+        group: GroupId,
+        attempt: u64,
+        seq: u64,
+        status: Status,
+        written: (Term, Index),
+        reply: &[u8],
+    ) {
         let route = &mut self.routes[group.0 as usize];
         match status {
             // Sent again with the next tick, not at once: the leader may need a moment.
@@ -333,8 +368,7 @@ impl Core {
             }
             Status::NotOwner => {
                 if let Some(forward) = route.answered(seq) {
-                    let ks = forward.request.parts().map_or_else(|_| model::Keyspace(0), |p| p.ks);
-                    self.fail(forward.target, &crate::dispatch::closed(ks));
+                    self.defer(group, forward);
                 }
             }
         }

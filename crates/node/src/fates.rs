@@ -123,7 +123,10 @@ impl Core {
         let voters = self.voters(group);
         let reachable = voters.iter().filter(|&&n| n == self.me.node || self.is_up(n)).count();
         let needed = voters.len() / 2 + 1;
-        format!("CLUSTERDOWN shard {shard}: {reachable} of {} replicas reachable, {needed} needed", voters.len())
+        format!(
+            "CLUSTERDOWN shard {shard}: {reachable} of {} replicas reachable, {needed} needed",
+            voters.len()
+        )
     }
 }
 

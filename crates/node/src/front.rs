@@ -86,11 +86,14 @@ impl Core {
     fn switchover(&mut self, conn: &mut Conn, args: &[&[u8]]) -> Result<(), String> {
         let number = |at: usize| {
             let text = args.get(at).and_then(|a| std::str::from_utf8(a).ok());
-            text.and_then(|t| t.parse::<u64>().ok()).ok_or("ERR value is not an integer or out of range".to_owned())
+            text.and_then(|t| t.parse::<u64>().ok())
+                .ok_or("ERR value is not an integer or out of range".to_owned())
         };
         let to = match args.get(4) {
             None => None,
-            Some(word) if word.eq_ignore_ascii_case(b"to") && args.len() == 6 => Some(self.member(number(5)?)?),
+            Some(word) if word.eq_ignore_ascii_case(b"to") && args.len() == 6 => {
+                Some(self.member(number(5)?)?)
+            }
             Some(_) => return Err("ERR syntax error: SWITCHOVER NODE n|SHARD s [TO n]".to_owned()),
         };
         let n = number(3)?;
@@ -142,7 +145,8 @@ impl Core {
                 b"to" if at + 2 < args.len() => {
                     let address = [args[at + 1], b":", args[at + 2]].concat();
                     let address = String::from_utf8_lossy(&address).into_owned();
-                    let found = self.map.members.keys().copied().find(|n| self.addresses(*n).redis == address);
+                    let found =
+                        self.map.members.keys().copied().find(|n| self.addresses(*n).redis == address);
                     to = Some(found.ok_or("ERR FAILOVER target HOST and PORT is not a replica.")?);
                     at += 3;
                 }
@@ -242,9 +246,9 @@ impl Core {
             return Err(format!("TRYAGAIN the layout of keyspace {ks} is being changed already"));
         }
         let epoch = self.map.layout(ks).epoch;
-        self.ask_meta(&[b"begin-layout", ks.to_string().as_bytes(), layout.as_bytes()]);
         // The change begins with an epoch of its own; it is over when a later one is open.
         self.poll(conn, Goal::Layout(ks, epoch, layout));
+        self.drive_polls();
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::core::Core;
 use crate::internal;
-use cluster::map::{LayoutError, Phase, layout_name};
+use cluster::map::{LayoutError, Phase, Placement, layout_name};
 use cluster::{ClusterMap, KeyspaceLayout, ShardLayout};
 use model::limits::{KEYSPACES, SLOTS};
 use model::slot::Slot;
@@ -14,6 +14,8 @@ use shard::data::{Context, Done, Stop};
 
 use crate::replica::Replica;
 
+/// Most requests that wait for a keyspace to be open again.
+const MAX_DEFERRED: usize = 65_536;
 /// Answer of a shard that holds keys of a keyspace that is to be closed.
 const NOT_EMPTY: &str = "NOTEMPTY the keyspace holds keys";
 
@@ -31,7 +33,7 @@ pub(crate) fn serves(replica: &mut Replica, ks: Keyspace, shards: u16) -> bool {
     if replica.layouts_seen != Some(replica.machine.system_version()) {
         refresh(replica, shards);
     }
-    (replica.serves & !replica.closing) >> ks.0 & 1 == 1
+    replica.serves >> ks.0 & 1 == 1 && (replica.closing.is_empty() || !replica.closing.contains_key(&ks))
 }
 
 #[cold]
@@ -42,8 +44,8 @@ fn refresh(replica: &mut Replica, shards: u16) {
     for ks in 0..KEYSPACES {
         let row = row_of(&replica.machine, Keyspace(ks), shards);
         replica.serves |= u16::from(row.serves(shard)) << ks;
-        if row.open.is_none() {
-            replica.closing &= !(1 << ks);
+        if replica.closing.get(&Keyspace(ks)).is_some_and(|epoch| row.epoch >= *epoch) {
+            replica.closing.remove(&Keyspace(ks));
         }
     }
 }
@@ -114,7 +116,8 @@ impl Core {
         self.map_seen = Some(meta.machine.system_version());
         for (name, value) in meta.machine.systems(b"") {
             if let Err(error) = self.map.apply_row(name, Some(value)) {
-                self.outbox.fatal = Some(format!("meta group: row can not be read ({error}); the node stops"));
+                self.outbox.fatal =
+                    Some(format!("meta group: row can not be read ({error}); the node stops"));
             }
         }
         let members: Vec<NodeId> = self.map.members.keys().copied().filter(|n| *n != self.me.node).collect();
@@ -166,8 +169,13 @@ impl Core {
     /// Tells the meta group where this node is, until the map says so.
     pub(crate) fn announce_member(&mut self) {
         let known = self.map.members.get(&self.me.node);
-        let current = known.is_some_and(|m| m.incarnation >= self.me.incarnation && m.addresses == self.me.addresses);
-        if self.forming.is_some() || current || self.routes[0].leader().is_none() || !self.routes[0].is_empty() {
+        let current =
+            known.is_some_and(|m| m.incarnation >= self.me.incarnation && m.addresses == self.me.addresses);
+        if self.forming.is_some()
+            || current
+            || self.routes[0].leader().is_none()
+            || !self.routes[0].is_empty()
+        {
             return;
         }
         let (node, incarnation) = (self.me.node.to_string(), self.me.incarnation.to_string());
@@ -177,9 +185,47 @@ impl Core {
         self.ask_meta(&args);
     }
 
+    /// Keeps a request until its keyspace is open again.
+    pub(crate) fn defer(&mut self, group: GroupId, mut forward: Forward) {
+        forward.seq = 0;
+        forward.order = u64::MAX;
+        if self.deferred.len() >= MAX_DEFERRED {
+            return self.fail(
+                forward.target,
+                "TRYAGAIN too many commands wait for keyspaces that change their layout",
+            );
+        }
+        self.deferred.push((group, forward));
+    }
+
+    /// Sends the kept requests on their way again.
+    pub(crate) fn retry_deferred(&mut self) {
+        for (group, forward) in std::mem::take(&mut self.deferred) {
+            let ks = forward.request.parts().map_or(Keyspace(0), |p| p.ks);
+            match self.map.shard_of(ks, forward.slot) {
+                _ if forward.deadline_ms <= self.now.mono_ms() => {
+                    self.fail(forward.target, &crate::dispatch::closed(ks));
+                }
+                Placement::Shard(shard) => {
+                    let group = if has_key(&forward.request) || group == GroupId::META {
+                        shard.group()
+                    } else {
+                        group
+                    };
+                    if let Err(forward) = self.routes[group.0 as usize].push(forward) {
+                        self.fail(forward.target, &crate::execute::queue_full(group));
+                    }
+                    self.pumping.insert(group);
+                }
+                _ => self.deferred.push((group, forward)),
+            }
+        }
+    }
+
     /// Carries layout changes on, on the node that leads the meta group.
     pub(crate) fn drive_layouts(&mut self) {
-        let leads = self.replicas.first().and_then(Option::as_deref).is_some_and(|meta| meta.leading().is_some());
+        let leads =
+            self.replicas.first().and_then(Option::as_deref).is_some_and(|meta| meta.leading().is_some());
         if !leads || self.forming.is_some() {
             return;
         }
@@ -250,6 +296,13 @@ impl Core {
         }
         self.pumping.insert(GroupId::META);
     }
+}
+
+/// Whether a request names a key, which then decides where it runs.
+fn has_key(request: &Request) -> bool {
+    let Ok(parts) = request.parts() else { return false };
+    let spec = shard::table::resolve(parts.args[0], parts.args.get(1).copied());
+    spec.is_ok_and(|spec| spec.keys.positions(parts.args.len()).next().is_some())
 }
 
 /// The layout a client sees.

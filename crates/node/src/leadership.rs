@@ -85,11 +85,15 @@ impl Core {
             if first == self.me.node || !self.is_up(first) {
                 continue;
             }
-            let settled = self.peers.get(&first).is_some_and(|p| p.connected && p.up_since_ms + SETTLED_MS < now_ms);
+            let settled =
+                self.peers.get(&first).is_some_and(|p| p.connected && p.up_since_ms + SETTLED_MS < now_ms);
             let Some(replica) = self.replica(group) else { continue };
             let last = replica.raft.last_index();
-            let caught_up =
-                replica.raft.peers().iter().any(|p| p.node == first && p.matched + MAX_LAG >= last && !p.in_snapshot);
+            let caught_up = replica
+                .raft
+                .peers()
+                .iter()
+                .any(|p| p.node == first && p.matched + MAX_LAG >= last && !p.in_snapshot);
             if settled && caught_up && self.rebalance_pause_ms <= now_ms {
                 return self.transfer(group, Some(first));
             }

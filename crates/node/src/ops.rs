@@ -61,7 +61,7 @@ impl Core {
             };
             parts.entry(shard).or_insert((slot, Vec::new())).1.push(at);
         }
-        if (args.len() - 1) % step != 0 {
+        if !(args.len() - 1).is_multiple_of(step) {
             let text = format!("ERR wrong number of arguments for '{}' command", spec.name);
             return self.reply_now(conn, |reply| reply.error(&text));
         }
@@ -70,7 +70,8 @@ impl Core {
         {
             return self.send(conn, shard.group(), spec, args, *slot);
         }
-        let places = parts.values().map(|(_, keys)| keys.iter().map(|at| (at - 1) / step).collect()).collect();
+        let places =
+            parts.values().map(|(_, keys)| keys.iter().map(|at| (at - 1) / step).collect()).collect();
         let flags = self.flags_of(conn, spec);
         let requests: Vec<_> = parts
             .iter()
@@ -84,7 +85,13 @@ impl Core {
     }
 
     /// A command for all shards of the keyspace: DBSIZE, KEYS, FLUSHDB, …
-    pub(crate) fn run_all_shards(&mut self, conn: &mut Conn, spec: &'static Spec, merge: Merge, args: &[&[u8]]) {
+    pub(crate) fn run_all_shards(
+        &mut self,
+        conn: &mut Conn,
+        spec: &'static Spec,
+        merge: Merge,
+        args: &[&[u8]],
+    ) {
         let flags = self.flags_of(conn, spec);
         let all = spec.name == "flushall";
         let ks = conn.session.keyspace;
@@ -161,7 +168,9 @@ impl Core {
         match request {
             Ok((group, request)) => self.ask(op, 0, group, 0, request),
             Err(Some(cursor)) => self.scan_end(op, cursor),
-            Err(None) => self.fail(Target::Part { op, part: 0 }, "TRYAGAIN the keyspace is changing its layout"),
+            Err(None) => {
+                self.fail(Target::Part { op, part: 0 }, "TRYAGAIN the keyspace is changing its layout")
+            }
         }
     }
 
@@ -176,7 +185,7 @@ impl Core {
         let ks = scan.ks;
         let Placement::Shard(shard) = self.map.shard_of(ks, from.slot()) else { return Err(None) };
         let last = self.last_slot_of_run(ks, from.slot());
-        let end = u64::from(last) + 1 << 48;
+        let end = (u64::from(last) + 1) << 48;
         scan.end = Position(end);
         let left = scan.wanted - scan.found.len();
         let (from, end, left) = (from.0.to_string(), end.to_string(), left.to_string());
@@ -280,7 +289,14 @@ impl Core {
     }
 
     /// The answer to a part of an operation.
-    pub(crate) fn on_part(&mut self, op: u64, part: u32, reply: &[u8], group: GroupId, written: (Term, Index)) {
+    pub(crate) fn on_part(
+        &mut self,
+        op: u64,
+        part: u32,
+        reply: &[u8],
+        group: GroupId,
+        written: (Term, Index),
+    ) {
         let Some(state) = self.ops.get_mut(&op) else { return };
         let conn = match state {
             Op::Gather { conn, .. } | Op::Random { conn, .. } | Op::Wait { conn, .. } => *conn,

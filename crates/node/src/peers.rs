@@ -66,7 +66,11 @@ impl Core {
     /// True when a node is heard from.
     pub fn is_up(&self, node: NodeId) -> bool {
         let Some(peer) = self.peers.get(&node) else { return false };
-        peer.connected && matches!(peer.health.health(self.now.mono_ns), Health::Up | Health::Suspect | Health::NeverSeen)
+        peer.connected
+            && matches!(
+                peer.health.health(self.now.mono_ns),
+                Health::Up | Health::Suspect | Health::NeverSeen
+            )
     }
 
     /// The highest incarnation of a node that this one knows of.
@@ -77,12 +81,17 @@ impl Core {
 
     pub(crate) fn send_heartbeats(&mut self) {
         let now = self.now;
-        let beats: Vec<GroupBeat> = self.replicas.iter().flatten().map(|replica| GroupBeat {
-            group: replica.id,
-            term: replica.raft.term(),
-            leader: replica.raft.leader(),
-            commit: replica.raft.commit(),
-        }).collect();
+        let beats: Vec<GroupBeat> = self
+            .replicas
+            .iter()
+            .flatten()
+            .map(|replica| GroupBeat {
+                group: replica.id,
+                term: replica.raft.term(),
+                leader: replica.raft.leader(),
+                commit: replica.raft.commit(),
+            })
+            .collect();
         for peer in self.peers.values_mut().filter(|p| p.takes()) {
             let (echo_ns, came_ns) = peer.echo;
             let heartbeat = Heartbeat {
@@ -111,7 +120,10 @@ impl Core {
         for beat in heartbeat.groups {
             let at = beat.group.0 as usize;
             // Where this node has a replica, that knows better.
-            if at < self.routes.len() && self.replicas[at].is_none() && self.routes[at].set_leader(beat.leader, beat.term) {
+            if at < self.routes.len()
+                && self.replicas[at].is_none()
+                && self.routes[at].set_leader(beat.leader, beat.term)
+            {
                 self.pumping.insert(beat.group);
             }
         }

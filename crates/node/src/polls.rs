@@ -43,14 +43,25 @@ impl Core {
             match self.reached(&poll.goal) {
                 Some(result) => self.end_poll(&poll, result),
                 None if late => {
-                    let text = "ERR not reached in time; it may still happen, see everstore status".to_owned();
+                    let text =
+                        "ERR not reached in time; it may still happen, see everstore status".to_owned();
                     self.end_poll(&poll, Err(text));
                 }
                 None => {
-                    if let Goal::Switched(groups, from, to) = &poll.goal {
-                        self.switch(groups, *from, *to);
-                    }
+                    self.pursue(&poll.goal);
                     self.polls.push(poll);
+                }
+            }
+        }
+    }
+
+    /// Asks again for what was not reached, because somebody was not ready for it.
+    fn pursue(&mut self, goal: &Goal) {
+        match goal {
+            Goal::Switched(groups, from, to) => self.switch(groups, *from, *to),
+            Goal::Layout(ks, epoch, layout) => {
+                if self.map.layout(*ks).epoch == *epoch && self.routes[0].is_empty() {
+                    self.ask_meta(&[b"begin-layout", ks.to_string().as_bytes(), layout.as_bytes()]);
                 }
             }
         }
@@ -82,7 +93,9 @@ impl Core {
                 Some(if shown(&self.map, *ks).0 == *wanted {
                     Ok(())
                 } else {
-                    Err(format!("ERR keyspace {ks} holds keys: its layout can be chosen only while it is empty"))
+                    Err(format!(
+                        "ERR keyspace {ks} holds keys: its layout can be chosen only while it is empty"
+                    ))
                 })
             }
         }

@@ -4,9 +4,9 @@ use crate::conn::{Fate, Mark};
 use consensus::{Entry, Group, Output, Role};
 use model::effect::WriteId;
 use model::varint::DecodeError;
-use model::{GroupId, Index, NodeId, Now, Term};
+use model::{GroupId, Index, Keyspace, NodeId, Now, Term};
 use shard::Machine;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Terms of which the end is remembered, to tell what became of entries proposed in them.
 const MAX_TERMS: usize = 64;
@@ -98,8 +98,8 @@ pub struct Replica {
     pub suspect: Option<Term>,
     /// Keyspaces (bit by number) this shard serves, as of `layouts_seen`.
     pub serves: u16,
-    /// Keyspaces that were closed by an entry not yet applied.
-    pub closing: u16,
+    /// Keyspaces that are closed by an entry not yet applied, with its epoch.
+    pub closing: BTreeMap<Keyspace, u64>,
     /// State of the machine's system rows that `serves` was made from.
     pub layouts_seen: Option<u64>,
     /// Bytes of entries in the log since the last checkpoint.
@@ -142,7 +142,7 @@ impl Replica {
             served: false,
             suspect: None,
             serves: 0,
-            closing: 0,
+            closing: BTreeMap::new(),
             layouts_seen: None,
             log_share: 0,
             active: true,
@@ -226,7 +226,7 @@ impl Replica {
         if lost {
             self.machine.roll_back();
             self.own.clear();
-            self.closing = 0;
+            self.closing.clear();
             self.parked.clear();
             self.waiters.clear();
             self.round = None;

@@ -87,7 +87,12 @@ impl Core {
                 over.push((group, to));
             } else if !sending.reading && sending.due_ms <= now_ms {
                 sending.reading = true;
-                self.outbox.jobs.push(Job::ReadSnapshot { group, tree: sending.tree, to, next: sending.next });
+                self.outbox.jobs.push(Job::ReadSnapshot {
+                    group,
+                    tree: sending.tree,
+                    to,
+                    next: sending.next,
+                });
             }
         }
         for (group, to) in over {
@@ -109,7 +114,12 @@ impl Core {
     }
 
     /// A chunk was read for a follower.
-    pub(crate) fn chunk_read(&mut self, group: GroupId, to: NodeId, result: Result<(u64, Vec<u8>, bool), String>) {
+    pub(crate) fn chunk_read(
+        &mut self,
+        group: GroupId,
+        to: NodeId,
+        result: Result<(u64, Vec<u8>, bool), String>,
+    ) {
         let (number, bytes, last) = match result {
             Ok(chunk) => chunk,
             Err(error) => {
@@ -186,7 +196,8 @@ impl Core {
             Ok((next, false)) => self.ack_chunk(group, from, next),
             Ok((_, true)) => {
                 let tree = receiving.tree;
-                let machine = Box::new(Machine::new(self.hasher, self.settings.max_value, self.settings.seed));
+                let machine =
+                    Box::new(Machine::new(self.hasher, self.settings.max_value, self.settings.seed));
                 self.outbox.jobs.push(Job::LoadStaged { group, tree, machine });
                 self.ack_chunk(group, from, u64::MAX);
             }

@@ -31,7 +31,11 @@ impl Core {
         let empty = NodeReport::default();
         for node in nodes.into_iter().filter(|n| n.0 != 0) {
             let peer = self.peers.get(&node);
-            let report = if node == self.me.node { &own } else { peer.and_then(|p| p.report.as_ref()).unwrap_or(&empty) };
+            let report = if node == self.me.node {
+                &own
+            } else {
+                peer.and_then(|p| p.report.as_ref()).unwrap_or(&empty)
+            };
             status.nodes.push(self.node_status(node, report));
         }
         status.shards = (1..self.replicas.len()).map(|at| self.group_status(GroupId(at as u32))).collect();
@@ -46,7 +50,11 @@ impl Core {
         let state = if node == self.me.node {
             NodeState::Up
         } else {
-            match self.peers.get(&node).map(|p| (p.connected, p.health.health(self.now.mono_ns), p.health.last_heard_ns())) {
+            match self
+                .peers
+                .get(&node)
+                .map(|p| (p.connected, p.health.health(self.now.mono_ns), p.health.last_heard_ns()))
+            {
                 None | Some((_, Health::NeverSeen, _)) => NodeState::NeverSeen,
                 Some((true, Health::Up | Health::Suspect, _)) => NodeState::Up,
                 Some((_, _, last)) => {
@@ -90,9 +98,9 @@ impl Core {
         let route = self.routes[at].leader();
         let replica = self.replicas[at].as_deref();
         let shard = group.shard();
-        let slots = shard.and_then(|s| self.map.shards.get(usize::from(s.0))).map_or(0, |info| {
-            info.slots.iter().map(|(first, last)| u32::from(last - first) + 1).sum()
-        });
+        let slots = shard
+            .and_then(|s| self.map.shards.get(usize::from(s.0)))
+            .map_or(0, |info| info.slots.iter().map(|(first, last)| u32::from(last - first) + 1).sum());
         let views = replica.map(|r| r.raft.peers()).unwrap_or_default();
         let last = replica.map_or(0, |r| r.raft.last_index());
         let leads = replica.is_some_and(|r| r.raft.is_leader());
@@ -100,7 +108,11 @@ impl Core {
         let replicas = self.voters(group).into_iter().map(|node| {
             let reported = self.reported(node, group);
             let view = views.iter().find(|v| v.node == node);
-            let matched = if node == self.me.node { replica.map_or(0, |r| r.raft.persisted_index()) } else { view.map_or(0, |v| v.matched) };
+            let matched = if node == self.me.node {
+                replica.map_or(0, |r| r.raft.persisted_index())
+            } else {
+                view.map_or(0, |v| v.matched)
+            };
             let is_leader = leader == Some(node);
             ReplicaStatus {
                 node: node.0,
@@ -146,7 +158,8 @@ impl Core {
                 continue;
             }
             let reports = self.peers.values().filter_map(|p| p.report.as_ref());
-            let best = reports.flat_map(|r| &r.groups).filter(|g| g.group as usize == at).max_by_key(|g| g.applied);
+            let best =
+                reports.flat_map(|r| &r.groups).filter(|g| g.group as usize == at).max_by_key(|g| g.applied);
             for keys in best.iter().flat_map(|g| &g.keys) {
                 if let Some(count) = counts.get_mut(usize::from(keys.n)) {
                     *count = (count.0 + keys.keys, count.1 + keys.expires);

@@ -16,7 +16,8 @@ impl Core {
             let group = GroupId(at as u32);
             self.propose(group);
             let Some(replica) = self.replica(group) else { continue };
-            replica.active |= replica.raft.tick(now) || !replica.waiters.is_empty() || !replica.parked.is_empty();
+            replica.active |=
+                replica.raft.tick(now) || !replica.waiters.is_empty() || !replica.parked.is_empty();
             if replica.machine.expiry_due(now.wall_ms) && replica.ready(now) {
                 replica.begin(now);
                 replica.machine.expire_due();
@@ -40,6 +41,7 @@ impl Core {
             self.next_drive_ms = now_ms + DRIVE_MS;
             self.start_checkpoints();
             self.drive_layouts();
+            self.retry_deferred();
             self.drive_transfers();
             self.drive_polls();
         }

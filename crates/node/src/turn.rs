@@ -1,9 +1,9 @@
 //! One turn: what came in is turned into entries, messages, applied rows and released replies.
 
+use crate::conn::Blocked;
 use crate::core::Core;
 use crate::frame::{self, FrameError, Section};
 use crate::peer::Peer;
-use crate::conn::Blocked;
 use consensus::{Entry, Message, Output};
 use model::time::MS;
 use model::varint::{Reader, put_u64};
@@ -141,7 +141,7 @@ impl Core {
         replica.active |= replica.raft.ready(&mut out);
         let (role, term, leader) = (replica.raft.role(), replica.raft.term(), replica.raft.leader());
         let lost = replica.role_changed(role, term);
-        let proven = out.reads.drain(..).filter(|r| r.index.is_some()).map(|r| r.id).last();
+        let proven = out.reads.drain(..).rfind(|r| r.index.is_some()).map(|r| r.id);
         if self.routes[group.0 as usize].set_leader(leader, term) {
             self.pumping.insert(group);
         }
@@ -215,8 +215,9 @@ impl Core {
             if let Err(error) = replica.apply(entry) {
                 replica.broken = Some(error);
                 let index = entry.index;
-                self.outbox.fatal =
-                    Some(format!("group {group}: entry {index} can not be read ({error}); the replica stops, it must not skip it"));
+                self.outbox.fatal = Some(format!(
+                    "group {group}: entry {index} can not be read ({error}); the replica stops, it must not skip it"
+                ));
                 return;
             }
         }
@@ -259,7 +260,11 @@ impl Core {
                 None => crate::conn::Fate::Unknown,
             });
             if conn.output_bytes() > self.settings.output_buffer_limit {
-                tracing::warn!(client = id, bytes = conn.output_bytes(), "output buffer limit exceeded, closing");
+                tracing::warn!(
+                    client = id,
+                    bytes = conn.output_bytes(),
+                    "output buffer limit exceeded, closing"
+                );
                 conn.wire.clear();
                 conn.closing = true;
                 conn.cut = true;
@@ -311,7 +316,9 @@ impl Core {
             if std::mem::take(&mut replica.served) || replica.suspect.is_some() {
                 let term = replica.leading();
                 let since = *replica.suspect.get_or_insert(term.unwrap_or(0));
-                if replica.raft.lease_valid(now) && term == Some(since) || !replica.raft.may_take_lease() && term == Some(since) {
+                if replica.raft.lease_valid(now) && term == Some(since)
+                    || !replica.raft.may_take_lease() && term == Some(since)
+                {
                     replica.suspect = None;
                 } else if term != Some(since) {
                     self.distrust = true;

@@ -1,0 +1,99 @@
+//! Three cores as one cluster.
+
+mod world;
+
+use world::World;
+
+#[test]
+fn any_node_answers_for_all_shards() {
+    let mut world = World::new(3, 4);
+    world.run(1000);
+    for node in 1..=3 {
+        let c = world.connect(node);
+        for i in 0..20 {
+            assert_eq!(world.ask(node, c, &format!("SET k{i} v{node}")), "+OK");
+            assert_eq!(world.ask(node, c, &format!("GET k{i}")), format!("$2 v{node}"));
+        }
+        assert_eq!(world.ask(node, c, "DBSIZE"), if node == 1 { ":20" } else { ":21" });
+        assert_eq!(
+            world.ask(node, c, "MGET k0 k1 none k2"),
+            format!("*4 $2 v{node} $2 v{node} $-1 $2 v{node}")
+        );
+        assert_eq!(world.ask(node, c, "WAIT 2 1000"), ":2");
+        assert_eq!(world.ask(node, c, "INCR n"), format!(":{node}"));
+        let scan = world.ask(node, c, "SCAN 0 COUNT 1000");
+        assert!(scan.starts_with("*2 $1 0 *21 "), "{scan}");
+    }
+    let c = world.connect(1);
+    assert_eq!(world.ask(1, c, "DEL k0 k1 k2 none"), ":3");
+    assert!(world.ask(1, c, "RENAME k3 k4").starts_with("-CROSSSLOT"));
+    assert_eq!(world.ask(1, c, "RENAME k3 {k3}4"), "+OK");
+    assert_eq!(world.ask(1, c, "FLUSHALL"), "+OK");
+    assert_eq!(world.ask(1, c, "DBSIZE"), ":0");
+}
+
+#[test]
+fn a_counter_counts_exactly_through_a_frozen_leader() {
+    let mut world = World::new(3, 2);
+    world.run(1000);
+    let c = world.connect(1);
+    let mut expected = 0;
+    for round in 0..6u64 {
+        for _ in 0..10 {
+            expected += 1;
+            assert_eq!(world.ask(1, c, "INCR n"), format!(":{expected}"));
+        }
+        // Freeze a node other than the one the client talks to, in the middle of a command.
+        let victim = 2 + round % 2;
+        world.send(1, c, "INCR n");
+        expected += 1;
+        world.frozen.insert(victim);
+        world.run(600);
+        assert_eq!(world.got(1, c), format!(":{expected}\r\n"));
+        world.frozen.remove(&victim);
+        world.run(600);
+    }
+}
+
+#[test]
+fn without_a_majority_commands_end_with_an_explicit_error() {
+    let mut world = World::new(3, 1);
+    world.run(1000);
+    let c = world.connect(1);
+    assert_eq!(world.ask(1, c, "SET k v"), "+OK");
+    world.frozen.extend([2, 3]);
+    world.run(1000);
+    let reply = world.ask(1, c, "GET k");
+    assert!(reply.starts_with("-CLUSTERDOWN shard 0: 1 of 3 replicas reachable, 2 needed"), "{reply}");
+    world.frozen.clear();
+    world.run(1000);
+    assert_eq!(world.ask(1, c, "GET k"), "$1 v");
+}
+
+#[test]
+fn switchover_moves_all_leaders_without_an_error() {
+    let mut world = World::new(3, 4);
+    world.run(1000);
+    let c = world.connect(2);
+    for node in 1..=3 {
+        assert_eq!(world.ask(2, c, &format!("EVERSTORE SWITCHOVER NODE {node}")), "+OK");
+        assert_eq!(world.cores[&node].leads(), 0);
+        assert_eq!(world.ask(2, c, &format!("SET k{node} v")), "+OK");
+    }
+}
+
+#[test]
+fn a_layout_is_chosen_while_the_keyspace_is_empty() {
+    let mut world = World::new(3, 4);
+    world.run(1000);
+    let c = world.connect(2);
+    assert_eq!(world.ask(2, c, "KEYSPACE SET 3 LAYOUT spread"), "+OK");
+    assert_eq!(world.ask(2, c, "SELECT 3"), "+OK");
+    assert_eq!(world.ask(2, c, "SET k v"), "+OK");
+    assert_eq!(world.ask(2, c, "MSETNX a 1 b 2").split(' ').next(), Some("-CROSSSLOT"));
+    assert!(world.ask(2, c, "KEYSPACE SET 3 LAYOUT single").starts_with("-ERR keyspace 3 holds keys"));
+    assert_eq!(world.ask(2, c, "GET k"), "$1 v");
+    assert_eq!(world.ask(2, c, "DEL k"), ":1");
+    assert_eq!(world.ask(2, c, "KEYSPACE SET 3 LAYOUT single"), "+OK");
+    assert_eq!(world.ask(2, c, "MSETNX a 1 b 2"), ":1");
+}

@@ -1,0 +1,128 @@
+//! Cores connected by memory: frames arrive in order, logs are durable at once, time is set by hand.
+
+use cluster::{Addresses, ClusterMap, Formation};
+use consensus::{Group, GroupConfig, Recovered};
+use everstore_node::core::{Forming, Identity};
+use everstore_node::replica::Replica;
+use everstore_node::{Core, Settings};
+use model::{GroupId, KeyHasher, NodeId, Now};
+use shard::Machine;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A small cluster.
+pub struct World {
+    pub cores: BTreeMap<u64, Core>,
+    pub now: Now,
+    /// Nodes that neither run nor hear anything.
+    pub frozen: BTreeSet<u64>,
+    buffers: BTreeMap<(u64, u64), Vec<u8>>,
+}
+
+fn core(node: u64, formation: &Formation, now: Now) -> Core {
+    let address = |kind: &str| format!("{kind}{node}:1");
+    let addresses = Addresses { redis: address("r"), peer: address("p"), admin: address("a") };
+    let me = Identity { node: NodeId(node), incarnation: 1, cluster: "c".into(), addresses };
+    let mut core = Core::new(Settings::default(), me, 7, Forming { joined: 3, needed: 3 }, now);
+    let replicas = (0..=formation.shards).map(|group| {
+        let group = GroupId(u32::from(group));
+        let mut recovered = Recovered::default();
+        recovered.conf_state.voters = formation.voters(group).iter().map(|n| n.0).collect();
+        let seed = node * 1000 + u64::from(group.0);
+        let raft = Group::new(GroupConfig::new(group, NodeId(node), seed), recovered, now).unwrap();
+        let machine = Machine::new(KeyHasher::new(7), model::limits::MAX_VALUE, seed);
+        Replica::new(group, raft, machine, u64::from(group.0) + 1, (0, 0))
+    });
+    core.start(ClusterMap::new(formation), replicas.collect());
+    core
+}
+
+impl World {
+    pub fn new(nodes: u64, shards: u16) -> World {
+        let members = (1..=nodes).map(NodeId).collect();
+        let formation = Formation { replicas: nodes as u32, shards, members };
+        let now = Now { mono_ns: 1_000_000_000, wall_ms: 1_700_000_000_000 };
+        let cores = (1..=nodes).map(|n| (n, core(n, &formation, now))).collect();
+        let mut world = World { cores, now, frozen: BTreeSet::new(), buffers: BTreeMap::new() };
+        for a in 1..=nodes {
+            for b in (1..=nodes).filter(|b| *b != a) {
+                let core = world.cores.get_mut(&a).unwrap();
+                core.set_now(now);
+                core.on_peer_up(NodeId(b), 1, Addresses::default());
+            }
+        }
+        world
+    }
+
+    /// One turn of every core.
+    pub fn step(&mut self) {
+        let nodes: Vec<u64> = self.cores.keys().copied().collect();
+        for &node in nodes.iter().filter(|n| !self.frozen.contains(n)) {
+            let core = self.cores.get_mut(&node).unwrap();
+            core.set_now(self.now);
+            for &from in &nodes {
+                let buffer = self.buffers.entry((from, node)).or_default();
+                let mut used = 0;
+                while let Some((content, len)) = everstore_node::frame::first(&buffer[used..]).unwrap() {
+                    core.on_peer(NodeId(from), content).unwrap();
+                    used += len;
+                }
+                buffer.drain(..used);
+            }
+            core.turn(self.now);
+            let batches = std::mem::take(&mut core.outbox.log);
+            if let Some((number, _)) = batches.last() {
+                core.log_done(*number);
+                core.turn(self.now);
+            }
+            core.flush(self.now);
+            assert_eq!(core.outbox.fatal, None);
+            for to in core.peers_to_send().collect::<Vec<_>>() {
+                core.take_frame(to, 0, self.buffers.entry((node, to.0)).or_default());
+            }
+        }
+    }
+
+    /// Runs for some milliseconds.
+    pub fn run(&mut self, ms: u64) {
+        for _ in 0..ms {
+            self.now.mono_ns += 1_000_000;
+            self.now.wall_ms += 1;
+            self.step();
+            self.step();
+        }
+    }
+
+    pub fn connect(&mut self, node: u64) -> u64 {
+        self.cores.get_mut(&node).unwrap().on_connect("c:1".into(), "s:1".into()).unwrap()
+    }
+
+    pub fn send(&mut self, node: u64, conn: u64, command: &str) {
+        let mut bytes = Vec::new();
+        let args: Vec<&str> = command.split(' ').collect();
+        bytes.extend(format!("*{}\r\n", args.len()).bytes());
+        args.iter().for_each(|a| bytes.extend(format!("${}\r\n{a}\r\n", a.len()).bytes()));
+        let core = self.cores.get_mut(&node).unwrap();
+        core.set_now(self.now);
+        core.on_data(conn, &bytes);
+    }
+
+    /// What a client has got so far, taken away.
+    pub fn got(&mut self, node: u64, conn: u64) -> String {
+        let core = self.cores.get_mut(&node).unwrap();
+        let (wire, _) = core.wire(conn).unwrap();
+        String::from_utf8(std::mem::take(wire)).unwrap()
+    }
+
+    /// Sends a command and runs until its reply is there.
+    pub fn ask(&mut self, node: u64, conn: u64, command: &str) -> String {
+        self.send(node, conn, command);
+        for _ in 0..8000 {
+            self.run(1);
+            let got = self.got(node, conn);
+            if !got.is_empty() {
+                return got.replace("\r\n", " ").trim_end().to_owned();
+            }
+        }
+        panic!("no reply to {command}");
+    }
+}
