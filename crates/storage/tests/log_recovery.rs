@@ -233,6 +233,30 @@ fn recycled_segments_never_show_their_former_records() {
 }
 
 #[test]
+fn a_freed_segment_whose_wiped_header_was_never_synced_does_not_come_back() {
+    for seed in 0..60 {
+        let disk = MemDisk::new();
+        let (mut log, _) = open_with(&disk, options(false)).unwrap();
+        for index in 1..=240 {
+            log.append(&[entry(G, index, 1)]).unwrap();
+        }
+        // The mark is synced; then neither the wiped header can be synced nor the file removed.
+        disk.fail_once(Op::Sync, 1);
+        disk.fail_once(Op::Name, 0);
+        assert_eq!(log.free(&BTreeMap::from([(G, 100)])).unwrap().segments, 1);
+        disk.crash_process();
+        // The file is used again, and the power goes before that is synced.
+        let (mut log, _) = open_with(&disk, options(false)).unwrap();
+        let more: Vec<_> = (241..=340).map(|index| entry(G, index, 1)).collect();
+        log.write(&more).unwrap();
+        disk.power_cut(&mut Rng::new(seed));
+        let (_, recovery) = open_with(&disk, options(false)).unwrap();
+        let found = entries(&recovery, G);
+        assert!(found[0] == (101, 1) && found.len() >= 140, "{found:?}");
+    }
+}
+
+#[test]
 fn lack_of_space_is_met_when_reserving_and_not_later() {
     let disk = MemDisk::new();
     let (mut log, _) = open(&disk).unwrap();

@@ -90,3 +90,14 @@ pub(super) fn seal(disk: &dyn Disk, newest: &Found, tail: &Tail) -> Result<Activ
     active.write()?;
     Ok(active)
 }
+
+/// Makes a freed segment file one that is not in use. Synced before the file is used again: else a
+/// power cut could bring the old header back over the first bytes of the new use, and a segment
+/// nobody needs would look damaged.
+pub(super) fn wipe_header(disk: &dyn Disk, path: &Path, direct: bool) -> Result<(), LogError> {
+    let mut zeros = AlignedBuf::new();
+    zeros.resize_zeroed(HEADER_BLOCK as usize);
+    let mut file = file::open(disk, path, direct)?;
+    file.put(0, &mut zeros, 0).map_err(io("write", path))?;
+    file.sync().map_err(io("sync", path))
+}

@@ -1,19 +1,19 @@
 //! The log: appending, syncing, changing to the next segment, freeing.
 
 use super::accounts::Accounts;
-use super::active::{Active, open_segment};
+use super::active::{Active, open_segment, wipe_header};
 use super::batch::{Batch, BatchBuilder};
-use super::error::{LogError, io};
+use super::error::LogError;
 use super::file;
 use super::item::Item;
 use super::record::{HEADER, Header, Place, SegmentKey};
 use super::reserve::{ReservePlan, Spare};
 use super::segment::HEADER_BLOCK;
 use super::{MAX_BATCH, MAX_HEAD, MAX_SPARE, RESERVE_SEGMENTS, SEGMENT_BYTES};
-use env::{AlignedBuf, Disk, Rng};
+use env::{Disk, Rng};
 use model::{GroupId, Index};
 use std::collections::{BTreeMap, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// How a log is written.
@@ -334,15 +334,4 @@ impl Log {
         self.write_head()?;
         self.sync()
     }
-}
-
-/// Makes a freed segment file one that is not in use. Synced before the file is used again: else a
-/// power cut could bring the old header back over the first bytes of the new use, and a segment
-/// nobody needs would look damaged.
-fn wipe_header(disk: &dyn Disk, path: &Path, direct: bool) -> Result<(), LogError> {
-    let mut zeros = AlignedBuf::new();
-    zeros.resize_zeroed(HEADER_BLOCK as usize);
-    let mut file = file::open(disk, path, direct)?;
-    file.put(0, &mut zeros, 0).map_err(io("write", path))?;
-    file.sync().map_err(io("sync", path))
 }

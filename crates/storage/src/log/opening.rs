@@ -1,7 +1,7 @@
 //! Opening the log: replay, then going on behind the last intact batch.
 
 use super::accounts::Accounts;
-use super::active::{Active, BLOCK, open_segment, seal};
+use super::active::{Active, BLOCK, open_segment, seal, wipe_header};
 use super::append::{Log, LogOptions};
 use super::error::{LogError, io};
 use super::file;
@@ -33,6 +33,8 @@ impl Log {
         }
         disk.create_dir_all(dir).map_err(io("create", dir))?;
         let files = find(disk.as_ref(), dir, options.cluster)?;
+        // A name seen here may be one whose folder was never synced before the last process died.
+        disk.sync_dir(dir).map_err(io("sync", dir))?;
         let mut recover = Recover::default();
         let tail = recover.run(disk.as_ref(), &files.used)?;
         let next_sequence = recover.next_sequence.max(1);
@@ -65,14 +67,16 @@ struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    /// Keeps spare files of the right size, removes the others.
+    /// Keeps spare files of the right size, removes the others. Headers are wiped again: that a
+    /// file has none may so far be true in the page cache only.
     fn sort_spares(&self, files: &Files) -> Result<VecDeque<Spare>, LogError> {
         let mut spare = VecDeque::new();
         for &(file, bytes) in &files.spare {
+            let path = file::path(self.dir, file);
             if bytes == self.options.segment_bytes && spare.len() < MAX_SPARE {
+                wipe_header(self.disk.as_ref(), &path, self.options.direct)?;
                 spare.push_back(Spare { file });
             } else {
-                let path = file::path(self.dir, file);
                 self.disk.remove(&path).map_err(io("remove", &path))?;
             }
         }
