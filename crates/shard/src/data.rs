@@ -147,25 +147,25 @@ impl<'a> Data<'a> {
     fn look(&mut self, key: Key<'_>, touch: bool) -> Result<Option<&Row>, Stop> {
         let now = self.machine.time();
         let space = self.machine.space_mut(self.ks);
-        let expired = match space.get_mut(key.position, key.bytes) {
-            None => {
-                self.hold = self.hold.max(space.gone_at(key.position));
-                return Ok(None);
-            }
-            Some(row) => {
-                self.hold = self.hold.max(row.changed_at);
-                if touch {
-                    row.accessed = (now / 1000) as u32;
-                    row.frequency = row.frequency.saturating_add(1);
-                }
-                row.expired(now)
-            }
+        let Some(place) = space.find(key.position, key.bytes) else {
+            self.hold = self.hold.max(space.gone_at(key.position));
+            return Ok(None);
         };
-        if expired {
-            self.delete_expired(key);
+        let Some(row) = space.at_place(place) else { return Ok(None) };
+        self.hold = self.hold.max(row.changed_at);
+        if row.expired(now) {
+            self.machine.expired_keys += 1;
+            self.delete(key);
+            self.expired.push(key.bytes.into());
             return Ok(None);
         }
-        Ok(self.machine.space(self.ks).get(key.position, key.bytes))
+        // Looked at a second time by its place, without a search: the first borrow can not be returned.
+        let Some(row) = self.machine.space_mut(self.ks).at_place(place) else { return Ok(None) };
+        if touch {
+            row.accessed = (now / 1000) as u32;
+            row.frequency = row.frequency.saturating_add(1);
+        }
+        Ok(Some(row))
     }
 
     /// The value of a string key.

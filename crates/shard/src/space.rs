@@ -70,6 +70,18 @@ impl Space {
         self.table.find(hash(position), |row| row.position == position && row.key() == key)
     }
 
+    /// Where in the table a key's row is, until the next change.
+    #[inline]
+    pub(crate) fn find(&self, position: Position, key: &[u8]) -> Option<usize> {
+        self.table.find_bucket_index(hash(position), |row| row.position == position && row.key() == key)
+    }
+
+    /// The row at a place found a moment ago.
+    #[inline]
+    pub(crate) fn at_place(&mut self, place: usize) -> Option<&mut Row> {
+        self.table.get_bucket_mut(place)
+    }
+
     /// The row of a key, to change anything but its key, expiry and size (see [`Space::update`]).
     #[inline]
     pub fn get_mut(&mut self, position: Position, key: &[u8]) -> Option<&mut Row> {

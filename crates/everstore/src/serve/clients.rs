@@ -1,0 +1,242 @@
+//! Client connections: bytes from their sockets into the core, and replies back.
+
+use std::io::{self, Read, Write};
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use mio::event::Event;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Registry, Token};
+use node::Core;
+
+use super::slab::Slab;
+use super::sockets;
+
+/// A reply buffer that has grown beyond this is given back when it is empty.
+const KEEP_BUFFER: usize = 256 * 1024;
+/// Connections accepted per listener and pass; the rest in the next pass.
+const MAX_ACCEPTS: usize = 256;
+
+/// One client's socket.
+#[derive(Debug)]
+struct Client {
+    stream: TcpStream,
+    /// Its number in the core.
+    id: u64,
+    /// There may be more to read: it is in `ready`.
+    ready: bool,
+    /// The other side sends no more: a short read does not mean that nothing is left to be seen.
+    ended: bool,
+    /// The socket took less than it was given; it reports when it takes more.
+    blocked: bool,
+}
+
+/// All client sockets.
+#[derive(Debug)]
+pub struct Clients {
+    clients: Slab<Client>,
+    by_id: HashMap<u64, usize, FixedState>,
+    /// Sockets that were not read until they were empty.
+    ready: Vec<usize>,
+    reading: Vec<usize>,
+    /// Connections whose replies may go out since this pass: after quarantine, or when a socket takes more.
+    unsent: Vec<u64>,
+    sending: Vec<u64>,
+    /// Connections whose other side is gone: closed after the replies of this pass.
+    gone: Vec<u64>,
+    /// First token of the sockets.
+    base: usize,
+    keepalive_s: u64,
+}
+
+impl Clients {
+    /// No clients. Their tokens start at `base`; `keepalive_s`: see [`sockets::set_client_options`].
+    pub fn new(base: usize, keepalive_s: u64) -> Clients {
+        Clients {
+            clients: Slab::default(),
+            by_id: HashMap::with_hasher(FixedState::default()),
+            ready: Vec::new(),
+            reading: Vec::new(),
+            unsent: Vec::new(),
+            sending: Vec::new(),
+            gone: Vec::new(),
+            base,
+            keepalive_s,
+        }
+    }
+
+    /// Accepts connections. True if there may be more.
+    pub fn accept(&mut self, listener: &TcpListener, registry: &Registry, core: &mut Core) -> bool {
+        for _ in 0..MAX_ACCEPTS {
+            match listener.accept() {
+                Ok((stream, address)) => {
+                    let local = stream.local_addr().map_or_else(|_| String::new(), |a| a.to_string());
+                    self.add(stream, address.to_string(), local, registry, core);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(error) if sockets::is_passing(&error) => {}
+                Err(error) => {
+                    // Out of file descriptors: they stay with the kernel until others are closed.
+                    tracing::warn!(%error, "cannot accept a client");
+                    return true;
+                }
+            }
+        }
+        true
+    }
+
+    fn add(&mut self, mut stream: TcpStream, address: String, local: String, registry: &Registry, core: &mut Core) {
+        sockets::set_client_options(&stream, self.keepalive_s);
+        let id = match core.on_connect(address, local) {
+            Ok(id) => id,
+            Err(text) => {
+                // A fresh socket takes a line; if not, the client sees the close only.
+                let _ = stream.write(text.as_bytes());
+                return;
+            }
+        };
+        // Both at once and for good: a socket that takes bytes reports nothing, so this saves the
+        // calls that would change the interest.
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let at = self.clients.insert(Client { stream, id, ready: false, ended: false, blocked: false });
+        self.by_id.insert(id, at);
+        let client = self.clients.get_mut(at).expect("it was just inserted");
+        if let Err(error) = registry.register(&mut client.stream, Token(self.base + at), interest) {
+            tracing::warn!(%error, "cannot watch a client's socket");
+            self.close(core, id);
+        }
+    }
+
+    /// Something happened on a socket.
+    pub fn event(&mut self, event: &Event) {
+        let at = event.token().0 - self.base;
+        let Some(client) = self.clients.get_mut(at) else { return };
+        client.ended |= event.is_read_closed() || event.is_error();
+        if (event.is_readable() || client.ended) && !client.ready {
+            client.ready = true;
+            self.ready.push(at);
+        }
+        if event.is_writable() && client.blocked {
+            client.blocked = false;
+            self.unsent.push(client.id);
+        }
+    }
+
+    /// Reads once from every socket that has something. True if some may have more.
+    pub fn read(&mut self, core: &mut Core, buf: &mut [u8]) -> bool {
+        let mut more = false;
+        std::mem::swap(&mut self.ready, &mut self.reading);
+        let mut reading = std::mem::take(&mut self.reading);
+        for at in reading.drain(..) {
+            let Some(client) = self.clients.get_mut(at) else { continue };
+            if core.is_full(client.id) {
+                // Looked at again in every pass, but no reason for one.
+                self.ready.push(at);
+                continue;
+            }
+            match read(client, core, buf) {
+                Read1::Empty => client.ready = false,
+                Read1::More => {
+                    more = true;
+                    self.ready.push(at);
+                }
+                Read1::Gone => {
+                    let id = client.id;
+                    self.gone.push(id);
+                }
+            }
+        }
+        self.reading = reading;
+        more
+    }
+
+    /// Sends the replies of these connections and of those left over.
+    pub fn write(&mut self, core: &mut Core, ids: &mut Vec<u64>) {
+        std::mem::swap(&mut self.unsent, &mut self.sending);
+        let mut sending = std::mem::take(&mut self.sending);
+        for id in sending.drain(..).chain(ids.drain(..)) {
+            self.write_one(core, id);
+        }
+        self.sending = sending;
+        let mut gone = std::mem::take(&mut self.gone);
+        gone.drain(..).for_each(|id| self.close(core, id));
+        self.gone = gone;
+    }
+
+    fn write_one(&mut self, core: &mut Core, id: u64) {
+        let Some(&at) = self.by_id.get(&id) else { return };
+        let Some(client) = self.clients.get_mut(at) else { return };
+        let Some((wire, close)) = core.wire(id) else {
+            self.unsent.push(id);
+            return;
+        };
+        if client.blocked && !wire.is_empty() {
+            return;
+        }
+        match send(client, wire) {
+            Ok(()) if close && wire.is_empty() => self.close(core, id),
+            Ok(()) => {}
+            Err(error) => {
+                tracing::debug!(client = id, %error, "a client is gone");
+                self.close(core, id);
+            }
+        }
+    }
+
+    fn close(&mut self, core: &mut Core, id: u64) {
+        core.on_disconnect(id);
+        if let Some(at) = self.by_id.remove(&id) {
+            // Closing the socket ends its registration.
+            self.clients.remove(at);
+        }
+    }
+
+    /// Closes all connections: the core that knew them is replaced.
+    pub fn close_all(&mut self, core: &mut Core) {
+        let ids: Vec<u64> = self.by_id.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.close(core, id));
+    }
+}
+
+/// What a read told about a socket.
+enum Read1 {
+    Empty,
+    More,
+    Gone,
+}
+
+fn read(client: &mut Client, core: &mut Core, buf: &mut [u8]) -> Read1 {
+    match client.stream.read(buf) {
+        Ok(0) => Read1::Gone,
+        Ok(n) => {
+            core.on_data(client.id, &buf[..n]);
+            // A short read has emptied the socket: what comes later is reported anew.
+            if n < buf.len() && !client.ended { Read1::Empty } else { Read1::More }
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Read1::Empty,
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Read1::More,
+        Err(_) => Read1::Gone,
+    }
+}
+
+/// One send; what the socket does not take stays.
+fn send(client: &mut Client, wire: &mut Vec<u8>) -> io::Result<()> {
+    if wire.is_empty() {
+        return Ok(());
+    }
+    match client.stream.write(wire) {
+        Ok(n) if n == wire.len() => {
+            wire.clear();
+            if wire.capacity() > KEEP_BUFFER {
+                *wire = Vec::new();
+            }
+        }
+        Ok(n) => {
+            wire.drain(..n);
+            client.blocked = true;
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => client.blocked = true,
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}

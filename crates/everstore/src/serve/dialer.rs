@@ -1,0 +1,196 @@
+//! Which nodes to call, where, and when: every known node without a connection, again and again.
+
+use cluster::Peer;
+use env::Rng;
+use model::NodeId;
+use model::time::MS;
+
+/// First wait after a failed call.
+const FIRST_WAIT_NS: u64 = 50 * MS;
+/// Longest wait between two calls.
+const LAST_WAIT_NS: u64 = 1000 * MS;
+
+/// Somebody to call.
+#[derive(Debug)]
+pub struct Target {
+    /// The node, unless only an address is known (`join`).
+    pub node: Option<NodeId>,
+    /// `HOST:PORT`.
+    pub address: String,
+    /// Where an address of `join` led the last time.
+    led_to: Option<NodeId>,
+    due_ns: u64,
+    wait_ns: u64,
+    /// A call is under way.
+    calling: bool,
+    /// An established connection broke, and nothing is known of the node since.
+    broke: bool,
+    /// Last reason of a failure, so that each is logged once.
+    complaint: String,
+}
+
+impl Target {
+    fn new(node: Option<NodeId>, address: String) -> Target {
+        let (calling, broke, complaint) = (false, false, String::new());
+        Target { node, address, led_to: None, due_ns: 0, wait_ns: FIRST_WAIT_NS, calling, broke, complaint }
+    }
+}
+
+/// All targets. There are at most as many as members and addresses to join.
+#[derive(Debug)]
+pub struct Dialer {
+    targets: Vec<Target>,
+    /// Peer address of this node: never called.
+    own: String,
+    rng: Rng,
+}
+
+impl Dialer {
+    /// Calls the addresses of `join`, and the nodes of [`Dialer::learn`].
+    pub fn new(join: &[String], own: String, rng: Rng) -> Dialer {
+        let targets = join.iter().filter(|address| **address != own);
+        let targets = targets.map(|address| Target::new(None, address.clone())).collect();
+        Dialer { targets, own, rng }
+    }
+
+    /// Nodes of the cluster and where they are now.
+    pub fn learn<'a>(&mut self, peers: impl Iterator<Item = &'a Peer>) {
+        for peer in peers.filter(|peer| !peer.addresses.peer.is_empty() && peer.addresses.peer != self.own) {
+            match self.of_node(peer.node) {
+                Some(target) if target.address == peer.addresses.peer => {}
+                Some(target) => {
+                    target.address.clone_from(&peer.addresses.peer);
+                    target.due_ns = 0;
+                }
+                None => self.targets.push(Target::new(Some(peer.node), peer.addresses.peer.clone())),
+            }
+        }
+    }
+
+    /// The target of a node, by its id or by an address of `join` that has led to it.
+    fn of_node(&mut self, node: NodeId) -> Option<&mut Target> {
+        self.targets.iter_mut().find(|target| target.node == Some(node))
+    }
+
+    /// The address behind a number.
+    pub fn address(&self, number: usize) -> &str {
+        &self.targets[number].address
+    }
+
+    /// The next target to call, marked as being called. `up`: nodes with a connection.
+    pub fn next(&mut self, now_ns: u64, up: impl Fn(NodeId) -> bool) -> Option<usize> {
+        // An address of `join` leads nowhere new while all known nodes are connected, and is no
+        // other way to a node whose own address is tried already.
+        let mut known = self.targets.iter().filter_map(|target| target.node).peekable();
+        let complete = known.peek().is_some() && known.all(&up);
+        let taken = |address: &str| self.targets.iter().any(|t| t.node.is_some() && t.address == address);
+        let wanted = |target: &Target| match target.node {
+            Some(node) => !up(node),
+            None => !complete && !taken(&target.address) && !target.led_to.is_some_and(&up),
+        };
+        let due = |target: &Target| !target.calling && target.due_ns <= now_ns && wanted(target);
+        let number = self.targets.iter().position(due)?;
+        self.targets[number].calling = true;
+        Some(number)
+    }
+
+    /// A call has led to a connection with this node.
+    pub fn succeeded(&mut self, number: usize, node: NodeId, now_ns: u64) {
+        let target = &mut self.targets[number];
+        target.calling = false;
+        target.complaint.clear();
+        target.led_to = Some(node);
+        if target.node == Some(node) {
+            target.wait_ns = FIRST_WAIT_NS;
+        } else {
+            // If another node has this address now, the right one is heard of from others.
+            target.due_ns = now_ns + LAST_WAIT_NS;
+        }
+    }
+
+    /// A call has failed. `refused`: the operating system at the other end said that nobody listens.
+    /// Answers the node if it was connected before: then its process is gone.
+    pub fn failed(&mut self, number: usize, now_ns: u64, refused: bool, why: &str) -> Option<NodeId> {
+        let jitter = self.rng.below(FIRST_WAIT_NS);
+        let target = &mut self.targets[number];
+        target.calling = false;
+        target.due_ns = now_ns + target.wait_ns + jitter;
+        target.wait_ns = (target.wait_ns * 2).min(LAST_WAIT_NS);
+        if target.complaint != why {
+            tracing::warn!(address = %target.address, reason = %why, "cannot connect to a node; trying again");
+            target.complaint = why.to_owned();
+        }
+        let broke = std::mem::take(&mut target.broke);
+        target.node.filter(|_| broke && refused)
+    }
+
+    /// An established connection broke: the node is called again at once.
+    pub fn broke(&mut self, node: NodeId) {
+        if let Some(target) = self.of_node(node) {
+            (target.due_ns, target.wait_ns, target.broke) = (0, FIRST_WAIT_NS, true);
+        }
+    }
+
+    /// A connection with the node exists, whoever called.
+    pub fn connected(&mut self, node: NodeId) {
+        if let Some(target) = self.of_node(node) {
+            target.broke = false;
+            target.wait_ns = FIRST_WAIT_NS;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cluster::Addresses;
+
+    fn dialer(join: &[&str]) -> Dialer {
+        let join: Vec<String> = join.iter().map(|a| (*a).to_owned()).collect();
+        Dialer::new(&join, "me:1".to_owned(), Rng::new(1))
+    }
+
+    fn peer(node: u64, address: &str) -> Peer {
+        let addresses = Addresses { peer: address.to_owned(), ..Addresses::default() };
+        Peer { node: NodeId(node), addresses, incarnation: 1, boot: None }
+    }
+
+    fn nobody(_: NodeId) -> bool {
+        false
+    }
+
+    #[test]
+    fn a_node_is_called_again_with_growing_waits_and_at_once_when_its_connection_breaks() {
+        let mut dialer = dialer(&[]);
+        dialer.learn([peer(2, "b:1"), peer(3, "me:1")].iter());
+        assert_eq!(dialer.next(0, nobody), Some(0));
+        assert_eq!(dialer.next(0, nobody), None, "a call is under way, and nobody calls himself");
+        assert_eq!(dialer.failed(0, 0, true, "refused"), None, "it was never connected");
+        assert_eq!(dialer.next(FIRST_WAIT_NS - 1, nobody), None);
+        assert_eq!(dialer.next(2 * FIRST_WAIT_NS, nobody), Some(0));
+        dialer.succeeded(0, NodeId(2), 0);
+        dialer.connected(NodeId(2));
+        assert_eq!(dialer.next(u64::MAX, |_| true), None);
+        dialer.broke(NodeId(2));
+        assert_eq!(dialer.next(0, nobody), Some(0));
+        assert_eq!(dialer.failed(0, 0, true, "refused"), Some(NodeId(2)), "its process is gone");
+        assert_eq!(dialer.next(u64::MAX, nobody), Some(0));
+        assert_eq!(dialer.failed(0, 0, true, "refused"), None, "that is known already");
+    }
+
+    #[test]
+    fn addresses_to_join_are_called_only_while_nodes_are_missing() {
+        let mut dialer = dialer(&["me:1", "a:1"]);
+        assert_eq!(dialer.next(0, nobody), Some(0));
+        dialer.succeeded(0, NodeId(1), 0);
+        // The address of `join` is another name of node 1: no second connection through it.
+        dialer.learn([peer(1, "a2:1"), peer(2, "b:1")].iter());
+        assert_eq!((dialer.address(1), dialer.address(2)), ("a2:1", "b:1"));
+        assert_eq!(dialer.next(u64::MAX, |node| node == NodeId(1)), Some(2));
+        assert_eq!(dialer.next(u64::MAX, |node| node == NodeId(1)), None);
+        dialer.learn([peer(2, "moved:1")].iter());
+        assert_eq!(dialer.address(2), "moved:1");
+        assert_eq!(dialer.next(u64::MAX, |_| true), None);
+        assert_eq!(dialer.next(u64::MAX, |node| node == NodeId(2)), Some(0));
+    }
+}

@@ -1,0 +1,127 @@
+//! The tasks of one lane, and what is remembered between them.
+
+use super::checkpoint::Write;
+use super::sending::Sending;
+use super::staging;
+use super::sweep::Sweep;
+use model::{GroupId, NodeId};
+use node::{Job, JobDone};
+use shard::Machine;
+use std::collections::BTreeMap;
+use storage::rows::RowStores;
+use storage::rows::snapshot::SnapshotIngest;
+
+/// Steps of compaction after a write; the rest waits for the next one.
+const MAINTAIN_STEPS: u32 = 8;
+
+/// Work for one thread, a part of a [`Job`] or what it left to do.
+#[derive(Debug)]
+pub(super) enum Task {
+    Write(Write),
+    Read { group: GroupId, to: NodeId, tree: u64, next: u64, stream: u64 },
+    End { to: NodeId },
+    Stage { group: GroupId, from: NodeId, tree: u64, chunk: Vec<u8> },
+    Load { group: GroupId, tree: u64, machine: Box<Machine> },
+    Drop { tree: u64 },
+    /// One step of compaction, and how many may follow.
+    Maintain { tree: u64, steps: u32 },
+    Sweep(Sweep),
+    /// There were too many chunks: just the answer.
+    Refuse(JobDone),
+}
+
+impl Task {
+    /// The task of a job. `stream` tells a snapshot that the job may open from all others.
+    pub(super) fn of(job: Job, stream: u64) -> Task {
+        match job {
+            Job::Checkpoint { group, tree, at, changes } => Task::Write(Write::new(group, tree, at, changes)),
+            Job::ReadSnapshot { group, tree, to, next } => Task::Read { group, to, tree, next, stream },
+            Job::EndSnapshot { to, .. } => Task::End { to },
+            Job::StageChunk { group, from, tree, chunk } => Task::Stage { group, from, tree, chunk },
+            Job::LoadStaged { group, tree, machine } => Task::Load { group, tree, machine },
+            Job::DropTree { tree } => Task::Drop { tree },
+        }
+    }
+
+    /// Removal of what flushed keyspaces left in a tree.
+    pub(super) fn sweep(tree: u64) -> Task {
+        Task::Sweep(Sweep::new(tree))
+    }
+
+    /// Compaction after a write.
+    pub(super) fn maintain(tree: u64) -> Task {
+        Task::Maintain { tree, steps: MAINTAIN_STEPS }
+    }
+}
+
+/// What comes after a task.
+#[derive(Debug, Default)]
+pub(super) struct After {
+    /// Put behind the lane's other tasks.
+    pub(super) more: Vec<Task>,
+    /// The same task again, before the others, after so many ms.
+    pub(super) retry: Option<(Task, u64)>,
+}
+
+/// What a lane remembers.
+#[derive(Default)]
+pub(super) struct Lane {
+    /// Snapshots being read, by follower.
+    pub(super) sending: BTreeMap<NodeId, Sending>,
+    /// Trees being filled.
+    pub(super) staging: BTreeMap<u64, SnapshotIngest>,
+    /// Trees that are swept, and up to which generations of the keyspaces.
+    pub(super) swept: BTreeMap<u64, Vec<u32>>,
+}
+
+impl Lane {
+    /// True when nothing is remembered.
+    pub(super) fn is_empty(&self) -> bool {
+        self.sending.is_empty() && self.staging.is_empty() && self.swept.is_empty()
+    }
+
+    /// Does a task.
+    pub(super) fn run(&mut self, task: Task, stores: &dyn RowStores, done: &dyn Fn(JobDone)) -> After {
+        match task {
+            Task::Write(write) => return self.write(write, stores, done),
+            Task::Maintain { tree, steps } => return maintain(stores, tree, steps),
+            Task::Sweep(sweep) => return self.sweep(sweep, stores),
+            Task::Read { group, to, tree, next, stream } => {
+                let result = self.read(stores, to, (tree, stream), next);
+                done(JobDone::SnapshotChunk { group, to, result: result.map_err(|e| e.to_string()) });
+            }
+            Task::End { to } => {
+                self.sending.remove(&to);
+            }
+            Task::Stage { group, from, tree, chunk } => {
+                let result = staging::stage(&mut self.staging, stores, tree, &chunk);
+                done(JobDone::Staged { group, from, result: result.map_err(|e| e.to_string()) });
+            }
+            Task::Load { group, tree, machine } => {
+                let result = staging::load(stores, tree, machine);
+                done(JobDone::Loaded { group, tree, result });
+            }
+            Task::Drop { tree } => {
+                self.sending.retain(|_, sending| sending.tree() != tree);
+                self.staging.remove(&tree);
+                self.swept.remove(&tree);
+                if let Err(error) = stores.destroy(tree) {
+                    // Nobody reads it any more; the next start removes what is left.
+                    tracing::warn!(tree, %error, "a row tree that is not used any more stays on disk");
+                }
+            }
+            Task::Refuse(answer) => done(answer),
+        }
+        After::default()
+    }
+}
+
+/// One step of compaction. A failure harms no row: the next write finds out whether it lasts.
+fn maintain(stores: &dyn RowStores, tree: u64, steps: u32) -> After {
+    let step = stores.open(tree).and_then(|store| store.maintain());
+    if let Err(error) = &step {
+        tracing::warn!(tree, %error, "a row tree could not be compacted");
+    }
+    let again = step.unwrap_or(false) && steps > 1;
+    After { more: again.then_some(Task::Maintain { tree, steps: steps - 1 }).into_iter().collect(), retry: None }
+}

@@ -1,0 +1,90 @@
+//! The configuration as the core knows it: its settings, and the table of `CONFIG GET` and `CONFIG SET`.
+
+use node::{ConfigTable, Settings};
+use resp::host::ConfigError as Refusal;
+
+use crate::config::{Config, ConfigError, Effective};
+
+/// What a core needs of the configuration. `seed`: of everything random in it.
+pub fn settings(config: &Config, seed: u64, started_ms: u64) -> Settings {
+    let mut settings = Settings {
+        base_election_ms: config.base_election_timeout.as_millis() as u64,
+        heartbeat_ms: config.heartbeat_interval.as_millis() as u64,
+        seed,
+        started_ms,
+        ..Settings::default()
+    };
+    apply(config, &mut settings);
+    settings
+}
+
+/// Takes over what can change while the node runs.
+fn apply(config: &Config, settings: &mut Settings) {
+    settings.quorum_timeout_ms = config.quorum_timeout.as_millis() as u64;
+    settings.max_value = config.max_value as usize;
+    settings.max_clients = config.max_clients as usize;
+    settings.query_buffer_limit = config.query_buffer_limit as usize;
+    settings.output_buffer_limit = config.output_buffer_limit as usize;
+    settings.checkpoint_log_share = config.checkpoint_log_share;
+    settings.snapshot_rate = config.snapshot_rate;
+    settings.requirepass = config.requirepass.clone().unwrap_or_default();
+    settings.slowlog_slower_than_us = config.slowlog_log_slower_than;
+    settings.slowlog_max_len = config.slowlog_max_len as usize;
+    settings.client_timeout_s = config.timeout;
+}
+
+/// [`Effective`] as the core's table.
+#[derive(Debug)]
+pub struct Options(pub Effective);
+
+impl ConfigTable for Options {
+    fn visit(&self, visit: &mut dyn FnMut(&str, &str)) {
+        let mut rows = self.0.redis_rows();
+        rows.sort_unstable();
+        rows.iter().for_each(|(name, value)| visit(name, value));
+    }
+
+    fn set(&mut self, pairs: &[(String, &[u8])], settings: &mut Settings) -> Result<(), Refusal> {
+        // On a copy, so that of several values all or none change.
+        let mut next = self.0.clone();
+        for (name, value) in pairs {
+            let refused = |text: &str| Refusal::Refused(name.clone(), text.to_owned());
+            let text = std::str::from_utf8(value).map_err(|_| refused("argument must be text"))?;
+            next.set_online(name, text).map_err(|error| match error {
+                ConfigError::UnknownKey { .. } => Refusal::Unknown(name.clone()),
+                ConfigError::BadValue { allowed, .. } => refused(&format!("allowed: {allowed}")),
+                other => refused(&other.to_string()),
+            })?;
+        }
+        apply(next.config(), settings);
+        self.0 = next;
+        Ok(())
+    }
+
+    fn rewrite(&mut self) -> Result<(), String> {
+        Err("the file is yours: everstore does not rewrite it; 'everstore config' prints what is in force".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_values_change_together_or_not_at_all() {
+        let mut options = Options(Effective::load(&[], &[], None).unwrap());
+        let mut settings = settings(options.0.config(), 1, 0);
+        assert_eq!((settings.max_clients, settings.heartbeat_ms), (10_000, 20));
+        let pairs = |clients| [("timeout".to_owned(), &b"9"[..]), ("maxclients".to_owned(), clients)];
+        let refused = options.set(&pairs(b"many"), &mut settings).unwrap_err();
+        assert!(matches!(&refused, Refusal::Refused(name, _) if name == "maxclients"), "{refused:?}");
+        assert_eq!((settings.max_clients, settings.client_timeout_s), (10_000, 0));
+        options.set(&pairs(b"77"), &mut settings).unwrap();
+        assert_eq!((settings.max_clients, settings.client_timeout_s), (77, 9));
+        let mut shown = Vec::new();
+        options.visit(&mut |name, value| shown.push((name.to_owned(), value.to_owned())));
+        assert!(shown.contains(&("maxclients".into(), "77".into())) && shown.is_sorted());
+        let unknown = options.set(&[("nonsense".to_owned(), &b"1"[..])], &mut settings);
+        assert_eq!(unknown, Err(Refusal::Unknown("nonsense".into())));
+    }
+}

@@ -1,0 +1,164 @@
+//! From the data folder to replicas: rows from the row store, entries after them from the log.
+
+mod error;
+mod group;
+#[cfg(test)]
+mod tests;
+
+pub use error::RecoverError;
+
+use self::group::{Plan, Restored};
+use cluster::Formation;
+use model::{GroupId, NodeId, Now};
+use node::replica::Replica;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+use storage::log::{GroupLog, Recovery};
+use storage::rows::RowStores;
+
+/// Threads that load trees; more would not help, a node has few cores to spare.
+const LOADERS: usize = 2;
+
+/// What recovery must know besides the data.
+#[derive(Debug, Clone)]
+pub struct Start<'a> {
+    /// The first members of all groups.
+    pub formation: &'a Formation,
+    /// This node.
+    pub node: NodeId,
+    /// Raft's clock.
+    pub timing: Timing,
+    /// Seed of the positions of keys, the same on all nodes ([`cluster::ClusterId::hash_seed`]).
+    pub hash_seed: u64,
+    /// Largest value in bytes.
+    pub max_value: usize,
+    /// The time.
+    pub now: Now,
+    /// Seed of everything random in the replicas; differs from node to node and from start to start.
+    pub seed: u64,
+}
+
+/// Raft's clock, in ms; see [`consensus::GroupConfig`] for the bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// Length of a tick.
+    pub tick_ms: u64,
+    /// Base election timeout.
+    pub base_election_ms: u64,
+    /// Time between two heartbeats of a leader.
+    pub heartbeat_ms: u64,
+}
+
+/// What was found, for the log line of the start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RecoverReport {
+    /// Shards of which this node has a replica.
+    pub shards: usize,
+    /// Rows loaded, the groups' own ones included.
+    pub rows: u64,
+    /// Log entries after the checkpoints; those known committed are applied again.
+    pub entries: u64,
+    /// How long it took.
+    pub ms: u64,
+    /// Groups and trees with rows that a flush has left behind, for `DiskPool::sweep`.
+    pub garbage: Vec<(GroupId, u64)>,
+    /// Trees of no group that were removed: replaced ones, and snapshots that never became valid.
+    pub dropped: Vec<u64>,
+}
+
+/// Brings back all replicas of this node, in the order of their groups. On the first start, when neither
+/// log nor row store knows anything, they are empty and their trees are made.
+///
+/// # Errors
+/// The node must not start: what it promised to remember is not all there, or cannot be read. A damaged
+/// replica is refused, since it might vote twice or lack what it acknowledged (safety rule 2).
+pub fn recover(
+    stores: &dyn RowStores,
+    mut log: Recovery,
+    start: &Start<'_>,
+) -> Result<(Vec<Replica>, RecoverReport), RecoverError> {
+    let began = Instant::now();
+    let groups: Vec<GroupId> =
+        start.formation.groups().filter(|group| start.formation.voters(*group).contains(&start.node)).collect();
+    refuse_damaged(&log, &groups)?;
+    let known: BTreeSet<u64> = stores.list().into_iter().collect();
+    let mut rng = env::Rng::new(start.seed);
+    let mut plans = Vec::new();
+    for &group in &groups {
+        let log = log.groups.remove(&group).unwrap_or_default();
+        plans.push(Plan::new(group, log, &known, (rng.next_u64(), rng.next_u64()))?);
+    }
+    for group in log.groups.keys() {
+        tracing::warn!(%group, "the log knows a group of which this node has no replica");
+    }
+    let used: BTreeSet<u64> = plans.iter().map(|plan| plan.tree).collect();
+    let mut report = RecoverReport::default();
+    let mut replicas = Vec::new();
+    for restored in load_all(stores, plans, start)? {
+        report.add(&restored);
+        replicas.push(restored.replica);
+    }
+    // Only now that nothing is wrong: damage should be looked at as it is.
+    for tree in stores.list().into_iter().filter(|tree| !used.contains(tree)) {
+        stores.destroy(tree).map_err(|source| RecoverError::Cleanup { tree, source })?;
+        report.dropped.push(tree);
+    }
+    report.ms = began.elapsed().as_millis() as u64;
+    Ok((replicas, report))
+}
+
+impl RecoverReport {
+    fn add(&mut self, restored: &Restored) {
+        self.shards += usize::from(restored.replica.id.shard().is_some());
+        self.rows += restored.rows.all - restored.rows.garbage;
+        self.entries += restored.entries;
+        if restored.rows.garbage > 0 {
+            self.garbage.push((restored.replica.id, restored.replica.tree));
+        }
+    }
+}
+
+/// Refuses groups whose part of the log is damaged, naming the place if it was found in this start.
+fn refuse_damaged(log: &Recovery, groups: &[GroupId]) -> Result<(), RecoverError> {
+    for damage in &log.damage {
+        let ours: Vec<GroupId> = damage.groups.iter().filter(|g| groups.contains(g)).copied().collect();
+        if !ours.is_empty() {
+            let (file, offset) = (damage.file.clone(), damage.offset);
+            return Err(RecoverError::Log { file, offset, groups: ours });
+        }
+    }
+    let damaged = |log: &GroupLog| log.damaged;
+    match groups.iter().find(|group| log.groups.get(group).is_some_and(damaged)) {
+        Some(&group) => Err(RecoverError::LostBefore { group }),
+        None => Ok(()),
+    }
+}
+
+/// Restores all plans on a few threads; answers them in their order, or the first error in it.
+fn load_all(
+    stores: &dyn RowStores,
+    plans: Vec<Plan>,
+    start: &Start<'_>,
+) -> Result<Vec<Restored>, RecoverError> {
+    let todo = Mutex::new(plans.into_iter());
+    let done = Mutex::new(Vec::new());
+    let load = || {
+        loop {
+            let plan = todo.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some(plan) = plan else { return };
+            let group = plan.group;
+            let result = plan.restore(stores, start);
+            done.lock().unwrap_or_else(PoisonError::into_inner).push((group, result));
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..LOADERS {
+            scope.spawn(load);
+        }
+        load();
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(group, _)| *group);
+    done.into_iter().map(|(_, result)| result).collect()
+}
