@@ -41,11 +41,15 @@ fn headline(status: &Status, problems: &[Problem]) -> String {
     let up = status.nodes.iter().filter(|node| node.state.is_up()).count();
     let id = if status.cluster_id.is_empty() { "(no id yet)" } else { &status.cluster_id };
     format!(
-        "cluster {id}: {health}; {up} of {} nodes up, {} shards with {} replicas\n",
+        "cluster {id}: {health}; {up} of {} nodes up, {} with {}\n",
         status.nodes.len(),
-        status.shards.len(),
-        status.replicas_wanted,
+        counted(status.shards.len(), "shard"),
+        counted(status.replicas_wanted as usize, "replica"),
     )
+}
+
+fn counted(n: usize, word: &str) -> String {
+    if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
 }
 
 fn nodes(nodes: &[NodeStatus]) -> String {
