@@ -35,10 +35,9 @@ impl Formation {
     /// order: rotated from shard to shard, so that every node leads its part.
     pub fn voters(&self, group: GroupId) -> Vec<NodeId> {
         let mut voters = self.members.clone();
-        if let Some(shard) = group.shard() {
-            let by = usize::from(shard.0) % voters.len().max(1);
-            voters.rotate_left(by);
-        }
+        // The same order in which the replicas of a group succeed each other.
+        let by = group.0 as usize % voters.len().max(1);
+        voters.rotate_left(by);
         voters
     }
 
