@@ -33,7 +33,7 @@ fn a_new_map_gives_every_slot_to_one_shard_and_leaders_to_all_nodes() {
     let map = ClusterMap::new(&formation(16));
     let leaders = |node| map.shards.iter().filter(|shard| shard.voters[0] == NodeId(node)).count();
     assert_eq!([leaders(1), leaders(2), leaders(3)], [5, 6, 5]);
-    assert_eq!(map.shards[1].voters, [NodeId(2), NodeId(3), NodeId(1)]);
+    assert_eq!(map.shards[1].voters, [NodeId(3), NodeId(1), NodeId(2)]);
     assert_eq!((map.epoch, map.next_node, map.members.len()), (1, NodeId(4), 3));
 }
 

@@ -13,6 +13,9 @@ use storage::rows::snapshot::{Staged, staged};
 use storage::rows::{RowStore, RowStores};
 use std::sync::Arc;
 
+/// Bytes of entries before the rows that are kept for followers, at most.
+const KEPT_BYTES: usize = 4 << 20;
+
 /// A group to be restored.
 pub(super) struct Plan {
     pub(super) group: GroupId,
@@ -62,18 +65,19 @@ impl Plan {
         let rows = rows.map_err(|why| RecoverError::Row { group, tree, why })?;
         let stored = machine.applied();
         check(&self.log, stored).map_err(apart)?;
-        let entries: Vec<Entry> =
-            self.log.entries.into_iter().filter(|entry| entry.index > stored.0).map(raft_entry).collect();
-        let count = entries.len() as u64;
+        let hard_state = self.log.hard.map_or_else(HardState::default, raft_hard_state);
+        let (compacted, entries) = tail(self.log, stored);
+        let count = entries.iter().filter(|entry| entry.index > stored.0).count() as u64;
         let voters = start.formation.voters(group).iter().map(|node| node.0).collect();
         let recovered = Recovered {
-            hard_state: self.log.hard.map_or_else(HardState::default, raft_hard_state),
+            hard_state,
             entries,
-            compacted: stored,
+            compacted,
             conf_state: ConfState { voters, ..ConfState::default() },
             applied: stored.0,
         };
-        let raft = Group::new(config(group, start, self.seeds.1), recovered, start.now)?;
+        let mut raft = Group::new(config(group, start, self.seeds.1), recovered, start.now)?;
+        raft.set_snapshot_source(stored.0, stored.1);
         Ok(Restored { replica: Replica::new(group, raft, machine, tree, stored), rows, entries: count })
     }
 
@@ -103,6 +107,25 @@ fn check(log: &GroupLog, (index, term): (Index, Term)) -> Result<(), Misfit> {
         Some(entry) if entry.term != term => Err(Misfit::Term { index, rows: term, log: entry.term }),
         _ => Ok(()),
     }
+}
+
+/// Where Raft's log begins, and its entries: all after the rows, and some before them, so that a follower
+/// a little behind needs no snapshot after a restart of the whole cluster.
+fn tail(log: GroupLog, stored: (Index, Term)) -> ((Index, Term), Vec<Entry>) {
+    let (mut kept, mut from) = (0, stored.0);
+    for entry in log.entries.iter().rev().filter(|entry| entry.index <= stored.0) {
+        kept += entry.data.len();
+        if kept > KEPT_BYTES {
+            break;
+        }
+        from = entry.index;
+    }
+    // The entry before the first one given is known by its term alone.
+    let before = log.entries.iter().find(|entry| entry.index == from && entry.index <= stored.0);
+    let compacted = before.map_or(stored, |entry| (entry.index, entry.term));
+    let compacted = if log.floor == 0 && from == 1 { (0, 0) } else { compacted };
+    let entries = log.entries.into_iter().filter(|entry| entry.index > compacted.0).map(raft_entry);
+    (compacted, entries.collect())
 }
 
 fn config(group: GroupId, start: &Start<'_>, seed: u64) -> GroupConfig {
