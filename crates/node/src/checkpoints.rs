@@ -15,7 +15,8 @@ const MAX_AT_ONCE: usize = 2;
 impl Core {
     /// Starts the checkpoints that are due.
     pub(crate) fn start_checkpoints(&mut self) {
-        let limit = self.settings.checkpoint_log_share;
+        // The log is shared: so is what it may hold before it is freed.
+        let limit = self.settings.checkpoint_log_share / self.replicas.len().max(1) as u64;
         let busy = self.replicas.iter().flatten().filter(|r| r.checkpointing).count();
         let mut room = MAX_AT_ONCE.saturating_sub(busy);
         for at in 0..self.replicas.len() {

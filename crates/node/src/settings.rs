@@ -35,7 +35,7 @@ pub struct Settings {
     pub query_buffer_limit: usize,
     /// Most bytes of replies waiting for one connection.
     pub output_buffer_limit: usize,
-    /// A shard is checkpointed when its share of the log exceeds this.
+    /// Log kept by all shards together; one that has more than its share of it is checkpointed.
     pub checkpoint_log_share: u64,
     /// Bytes per second of a snapshot sent to one node.
     pub snapshot_rate: u64,
@@ -65,7 +65,7 @@ impl Default for Settings {
             max_clients: 10_000,
             query_buffer_limit: 1 << 30,
             output_buffer_limit: 256 << 20,
-            checkpoint_log_share: 16 << 20,
+            checkpoint_log_share: 128 << 20,
             snapshot_rate: 64 << 20,
             requirepass: String::new(),
             slowlog_slower_than_us: 10_000,

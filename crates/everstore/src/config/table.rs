@@ -136,7 +136,7 @@ keys! {
         "Size of one preallocated log file.";
     "log-mode" log_mode: String, Kind::Choice(&["direct", "buffered"]), "direct", restart, None,
         "How the log is written: direct (past the page cache, fastest when synced) or buffered.";
-    "checkpoint-log-share" checkpoint_log_share: u64, Kind::Size(8 * MIB, 1024 * GIB), "512mb", online, None,
+    "checkpoint-log-share" checkpoint_log_share: u64, Kind::Size(8 * MIB, 1024 * GIB), "128mb", online, None,
         "Log kept before shards are checkpointed to free it. More means rarer checkpoints and a longer start.";
     "snapshot-rate" snapshot_rate: u64, Kind::Size(64 * 1024, 100 * GIB), "64mb", online, None,
         "Most bytes per second of one snapshot to a follower that is too far behind.";
