@@ -121,10 +121,15 @@ class Cluster:
         first, *others = self.nodes
         replicas = len(self.nodes) if len(self.nodes) % 2 else len(self.nodes) - 1
         first.start("--bootstrap", "--replicas", str(replicas), "--shards", str(self.shards), *self.flags)
-        wait_for(self.secret_file.exists, "the first node makes its secret")
+        wait_for(lambda: self.secret_file.exists() or self.ended(), "the first node makes its secret")
+        assert not self.ended(), self.logs()
         for node in others:
             self.join(node)
         return self.wait_healthy()
+
+    def ended(self) -> list[int]:
+        """Nodes that were started and have ended by themselves or by a fault."""
+        return [n.number for n in self.nodes if n.process is not None and not n.runs()]
 
     @property
     def secret_file(self) -> Path:
@@ -153,9 +158,11 @@ class Cluster:
             for node in self.nodes:
                 if node.runs() and not self._healthy(node.status(), wanted):
                     return False
-            return True
+            # A node that has ended will not become healthy: say so now, with its reason.
+            return len(self.running()) >= wanted or self.ended()
 
         wait_for(healthy, f"{wanted} nodes are healthy")
+        assert len(self.running()) >= wanted, f"ended: {self.ended()}\n{self.logs()}"
         return self
 
     @staticmethod
