@@ -56,7 +56,8 @@ impl DiskFile for RealFile {
 impl Disk for RealDisk {
     fn open(&self, path: &Path, how: Open) -> io::Result<Box<dyn DiskFile>> {
         let mut options = OpenOptions::new();
-        options.read(true).write(!how.read_only).create(how.create && !how.read_only);
+        // Data, and above all the cluster's secret, is nobody else's to read.
+        options.read(true).write(!how.read_only).create(how.create && !how.read_only).mode(0o600);
         if how.direct {
             options.custom_flags(sys::O_DIRECT);
         }
@@ -136,6 +137,7 @@ impl Disk for RealDisk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
     use crate::{AlignedBuf, DIRECT_ALIGN};
 
     #[test]
@@ -153,6 +155,7 @@ mod tests {
         let mut file = RealDisk.open(&path, Open::WRITE).unwrap();
         file.allocate(100).unwrap();
         assert_eq!(file.size().unwrap(), 100);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         file.set_size(6).unwrap();
         let mut buf = [1; 10];
         assert_eq!(file.read_at(2, &mut buf).unwrap(), 4);
