@@ -168,7 +168,9 @@ async fn get_ready(State(state): State<Arc<AdminState>>) -> Response {
 fn health(turn_age_ms: u64) -> Result<String, String> {
     match turn_age_ms {
         age if age <= MAX_TURN_AGE_MS => Ok("ok".to_owned()),
-        age => Err(format!("the shard thread has made no turn for {age} ms; at most {MAX_TURN_AGE_MS} ms are healthy")),
+        age => Err(format!(
+            "the shard thread has made no turn for {age} ms; at most {MAX_TURN_AGE_MS} ms are healthy"
+        )),
     }
 }
 

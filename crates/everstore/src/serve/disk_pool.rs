@@ -12,6 +12,8 @@ mod sending;
 mod staging;
 mod sweep;
 #[cfg(test)]
+pub(in crate::serve) mod testing;
+#[cfg(test)]
 mod tests;
 
 use self::lane::{Lane, Task};

@@ -79,8 +79,11 @@ pub fn recover(
     start: &Start<'_>,
 ) -> Result<(Vec<Replica>, RecoverReport), RecoverError> {
     let began = Instant::now();
-    let groups: Vec<GroupId> =
-        start.formation.groups().filter(|group| start.formation.voters(*group).contains(&start.node)).collect();
+    let groups: Vec<GroupId> = start
+        .formation
+        .groups()
+        .filter(|group| start.formation.voters(*group).contains(&start.node))
+        .collect();
     refuse_damaged(&log, &groups)?;
     let known: BTreeSet<u64> = stores.list().into_iter().collect();
     let mut rng = env::Rng::new(start.seed);

@@ -34,7 +34,12 @@ impl Write {
 
 impl Lane {
     /// Writes a checkpoint and reports it, or asks for another try.
-    pub(super) fn write(&mut self, mut write: Write, stores: &dyn RowStores, done: &dyn Fn(JobDone)) -> After {
+    pub(super) fn write(
+        &mut self,
+        mut write: Write,
+        stores: &dyn RowStores,
+        done: &dyn Fn(JobDone),
+    ) -> After {
         if write.tries == 0 {
             write.changes.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         }

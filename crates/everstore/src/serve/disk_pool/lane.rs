@@ -18,13 +18,35 @@ const MAINTAIN_STEPS: u32 = 8;
 #[derive(Debug)]
 pub(super) enum Task {
     Write(Write),
-    Read { group: GroupId, to: NodeId, tree: u64, next: u64, stream: u64 },
-    End { to: NodeId },
-    Stage { group: GroupId, from: NodeId, tree: u64, chunk: Vec<u8> },
-    Load { group: GroupId, tree: u64, machine: Box<Machine> },
-    Drop { tree: u64 },
+    Read {
+        group: GroupId,
+        to: NodeId,
+        tree: u64,
+        next: u64,
+        stream: u64,
+    },
+    End {
+        to: NodeId,
+    },
+    Stage {
+        group: GroupId,
+        from: NodeId,
+        tree: u64,
+        chunk: Vec<u8>,
+    },
+    Load {
+        group: GroupId,
+        tree: u64,
+        machine: Box<Machine>,
+    },
+    Drop {
+        tree: u64,
+    },
     /// One step of compaction, and how many may follow.
-    Maintain { tree: u64, steps: u32 },
+    Maintain {
+        tree: u64,
+        steps: u32,
+    },
     Sweep(Sweep),
     /// There were too many chunks: just the answer.
     Refuse(JobDone),
@@ -123,5 +145,8 @@ fn maintain(stores: &dyn RowStores, tree: u64, steps: u32) -> After {
         tracing::warn!(tree, %error, "a row tree could not be compacted");
     }
     let again = step.unwrap_or(false) && steps > 1;
-    After { more: again.then_some(Task::Maintain { tree, steps: steps - 1 }).into_iter().collect(), retry: None }
+    After {
+        more: again.then_some(Task::Maintain { tree, steps: steps - 1 }).into_iter().collect(),
+        retry: None,
+    }
 }

@@ -102,10 +102,10 @@ impl Queue {
     }
 
     pub(super) fn push(&mut self, id: LaneId, task: Task) {
-        let waiting = self.lanes.entry(id).or_insert_with(|| Waiting {
-            tasks: VecDeque::new(),
-            lane: Some(Box::default()),
-        });
+        let waiting = self
+            .lanes
+            .entry(id)
+            .or_insert_with(|| Waiting { tasks: VecDeque::new(), lane: Some(Box::default()) });
         waiting.tasks.push_back(task);
         let idle = waiting.lane.is_some() && waiting.tasks.len() == 1;
         if idle {

@@ -27,7 +27,9 @@ pub enum RecoverError {
         group: GroupId,
     },
     /// Rows and log do not belong together.
-    #[error("group {group}, row tree {tree}: {what}; rows and log are not of one node, or one of them was lost")]
+    #[error(
+        "group {group}, row tree {tree}: {what}; rows and log are not of one node, or one of them was lost"
+    )]
     Apart {
         /// The group.
         group: GroupId,

@@ -8,10 +8,10 @@ use model::{GroupId, Index, KeyHasher, Term};
 use node::replica::Replica;
 use shard::Machine;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use storage::log::{self, GroupLog};
 use storage::rows::snapshot::{Staged, staged};
 use storage::rows::{RowStore, RowStores};
-use std::sync::Arc;
 
 /// Bytes of entries before the rows that are kept for followers, at most.
 const KEPT_BYTES: usize = 4 << 20;

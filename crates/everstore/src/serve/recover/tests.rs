@@ -1,0 +1,217 @@
+use super::error::Misfit;
+use super::*;
+use crate::serve::disk_pool::testing::{
+    Fixture, MAX_VALUE, SEED, TERM, flush, keys, payload, put, puts, same,
+};
+use model::{Index, KeyHasher, Keyspace};
+use shard::Machine;
+use std::path::PathBuf;
+use storage::log::{Damage, Entry, HardState, Install};
+
+const NODE: NodeId = NodeId(2);
+/// The group the tests look at; its first tree is 3.
+const GROUP: GroupId = GroupId(2);
+const TREE: u64 = 3;
+
+fn formation() -> Formation {
+    Formation { replicas: 3, shards: 3, members: vec![NodeId(1), NODE, NodeId(3)] }
+}
+
+fn recovered(fixture: &Fixture, log: Recovery) -> Result<(Vec<Replica>, RecoverReport), RecoverError> {
+    let formation = formation();
+    let timing = Timing { tick_ms: 5, base_election_ms: 120, heartbeat_ms: 20 };
+    let now = Now { mono_ns: 1, wall_ms: 1 };
+    let start = Start {
+        formation: &formation,
+        node: NODE,
+        timing,
+        hash_seed: SEED,
+        max_value: MAX_VALUE,
+        now,
+        seed: 9,
+    };
+    recover(&*fixture.stores, log, &start)
+}
+
+fn refused(fixture: &Fixture, log: Recovery) -> RecoverError {
+    match recovered(fixture, log) {
+        Err(error) => error,
+        Ok(_) => panic!("it was not refused"),
+    }
+}
+
+fn misfit(fixture: &Fixture, log: Recovery) -> Misfit {
+    match refused(fixture, log) {
+        RecoverError::Apart { group: GROUP, what, .. } => what,
+        other => panic!("{other}"),
+    }
+}
+
+fn empty() -> Machine {
+    Machine::new(KeyHasher::new(SEED), MAX_VALUE, 1)
+}
+
+/// The log of [`GROUP`]: entries of these indexes, each puts its key.
+fn log(indexes: impl Iterator<Item = Index>, floor: Index) -> GroupLog {
+    let entry = |index: Index| {
+        let keys = keys(index as usize..index as usize + 1);
+        Entry { index, term: TERM, kind: 0, data: payload(&puts(Keyspace(0), &keys, b"entry")) }
+    };
+    let entries: Vec<Entry> = indexes.map(entry).collect();
+    let last = entries.last().map_or(floor, |entry| entry.index);
+    let hard = Some(HardState { term: TERM, vote: 1, commit: last });
+    GroupLog { hard, floor, entries, ..GroupLog::default() }
+}
+
+fn recovery(log: GroupLog) -> Recovery {
+    Recovery { groups: [(GROUP, log)].into(), ..Recovery::default() }
+}
+
+/// A machine with the entries of [`log`] up to `index`.
+fn machine(index: Index) -> Machine {
+    let mut machine = empty();
+    (1..=index)
+        .for_each(|index| put(&mut machine, index, &keys(index as usize..index as usize + 1), b"entry"));
+    machine
+}
+
+fn of_group(replicas: &[Replica]) -> &Replica {
+    replicas.iter().find(|replica| replica.id == GROUP).unwrap()
+}
+
+#[test]
+fn a_new_node_gets_empty_replicas_and_their_trees() {
+    let fixture = Fixture::new();
+    let (replicas, report) = recovered(&fixture, Recovery::default()).unwrap();
+    assert_eq!(
+        replicas.iter().map(|r| (r.id.0, r.tree, r.stored)).collect::<Vec<_>>(),
+        [(0, 1, (0, 0)), (1, 2, (0, 0)), (2, 3, (0, 0)), (3, 4, (0, 0))]
+    );
+    assert_eq!((report.shards, report.rows, report.entries), (3, 0, 0));
+    assert_eq!(fixture.stores.list(), [1, 2, 3, 4]);
+    assert_eq!(fixture.stores.next_id(), 5, "later trees get ids above");
+    assert_eq!(of_group(&replicas).raft.members().voters, [1, 2, 3]);
+}
+
+#[test]
+fn rows_and_the_entries_after_them_come_back() {
+    let fixture = Fixture::new();
+    let mut before = machine(6);
+    fixture.write(TREE, &mut before);
+    let fixture = fixture.restart();
+    // The log was not cut at the checkpoint yet.
+    let (replicas, report) = recovered(&fixture, recovery(log(3..=9, 2))).unwrap();
+    let replica = of_group(&replicas);
+    same(&before, &replica.machine);
+    assert_eq!((replica.stored, replica.raft.last_index(), replica.raft.term()), ((6, TERM), 9, TERM));
+    assert_eq!((report.entries, report.rows), (3, 6 + 1));
+    // Entries before the rows are kept for followers; the first one only by its term.
+    assert_eq!(replica.raft.compacted(), (3, TERM));
+    // Nothing but the rows is left, and nothing but the log.
+    let (replicas, _) = recovered(&fixture, recovery(log(7..7, 6))).unwrap();
+    assert_eq!(of_group(&replicas).raft.compacted(), (6, TERM));
+    let fixture = Fixture::new();
+    let (replicas, report) = recovered(&fixture, recovery(log(1..=4, 0))).unwrap();
+    assert_eq!((of_group(&replicas).raft.last_index(), report.entries), (4, 4));
+    assert_eq!(of_group(&replicas).raft.compacted(), (0, 0));
+}
+
+#[test]
+fn an_installed_snapshot_is_used_and_other_trees_are_removed() {
+    let fixture = Fixture::new();
+    recovered(&fixture, Recovery::default()).unwrap();
+    let mut before = machine(8);
+    fixture.write(20, &mut before);
+    fixture.write(21, &mut machine(5));
+    let mut log = log(9..=10, 8);
+    log.install = Some(Install { tree: 20, index: 8, term: TERM, conf_state: Vec::new() });
+    let (replicas, report) = recovered(&fixture, recovery(log)).unwrap();
+    same(&before, &of_group(&replicas).machine);
+    assert_eq!(of_group(&replicas).tree, 20);
+    assert_eq!(report.dropped, [TREE, 21]);
+    assert_eq!(fixture.stores.list(), [1, 2, 4, 20]);
+    assert_eq!(fixture.stores.next_id(), 22);
+}
+
+#[test]
+fn rows_and_log_that_contradict_each_other_are_refused() {
+    let fixture = Fixture::new();
+    fixture.write(TREE, &mut machine(6));
+    let apart = |log| misfit(&fixture, recovery(log));
+    assert_eq!(apart(log(9..=9, 8)), Misfit::Gap { rows: 6, floor: 8 });
+    assert_eq!(apart(log(1..=5, 0)), Misfit::Short { rows: 6, last: 5 });
+    assert_eq!(apart(GroupLog::default()), Misfit::Short { rows: 6, last: 0 });
+    let mut other = log(1..=9, 0);
+    other.entries[5].term = TERM - 1;
+    assert_eq!(apart(other), Misfit::Term { index: 6, rows: TERM, log: TERM - 1 });
+    let mut older = log(8..=8, 7);
+    older.install = Some(Install { tree: TREE, index: 7, term: TERM, conf_state: Vec::new() });
+    assert_eq!(apart(older.clone()), Misfit::BelowInstall { rows: 6, install: 7 });
+    older.install.as_mut().unwrap().tree = 50;
+    assert_eq!(apart(older), Misfit::Missing(7));
+    assert!(!fixture.stores.list().contains(&50), "looking for a tree does not make it");
+    assert_eq!(misfit(&Fixture::new(), recovery(log(4..=5, 3))), Misfit::Missing(3));
+}
+
+#[test]
+fn a_damaged_log_is_refused_and_the_place_is_named() {
+    let fixture = Fixture::new();
+    let damage = |group| Damage { file: PathBuf::from("log/7.seg"), offset: 4096, groups: vec![group] };
+    let log = Recovery { damage: vec![damage(GROUP)], ..Recovery::default() };
+    let text = refused(&fixture, log).to_string();
+    assert!(text.starts_with("log damaged: log/7.seg at offset 4096 held entries of group 2 "), "{text}");
+    let marked = GroupLog { damaged: true, ..GroupLog::default() };
+    assert!(matches!(refused(&fixture, recovery(marked)), RecoverError::LostBefore { group: GROUP }));
+    assert!(fixture.stores.list().is_empty(), "nothing was touched");
+    // A group that is not ours any more does not matter.
+    let log = Recovery { damage: vec![damage(GroupId(99))], ..Recovery::default() };
+    recovered(&fixture, log).unwrap();
+}
+
+#[test]
+fn unreadable_rows_are_refused_and_named() {
+    let fixture = Fixture::new();
+    let store = fixture.stores.open(TREE).unwrap();
+    store.ingest(&mut [(b"\x63x".to_vec(), Some(Vec::new()))].into_iter()).unwrap();
+    drop(store);
+    let text = refused(&fixture, Recovery::default()).to_string();
+    assert!(text.starts_with("group 2, row tree 3 is damaged: row cx: "), "{text}");
+}
+
+#[test]
+fn what_a_flush_left_is_reported_and_not_loaded() {
+    let fixture = Fixture::new();
+    let mut before = machine(6);
+    fixture.write(TREE, &mut before);
+    flush(&mut before, 7, Keyspace(0));
+    put(&mut before, 8, &keys(0..2), b"new");
+    fixture.write(TREE, &mut before);
+    let (replicas, report) = recovered(&fixture, recovery(log(9..9, 8))).unwrap();
+    same(&before, &of_group(&replicas).machine);
+    assert_eq!(report.garbage, [(GROUP, TREE)]);
+    assert_eq!(report.rows, 2 + 2, "keys, the applied row and the generation");
+}
+
+/// Not a test: prints how long a start takes. With `cargo test --release -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn measure_a_million_rows() {
+    let fixture = Fixture::new();
+    let rows: usize = std::env::var("ROWS").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
+    let groups = u64::from(formation().shards);
+    let mut logs = Recovery::default();
+    for group in 1..=groups {
+        let mut machine = empty();
+        let per = rows / groups as usize;
+        let keys = keys(group as usize * per..(group as usize + 1) * per);
+        for (n, part) in keys.chunks(1000).enumerate() {
+            put(&mut machine, n as u64 + 1, part, &[b'x'; 100]);
+        }
+        let floor = machine.applied().0;
+        fixture.write(group + 1, &mut machine);
+        logs.groups.insert(GroupId(group as u32), log(1..1, floor));
+    }
+    let fixture = fixture.restart();
+    let (replicas, report) = recovered(&fixture, logs).unwrap();
+    println!("{} replicas, {} rows in {} ms", replicas.len(), report.rows, report.ms);
+}

@@ -1,0 +1,170 @@
+//! For tests of the disk pool and of recovery: real row trees in a temporary folder, and machines filled
+//! with entries.
+
+use env::{Disk, DiskFile, DiskLock, LockError, Open, RealDisk};
+use model::effect::Effect;
+use model::entry::EntryBuilder;
+use model::limits::KEYSPACES;
+use model::row::kind;
+use model::{Index, Keyspace};
+use shard::Machine;
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use storage::rows::RowStores;
+use storage::rows::lsm::{LsmOptions, LsmStores};
+
+pub(in crate::serve) const SEED: u64 = 5;
+pub(in crate::serve) const MAX_VALUE: usize = 1 << 20;
+/// Term of all entries made here.
+pub(in crate::serve) const TERM: u64 = 3;
+
+/// A row folder.
+pub(in crate::serve) struct Fixture {
+    temp: tempfile::TempDir,
+    pub(in crate::serve) disk: Arc<FillableDisk>,
+    pub(in crate::serve) stores: Arc<LsmStores>,
+}
+
+impl Fixture {
+    pub(in crate::serve) fn new() -> Fixture {
+        Fixture::at(tempfile::tempdir().unwrap())
+    }
+
+    /// The same folder in a new process.
+    pub(in crate::serve) fn restart(self) -> Fixture {
+        let Fixture { temp, stores, .. } = self;
+        assert_eq!(Arc::strong_count(&stores), 1, "somebody still uses the row stores");
+        drop(stores);
+        Fixture::at(temp)
+    }
+
+    fn at(temp: tempfile::TempDir) -> Fixture {
+        let disk = Arc::new(FillableDisk { full: AtomicBool::new(false) });
+        let options = LsmOptions { reserve_bytes: 4096, ..LsmOptions::default() };
+        let stores = LsmStores::open(disk.clone(), &temp.path().join("rows"), options).unwrap();
+        Fixture { temp, disk, stores: Arc::new(stores) }
+    }
+
+    /// Writes a checkpoint past the pool; answers the number of rows.
+    pub(in crate::serve) fn write(&self, tree: u64, machine: &mut Machine) -> u64 {
+        let mut changes = machine.checkpoint().unwrap();
+        changes.sort_unstable();
+        self.stores.open(tree).unwrap().ingest(&mut changes.into_iter()).unwrap()
+    }
+}
+
+pub(in crate::serve) fn keys(numbers: Range<usize>) -> Vec<Vec<u8>> {
+    numbers.map(|n| format!("key:{n:08}").into_bytes()).collect()
+}
+
+pub(in crate::serve) fn payload(effects: &[Effect<'_>]) -> Vec<u8> {
+    let mut entry = EntryBuilder::default();
+    effects.iter().for_each(|effect| entry.push(*effect));
+    entry.finish(1_700_000_000_000)
+}
+
+fn apply(machine: &mut Machine, index: Index, effects: &[Effect<'_>]) {
+    machine.apply(index, TERM, &payload(effects)).unwrap();
+}
+
+pub(in crate::serve) fn puts<'a>(ks: Keyspace, keys: &'a [Vec<u8>], value: &'a [u8]) -> Vec<Effect<'a>> {
+    keys.iter().map(|key| Effect::Put { ks, key, kind: kind::STRING, expire: 0, value }).collect()
+}
+
+pub(in crate::serve) fn put_in(
+    machine: &mut Machine,
+    ks: Keyspace,
+    index: Index,
+    keys: &[Vec<u8>],
+    value: &[u8],
+) {
+    apply(machine, index, &puts(ks, keys, value));
+}
+
+pub(in crate::serve) fn put(machine: &mut Machine, index: Index, keys: &[Vec<u8>], value: &[u8]) {
+    put_in(machine, Keyspace(0), index, keys, value);
+}
+
+pub(in crate::serve) fn delete(machine: &mut Machine, index: Index, keys: &[Vec<u8>]) {
+    let effects: Vec<_> = keys.iter().map(|key| Effect::Delete { ks: Keyspace(0), key }).collect();
+    apply(machine, index, &effects);
+}
+
+pub(in crate::serve) fn flush(machine: &mut Machine, index: Index, ks: Keyspace) {
+    apply(machine, index, &[Effect::Flush { ks }]);
+}
+
+/// Keyspace, key, value and expiry of every row.
+fn rows(machine: &Machine) -> Vec<(u16, Vec<u8>, Vec<u8>, u64)> {
+    let of = |ks: u16| {
+        let rows = machine.space(Keyspace(ks)).iter();
+        rows.map(move |row| (ks, row.key().to_vec(), row.value().to_vec(), row.expire))
+    };
+    let mut rows: Vec<_> = (0..KEYSPACES).flat_map(of).collect();
+    rows.sort_unstable();
+    rows
+}
+
+/// Asserts that two machines hold the same.
+pub(in crate::serve) fn same(a: &Machine, b: &Machine) {
+    assert_eq!((a.applied(), a.rolling()), (b.applied(), b.rolling()));
+    let (a, b) = (rows(a), rows(b));
+    assert_eq!(a.len(), b.len());
+    assert!(a == b, "the rows differ");
+}
+
+/// The real disk, that says it is full when it is told to.
+pub(in crate::serve) struct FillableDisk {
+    full: AtomicBool,
+}
+
+impl FillableDisk {
+    pub(in crate::serve) fn set_full(&self, full: bool) {
+        self.full.store(full, Ordering::SeqCst);
+    }
+}
+
+impl Disk for FillableDisk {
+    fn open(&self, path: &Path, how: Open) -> io::Result<Box<dyn DiskFile>> {
+        RealDisk.open(path, how)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealDisk.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        RealDisk.remove(path)
+    }
+
+    fn remove_dir_all(&self, dir: &Path) -> io::Result<()> {
+        RealDisk.remove_dir_all(dir)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        RealDisk.list(dir)
+    }
+
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        RealDisk.create_dir_all(dir)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        RealDisk.sync_dir(dir)
+    }
+
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        RealDisk.exists(path)
+    }
+
+    fn free_space(&self, dir: &Path) -> io::Result<u64> {
+        if self.full.load(Ordering::SeqCst) { Ok(0) } else { RealDisk.free_space(dir) }
+    }
+
+    fn lock(&self, path: &Path) -> Result<Box<dyn DiskLock>, LockError> {
+        RealDisk.lock(path)
+    }
+}
