@@ -85,7 +85,14 @@ impl Clients {
         true
     }
 
-    fn add(&mut self, mut stream: TcpStream, address: String, local: String, registry: &Registry, core: &mut Core) {
+    fn add(
+        &mut self,
+        mut stream: TcpStream,
+        address: String,
+        local: String,
+        registry: &Registry,
+        core: &mut Core,
+    ) {
         sockets::set_client_options(&stream, self.keepalive_s);
         let id = match core.on_connect(address, local) {
             Ok(id) => id,

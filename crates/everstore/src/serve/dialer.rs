@@ -55,7 +55,10 @@ impl Dialer {
 
     /// Nodes of the cluster and where they are now.
     pub fn learn<'a>(&mut self, peers: impl Iterator<Item = &'a Peer>) {
-        for peer in peers.filter(|peer| !peer.addresses.peer.is_empty() && peer.addresses.peer != self.own) {
+        for peer in peers {
+            if peer.addresses.peer.is_empty() || peer.addresses.peer == self.own {
+                continue;
+            }
             match self.of_node(peer.node) {
                 Some(target) if target.address == peer.addresses.peer => {}
                 Some(target) => {

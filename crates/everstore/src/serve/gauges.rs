@@ -31,7 +31,8 @@ fn kib(status: &str, name: &str) -> u64 {
 fn cpu_ms(stat: &str) -> (u64, u64) {
     // The name of the program, in parentheses, may hold spaces.
     let Some((_, rest)) = stat.rsplit_once(')') else { return (0, 0) };
-    let mut fields = rest.split_whitespace().skip(11).map(|field| field.parse::<u64>().unwrap_or(0) * 1000 / TICKS);
+    let mut fields =
+        rest.split_whitespace().skip(11).map(|field| field.parse::<u64>().unwrap_or(0) * 1000 / TICKS);
     (fields.next().unwrap_or(0), fields.next().unwrap_or(0))
 }
 

@@ -341,7 +341,8 @@ impl Links {
     /// The cluster is formed: handshakes made before must be repeated, since they tell it to others.
     pub fn tell_formation(&mut self, around: &mut Around<'_>) {
         let uninformed = |at: &usize| self.links.get(*at).is_some_and(|link| !link.informed);
-        let nodes: Vec<NodeId> = self.up.iter().filter(|(_, at)| uninformed(at)).map(|(&node, _)| node).collect();
+        let nodes: Vec<NodeId> =
+            self.up.iter().filter(|(_, at)| uninformed(at)).map(|(&node, _)| node).collect();
         for node in nodes {
             self.hang_up(node, "the cluster is formed: telling the others", around);
         }
@@ -377,7 +378,9 @@ impl Links {
             Stage::Up(_) => link.since_ns + SILENCE_NS < now,
             _ => link.since_ns < now,
         };
-        while let Some(at) = self.links.iter().find_map(|(at, link)| late(link).then_some(at)) {
+        loop {
+            let found = self.links.iter().find_map(|(at, link)| late(link).then_some(at));
+            let Some(at) = found else { return };
             self.close(at, "no answer", around);
         }
     }

@@ -9,7 +9,8 @@ use crate::config::Config;
 /// Starts writing messages as the configuration says. Does nothing if something else, such as a
 /// test, does already.
 pub fn start(config: &Config) {
-    let filter = EnvFilter::new(&config.log_level);
+    // The engine of the row stores tells every step of its work at `info`.
+    let filter = EnvFilter::new(format!("{},lsm_tree=warn", config.log_level));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_target(false);
     let result = match config.log_format.as_str() {
         "json" => builder.json().flatten_event(true).try_init(),

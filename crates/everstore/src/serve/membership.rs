@@ -74,7 +74,9 @@ impl Membership {
                 tracing::info!(%node, address = %joiner.addresses.peer, "a node joins");
                 Ok(node)
             }
-            Ok(Admission::Later) => Err("the cluster has all its nodes; this version adds none later".to_owned()),
+            Ok(Admission::Later) => {
+                Err("the cluster has all its nodes; this version adds none later".to_owned())
+            }
             Ok(Admission::Refused(text)) => Err(text),
             Err(error) => {
                 self.failed = Some(error);

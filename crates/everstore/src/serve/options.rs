@@ -33,6 +33,10 @@ fn apply(config: &Config, settings: &mut Settings) {
     settings.client_timeout_s = config.timeout;
 }
 
+/// Options of Redis that tools ask for and whose answer follows from what Everstore is.
+const FIXED: [(&str, &str); 4] =
+    [("appendonly", "yes"), ("databases", "16"), ("maxmemory", "0"), ("save", "")];
+
 /// [`Effective`] as the core's table.
 #[derive(Debug)]
 pub struct Options(pub Effective);
@@ -40,6 +44,7 @@ pub struct Options(pub Effective);
 impl ConfigTable for Options {
     fn visit(&self, visit: &mut dyn FnMut(&str, &str)) {
         let mut rows = self.0.redis_rows();
+        rows.extend(FIXED.map(|(name, value)| (name, value.to_owned())));
         rows.sort_unstable();
         rows.iter().for_each(|(name, value)| visit(name, value));
     }
@@ -62,7 +67,8 @@ impl ConfigTable for Options {
     }
 
     fn rewrite(&mut self) -> Result<(), String> {
-        Err("the file is yours: everstore does not rewrite it; 'everstore config' prints what is in force".to_owned())
+        Err("the file is yours: everstore does not rewrite it; 'everstore config' prints what is in force"
+            .to_owned())
     }
 }
 

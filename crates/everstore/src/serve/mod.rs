@@ -1,0 +1,114 @@
+//! The shell of a node: it moves bytes between sockets, disks and the core, which does the rest.
+//!
+//! One thread runs [`event_loop`]; beside it are the log thread, the disk pool, the admin port and a
+//! resolver of names. Invariant: no decision about data, replication or routing is made here.
+
+pub mod admin;
+mod clients;
+mod dialer;
+pub mod disk_pool;
+mod disks;
+mod ending;
+mod event_loop;
+mod gauges;
+mod link;
+mod links;
+mod logging;
+mod membership;
+mod node;
+mod options;
+pub mod recover;
+mod resolver;
+mod signals;
+mod slab;
+mod sockets;
+mod wake;
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use mio::net::TcpListener;
+use thiserror::Error;
+
+use self::admin::{Admin, AdminState};
+use self::event_loop::{EventLoop, Port};
+use self::node::Node;
+use crate::config::{Config, Effective};
+
+/// Bytes read from a socket at a time.
+const READ_BYTES: usize = 256 * 1024;
+
+/// Why a node did not start.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct ServeError(String);
+
+/// Runs the node until it is told to stop. A node that must not go on ends the process at once with
+/// exit code 1: what it has not sent must not be sent.
+///
+/// # Errors
+/// The node cannot start; the text is one line for a person.
+pub fn run(effective: Effective) -> Result<ExitCode, ServeError> {
+    let config = effective.config().clone();
+    logging::start(&config);
+    let now = event_loop::now();
+    let admin_state = Arc::new(AdminState::new());
+    // The folder first: its lock keeps a second process of the same node away from the ports.
+    let mut node = Node::open(effective, Arc::clone(&admin_state), now).map_err(ServeError)?;
+    let system = |error: std::io::Error| ServeError(format!("cannot start: {error}"));
+    let (poll, wake) = EventLoop::wake_and_poll().map_err(system)?;
+    let sockets = listen(&config)?;
+    say_start(&config, &node);
+    // Before clients are accepted: they wait in the backlog instead of seeing a node without data.
+    node.form(&wake, now).map_err(ServeError)?;
+    let _admin = start_admin(&config, admin_state)?;
+    let event_loop = EventLoop::new(poll, wake, sockets, node).map_err(system)?;
+    match event_loop.run() {
+        Ok(()) => {
+            tracing::info!("ended in good order");
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(why) => {
+            tracing::error!(reason = %why, "the node stops at once");
+            std::process::exit(1);
+        }
+    }
+}
+
+/// Opens the ports for clients and nodes.
+fn listen(config: &Config) -> Result<Vec<(TcpListener, Port)>, ServeError> {
+    let (redis, fewer) = config.redis_interfaces();
+    if let Some(why) = fewer {
+        tracing::warn!("{why}");
+    }
+    let redis = redis.iter().map(|&ip| (ip, config.port, Port::Redis));
+    let peer = config.bind.iter().map(|&ip| (ip, config.peer_port, Port::Peer));
+    let open = |(ip, port, purpose)| Ok((sockets::listen(ip, port).map_err(ServeError)?, purpose));
+    redis.chain(peer).map(open).collect()
+}
+
+fn start_admin(config: &Config, state: Arc<AdminState>) -> Result<Option<Admin>, ServeError> {
+    if config.admin_port == 0 {
+        return Ok(None);
+    }
+    let addresses: Vec<SocketAddr> =
+        config.admin_bind.iter().map(|&ip| SocketAddr::new(ip, config.admin_port)).collect();
+    Admin::start(&addresses, state).map(Some).map_err(|error| ServeError(error.to_string()))
+}
+
+fn say_start(config: &Config, node: &Node) {
+    let folder = &node.membership.folder;
+    let shown = |id: Option<String>| id.unwrap_or_else(|| "none yet".to_owned());
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        node = shown(folder.node().map(|node| node.to_string())),
+        cluster = shown(folder.cluster().map(|cluster| cluster.to_string())),
+        incarnation = folder.incarnation(),
+        port = config.port,
+        peer_port = config.peer_port,
+        admin_port = config.admin_port,
+        dir = %config.dir.display(),
+        "starting"
+    );
+}
