@@ -10,12 +10,10 @@ use mio::{Interest, Registry, Token};
 use node::Core;
 
 use super::slab::Slab;
-use super::sockets;
+use super::sockets::{self, Accepted};
 
 /// A reply buffer that has grown beyond this is given back when it is empty.
 const KEEP_BUFFER: usize = 256 * 1024;
-/// Connections accepted per listener and pass; the rest in the next pass.
-const MAX_ACCEPTS: usize = 256;
 
 /// One client's socket.
 #[derive(Debug)]
@@ -65,24 +63,12 @@ impl Clients {
         }
     }
 
-    /// Accepts connections. True if there may be more.
-    pub fn accept(&mut self, listener: &TcpListener, registry: &Registry, core: &mut Core) -> bool {
-        for _ in 0..MAX_ACCEPTS {
-            match listener.accept() {
-                Ok((stream, address)) => {
-                    let local = stream.local_addr().map_or_else(|_| String::new(), |a| a.to_string());
-                    self.add(stream, address.to_string(), local, registry, core);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
-                Err(error) if sockets::is_passing(&error) => {}
-                Err(error) => {
-                    // Out of file descriptors: they stay with the kernel until others are closed.
-                    tracing::warn!(%error, "cannot accept a client");
-                    return true;
-                }
-            }
-        }
-        true
+    /// Accepts connections.
+    pub fn accept(&mut self, listener: &TcpListener, registry: &Registry, core: &mut Core) -> Accepted {
+        sockets::accept(listener, |stream, address| {
+            let local = stream.local_addr().map_or_else(|_| String::new(), |a| a.to_string());
+            self.add(stream, address.to_string(), local, registry, core);
+        })
     }
 
     fn add(

@@ -18,6 +18,7 @@ use super::links::{Around, Links};
 use super::node::Node;
 use super::resolver::Resolver;
 use super::signals::Signals;
+use super::sockets::Accepted;
 use super::wake::Wake;
 
 /// Events taken from the operating system at a time.
@@ -54,6 +55,21 @@ struct Listener {
     ready: bool,
 }
 
+/// Tells at most once a second that connections cannot be accepted.
+#[derive(Debug, Default)]
+struct Complaint {
+    not_before_ns: u64,
+}
+
+impl Complaint {
+    fn say(&mut self, error: &io::Error, now: Now) {
+        if now.mono_ns >= self.not_before_ns {
+            self.not_before_ns = now.mono_ns + 1000 * MS;
+            tracing::error!(%error, "cannot accept connections");
+        }
+    }
+}
+
 /// Everything the loop works with.
 pub struct EventLoop {
     poll: Poll,
@@ -66,6 +82,7 @@ pub struct EventLoop {
     resolver: Resolver,
     node: Node,
     ending: Ending,
+    complaint: Complaint,
     buf: Vec<u8>,
     next_upkeep_ns: u64,
     /// Something is left to be done: the next pass must not wait.
@@ -110,6 +127,7 @@ impl EventLoop {
             links: Links::new(LINKS),
             node,
             ending: Ending::default(),
+            complaint: Complaint::default(),
             buf: vec![0; super::READ_BYTES],
             next_upkeep_ns: 0,
             more: true,
@@ -204,10 +222,7 @@ impl EventLoop {
                         self.ending.ask("a signal");
                     }
                 }
-                Token(at @ CLIENTS..) => {
-                    debug_assert!(at >= CLIENTS);
-                    self.clients.event(event);
-                }
+                Token(CLIENTS..) => self.clients.event(event),
                 Token(LINKS..) => self.links.event(event, &mut around(&mut self.node, registry, now)),
                 Token(at) => {
                     if let Some(listener) = self.listeners.get_mut(at - LISTENERS) {
@@ -223,11 +238,16 @@ impl EventLoop {
         let registry = self.poll.registry();
         let mut more = false;
         for listener in self.listeners.iter_mut().filter(|listener| listener.ready) {
-            listener.ready = match listener.port {
+            let accepted = match listener.port {
                 Port::Redis => self.clients.accept(&listener.socket, registry, &mut self.node.core),
                 Port::Peer => self.links.accept(&listener.socket, &mut around(&mut self.node, registry, now)),
             };
-            more |= listener.ready;
+            match accepted {
+                Accepted::All => listener.ready = false,
+                Accepted::More => more = true,
+                // It stays ready and is tried in every pass, but is no reason for one.
+                Accepted::Failed(error) => self.complaint.say(&error, now),
+            }
         }
         more
     }

@@ -17,7 +17,7 @@ use super::dialer::Dialer;
 use super::link::{Input, Link, Stage};
 use super::membership::Membership;
 use super::slab::Slab;
-use super::sockets;
+use super::sockets::{self, Accepted};
 
 /// A connection that is not up after this time is closed.
 const HANDSHAKE_NS: u64 = 2000 * MS;
@@ -88,27 +88,18 @@ impl Links {
         std::mem::take(&mut self.joined)
     }
 
-    /// Accepts connections of other nodes. True if there may be more.
-    pub fn accept(&mut self, listener: &TcpListener, around: &mut Around<'_>) -> bool {
-        loop {
-            match listener.accept() {
-                Ok((stream, address)) => {
-                    if self.links.len() - self.up.len() >= MAX_SHAKING {
-                        tracing::warn!(%address, "too many connections to the peer port at once");
-                        continue;
-                    }
-                    let Some(local) = local(around) else { continue };
-                    let stage = Stage::Shaking(Box::new(Handshake::accept(local)));
-                    self.add(stream, stage, None, around);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
-                Err(error) if sockets::is_passing(&error) => {}
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept another node");
-                    return true;
-                }
+    /// Accepts connections of other nodes.
+    pub fn accept(&mut self, listener: &TcpListener, around: &mut Around<'_>) -> Accepted {
+        sockets::accept(listener, |stream, address| {
+            if self.links.len() - self.up.len() >= MAX_SHAKING {
+                tracing::warn!(%address, "too many connections to the peer port at once");
+                return;
             }
-        }
+            if let Some(local) = local(around) {
+                let stage = Stage::Shaking(Box::new(Handshake::accept(local)));
+                self.add(stream, stage, None, around);
+            }
+        })
     }
 
     /// Calls a node. `number`: the dialer's.
@@ -258,8 +249,8 @@ impl Links {
         }
         match around.membership.learn(&other, dialled.is_some()) {
             Ok(joined) => self.joined |= joined,
-            Err(error) => {
-                self.close(at, &error.to_string(), around);
+            Err(why) => {
+                self.close(at, &why, around);
                 return false;
             }
         }

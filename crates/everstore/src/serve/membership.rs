@@ -42,8 +42,19 @@ impl Membership {
     /// Takes over what the other side said. True if this node got its id with it.
     ///
     /// # Errors
-    /// The disk failed, or what was said contradicts the folder: the connection must be closed.
-    pub fn learn(&mut self, other: &Established, dialled: bool) -> Result<bool, FolderError> {
+    /// In words: what was said contradicts the folder, or the disk failed and the node must stop; the
+    /// connection must be closed.
+    pub fn learn(&mut self, other: &Established, dialled: bool) -> Result<bool, String> {
+        self.remember(other, dialled).map_err(|error| {
+            let text = error.to_string();
+            if matches!(error, FolderError::Io { .. }) {
+                self.failed = Some(error);
+            }
+            text
+        })
+    }
+
+    fn remember(&mut self, other: &Established, dialled: bool) -> Result<bool, FolderError> {
         let given = other.joined.filter(|_| dialled && self.folder.node().is_none());
         if let Some(node) = given {
             self.folder.joined(other.cluster, node, &[])?;

@@ -66,7 +66,7 @@ mod tests {
         let mut slab = Slab::default();
         let (a, b) = (slab.insert("a"), slab.insert("b"));
         assert_eq!(slab.remove(a), Some("a"));
-        assert_eq!((slab.remove(a), slab.get_mut(a), slab.len()), (None, None, 1));
+        assert_eq!((slab.remove(a), slab.get(a), slab.len()), (None, None, 1));
         assert_eq!(slab.insert("c"), a);
         assert_eq!(slab.iter().collect::<Vec<_>>(), [(a, &"c"), (b, &"b")]);
         assert_eq!(slab.get(9), None);

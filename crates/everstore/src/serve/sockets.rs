@@ -9,6 +9,8 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 /// Connections the kernel keeps until they are accepted.
 const BACKLOG: i32 = 1024;
+/// Connections accepted per listener and pass; the rest in the next pass.
+const MAX_ACCEPTS: usize = 256;
 /// Unacknowledged bytes to another node end the connection after this time.
 const PEER_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -59,7 +61,28 @@ fn warn(result: io::Result<()>) {
     }
 }
 
-/// True for an error after which the same call may be made again at once.
-pub fn is_passing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted)
+/// How a round of accepting ended.
+#[derive(Debug)]
+pub enum Accepted {
+    /// Nobody else is waiting.
+    All,
+    /// There may be more.
+    More,
+    /// Connections wait that cannot be had now: mostly, there are no file descriptors left.
+    Failed(io::Error),
+}
+
+/// Accepts at most [`MAX_ACCEPTS`] connections.
+pub fn accept(listener: &TcpListener, mut take: impl FnMut(TcpStream, SocketAddr)) -> Accepted {
+    for _ in 0..MAX_ACCEPTS {
+        match listener.accept() {
+            Ok((stream, address)) => take(stream, address),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Accepted::All,
+            // This one is gone again; the next may be there.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Accepted::Failed(error),
+        }
+    }
+    Accepted::More
 }
