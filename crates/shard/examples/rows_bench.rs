@@ -93,6 +93,8 @@ fn cpu() -> u64 {
 type Figures = BTreeMap<(usize, &'static str), (u64, u64)>;
 
 struct Bench {
+    /// Touch the keys of a turn before executing it.
+    touch: bool,
     figures: Figures,
     measured: usize,
     leader: Machine,
@@ -111,6 +113,9 @@ impl Bench {
         let wall = 1_000_000 + self.next;
         for turn in keys.chunks(TURN) {
             self.leader.begin(self.next, wall);
+            if self.touch {
+                turn.iter().for_each(|key| self.leader.touch(KS, self.leader.position(key)));
+            }
             for key in turn {
                 self.leader.execute(handler, KS, true, &[b"CMD", key, &VALUE], &mut reply);
             }
@@ -164,20 +169,24 @@ fn main() {
     let counts = if counts.is_empty() { vec![100_000, 1_000_000] } else { counts };
     for count in counts {
         println!("{count} keys");
-        let mut figures = Figures::new();
+        let (mut plain, mut touched) = (Figures::new(), Figures::new());
         for _ in 0..ROUNDS {
-            figures = round(count, figures);
+            plain = round(count, false, plain);
+            touched = round(count, true, touched);
         }
-        for ((_, name), (leader, follower)) in figures {
-            println!("{name:<22} leader {leader:>5} ns   follower {follower:>5} ns");
+        for ((key, (leader, follower)), (touched, _)) in plain.iter().zip(touched.values()) {
+            let name = key.1;
+            println!(
+                "{name:<20} leader {leader:>5} ns, keys touched first {touched:>5} ns   follower {follower:>5} ns"
+            );
         }
     }
 }
 
-fn round(count: usize, figures: Figures) -> Figures {
+fn round(count: usize, touch: bool, figures: Figures) -> Figures {
     let machine = || Machine::new(KeyHasher::new(3), 1 << 20, 1);
     let (leader, follower) = (machine(), machine());
-    let mut bench = Bench { figures, measured: 0, leader, follower, next: 1, committed: 0 };
+    let mut bench = Bench { touch, figures, measured: 0, leader, follower, next: 1, committed: 0 };
     let (a, b, c) = (shuffled(count, 1), shuffled(count, 2), shuffled(count, 3));
     bench.run("SET new key", set, &a);
     bench.run("SET existing key", set, &b);

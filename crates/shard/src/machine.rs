@@ -16,7 +16,7 @@ use model::effect::{Effect, WriteId};
 use model::entry::EntryBuilder;
 use model::limits::KEYSPACES;
 use model::slot::Slot;
-use model::{Index, KeyHasher, Keyspace, NodeId, Reply, Term};
+use model::{Index, KeyHasher, Keyspace, NodeId, Position, Reply, Term};
 use std::collections::BTreeMap;
 
 /// What became of one execution.
@@ -168,6 +168,19 @@ impl Machine {
     /// Bytes of effects waiting to be proposed.
     pub fn pending_bytes(&self) -> usize {
         self.entry.len()
+    }
+
+    /// Where a key stands; also tells its slot.
+    #[inline]
+    pub fn position(&self, key: &[u8]) -> Position {
+        self.hasher.position(key)
+    }
+
+    /// Announces that a command on this position comes soon: who touches the keys of all commands
+    /// of a turn before executing them waits for memory once, not once per command.
+    #[inline]
+    pub fn touch(&self, ks: Keyspace, position: Position) {
+        self.space(ks).touch(position);
     }
 
     /// Executes a command. Its reply, or its error, is in `reply` unless a row must be fetched.
