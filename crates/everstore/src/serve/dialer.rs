@@ -1,6 +1,6 @@
 //! Which nodes to call, where, and when: every known node without a connection, again and again.
 
-use cluster::Peer;
+use cluster::{Peer, Purpose};
 use env::Rng;
 use model::NodeId;
 use model::time::MS;
@@ -9,6 +9,8 @@ use model::time::MS;
 const FIRST_WAIT_NS: u64 = 50 * MS;
 /// Longest wait between two calls.
 const LAST_WAIT_NS: u64 = 1000 * MS;
+/// While a node is missing, another one is asked this often where it is now.
+const ASK_NS: u64 = 2000 * MS;
 
 /// Somebody to call.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub struct Target {
     wait_ns: u64,
     /// A call is under way.
     calling: bool,
+    /// What for: [`Purpose::Snapshot`] means here that only the news of the handshake are wanted.
+    purpose: Purpose,
     /// An established connection broke, and nothing is known of the node since.
     broke: bool,
     /// Last reason of a failure, so that each is logged once.
@@ -31,8 +35,18 @@ pub struct Target {
 
 impl Target {
     fn new(node: Option<NodeId>, address: String) -> Target {
-        let (calling, broke, complaint) = (false, false, String::new());
-        Target { node, address, led_to: None, due_ns: 0, wait_ns: FIRST_WAIT_NS, calling, broke, complaint }
+        let (calling, broke, complaint, purpose) = (false, false, String::new(), Purpose::Turn);
+        Target {
+            node,
+            address,
+            led_to: None,
+            due_ns: 0,
+            wait_ns: FIRST_WAIT_NS,
+            calling,
+            purpose,
+            broke,
+            complaint,
+        }
     }
 }
 
@@ -43,6 +57,7 @@ pub struct Dialer {
     /// Peer address of this node: never called.
     own: String,
     rng: Rng,
+    next_ask_ns: u64,
 }
 
 impl Dialer {
@@ -50,7 +65,7 @@ impl Dialer {
     pub fn new(join: &[String], own: String, rng: Rng) -> Dialer {
         let targets = join.iter().filter(|address| **address != own);
         let targets = targets.map(|address| Target::new(None, address.clone())).collect();
-        Dialer { targets, own, rng }
+        Dialer { targets, own, rng, next_ask_ns: 0 }
     }
 
     /// Nodes of the cluster and where they are now.
@@ -80,21 +95,52 @@ impl Dialer {
         &self.targets[number].address
     }
 
+    /// What the call under way is for.
+    pub fn purpose(&self, number: usize) -> Purpose {
+        self.targets[number].purpose
+    }
+
     /// The next target to call, marked as being called. `up`: nodes with a connection.
     pub fn next(&mut self, now_ns: u64, up: impl Fn(NodeId) -> bool) -> Option<usize> {
+        let (number, purpose) = match self.missing(now_ns, &up) {
+            Some(number) => (number, Purpose::Turn),
+            None => (self.informant(now_ns, &up)?, Purpose::Snapshot),
+        };
+        (self.targets[number].calling, self.targets[number].purpose) = (true, purpose);
+        Some(number)
+    }
+
+    /// Somebody without a connection whose time has come.
+    fn missing(&self, now_ns: u64, up: &impl Fn(NodeId) -> bool) -> Option<usize> {
         // An address of `join` leads nowhere new while all known nodes are connected, and is no
         // other way to a node whose own address is tried already.
-        let mut known = self.targets.iter().filter_map(|target| target.node).peekable();
-        let complete = known.peek().is_some() && known.all(&up);
+        let complete = self.is_complete(up);
         let taken = |address: &str| self.targets.iter().any(|t| t.node.is_some() && t.address == address);
         let wanted = |target: &Target| match target.node {
             Some(node) => !up(node),
-            None => !complete && !taken(&target.address) && !target.led_to.is_some_and(&up),
+            None => !complete && !taken(&target.address) && !target.led_to.is_some_and(up),
         };
         let due = |target: &Target| !target.calling && target.due_ns <= now_ns && wanted(target);
-        let number = self.targets.iter().position(due)?;
-        self.targets[number].calling = true;
-        Some(number)
+        self.targets.iter().position(due)
+    }
+
+    /// All known nodes, at least one, are connected.
+    fn is_complete(&self, up: &impl Fn(NodeId) -> bool) -> bool {
+        let mut known = self.targets.iter().filter_map(|target| target.node).peekable();
+        known.peek().is_some() && known.all(up)
+    }
+
+    /// While a node is missing: somebody connected, to be asked on a connection of its own, because
+    /// the missing one may have another address now and have told it to others only.
+    fn informant(&mut self, now_ns: u64, up: &impl Fn(NodeId) -> bool) -> Option<usize> {
+        if now_ns < self.next_ask_ns || self.is_complete(up) {
+            return None;
+        }
+        self.next_ask_ns = now_ns + ASK_NS;
+        let able = |t: &Target| !t.calling && t.due_ns <= now_ns && t.node.is_some_and(up);
+        let count = self.targets.iter().filter(|t| able(t)).count();
+        let chosen = self.rng.below(count as u64) as usize;
+        self.targets.iter().enumerate().filter(|(_, t)| able(t)).map(|(number, _)| number).nth(chosen)
     }
 
     /// A call has led to a connection with this node.
@@ -189,8 +235,14 @@ mod tests {
         // The address of `join` is another name of node 1: no second connection through it.
         dialer.learn([peer(1, "a2:1"), peer(2, "b:1")].iter());
         assert_eq!((dialer.address(1), dialer.address(2)), ("a2:1", "b:1"));
-        assert_eq!(dialer.next(u64::MAX, |node| node == NodeId(1)), Some(2));
-        assert_eq!(dialer.next(u64::MAX, |node| node == NodeId(1)), None);
+        assert_eq!(dialer.next(LAST_WAIT_NS, |node| node == NodeId(1)), Some(2));
+        // Node 2 is being called; meanwhile node 1 is asked where it is, once in a while.
+        assert_eq!(dialer.next(LAST_WAIT_NS, |node| node == NodeId(1)), Some(1));
+        assert_eq!((dialer.purpose(2), dialer.purpose(1)), (Purpose::Turn, Purpose::Snapshot));
+        dialer.succeeded(1, NodeId(1), LAST_WAIT_NS);
+        assert_eq!(dialer.next(LAST_WAIT_NS + ASK_NS - 1, |node| node == NodeId(1)), None);
+        assert_eq!(dialer.next(LAST_WAIT_NS + ASK_NS, |node| node == NodeId(1)), Some(1));
+        dialer.succeeded(1, NodeId(1), LAST_WAIT_NS);
         dialer.learn([peer(2, "moved:1")].iter());
         assert_eq!(dialer.address(2), "moved:1");
         assert_eq!(dialer.next(u64::MAX, |_| true), None);

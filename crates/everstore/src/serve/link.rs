@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 
-use cluster::Handshake;
+use cluster::{Handshake, Purpose};
 use mio::net::TcpStream;
 use model::NodeId;
 use model::limits::MAX_FRAME;
@@ -31,8 +31,8 @@ pub struct Link {
     pub stream: TcpStream,
     /// How far it has come.
     pub stage: Stage,
-    /// The dialer's number if this side called.
-    pub dialled: Option<usize>,
+    /// The dialer's number, and what for, if this side called.
+    pub dialled: Option<(usize, Purpose)>,
     /// Until it is up: closed at this time. Then: when the last byte came. Monotonic ns.
     pub since_ns: u64,
     /// There may be more to read.
@@ -65,7 +65,7 @@ pub enum Input {
 
 impl Link {
     /// A connection in its first stage.
-    pub fn new(stream: TcpStream, stage: Stage, dialled: Option<usize>, deadline_ns: u64) -> Link {
+    pub fn new(stream: TcpStream, stage: Stage, dialled: Option<(usize, Purpose)>, deadline_ns: u64) -> Link {
         Link {
             stream,
             stage,

@@ -104,13 +104,20 @@ impl Links {
 
     /// Calls a node. `number`: the dialer's.
     pub fn dial(&mut self, number: usize, address: SocketAddr, around: &mut Around<'_>) {
+        let purpose = around.dialer.purpose(number);
         match TcpStream::connect(address) {
-            Ok(stream) => self.add(stream, Stage::Connecting, Some(number), around),
+            Ok(stream) => self.add(stream, Stage::Connecting, Some((number, purpose)), around),
             Err(error) => call_failed(number, &error, around),
         }
     }
 
-    fn add(&mut self, stream: TcpStream, stage: Stage, dialled: Option<usize>, around: &mut Around<'_>) {
+    fn add(
+        &mut self,
+        stream: TcpStream,
+        stage: Stage,
+        dialled: Option<(usize, Purpose)>,
+        around: &mut Around<'_>,
+    ) {
         sockets::set_peer_options(&stream);
         let at = self.links.insert(Link::new(stream, stage, dialled, around.now_ns + HANDSHAKE_NS));
         let link = self.links.get_mut(at).expect("it was just inserted");
@@ -149,15 +156,15 @@ impl Links {
         };
         match result {
             Ok(()) => {
-                let Some(local) = local(around) else { return };
-                link.stage = Stage::Shaking(Box::new(Handshake::dial(local, Purpose::Turn)));
+                let (Some(local), Some((_, purpose))) = (local(around), link.dialled) else { return };
+                link.stage = Stage::Shaking(Box::new(Handshake::dial(local, purpose)));
                 self.shake(at, &[], around);
             }
             Err(error) if error.kind() == io::ErrorKind::NotConnected => {}
             Err(error) => {
                 let number = link.dialled;
                 self.links.remove(at);
-                if let Some(number) = number {
+                if let Some((number, _)) = number {
                     call_failed(number, &error, around);
                 }
             }
@@ -243,10 +250,6 @@ impl Links {
     fn established(&mut self, at: usize, other: Established, around: &mut Around<'_>) -> bool {
         let Some(link) = self.links.get(at) else { return false };
         let dialled = link.dialled;
-        if other.purpose != Purpose::Turn {
-            self.close(at, "this version takes connections for turns only", around);
-            return false;
-        }
         match around.membership.learn(&other, dialled.is_some()) {
             Ok(joined) => self.joined |= joined,
             Err(why) => {
@@ -255,11 +258,12 @@ impl Links {
             }
         }
         around.dialer.learn(around.membership.folder.peers());
-        if let Some(number) = dialled {
+        if let Some((number, _)) = dialled {
             around.dialer.succeeded(number, other.node, around.now_ns);
         }
-        if !self.is_preferred(&other, dialled.is_some(), around) {
-            // Not a failure: the other link goes on.
+        let for_turns = other.purpose == Purpose::Turn;
+        if !for_turns || !self.is_preferred(&other, dialled.is_some(), around) {
+            // Not a failure: it was for the news only, or the other link goes on.
             self.links.remove(at);
             return false;
         }
@@ -312,7 +316,7 @@ impl Links {
                 around.core.on_peer_down(node);
                 around.dialer.broke(node);
             }
-            (_, Some(number)) => {
+            (_, Some((number, _))) => {
                 around.dialer.failed(number, around.now_ns, false, why);
             }
             (_, None) => {
