@@ -5,7 +5,8 @@ use crate::conn::Conn;
 use crate::core::Core;
 use crate::layouts::shown;
 use model::{GroupId, Keyspace, NodeId, Reply};
-use resp::Resp;
+use resp::{Proto, Resp};
+use router::Target;
 
 /// How long such a command waits, in ms.
 const PATIENCE_MS: u64 = 10_000;
@@ -102,14 +103,14 @@ impl Core {
     }
 
     fn end_poll(&mut self, poll: &Poll, result: Result<(), String>) {
-        let Some(conn) = self.conns.get_mut(&poll.conn) else { return };
         let mut out = Vec::new();
-        let mut reply = Resp { buf: &mut out, proto: conn.session.proto };
+        // Both look the same in every protocol.
+        let mut reply = Resp { buf: &mut out, proto: Proto::Resp2 };
         match result {
             Ok(()) => reply.ok(),
             Err(text) => reply.error(&text),
         }
-        conn.answer(poll.place, &out);
-        self.touched.push(poll.conn);
+        let target = Target::Slot { conn: poll.conn, slot: poll.place };
+        self.complete(target, &out, GroupId::META, (0, 0));
     }
 }
