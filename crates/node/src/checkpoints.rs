@@ -73,7 +73,7 @@ impl Core {
         match done {
             JobDone::Checkpoint { group, at, result } => self.checkpoint_done(group, at, result),
             JobDone::SnapshotChunk { group, to, result } => self.chunk_read(group, to, result),
-            JobDone::Staged { group, from, result } => self.chunk_staged(group, from, result),
+            JobDone::Staged { group, result, .. } => self.chunk_staged(group, result),
             JobDone::Loaded { group, tree, result } => self.staged_loaded(group, tree, result),
         }
     }

@@ -224,6 +224,13 @@ impl Core {
         &self.stats
     }
 
+    /// Applied index of this node's replica of a group and the hash over all it applied: equal on all
+    /// replicas at the same index.
+    pub fn rolling(&self, group: GroupId) -> Option<(model::Index, u64)> {
+        let machine = &self.replicas.get(group.0 as usize)?.as_ref()?.machine;
+        Some((machine.applied().0, machine.rolling()))
+    }
+
     /// This node's id.
     pub fn node(&self) -> NodeId {
         self.me.node

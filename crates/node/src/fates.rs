@@ -31,6 +31,7 @@ impl Core {
             replica.held.clear();
             replica.waiting.clear();
         }
+        self.end_sendings(group);
         let mut places = Vec::new();
         let mut ids: Vec<u64> = self.conns.keys().copied().collect();
         ids.sort_unstable();

@@ -23,10 +23,13 @@ impl Core {
         peer.up_since_ms = now_ns / MS;
         peer.addresses = addresses;
         peer.health.heard(now_ns, 0);
-        if peer.incarnation != incarnation {
-            peer.incarnation = incarnation;
+        let restarted = std::mem::replace(&mut peer.incarnation, incarnation) != incarnation;
+        if restarted {
             self.inbound.retain(|(from, _), _| *from != node);
+            // Numbers of requests begin anew: answers to the old ones must not meet them.
+            self.replicas.iter_mut().flatten().for_each(|replica| replica.forget_peer(node));
         }
+        self.resume_sendings(node, restarted);
         for at in 0..self.routes.len() {
             if self.routes[at].leader().is_some_and(|(leader, _)| leader == node) {
                 self.routes[at].restart();

@@ -219,6 +219,10 @@ impl Replica {
     /// not committed is taken back.
     pub fn role_changed(&mut self, role: Role, term: Term) -> bool {
         let leads = (role == Role::Leader).then_some(term);
+        if leads.is_none() {
+            // Also what came while this replica led for less than a turn: it is sent again.
+            self.parked.clear();
+        }
         if self.leading == leads {
             return false;
         }
@@ -234,6 +238,16 @@ impl Replica {
         }
         self.leading = leads;
         lost
+    }
+
+    /// Nobody waits any more for answers to requests of a node that was started anew.
+    pub fn forget_peer(&mut self, node: NodeId) {
+        let other = |source: &Source| !matches!(source, Source::Peer { node: n, .. } if *n == node);
+        self.held.retain(|held| other(&held.source));
+        self.waiters.retain(|waiter| other(&waiter.source));
+        self.parked.retain(|parked| other(&parked.source));
+        // The round speaks of a number of parked requests: another one is begun.
+        self.round = None;
     }
 
     /// Applies the next committed entry.

@@ -11,41 +11,62 @@ use consensus::{Install, Message, SendSnapshot};
 use model::varint::{DecodeError, Reader, put_bytes, put_u64};
 use model::{GroupId, Index, NodeId, Term};
 use shard::Machine;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// A transfer without progress for this long is given up; Raft asks for a new one.
 const PATIENCE_MS: u64 = 10_000;
+/// The same while the follower loads what it has staged.
+const LOAD_PATIENCE_MS: u64 = 300_000;
+/// In place of the next chunk: the follower has it all, and Raft was told.
+const COMPLETE: u64 = u64::MAX;
+/// In place of the next chunk: the follower has given up.
+const FAILED: u64 = u64::MAX - 1;
 
 /// Snapshots on their way.
 #[derive(Debug, Default)]
 pub(crate) struct Transfers {
     sending: BTreeMap<(GroupId, NodeId), Sending>,
     receiving: BTreeMap<GroupId, Receiving>,
+    /// Reads under way, by transfer, in the order in which they are answered.
+    reads: BTreeMap<(GroupId, NodeId), VecDeque<u64>>,
+    /// Chunks being staged, by tree, in the order in which they are answered.
+    stages: BTreeMap<GroupId, VecDeque<u64>>,
     /// Loaded and waiting for Raft to install them.
     ready: BTreeMap<GroupId, (Box<Machine>, u64)>,
     /// Trees to be dropped once a batch is durable.
     drops: Vec<(u64, u64)>,
     /// Id for the next tree.
     pub(crate) next_tree: u64,
+    next_id: u64,
 }
 
 #[derive(Debug)]
 struct Sending {
+    /// Number of the transfer in this life of the node.
+    id: u64,
     message: Message,
     at: (Index, Term),
     tree: u64,
     /// The chunk wanted next, and when it may be read.
     next: u64,
     due_ms: u64,
-    reading: bool,
+    /// The chunk is being read or was sent and not acknowledged.
+    busy: bool,
+    /// The last chunk was sent.
+    all_sent: bool,
     progress_ms: u64,
 }
 
 #[derive(Debug)]
 struct Receiving {
-    from: NodeId,
+    /// The sender and its number of the transfer.
+    from: (NodeId, u64),
     at: (Index, Term),
     tree: u64,
+    /// The chunk wanted next; it is being staged while `staging`.
+    next: u64,
+    staging: bool,
+    loading: bool,
     message: Option<Message>,
     progress_ms: u64,
 }
@@ -64,13 +85,16 @@ impl Core {
         }
         let tree = replica.tree;
         tracing::info!(%group, to = %snapshot.to, index = at.0, "sending a snapshot");
+        self.transfers.next_id += 1;
         let sending = Sending {
+            id: self.transfers.next_id,
             message: snapshot.message,
             at,
             tree,
             next: 0,
             due_ms: now_ms,
-            reading: false,
+            busy: false,
+            all_sent: false,
             progress_ms: now_ms,
         };
         self.transfers.sending.insert((group, snapshot.to), sending);
@@ -82,23 +106,25 @@ impl Core {
         let now_ms = self.now.mono_ms();
         let mut over = Vec::new();
         for (&(group, to), sending) in &mut self.transfers.sending {
+            let patience_ms = if sending.all_sent { LOAD_PATIENCE_MS } else { PATIENCE_MS };
             let connected = self.peers.get(&to).is_some_and(|p| p.connected);
-            if now_ms > sending.progress_ms + PATIENCE_MS || !connected {
+            if now_ms > sending.progress_ms + patience_ms {
                 over.push((group, to));
-            } else if !sending.reading && sending.due_ms <= now_ms {
-                sending.reading = true;
-                self.outbox.jobs.push(Job::ReadSnapshot {
-                    group,
-                    tree: sending.tree,
-                    to,
-                    next: sending.next,
-                });
+            } else if connected && !sending.busy && sending.due_ms <= now_ms {
+                sending.busy = true;
+                self.transfers.reads.entry((group, to)).or_default().push_back(sending.id);
+                let (tree, next) = (sending.tree, sending.next);
+                self.outbox.jobs.push(Job::ReadSnapshot { group, tree, to, next });
             }
         }
         for (group, to) in over {
             self.end_sending(group, to, false);
         }
-        self.transfers.receiving.retain(|_, r| now_ms <= r.progress_ms + PATIENCE_MS);
+        let late = |r: &Receiving| !r.loading && now_ms > r.progress_ms + PATIENCE_MS;
+        let receiving = self.transfers.receiving.iter().filter(|(_, r)| late(r));
+        for group in receiving.map(|(group, _)| *group).collect::<Vec<_>>() {
+            self.drop_receiving(group);
+        }
     }
 
     fn end_sending(&mut self, group: GroupId, to: NodeId, ok: bool) {
@@ -113,6 +139,29 @@ impl Core {
         }
     }
 
+    /// This node leads a group no more: its successor decides who needs a snapshot.
+    pub(crate) fn end_sendings(&mut self, group: GroupId) {
+        let of_group = self.transfers.sending.keys().filter(|key| key.0 == group);
+        for (group, to) in of_group.copied().collect::<Vec<_>>() {
+            self.end_sending(group, to, false);
+        }
+    }
+
+    /// A new connection to a node: what was on its way may be lost. With another start of the node
+    /// everything is.
+    pub(crate) fn resume_sendings(&mut self, to: NodeId, restarted: bool) {
+        let of_node = self.transfers.sending.keys().filter(|key| key.1 == to);
+        for key in of_node.copied().collect::<Vec<_>>() {
+            if restarted {
+                self.end_sending(key.0, key.1, false);
+            } else if let Some(sending) = self.transfers.sending.get_mut(&key) {
+                // A chunk that is still being read is sent when it comes.
+                let reads = self.transfers.reads.get(&key);
+                sending.busy = reads.is_some_and(|ids| ids.contains(&sending.id));
+            }
+        }
+    }
+
     /// A chunk was read for a follower.
     pub(crate) fn chunk_read(
         &mut self,
@@ -120,6 +169,9 @@ impl Core {
         to: NodeId,
         result: Result<(u64, Vec<u8>, bool), String>,
     ) {
+        let id = self.transfers.reads.get_mut(&(group, to)).and_then(VecDeque::pop_front);
+        let sending = self.transfers.sending.get_mut(&(group, to));
+        let Some(sending) = sending.filter(|s| Some(s.id) == id) else { return };
         let (number, bytes, last) = match result {
             Ok(chunk) => chunk,
             Err(error) => {
@@ -127,15 +179,17 @@ impl Core {
                 return self.end_sending(group, to, false);
             }
         };
-        let Some(sending) = self.transfers.sending.get_mut(&(group, to)) else { return };
         let Some(peer) = self.peers.get_mut(&to).filter(|p| p.connected) else {
-            return self.end_sending(group, to, false);
+            sending.busy = false;
+            return;
         };
         let wait_ms = bytes.len() as u64 * 1000 / self.settings.snapshot_rate.max(1);
         sending.due_ms = self.now.mono_ms() + wait_ms;
-        let (at, message) = (sending.at, &sending.message);
+        sending.all_sent = last;
+        let (id, at, message) = (sending.id, sending.at, &sending.message);
         peer.frame.section(Section::Chunk, |out| {
             put_u64(out, u64::from(group.0));
+            put_u64(out, id);
             put_u64(out, at.0);
             put_u64(out, at.1);
             put_u64(out, number);
@@ -150,6 +204,7 @@ impl Core {
     pub(crate) fn on_chunk(&mut self, from: NodeId, content: &[u8]) -> Result<(), FrameError> {
         let mut r = Reader::new(content);
         let group = GroupId(r.u64()? as u32);
+        let from = (from, r.u64()?);
         let at = (r.u64()?, r.u64()?);
         let number = r.u64()?;
         let chunk = r.bytes()?.to_vec();
@@ -158,54 +213,83 @@ impl Core {
         if self.replica(group).is_none() {
             return Err(FrameError::Content(DecodeError::Malformed("group")));
         }
-        let known = self.transfers.receiving.get(&group).is_some_and(|r| (r.from, r.at) == (from, at));
-        if !known || number == 0 {
-            if let Some(old) = self.transfers.receiving.remove(&group) {
-                self.outbox.jobs.push(Job::DropTree { tree: old.tree });
-            }
+        if self.transfers.receiving.get(&group).is_none_or(|r| r.from != from) {
             if number != 0 {
-                // The start was missed: the sender begins again.
-                self.ack_chunk(group, from, 0);
+                // Its start is not known here, or was given up.
+                self.ack_chunk(group, from, FAILED);
                 return Ok(());
             }
+            self.drop_receiving(group);
             let tree = self.transfers.next_tree;
             self.transfers.next_tree += 1;
-            let receiving = Receiving { from, at, tree, message: None, progress_ms: now_ms };
+            let receiving = Receiving {
+                from,
+                at,
+                tree,
+                next: 0,
+                staging: false,
+                loading: false,
+                message: None,
+                progress_ms: now_ms,
+            };
             self.transfers.receiving.insert(group, receiving);
         }
-        if let Some(receiving) = self.transfers.receiving.get_mut(&group) {
-            receiving.progress_ms = now_ms;
-            receiving.message = receiving.message.take().or(message);
-            self.outbox.jobs.push(Job::StageChunk { group, from, tree: receiving.tree, chunk });
+        let Some(receiving) = self.transfers.receiving.get_mut(&group) else { return Ok(()) };
+        if receiving.staging || receiving.loading {
+            return Ok(()); // Sent again over a new connection: its answer is on the way.
         }
+        let (next, tree) = (receiving.next, receiving.tree);
+        if number != next {
+            self.ack_chunk(group, from, next);
+            return Ok(());
+        }
+        receiving.progress_ms = now_ms;
+        receiving.staging = true;
+        receiving.message = message;
+        self.transfers.stages.entry(group).or_default().push_back(tree);
+        self.outbox.jobs.push(Job::StageChunk { group, from: from.0, tree, chunk });
         Ok(())
     }
 
-    fn ack_chunk(&mut self, group: GroupId, to: NodeId, next: u64) {
+    /// Gives up what was received for a group.
+    fn drop_receiving(&mut self, group: GroupId) {
+        if let Some(old) = self.transfers.receiving.remove(&group) {
+            self.outbox.jobs.push(Job::DropTree { tree: old.tree });
+        }
+    }
+
+    fn ack_chunk(&mut self, group: GroupId, (to, id): (NodeId, u64), next: u64) {
         let Some(peer) = self.peers.get_mut(&to).filter(|p| p.connected) else { return };
         peer.frame.section(Section::ChunkAck, |out| {
             put_u64(out, u64::from(group.0));
+            put_u64(out, id);
             put_u64(out, next);
         });
     }
 
-    /// A chunk is staged; `u64::MAX` as the next number says that the snapshot is complete.
-    pub(crate) fn chunk_staged(&mut self, group: GroupId, from: NodeId, result: Result<(u64, bool), String>) {
-        let Some(receiving) = self.transfers.receiving.get(&group) else { return };
+    /// A chunk is staged, and the snapshot complete with it or not.
+    pub(crate) fn chunk_staged(&mut self, group: GroupId, result: Result<(u64, bool), String>) {
+        let tree = self.transfers.stages.get_mut(&group).and_then(VecDeque::pop_front);
+        let receiving = self.transfers.receiving.get_mut(&group);
+        let Some(receiving) = receiving.filter(|r| Some(r.tree) == tree) else { return };
+        receiving.staging = false;
+        receiving.progress_ms = self.now.mono_ms();
+        let (from, tree) = (receiving.from, receiving.tree);
         match result {
-            Ok((next, false)) => self.ack_chunk(group, from, next),
+            Ok((next, false)) => {
+                receiving.next = next;
+                self.ack_chunk(group, from, next);
+            }
             Ok((_, true)) => {
-                let tree = receiving.tree;
+                receiving.loading = true;
                 let machine =
                     Box::new(Machine::new(self.hasher, self.settings.max_value, self.settings.seed));
                 self.outbox.jobs.push(Job::LoadStaged { group, tree, machine });
-                self.ack_chunk(group, from, u64::MAX);
             }
             Err(error) => {
-                tracing::warn!(%group, %from, %error, "snapshot can not be staged");
-                if let Some(old) = self.transfers.receiving.remove(&group) {
-                    self.outbox.jobs.push(Job::DropTree { tree: old.tree });
-                }
+                tracing::warn!(%group, from = %from.0, %error, "snapshot can not be staged");
+                self.drop_receiving(group);
+                self.ack_chunk(group, from, FAILED);
             }
         }
     }
@@ -213,35 +297,39 @@ impl Core {
     /// The follower has staged what came.
     pub(crate) fn on_chunk_ack(&mut self, from: NodeId, content: &[u8]) -> Result<(), FrameError> {
         let mut r = Reader::new(content);
-        let (group, next) = (GroupId(r.u64()? as u32), r.u64()?);
-        if next == u64::MAX {
-            self.end_sending(group, from, true);
-            return Ok(());
-        }
+        let (group, id, next) = (GroupId(r.u64()? as u32), r.u64()?, r.u64()?);
         let now_ms = self.now.mono_ms();
-        if let Some(sending) = self.transfers.sending.get_mut(&(group, from)) {
-            sending.next = next;
-            sending.reading = false;
-            sending.progress_ms = now_ms;
+        let sending = self.transfers.sending.get_mut(&(group, from));
+        let Some(sending) = sending.filter(|s| s.id == id) else { return Ok(()) };
+        match next {
+            COMPLETE | FAILED => self.end_sending(group, from, next == COMPLETE),
+            _ if next > sending.next => {
+                (sending.next, sending.busy, sending.progress_ms) = (next, false, now_ms);
+                self.drive_transfers();
+            }
+            _ => {}
         }
-        self.drive_transfers();
         Ok(())
     }
 
     /// A staged snapshot is in memory: Raft may have it.
     pub(crate) fn staged_loaded(&mut self, group: GroupId, tree: u64, result: Result<Box<Machine>, String>) {
-        let Some(receiving) = self.transfers.receiving.remove(&group) else {
-            return self.outbox.jobs.push(Job::DropTree { tree });
-        };
+        let receiving = &mut self.transfers.receiving;
+        if receiving.get(&group).is_none_or(|r| r.tree != tree) {
+            return; // Given up meanwhile, and its tree is being dropped.
+        }
+        let Some(receiving) = receiving.remove(&group) else { return };
         match (result, receiving.message) {
             (Ok(machine), Some(message)) if machine.applied() == receiving.at => {
                 self.transfers.ready.insert(group, (machine, tree));
                 self.step(group, message);
+                self.ack_chunk(group, receiving.from, COMPLETE);
             }
             (result, _) => {
                 let error = result.err().unwrap_or("it is not what was announced".to_owned());
                 tracing::warn!(%group, %error, "snapshot is of no use");
                 self.outbox.jobs.push(Job::DropTree { tree });
+                self.ack_chunk(group, receiving.from, FAILED);
             }
         }
     }
