@@ -48,10 +48,10 @@ pub(super) const OWN: &[Spec] = &[
                 ..own("everstore|status", -2, LOOK, "Show nodes, shards, keyspaces and what is wrong")
             },
             Spec {
-                args: &[WHAT],
+                args: &[WHAT, arg("to", ArgKind::Integer).token("TO").optional()],
                 ..own(
                     "everstore|switchover",
-                    4,
+                    -4,
                     STATE,
                     "Hand over the leadership of a node's shards or of one shard",
                 )

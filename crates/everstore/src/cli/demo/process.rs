@@ -44,7 +44,7 @@ impl Process {
     /// # Errors
     /// The log file or the process cannot be made.
     pub fn start(plan: &Plan, node: &NodePlan, program: &Path) -> Result<Process, CliError> {
-        let log = node.dir.join("node.log");
+        let log = node.dir.with_extension("log");
         let failed = || CliError::io(format!("cannot write {}", log.display()));
         let file = OpenOptions::new().create(true).append(true).open(&log).map_err(failed())?;
         let log_start = file.metadata().map_err(failed())?.len();

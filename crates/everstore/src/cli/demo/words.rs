@@ -56,7 +56,7 @@ pub fn ready(plan: &Plan, processes: &[Process]) -> String {
 /// When the nodes run but are no cluster in time.
 pub fn not_ready(problems: &[String], dir: &Path) -> String {
     format!(
-        "The cluster does not work yet: {}. The nodes go on trying; their logs are {}/node-*/node.log.",
+        "The cluster does not work yet: {}. The nodes go on trying; their logs are {}/node-*.log.",
         problems.join("; "),
         dir.display()
     )
