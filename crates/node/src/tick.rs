@@ -5,7 +5,7 @@ use model::GroupId;
 
 /// How often the slower work is looked at, in ms.
 const SECOND_MS: u64 = 1000;
-/// How often layout changes, transfers and leadership wishes are driven, in ms.
+/// How often layout changes and leadership wishes are driven, in ms.
 const DRIVE_MS: u64 = 50;
 
 impl Core {
@@ -30,6 +30,7 @@ impl Core {
             }
         }
         self.expire_requests();
+        self.drive_transfers();
         self.end_pause();
         self.wake_sleepers();
         if now_ms >= self.next_heartbeat_ms {
@@ -42,7 +43,6 @@ impl Core {
             self.start_checkpoints();
             self.drive_layouts();
             self.retry_deferred();
-            self.drive_transfers();
             self.drive_polls();
         }
         if now_ms >= self.next_second_ms {
