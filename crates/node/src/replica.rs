@@ -219,14 +219,11 @@ impl Replica {
     /// not committed is taken back.
     pub fn role_changed(&mut self, role: Role, term: Term) -> bool {
         let leads = (role == Role::Leader).then_some(term);
-        if leads.is_none() {
-            // Also what came while this replica led for less than a turn: it is sent again.
-            self.parked.clear();
-        }
-        if self.leading == leads {
+        if self.leading == leads && (leads.is_some() || self.parked.is_empty()) {
             return false;
         }
-        let lost = self.leading.is_some();
+        // Requests may also have come while this replica led for less than a turn.
+        let lost = self.leading.is_some() || !self.parked.is_empty() && leads.is_none();
         if lost {
             self.machine.roll_back();
             self.own.clear();
