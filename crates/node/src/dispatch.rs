@@ -14,7 +14,7 @@ use shard::table::{Route, Spec, flag};
 /// Effects of a turn above this many bytes are proposed at once instead of at the end of the turn.
 pub(crate) const SOFT_ENTRY: usize = 1 << 20;
 /// Most bytes of arguments of one command; what it adds beside them must fit its entry.
-const MAX_COMMAND: usize = MAX_ENTRY - 4 * 1024 * 1024;
+pub(crate) const MAX_COMMAND: usize = MAX_ENTRY - 4 * 1024 * 1024;
 
 impl Core {
     /// Parses and executes what a connection sent. Returns how many bytes are done with.
@@ -174,7 +174,7 @@ impl Core {
     ) {
         let size: usize = args.iter().map(|a| a.len() + 8).sum();
         if size > MAX_COMMAND {
-            let text = format!("ERR command of {size} bytes, at most {MAX_COMMAND} are allowed");
+            let text = crate::execute::too_long(size);
             return self.reply_now(conn, |reply| reply.error(&text));
         }
         let flags = self.flags_of(conn, spec);

@@ -17,6 +17,19 @@ use shard::window::Seen;
 /// Most requests that wait for a leader to become ready, per shard.
 pub(crate) const MAX_PARKED: usize = 65_536;
 
+/// Longest encoded request: with what waits for the turn's entry, its effects fit one entry.
+pub(crate) const MAX_REQUEST: usize = crate::dispatch::MAX_COMMAND + 64;
+/// Longest reply that is sent to another node: it must fit a frame.
+const MAX_ANSWER: usize = model::limits::MAX_FRAME - 64 * 1024;
+
+/// The error for a request that is too long.
+pub(crate) fn too_long(bytes: usize) -> String {
+    format!(
+        "ERR command of {bytes} bytes for one shard, at most {} are allowed",
+        crate::dispatch::MAX_COMMAND
+    )
+}
+
 /// The error when a shard's queue is full.
 pub(crate) fn queue_full(group: GroupId) -> String {
     let shard = group.shard().map_or("meta".to_owned(), |s| s.to_string());
@@ -83,7 +96,8 @@ impl Core {
             .get(f.group.0 as usize)
             .and_then(Option::as_ref)
             .is_some_and(|r| r.raft.is_leader() && r.parked.len() < MAX_PARKED);
-        if !leads {
+        // Answers that can not be sent must not pile up: it asks again.
+        if !leads || !self.peers.get(&from).is_some_and(|p| p.takes_answers()) {
             state.1 = true;
             self.answer(f.group, source, Status::NotLeader, (0, 0), &[]);
             return Ok(());
@@ -165,6 +179,11 @@ impl Core {
             tracing::error!(%group, ?source, "request that can not be read");
             return;
         };
+        if request.len() > MAX_REQUEST {
+            let mut reply = Vec::new();
+            Resp { buf: &mut reply, proto: Proto::Resp2 }.error(&too_long(request.len()));
+            return self.answer(group, source, Status::Done, (0, 0), &reply);
+        }
         let now = self.now;
         let write = parts.flags.has(Flags::WRITE);
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
@@ -320,6 +339,15 @@ impl Core {
             Source::Own { seq } => {
                 self.on_answer_of(group, self.routes[group.0 as usize].attempt(), seq, status, written, reply)
             }
+            Source::Peer { .. } if reply.len() > MAX_ANSWER => {
+                let mut text = Vec::new();
+                let error = format!(
+                    "ERR reply of {} bytes, at most {MAX_ANSWER} can come from another node",
+                    reply.len()
+                );
+                Resp { buf: &mut text, proto: Proto::Resp2 }.error(&error);
+                self.answer(group, to, status, written, &text);
+            }
             Source::Peer { node, attempt, seq } => {
                 let Some(peer) = self.peers.get_mut(&node) else { return };
                 let answer = AnswerFrame { group, attempt, seq, status, written, reply };
@@ -366,6 +394,8 @@ impl Core {
                     self.fail(forward.target, text);
                 }
             }
+            // Of an earlier attempt it says nothing: a later leader may have executed the request.
+            Status::NotOwner if attempt != route.attempt() => {}
             Status::NotOwner => {
                 if let Some(forward) = route.answered(seq) {
                     self.defer(group, forward);

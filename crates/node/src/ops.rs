@@ -3,6 +3,7 @@
 use crate::conn::{Blocked, Conn};
 use crate::core::Core;
 use crate::dispatch::closed;
+use crate::execute::{MAX_REQUEST, too_long};
 use crate::internal;
 use cluster::map::Placement;
 use model::limits::SLOTS;
@@ -81,6 +82,10 @@ impl Core {
                 (shard.group(), *slot, Request::new(flags, ks, &part))
             })
             .collect();
+        if let Some((.., request)) = requests.iter().find(|r| r.2.bytes().len() > MAX_REQUEST) {
+            let text = too_long(request.bytes().len());
+            return self.reply_now(conn, |reply| reply.error(&text));
+        }
         self.gather(conn, Gather::new(merge, places), requests);
     }
 
@@ -126,8 +131,12 @@ impl Core {
 
     /// Sends one part of an operation.
     pub(crate) fn ask(&mut self, op: u64, part: u32, group: GroupId, slot: Slot, request: Request) {
+        let target = Target::Part { op, part };
+        if request.bytes().len() > MAX_REQUEST {
+            return self.fail(target, &too_long(request.bytes().len()));
+        }
         let deadline = self.now.mono_ms() + self.settings.quorum_timeout_ms;
-        let forward = Forward::new(Target::Part { op, part }, request, slot, deadline);
+        let forward = Forward::new(target, request, slot, deadline);
         if let Err(forward) = self.routes[group.0 as usize].push(forward) {
             let text = crate::execute::queue_full(group);
             return self.fail(forward.target, &text);

@@ -53,6 +53,11 @@ impl Peer {
         }
     }
 
+    /// True when another answer may be made for it.
+    pub fn takes_answers(&self) -> bool {
+        self.backlog + self.frame.len() + self.answers.len() < MAX_BACKLOG
+    }
+
     /// True when a message can be handed over now.
     pub fn takes(&self) -> bool {
         self.connected && self.backlog + self.frame.len() < MAX_BACKLOG

@@ -172,7 +172,7 @@ impl World {
             if ms > 2000 && self.clients.iter().all(|c| !c.is_waiting()) {
                 return;
             }
-            if ms > 25_000 {
+            if ms > 60_000 {
                 let stuck = self.clients.iter().find(|c| c.is_waiting()).unwrap();
                 panic!(
                     "client {} of node {} waits for {:?}",

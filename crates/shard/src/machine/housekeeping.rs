@@ -9,6 +9,9 @@ use model::limits::KEYSPACES;
 const FREED_PER_TURN: usize = 2048;
 /// Expired keys deleted per turn and keyspace without anybody asking for them.
 const EXPIRED_PER_TURN: usize = 256;
+/// Bytes of effects beyond which a turn deletes no more of them: far below what an entry may hold,
+/// which keys of the largest size would exceed.
+const EXPIRED_BYTES_PER_TURN: usize = 1024 * 1024;
 
 impl Machine {
     /// Keeps what nobody looks at any more until [`Machine::tidy`] has freed it.
@@ -55,6 +58,9 @@ impl Machine {
                 let Some((at, key)) = self.space(ks).first_expiry() else { break };
                 if at > now {
                     break;
+                }
+                if self.pending_bytes() > EXPIRED_BYTES_PER_TURN {
+                    return;
                 }
                 let key: Box<[u8]> = key.into();
                 self.delete_expired(ks, &key);
