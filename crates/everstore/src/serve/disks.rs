@@ -87,7 +87,7 @@ impl Disks {
         let (replicas, report) =
             recover::recover(stores.as_ref(), recovery, &start).map_err(|error| error.to_string())?;
         say(node, &report);
-        let next_tree = stores.list().into_iter().max().unwrap_or(0) + 1;
+        let next_tree = stores.next_id();
         let (disks, recovered) = (Disks::start(log, stores, wake)?, Recovered { replicas, next_tree });
         report.garbage.iter().for_each(|&(group, tree)| disks.pool.sweep(group, tree));
         Ok((disks, recovered))
