@@ -11,6 +11,9 @@ use std::collections::{BTreeSet, VecDeque};
 
 /// Most commands of one connection without a released reply; beyond it the connection is not read.
 pub const MAX_PIPELINE: usize = 16_384;
+/// Bytes of one connection's unsent replies, and of its replies and requests that wait for entries:
+/// beyond either no further command of it runs (one reply may be larger).
+pub const MAX_KEPT: usize = 16 << 20;
 
 /// What is known of an entry a reply waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +57,8 @@ enum State {
 struct Slot {
     reply: u32,
     request: u32,
+    /// Where the request stands in the stream of all requests of the connection.
+    request_at: u64,
     state: State,
 }
 
@@ -62,6 +67,8 @@ struct Slot {
 struct Fifo {
     bytes: Vec<u8>,
     start: usize,
+    /// Place of the first byte of `bytes` in the stream of all bytes.
+    base: u64,
 }
 
 impl Fifo {
@@ -71,11 +78,27 @@ impl Fifo {
         &self.bytes[start..self.start]
     }
 
+    fn len(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
+    /// Place of the next byte in the stream.
+    fn end(&self) -> u64 {
+        self.base + self.bytes.len() as u64
+    }
+
+    fn at(&self, place: u64, len: usize) -> &[u8] {
+        let start = (place - self.base) as usize;
+        &self.bytes[start..start + len]
+    }
+
     fn reset_if_empty(&mut self) {
         if self.start == self.bytes.len() {
+            self.base += self.start as u64;
             self.bytes.clear();
             self.start = 0;
         } else if self.start > 64 * 1024 && self.start * 2 > self.bytes.len() {
+            self.base += self.start as u64;
             self.bytes.drain(..self.start);
             self.start = 0;
         }
@@ -109,13 +132,15 @@ pub struct Conn {
     pub closing: bool,
     /// Nothing more is sent: close at once.
     pub cut: bool,
-    /// Input was left behind because too many replies were waiting.
-    pub stalled: bool,
+    /// The client sends no more: close when everything it asked for is answered.
+    pub ended: bool,
     /// Last write per group: what WAIT waits for.
     pub written: SmallVec<[(GroupId, Term, Index); 2]>,
     held: Fifo,
     replay: Fifo,
     slots: VecDeque<Slot>,
+    /// Bytes of answers that came before those of earlier commands.
+    ready_bytes: usize,
     first: u64,
     /// Places whose replies are not sent.
     muted: BTreeSet<u64>,
@@ -133,14 +158,21 @@ impl Conn {
             blocked: None,
             closing: false,
             cut: false,
-            stalled: false,
+            ended: false,
             written: SmallVec::new(),
             held: Fifo::default(),
             replay: Fifo::default(),
             slots: VecDeque::new(),
+            ready_bytes: 0,
             first: 0,
             muted: BTreeSet::new(),
         }
+    }
+
+    /// True when the next command may run.
+    #[inline]
+    pub fn takes_commands(&self) -> bool {
+        !self.closing && self.blocked.is_none() && !self.is_full()
     }
 
     /// Number of replies not released.
@@ -158,7 +190,25 @@ impl Conn {
 
     /// Bytes of replies kept for this connection.
     pub fn output_bytes(&self) -> usize {
-        self.wire.len() + self.held.bytes.len()
+        self.wire.len() + self.held.len() + self.ready_bytes
+    }
+
+    /// True when so much of it is unsent or unanswered that no further command runs.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.exceeds(MAX_PIPELINE, MAX_KEPT)
+    }
+
+    /// True when enough has gone for commands to run again.
+    pub fn has_room(&self) -> bool {
+        !self.exceeds(MAX_PIPELINE / 2, MAX_KEPT / 2)
+    }
+
+    #[inline]
+    fn exceeds(&self, replies: usize, bytes: usize) -> bool {
+        self.slots.len() >= replies
+            || self.wire.len() >= bytes
+            || self.held.len() + self.replay.len() + self.ready_bytes >= bytes
     }
 
     /// The buffer a reply is written to when its command runs now: straight to the wire if nothing
@@ -174,7 +224,7 @@ impl Conn {
         if !self.slots.is_empty() {
             let reply = (self.held.bytes.len() - start) as u32;
             let mark = Mark { group: GroupId(0), term: 0, index: 0, order: 0, wrote: false };
-            self.slots.push_back(Slot { reply, request: 0, state: State::Local(mark) });
+            self.push(reply, 0, State::Local(mark));
         }
     }
 
@@ -197,12 +247,18 @@ impl Conn {
         let before = self.replay.bytes.len();
         request(&mut self.replay.bytes);
         let request = (self.replay.bytes.len() - before) as u32;
-        self.slots.push_back(Slot { reply, request, state: State::Local(mark) });
+        self.push(reply, request, State::Local(mark));
+    }
+
+    #[inline]
+    fn push(&mut self, reply: u32, request: u32, state: State) {
+        let request_at = self.replay.end() - u64::from(request);
+        self.slots.push_back(Slot { reply, request, request_at, state });
     }
 
     /// Reserves the next place for an answer that comes later. Returns the place.
     pub fn reserve(&mut self) -> u64 {
-        self.slots.push_back(Slot { reply: 0, request: 0, state: State::Waiting });
+        self.push(0, 0, State::Waiting);
         self.first + self.slots.len() as u64 - 1
     }
 
@@ -235,6 +291,7 @@ impl Conn {
         if let Some(slot) = self.slots.get_mut(at as usize)
             && matches!(slot.state, State::Waiting)
         {
+            self.ready_bytes += reply.len();
             slot.state = State::Ready(reply.to_vec());
         }
     }
@@ -252,6 +309,9 @@ impl Conn {
         self.replay.take(slot.request as usize);
         self.held.reset_if_empty();
         self.replay.reset_if_empty();
+        if let State::Ready(reply) = &slot.state {
+            self.ready_bytes -= reply.len();
+        }
         Some(slot.state)
     }
 
@@ -307,11 +367,9 @@ impl Conn {
     /// Gives up the reply of a place: it will be answered anew. Returns the request to run again.
     pub fn rerun(&mut self, place: u64) -> Option<Vec<u8>> {
         let at = place.checked_sub(self.first)? as usize;
-        let before: usize = self.slots.iter().take(at).map(|s| s.request as usize).sum();
         let slot = self.slots.get_mut(at)?;
-        let start = self.replay.start + before;
         slot.state = State::Waiting;
-        Some(self.replay.bytes[start..start + slot.request as usize].to_vec())
+        Some(self.replay.at(slot.request_at, slot.request as usize).to_vec())
     }
 
     /// Notes the last write of this connection in a group.

@@ -3,6 +3,7 @@
 use crate::conn::Conn;
 use crate::fates::Lost;
 use crate::handlers::Handlers;
+use crate::lookahead::Lookahead;
 use crate::ops::Op;
 use crate::outbox::Outbox;
 use crate::peer::Peer;
@@ -51,6 +52,9 @@ pub struct Identity {
     pub addresses: cluster::Addresses,
 }
 
+/// Unparsed bytes of a connection that waits, beyond which it is not read.
+const MAX_INPUT_WAITING: usize = 1 << 20;
+
 /// The core of a node.
 pub struct Core {
     /// Time of this turn.
@@ -69,12 +73,20 @@ pub struct Core {
     pub(crate) conns: HashMap<u64, Box<Conn>, FixedState>,
     /// Connections whose replies may be released.
     pub(crate) touched: Vec<u64>,
+    /// Commands parsed ahead; empty between calls.
+    pub(crate) ahead: Lookahead,
+    /// Position of the first key of the command that runs now, if it is known.
+    pub(crate) hint: Option<model::Position>,
     /// The connection whose input is being processed; it is not in `conns`.
     pub(crate) busy: Option<u64>,
     pub(crate) next_conn: u64,
     pub(crate) pause: Option<Pause>,
     /// Connections that wait for the end of the pause.
-    pub(crate) paused: Vec<u64>,
+    pub(crate) paused: BTreeSet<u64>,
+    /// Connections with input that was left behind because they were full.
+    pub(crate) stalled: BTreeSet<u64>,
+    /// Connections to be unblocked when they are not being processed any more.
+    pub(crate) unblocking: Vec<u64>,
     pub(crate) peers: BTreeMap<NodeId, Peer>,
     /// Attempts of other nodes' requests: (node, group) -> (attempt, refused).
     pub(crate) inbound: BTreeMap<(NodeId, GroupId), (u64, bool)>,
@@ -137,10 +149,14 @@ impl Core {
             pumping: BTreeSet::new(),
             conns: HashMap::with_hasher(FixedState::default()),
             touched: Vec::new(),
+            ahead: Lookahead::default(),
+            hint: None,
             busy: None,
             next_conn: 1,
             pause: None,
-            paused: Vec::new(),
+            paused: BTreeSet::new(),
+            stalled: BTreeSet::new(),
+            unblocking: Vec::new(),
             peers: BTreeMap::new(),
             inbound: BTreeMap::new(),
             ops: BTreeMap::new(),
@@ -280,7 +296,12 @@ impl Core {
 
     /// A client's connection is gone. What it sent and was not answered may still be executed.
     pub fn on_disconnect(&mut self, id: u64) {
-        self.conns.remove(&id);
+        let conn = self.conns.remove(&id);
+        self.paused.remove(&id);
+        self.stalled.remove(&id);
+        if conn.is_some_and(|c| c.blocked == Some(crate::conn::Blocked::Busy)) {
+            self.sleeping.retain(|(_, conn), _| *conn != id);
+        }
     }
 
     /// Bytes from a client.
@@ -295,15 +316,24 @@ impl Core {
             conn.input.extend_from_slice(bytes);
             self.process_input(&mut conn);
         }
-        conn.stalled = conn.waiting() >= crate::conn::MAX_PIPELINE;
         if conn.input.len() > self.settings.query_buffer_limit {
             tracing::warn!(client = id, bytes = conn.input.len(), "query buffer limit exceeded, closing");
             conn.closing = true;
             conn.input = Vec::new();
         }
+        self.note_stalled(&conn);
         self.busy = None;
         self.conns.insert(id, conn);
         self.touched.push(id);
+    }
+
+    /// A client sends no more, but may still read: what it has sent is answered before its connection
+    /// is closed, unless it waits for something that may never come.
+    pub fn on_eof(&mut self, id: u64) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        conn.ended = true;
+        conn.cut |= conn.blocked == Some(crate::conn::Blocked::Busy);
+        self.outbox.conns.push(id);
     }
 
     /// Processes what was read from a connection earlier.
@@ -318,11 +348,19 @@ impl Core {
         conn.input = input;
     }
 
+    /// After a connection was processed: whether it must wait for room.
+    fn note_stalled(&mut self, conn: &Conn) {
+        if conn.blocked.is_none() && conn.is_full() && !conn.input.is_empty() {
+            self.stalled.insert(conn.id);
+        }
+    }
+
     /// Goes on with a connection that was blocked.
     pub(crate) fn resume(&mut self, id: u64) {
         let Some(mut conn) = self.conns.remove(&id) else { return };
         self.busy = Some(id);
         self.process_input(&mut conn);
+        self.note_stalled(&conn);
         self.busy = None;
         self.conns.insert(id, conn);
         self.touched.push(id);
@@ -331,7 +369,8 @@ impl Core {
     /// True when the shell should not read from this connection for now.
     pub fn is_full(&self, id: u64) -> bool {
         self.conns.get(&id).is_some_and(|c| {
-            c.waiting() >= crate::conn::MAX_PIPELINE || (c.blocked.is_some() && c.input.len() > 1 << 20)
+            let waits = c.blocked.is_some() || self.paused.contains(&id) || self.stalled.contains(&id);
+            c.is_full() || (waits && c.input.len() > MAX_INPUT_WAITING)
         })
     }
 
@@ -342,7 +381,10 @@ impl Core {
             return None;
         }
         let conn = self.conns.get_mut(&id)?;
-        let close = conn.cut || (conn.closing && conn.waiting() == 0);
+        let (stalled, paused) = (&self.stalled, &self.paused);
+        let idle = |c: &Conn| c.blocked.is_none() && !stalled.contains(&id) && !paused.contains(&id);
+        let finished = conn.closing || (conn.ended && idle(conn));
+        let close = conn.cut || (finished && conn.waiting() == 0);
         Some((&mut conn.wire, close))
     }
 

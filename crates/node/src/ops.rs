@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 
 /// Shards a SCAN or RANDOMKEY may visit in one call before it answers with what it has.
 const MAX_STEPS: u32 = 65_536;
+/// Longest round of a WAIT, in ms.
+const WAIT_ROUND_MS: u64 = 1000;
 
 /// An operation under way.
 #[derive(Debug)]
@@ -31,7 +33,28 @@ pub(crate) enum Op {
     /// All shards are asked to take a step of a layout change.
     Drive { step: (model::Keyspace, u64), close: bool, replies: Vec<Vec<u8>>, left: usize },
     /// The smallest number of followers over all groups written to.
-    Wait { conn: u64, place: u64, parts: u32, least: i64 },
+    Wait(Box<Wait>),
+}
+
+/// A WAIT under way. It asks in rounds, so that nobody waits long for a client that is gone or for a
+/// leader that is none any more.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    conn: u64,
+    place: u64,
+    ks: model::Keyspace,
+    /// Last write in each group.
+    entries: Vec<(GroupId, Term, Index)>,
+    wanted: i64,
+    /// Monotonic ms at which it ends; `u64::MAX` = when the followers have it.
+    until_ms: u64,
+    /// Answers missing in this round.
+    left: usize,
+    /// Smallest number answered in this round, and in the one before.
+    least: i64,
+    known: i64,
+    /// Some group could not answer.
+    failed: bool,
 }
 
 /// A SCAN under way.
@@ -265,7 +288,7 @@ impl Core {
         if ms < 0 {
             return self.reply_now(conn, |reply| reply.error("ERR timeout is negative"));
         }
-        let groups: Vec<(GroupId, Term, Index)> = if conn.written.is_empty() {
+        let entries: Vec<(GroupId, Term, Index)> = if conn.written.is_empty() {
             // Nothing was written: any shard tells how many followers answer.
             vec![(GroupId(1), 0, 0)]
         } else {
@@ -273,28 +296,59 @@ impl Core {
         };
         conn.blocked = Some(Blocked::Busy);
         conn.session.flags.blocked = true;
-        let place = conn.reserve();
-        let op = self.open(Op::Wait { conn: conn.id, place, parts: groups.len() as u32, least: i64::MAX });
-        let wanted = wanted.max(0).to_string();
-        for (part, (group, term, index)) in groups.into_iter().enumerate() {
+        let until_ms = if ms == 0 { u64::MAX } else { self.now.mono_ms().saturating_add(ms as u64) };
+        let wait = Wait {
+            conn: conn.id,
+            place: conn.reserve(),
+            ks: conn.session.keyspace,
+            entries,
+            wanted: wanted.max(0),
+            until_ms,
+            left: 0,
+            least: i64::MAX,
+            known: 0,
+            failed: false,
+        };
+        let op = self.open(Op::Wait(Box::new(wait)));
+        self.wait_round(op);
+    }
+
+    /// Asks all groups of a WAIT how many followers have its writes.
+    fn wait_round(&mut self, op: u64) {
+        let now_ms = self.now.mono_ms();
+        let Some(Op::Wait(wait)) = self.ops.get_mut(&op) else { return };
+        (wait.left, wait.least) = (wait.entries.len(), i64::MAX);
+        // 0 would be for ever.
+        let ms = wait.until_ms.saturating_sub(now_ms).clamp(1, WAIT_ROUND_MS);
+        let (wanted, ks, entries) = (wait.wanted.to_string(), wait.ks, wait.entries.clone());
+        for (part, (group, term, index)) in entries.into_iter().enumerate() {
             let (term, index, ms) = (term.to_string(), index.to_string(), ms.to_string());
             let args: [&[u8]; 5] =
                 [internal::WAIT, term.as_bytes(), index.as_bytes(), wanted.as_bytes(), ms.as_bytes()];
-            let request = Request::new(Flags::INTERNAL, conn.session.keyspace, &args);
-            self.ask_patiently(op, part as u32, group, request, ms.parse().unwrap_or(0));
+            self.ask(op, part as u32, group, 0, Request::new(Flags::INTERNAL, ks, &args));
         }
     }
 
-    /// Like [`Core::ask`] for a part that may take `ms` by itself (0 = for ever).
-    fn ask_patiently(&mut self, op: u64, part: u32, group: GroupId, request: Request, ms: u64) {
-        let patience = if ms == 0 { u64::MAX / 2 } else { ms + self.settings.quorum_timeout_ms };
-        let deadline = self.now.mono_ms().saturating_add(patience);
-        let forward = Forward::new(Target::Part { op, part }, request, 0, deadline);
-        if let Err(forward) = self.routes[group.0 as usize].push(forward) {
-            let text = crate::execute::queue_full(group);
-            return self.fail(forward.target, &text);
+    fn wait_part(&mut self, op: u64, reply: &[u8]) {
+        let now_ms = self.now.mono_ms();
+        let Some(Op::Wait(wait)) = self.ops.get_mut(&op) else { return };
+        wait.left -= 1;
+        // A shard that could not answer in time has no acknowledgement to count.
+        let count = walk::read_int(reply).ok();
+        wait.failed |= count.is_none();
+        wait.least = wait.least.min(count.unwrap_or(0));
+        if wait.left > 0 {
+            return;
         }
-        self.pumping.insert(group);
+        if wait.least >= wait.wanted || wait.until_ms <= now_ms || wait.failed {
+            let text = format!(":{}\r\n", wait.least);
+            self.end(op, text.as_bytes());
+        } else if self.conns.contains_key(&wait.conn) {
+            wait.known = wait.least;
+            self.wait_round(op);
+        } else {
+            self.ops.remove(&op);
+        }
     }
 
     /// The answer to a part of an operation.
@@ -308,7 +362,8 @@ impl Core {
     ) {
         let Some(state) = self.ops.get_mut(&op) else { return };
         let conn = match state {
-            Op::Gather { conn, .. } | Op::Random { conn, .. } | Op::Wait { conn, .. } => *conn,
+            Op::Gather { conn, .. } | Op::Random { conn, .. } => *conn,
+            Op::Wait(wait) => wait.conn,
             Op::Scan(scan) => scan.conn,
             Op::Drive { .. } => 0,
         };
@@ -336,15 +391,7 @@ impl Core {
                     self.driven(step, close, &replies);
                 }
             }
-            Op::Wait { parts, least, .. } => {
-                *parts -= 1;
-                // A shard that could not answer in time has no acknowledgement to count.
-                *least = (*least).min(walk::read_int(reply).unwrap_or(0));
-                if *parts == 0 {
-                    let text = format!(":{least}\r\n");
-                    self.end(op, text.as_bytes());
-                }
-            }
+            Op::Wait(_) => self.wait_part(op, reply),
         }
     }
 
@@ -353,9 +400,9 @@ impl Core {
         let Some(state) = self.ops.remove(&op) else { return };
         let (conn, slot) = match state {
             Op::Gather { conn, place, .. } | Op::Random { conn, place, .. } => (conn, place),
-            Op::Wait { conn, place, .. } => {
-                self.unblock(conn);
-                (conn, place)
+            Op::Wait(wait) => {
+                self.unblock(wait.conn);
+                (wait.conn, wait.place)
             }
             Op::Scan(scan) => (scan.conn, scan.place),
             Op::Drive { .. } => return,
@@ -365,7 +412,9 @@ impl Core {
 
     /// The connection reads commands again.
     pub(crate) fn unblock(&mut self, id: u64) {
-        if let Some(conn) = self.conns.get_mut(&id) {
+        if self.busy == Some(id) {
+            self.unblocking.push(id);
+        } else if let Some(conn) = self.conns.get_mut(&id) {
             conn.blocked = None;
             conn.session.flags.blocked = false;
             self.resuming.push(id);
@@ -375,14 +424,13 @@ impl Core {
     /// Ends the WAIT of a connection with what is known now, or with an error (`CLIENT UNBLOCK`).
     pub(crate) fn cut_wait(&mut self, id: u64, with_error: bool) -> bool {
         let found = self.ops.iter().find_map(|(op, state)| match state {
-            Op::Wait { conn, least, .. } if *conn == id => Some((*op, *least)),
+            Op::Wait(wait) if wait.conn == id => Some((*op, wait.known)),
             _ => None,
         });
-        let Some((op, least)) = found else { return false };
+        let Some((op, known)) = found else { return false };
         if with_error {
             self.end(op, b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n");
         } else {
-            let known = if least == i64::MAX { 0 } else { least };
             self.end(op, format!(":{known}\r\n").as_bytes());
         }
         true

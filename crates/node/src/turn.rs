@@ -101,6 +101,9 @@ impl Core {
         for (target, reply) in std::mem::take(&mut self.late) {
             self.complete(target, &reply, GroupId::META, (0, 0));
         }
+        for id in std::mem::take(&mut self.unblocking) {
+            self.unblock(id);
+        }
         if now.mono_ns >= self.next_tick_ns {
             self.next_tick_ns = now.mono_ns + TICK_NS;
             self.tick();
@@ -272,13 +275,13 @@ impl Core {
             if matches!(conn.blocked, Some(Blocked::Drain(_))) && conn.waiting() == 0 {
                 self.run_drained(id);
                 again.push(id);
-            } else if conn.blocked.is_none() && !conn.input.is_empty() && !conn.closing {
-                // Input was left behind when the pipeline was full, or at the end of a block.
-                if conn.stalled && conn.waiting() < crate::conn::MAX_PIPELINE / 2 {
-                    self.resuming.push(id);
-                }
             }
             self.outbox.conns.push(id);
+        }
+        if !self.stalled.is_empty() {
+            let conns = &self.conns;
+            let room = |id: &u64| conns.get(id).is_none_or(|conn| conn.has_room());
+            self.resuming.extend(self.stalled.extract_if(.., room));
         }
         for id in std::mem::take(&mut self.resuming) {
             self.resume(id);
