@@ -1,14 +1,16 @@
 //! From a parsed command to the place where it runs: here, in one shard, in several, or at the front.
 
-use crate::conn::{Blocked, Conn, MAX_PIPELINE, Mark};
+use crate::conn::{Blocked, Conn, Mark};
 use crate::core::Core;
+use crate::lookahead::{Lookahead, MAX_AHEAD, Stop};
 use cluster::map::Placement;
 use model::limits::MAX_ENTRY;
 use model::slot::{Slot, slot_of};
 use model::{GroupId, Keyspace, Reply};
 use resp::command::admit;
-use resp::{Parsed, Parser, Proto, Resp};
+use resp::{Parser, Proto, Resp};
 use router::{Flags, Forward, Request, Target, request};
+use shard::data::Key;
 use shard::table::{Route, Spec, flag};
 
 /// Effects of a turn above this many bytes are proposed at once instead of at the end of the turn.
@@ -20,40 +22,98 @@ impl Core {
     /// Parses and executes what a connection sent. Returns how many bytes are done with.
     pub(crate) fn process(&mut self, conn: &mut Conn, buf: &[u8]) -> usize {
         let mut parser = std::mem::replace(&mut conn.parser, Parser::new(self.limits()));
+        let mut ahead = std::mem::take(&mut self.ahead);
         let mut used = 0;
-        while !conn.closing && conn.blocked.is_none() && conn.waiting() < MAX_PIPELINE {
-            match parser.next(&buf[used..]) {
-                Parsed::Command { consumed } => {
+        while conn.takes_commands() {
+            let most = if conn.session.authenticated { MAX_AHEAD } else { 1 };
+            let stop = ahead.fill(&mut parser, &buf[used..], most);
+            self.touch(conn, &mut ahead, &buf[used..]);
+            let (done, end) = self.run_ahead(conn, &ahead, &buf[used..]);
+            used += end;
+            if done < ahead.len() {
+                // The parser is ahead of what was executed.
+                parser = Parser::new(self.limits());
+            }
+            parser.set_authenticated(conn.session.authenticated);
+            match stop {
+                _ if done < ahead.len() => break,
+                Stop::Full => {}
+                Stop::Incomplete => break,
+                Stop::Inline(consumed) => {
                     let args = parser.slices(&buf[used..]);
-                    if !args.is_empty() {
-                        if self.held_by_pause(&args) {
-                            self.paused.push(conn.id);
-                            break;
-                        }
-                        self.run(conn, &args);
+                    if !self.run_unless_paused(conn, &args) {
+                        break;
                     }
                     drop(args);
                     used += consumed;
                     parser.set_authenticated(conn.session.authenticated);
                 }
-                Parsed::Incomplete { .. } => break,
-                Parsed::Error(error) => {
+                Stop::Error(error) => {
                     let text = error.text();
                     self.reply_now(conn, |reply| reply.error_bytes(&text));
                     conn.closing = true;
-                    used = buf.len();
                 }
-                Parsed::BulkStart { .. } | Parsed::BulkPart { .. } => {
-                    // Streaming is switched off by the limits until values of any size exist.
-                    conn.closing = true;
-                }
+                // Streaming is switched off by the limits until values of any size exist.
+                Stop::Stream => conn.closing = true,
             }
         }
-        if conn.closing {
-            used = buf.len();
-        }
+        self.ahead = ahead;
         conn.parser = parser;
-        used
+        if conn.closing { buf.len() } else { used }
+    }
+
+    /// Executes what was parsed ahead. Returns how many commands ran and where the last of them ends.
+    fn run_ahead(&mut self, conn: &mut Conn, ahead: &Lookahead, buf: &[u8]) -> (usize, usize) {
+        let mut end = 0;
+        for at in 0..ahead.len() {
+            if at > 0 && !conn.takes_commands() {
+                return (at, end);
+            }
+            let args = ahead.args(at, buf);
+            self.hint = ahead.position(at);
+            let ran = self.run_unless_paused(conn, &args);
+            self.hint = None;
+            if !ran {
+                return (at, end);
+            }
+            end = ahead.end(at);
+        }
+        (ahead.len(), end)
+    }
+
+    /// Has the processor fetch the rows of the commands to come, if there are several.
+    fn touch(&mut self, conn: &Conn, ahead: &mut Lookahead, buf: &[u8]) {
+        if ahead.len() < 2 || self.forming.is_some() {
+            return;
+        }
+        let ks = conn.session.keyspace;
+        for at in 0..ahead.len() {
+            let Some(spec) = ahead.arg(at, 0, buf).and_then(shard::table::lookup) else { continue };
+            if spec.route != Route::Key || spec.keys.first != 1 {
+                continue;
+            }
+            let Some(key) = ahead.arg(at, 1, buf) else { continue };
+            let position = self.hasher.position(key);
+            ahead.set_position(at, position);
+            if let Placement::Shard(shard) = self.map.shard_of(ks, position.slot())
+                && let Some(Some(replica)) = self.replicas.get(shard.group().0 as usize)
+            {
+                replica.machine.touch(ks, position);
+            }
+        }
+    }
+
+    /// False if the command has to wait for the end of a pause.
+    fn run_unless_paused(&mut self, conn: &mut Conn, args: &[&[u8]]) -> bool {
+        if args.is_empty() {
+            return true;
+        }
+        if self.held_by_pause(args) {
+            self.paused.insert(conn.id);
+            return false;
+        }
+        self.run(conn, args);
+        true
     }
 
     fn held_by_pause(&self, args: &[&[u8]]) -> bool {
@@ -69,13 +129,23 @@ impl Core {
     /// Executes one command of a connection, or sends it on its way.
     pub(crate) fn run(&mut self, conn: &mut Conn, args: &[&[u8]]) {
         let before = (conn.waiting(), conn.wire.len());
-        let spec = match admit(args, conn.session.authenticated) {
-            Ok(spec) => spec,
+        match admit(args, conn.session.authenticated) {
+            Ok(spec) => self.run_admitted(conn, spec, args),
             Err(refusal) => {
                 let text = refusal.text(args);
-                return self.reply_now(conn, |reply| reply.error_bytes(&text));
+                self.reply_now(conn, |reply| reply.error_bytes(&text));
             }
-        };
+        }
+        if conn.session.reply != resp::session::ReplyMode::On
+            // A command that waits for its turn is muted when it runs.
+            && !matches!(conn.blocked, Some(Blocked::Drain(_)))
+            && conn.session.swallows_reply()
+        {
+            conn.mute(before);
+        }
+    }
+
+    fn run_admitted(&mut self, conn: &mut Conn, spec: &'static Spec, args: &[&[u8]]) {
         conn.session.begin(spec.name, self.now.mono_ms());
         self.stats.commands += 1;
         match spec.route {
@@ -90,9 +160,6 @@ impl Core {
             Route::Scan => self.run_scan(conn, args),
             Route::Random => self.run_random(conn),
             Route::Wait => self.run_wait(conn, args),
-        }
-        if conn.session.reply != resp::session::ReplyMode::On && conn.session.swallows_reply() {
-            conn.mute(before);
         }
     }
 
@@ -115,11 +182,14 @@ impl Core {
 
     fn run_key(&mut self, conn: &mut Conn, spec: &'static Spec, args: &[&[u8]]) {
         let ks = conn.session.keyspace;
-        let mut keys = spec.keys.positions(args.len()).map(|at| slot_of(args[at]));
-        let Some(slot) = keys.next() else {
+        let mut keys = spec.keys.positions(args.len());
+        let Some(first) = keys.next() else {
             return self.reply_now(conn, |reply| reply.error("ERR syntax error"));
         };
-        let one_slot = keys.all(|other| other == slot);
+        let position = self.hint.unwrap_or_else(|| self.hasher.position(args[first]));
+        self.hint = Some(position);
+        let slot = position.slot();
+        let one_slot = keys.all(|at| slot_of(args[at]) == slot);
         match self.map.shard_of(ks, slot) {
             Placement::Shard(_) if !one_slot && self.is_spread(ks) => {
                 let text = cross_slot(ks);
@@ -145,14 +215,8 @@ impl Core {
 
     /// COPY and MOVE name a second keyspace: its keys must live in the same shard.
     fn leaves_shard(&self, spec: &Spec, args: &[&[u8]], slot: Slot, shard: model::ShardId) -> Option<String> {
-        let other = match spec.name {
-            "copy" => args.iter().position(|a| a.eq_ignore_ascii_case(b"db")).and_then(|at| args.get(at + 1)),
-            "move" => args.get(2),
-            _ => None,
-        }?;
-        let other: u16 = std::str::from_utf8(other).ok()?.parse().ok()?;
-        let other = Keyspace(other);
-        if other.0 >= model::limits::KEYSPACES || self.map.shard_of(other, slot) == Placement::Shard(shard) {
+        let other = second_keyspace(spec, args)?;
+        if self.map.shard_of(other, slot) == Placement::Shard(shard) {
             return None;
         }
         Some(format!(
@@ -227,7 +291,10 @@ impl Core {
         };
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
         let ks = conn.session.keyspace;
-        if !crate::layouts::serves(replica, ks, self.map.shards.len() as u16) {
+        let shards = self.map.shards.len() as u16;
+        if !crate::layouts::serves(replica, ks, shards)
+            || second_keyspace(spec, args).is_some_and(|ks| !crate::layouts::serves(replica, ks, shards))
+        {
             let slot = spec.keys.positions(args.len()).next().map_or(0, |at| slot_of(args[at]));
             return self.wait_for_layout(conn, spec, args, slot);
         }
@@ -237,7 +304,10 @@ impl Core {
         let buf = conn.reply_buffer();
         let start = buf.len();
         let touch = flags.has(Flags::TOUCH);
-        let outcome = replica.machine.execute(handler, ks, touch, args, &mut Resp { buf, proto });
+        let hint = self.hint.take().zip(spec.keys.positions(args.len()).next());
+        let hint = hint.map(|(position, at)| Key { position, bytes: args[at] });
+        let reply = &mut Resp { buf, proto };
+        let outcome = replica.machine.execute_at(handler, ks, touch, hint, args, reply);
         if conn.reply_is_error(start) {
             self.stats.errors += 1;
         }
@@ -267,6 +337,18 @@ impl Core {
         conn.blocked = Some(Blocked::Drain(request));
         conn.session.flags.blocked = true;
     }
+}
+
+/// The keyspace that COPY and MOVE name besides the connection's.
+#[inline]
+pub(crate) fn second_keyspace(spec: &Spec, args: &[&[u8]]) -> Option<Keyspace> {
+    let other = match spec.name {
+        "copy" => args.iter().position(|a| a.eq_ignore_ascii_case(b"db")).and_then(|at| args.get(at + 1)),
+        "move" => args.get(2),
+        _ => None,
+    }?;
+    let number = std::str::from_utf8(other).ok()?.parse().ok()?;
+    (number < model::limits::KEYSPACES).then_some(Keyspace(number))
 }
 
 /// The error for keys of several slots where the command must be atomic, with the way out.

@@ -2,6 +2,7 @@
 //! from this node after a failover. Every write among them has an id and is executed once.
 
 use crate::core::Core;
+use crate::dispatch::second_keyspace;
 use crate::frame::Section;
 use crate::replica::{Held, Parked, Source, Waiter};
 use model::effect::WriteId;
@@ -217,7 +218,13 @@ impl Core {
         if group == GroupId::META {
             return self.execute_meta(source, id, &parts.args);
         }
-        if !internal && !crate::layouts::serves(replica, parts.ks, shards) {
+        let first = parts.args.get(1).copied();
+        let spec = shard::table::resolve(parts.args[0], first).ok().filter(|_| !internal);
+        // FLUSHALL concerns all keyspaces, whatever the shard serves.
+        if spec.is_some_and(|spec| {
+            let mut named = std::iter::once(parts.ks).chain(second_keyspace(spec, &parts.args));
+            spec.name != "flushall" && named.any(|ks| !crate::layouts::serves(replica, ks, shards))
+        }) {
             return self.answer(group, source, Status::NotOwner, (0, 0), &[]);
         }
         let mut reply = Vec::new();
@@ -226,8 +233,7 @@ impl Core {
         let handler = if internal {
             crate::internal::handler(&parts.args)
         } else {
-            let first = parts.args.get(1).copied();
-            shard::table::resolve(parts.args[0], first).ok().and_then(|spec| self.handlers.get(spec))
+            spec.and_then(|spec| self.handlers.get(spec))
         };
         let Some(handler) = handler else {
             out.error("ERR unknown command");

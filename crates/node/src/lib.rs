@@ -18,6 +18,7 @@ pub mod info;
 pub mod internal;
 pub mod layouts;
 pub mod leadership;
+mod lookahead;
 pub mod ops;
 pub mod outbox;
 pub mod peer;

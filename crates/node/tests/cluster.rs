@@ -97,3 +97,73 @@ fn a_layout_is_chosen_while_the_keyspace_is_empty() {
     assert_eq!(world.ask(2, c, "KEYSPACE SET 3 LAYOUT single"), "+OK");
     assert_eq!(world.ask(2, c, "MSETNX a 1 b 2"), ":1");
 }
+
+#[test]
+fn flushall_reaches_every_shard_from_any_keyspace() {
+    let mut world = World::new(3, 4);
+    world.run(1000);
+    let c = world.connect(2);
+    for i in 0..8 {
+        assert_eq!(world.ask(2, c, &format!("SET k{i} v")), "+OK");
+    }
+    assert_eq!(world.ask(2, c, "SELECT 1"), "+OK");
+    assert_eq!(world.ask(2, c, "SET k v"), "+OK");
+    assert_eq!(world.ask(2, c, "FLUSHALL"), "+OK");
+    assert_eq!(world.ask(2, c, "DBSIZE"), ":0");
+    assert_eq!(world.ask(2, c, "SELECT 0"), "+OK");
+    assert_eq!(world.ask(2, c, "DBSIZE"), ":0");
+}
+
+#[test]
+fn what_fits_no_entry_and_no_frame_is_refused() {
+    let mut world = World::new(3, 2);
+    world.run(1000);
+    let big = "x".repeat(6 << 20);
+    for node in 1..=3 {
+        let c = world.connect(node);
+        // Slots of both shards, so that it is split; the larger part does not fit one entry.
+        let reply = world.ask(node, c, &format!("MSET {{b}}1 {big} {{b}}2 {big} {{b}}3 {big} a 1 c 1 d 1"));
+        assert!(reply.starts_with("-ERR command of 188"), "{}", &reply[..80]);
+        assert_eq!(world.ask(node, c, &format!("SET k {big}")), "+OK");
+        // Six of them make a reply that no frame takes; here it may come from another node or not.
+        assert_eq!(world.ask(node, c, "SELECT 1"), "+OK");
+        assert_eq!(world.ask(node, c, &format!("SET k {big}")), "+OK");
+        let reply = world.ask(node, c, "MGET k k k k k k");
+        let refused = reply.starts_with("-ERR reply of 377");
+        assert!(refused || reply.len() > 6 * big.len(), "{}", &reply[..80]);
+        assert_eq!(world.ask(node, c, "STRLEN k"), format!(":{}", big.len()));
+    }
+}
+
+#[test]
+fn a_pipeline_longer_than_the_queue_goes_on_behind_a_wait() {
+    let mut world = World::new(3, 2);
+    world.run(1000);
+    let c = world.connect(1);
+    let commands = everstore_node::conn::MAX_PIPELINE + 5000;
+    world.send(1, c, "INCR n");
+    world.send(1, c, "WAIT 1 1000");
+    (1..commands).for_each(|_| world.send(1, c, "INCR n"));
+    let mut got = String::new();
+    for _ in 0..500 {
+        world.run(1);
+        got += &world.got(1, c);
+    }
+    assert_eq!(got.lines().count(), commands + 1);
+    assert!(got.ends_with(&format!(":{commands}\r\n")));
+}
+
+#[test]
+fn a_wait_that_never_ends_leaves_nothing_behind_its_client() {
+    let mut world = World::new(3, 2);
+    world.run(1000);
+    let c = world.connect(1);
+    assert_eq!(world.ask(1, c, "SET k v"), "+OK");
+    world.send(1, c, "WAIT 7 0");
+    world.run(3000);
+    assert_eq!(world.got(1, c), "");
+    let other = world.connect(1);
+    assert_eq!(world.ask(1, other, &format!("CLIENT UNBLOCK {c}")), ":1");
+    world.run(10);
+    assert_eq!(world.got(1, c), ":2\r\n");
+}
