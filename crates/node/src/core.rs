@@ -126,6 +126,8 @@ pub struct Core {
     /// No leadership is given back before, after somebody moved it on purpose.
     pub(crate) rebalance_pause_ms: u64,
     pub(crate) next_drive_ms: u64,
+    /// Not before, the meta group is asked for an id of a joining node.
+    pub(crate) next_join_ms: u64,
     pub(crate) next_tick_ns: u64,
     pub(crate) next_second_ms: u64,
     pub(crate) next_heartbeat_ms: u64,
@@ -183,6 +185,7 @@ impl Core {
             ending: false,
             rebalance_pause_ms: 0,
             next_drive_ms: 0,
+            next_join_ms: 0,
             next_tick_ns: 0,
             next_second_ms: 0,
             next_heartbeat_ms: 0,

@@ -72,7 +72,6 @@ impl Core {
             let args = ahead.args(at, buf);
             self.hint = ahead.position(at);
             let ran = self.run_unless_paused(conn, &args);
-            self.hint = None;
             if !ran {
                 return (at, end);
             }
@@ -136,6 +135,8 @@ impl Core {
                 self.reply_now(conn, |reply| reply.error_bytes(&text));
             }
         }
+        // It is of this command's key; whatever runs next has another one.
+        self.hint = None;
         if conn.session.reply != resp::session::ReplyMode::On
             // A command that waits for its turn is muted when it runs.
             && !matches!(conn.blocked, Some(Blocked::Drain(_)))

@@ -130,7 +130,7 @@ impl Core {
     }
 
     fn begin_switch(&mut self, conn: &mut Conn, groups: Vec<GroupId>, from: NodeId, to: Option<NodeId>) {
-        // Whoever takes leadership away on purpose does not want it back in the next seconds.
+        self.rest();
         self.switch(&groups, from, to);
         self.poll(conn, Goal::Switched(groups, from, to));
     }

@@ -4,7 +4,8 @@
 use crate::core::Core;
 use crate::internal;
 use cluster::map::{LayoutError, Phase, Placement, layout_name};
-use cluster::{ClusterMap, KeyspaceLayout, ShardLayout};
+use cluster::peer::MAX_MEMBERS;
+use cluster::{ClusterMap, JoinToken, KeyspaceLayout, ShardLayout};
 use model::limits::{KEYSPACES, SLOTS};
 use model::slot::Slot;
 use model::{GroupId, Keyspace, NodeId};
@@ -16,6 +17,8 @@ use crate::replica::Replica;
 
 /// Most requests that wait for a keyspace to be open again.
 const MAX_DEFERRED: usize = 65_536;
+/// Time between two requests for ids of joining nodes, in ms.
+const JOIN_MS: u64 = 200;
 /// Answer of a shard that holds keys of a keyspace that is to be closed.
 const NOT_EMPTY: &str = "NOTEMPTY the keyspace holds keys";
 
@@ -147,6 +150,7 @@ impl Core {
             "finish-layout" => self.map.finish_change(Keyspace(number(1)? as u16), number(2)?).map_err(shown),
             "abort-layout" => self.map.abort_change(Keyspace(number(1)? as u16), number(2)?).map_err(shown),
             "member" => self.member_rows(args),
+            "join" => self.join_rows(args),
             other => Err(format!("ERR unknown request '{other}'")),
         }
     }
@@ -164,6 +168,44 @@ impl Core {
             admin: text(5)?.to_owned(),
         };
         Ok(self.map.member_rows(node, &member))
+    }
+
+    /// Rows of a node that joins after the cluster was formed; none if it has an id already.
+    fn join_rows(&self, args: &[&[u8]]) -> Result<Vec<cluster::map::Row>, String> {
+        let bad = || "ERR malformed request".to_owned();
+        let text = |at: usize| args.get(at).and_then(|a| std::str::from_utf8(a).ok()).ok_or_else(bad);
+        let token = JoinToken::parse(text(1)?).ok_or_else(bad)?;
+        if self.map.member_by_token(token).is_some() {
+            return Ok(Vec::new());
+        }
+        if self.map.members.len() >= MAX_MEMBERS {
+            return Err(format!("ERR the cluster has {MAX_MEMBERS} members, which is the most"));
+        }
+        let addresses = cluster::Addresses {
+            redis: text(2)?.to_owned(),
+            peer: text(3)?.to_owned(),
+            admin: text(4)?.to_owned(),
+        };
+        let member = cluster::Member { addresses, incarnation: 0, boot: None, token: Some(token) };
+        Ok(self.map.member_rows(self.map.next_node, &member))
+    }
+
+    /// The member that joined with this token, as far as this node knows.
+    pub fn member_by_token(&self, token: JoinToken) -> Option<NodeId> {
+        self.map.member_by_token(token)
+    }
+
+    /// Asks the meta group for an id for a node that joins after the cluster was formed, but not more
+    /// often than every [`JOIN_MS`]. The answer is a row: see [`Core::member_by_token`].
+    pub fn admit_later(&mut self, token: JoinToken, addresses: &cluster::Addresses) {
+        let now_ms = self.now.mono_ms();
+        if self.forming.is_some() || now_ms < self.next_join_ms || self.routes[0].leader().is_none() {
+            return;
+        }
+        self.next_join_ms = now_ms + JOIN_MS;
+        let token = token.to_string();
+        let args = ["join", &token, &addresses.redis, &addresses.peer, &addresses.admin];
+        self.ask_meta(&args.map(str::as_bytes));
     }
 
     /// Tells the meta group where this node is, until the map says so.

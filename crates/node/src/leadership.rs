@@ -2,11 +2,17 @@
 
 use crate::core::Core;
 use crate::frame::{FrameError, Section};
-use model::varint::{Reader, put_u64};
+use model::varint::{DecodeError, Reader, put_u64};
 use model::{GroupId, NodeId};
 
 /// A node must be up for this long before leadership is given back to it.
-const SETTLED_MS: u64 = 10_000;
+const SETTLED_MS: u64 = 3_000;
+/// Groups given back in one second, so that clients meet one short pause after the other.
+const GIVEN_BACK: usize = 4;
+/// After a switchover leadership stays where it was put for this long.
+const SWITCHOVER_REST_MS: u64 = 600_000;
+/// In a wish, in place of a group: leadership was moved on purpose, give none back for now.
+const REST: u64 = u64::MAX;
 /// A follower this many entries behind is not made leader.
 const MAX_LAG: u64 = 1000;
 
@@ -45,9 +51,25 @@ impl Core {
 
     pub(crate) fn on_wish(&mut self, content: &[u8]) -> Result<(), FrameError> {
         let mut r = Reader::new(content);
-        let (group, to) = (GroupId(r.u64()? as u32), r.u64()?);
+        let (group, to) = (r.u64()?, r.u64()?);
+        if group == REST {
+            self.rebalance_pause_ms = self.now.mono_ms() + SWITCHOVER_REST_MS;
+            return Ok(());
+        }
+        let group = GroupId(u32::try_from(group).map_err(|_| DecodeError::Malformed("group"))?);
         self.transfer(group, (to != 0).then_some(NodeId(to)));
         Ok(())
+    }
+
+    /// Somebody moves leadership on purpose: no node gives any back for a while.
+    pub(crate) fn rest(&mut self) {
+        self.rebalance_pause_ms = self.now.mono_ms() + SWITCHOVER_REST_MS;
+        for peer in self.peers.values_mut().filter(|p| p.takes()) {
+            peer.frame.section(Section::Wish, |out| {
+                put_u64(out, REST);
+                put_u64(out, 0);
+            });
+        }
     }
 
     /// Hands a group led here to another node.
@@ -74,12 +96,13 @@ impl Core {
         up.get(group.0 as usize % up.len().max(1)).map(|p| p.node)
     }
 
-    /// Gives a group back to the node that should lead it, one at a time.
+    /// Gives groups back to the nodes that should lead them, a few at a time.
     pub(crate) fn rebalance(&mut self) {
         let now_ms = self.now.mono_ms();
-        if self.ending || now_ms < self.settings.started_ms + SETTLED_MS {
+        if self.ending || now_ms < self.rebalance_pause_ms.max(self.settings.started_ms + SETTLED_MS) {
             return;
         }
+        let mut left = GIVEN_BACK;
         for group in self.led_by(self.me.node) {
             let Some(&first) = self.preferred(group).as_ref() else { continue };
             if first == self.me.node || !self.is_up(first) {
@@ -94,8 +117,9 @@ impl Core {
                 .peers()
                 .iter()
                 .any(|p| p.node == first && p.matched + MAX_LAG >= last && !p.in_snapshot);
-            if settled && caught_up && self.rebalance_pause_ms <= now_ms {
-                return self.transfer(group, Some(first));
+            if settled && caught_up && left > 0 {
+                left -= 1;
+                self.transfer(group, Some(first));
             }
         }
     }

@@ -69,6 +69,8 @@ pub struct Data<'a> {
     ks: Keyspace,
     hold: Index,
     touch: bool,
+    /// A key of the command whose position is known already.
+    hint: Option<Key<'a>>,
     /// Keys deleted because they were found expired.
     expired: Vec<Box<[u8]>>,
 }
@@ -76,7 +78,13 @@ pub struct Data<'a> {
 impl<'a> Data<'a> {
     pub(crate) fn new(machine: &'a mut Machine, ks: Keyspace, touch: bool) -> Data<'a> {
         let hold = machine.space(ks).flushed_at;
-        Data { machine, ks, hold, touch, expired: Vec::new() }
+        Data { machine, ks, hold, touch, hint: None, expired: Vec::new() }
+    }
+
+    /// The same with a key whose position was computed when the command was parsed.
+    pub(crate) fn hinted(mut self, hint: Option<Key<'a>>) -> Data<'a> {
+        self.hint = hint;
+        self
     }
 
     /// Highest index of anything looked at or changed, and the keys found expired.
@@ -115,7 +123,10 @@ impl<'a> Data<'a> {
     /// A key with its position.
     #[inline]
     pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
-        Key { position: self.machine.hasher.position(bytes), bytes }
+        match self.hint {
+            Some(known) if std::ptr::eq(known.bytes, bytes) => Key { position: known.position, bytes },
+            _ => Key { position: self.machine.hasher.position(bytes), bytes },
+        }
     }
 
     /// The row of a key, `None` when it is absent or expired. An expired row is deleted on the way.

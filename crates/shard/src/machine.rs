@@ -8,7 +8,7 @@ mod apply;
 mod housekeeping;
 mod roll_back;
 
-use crate::data::{Context, Data, Handler, Stop};
+use crate::data::{Context, Data, Handler, Key, Stop};
 use crate::space::Space;
 use crate::undo::UndoLog;
 use crate::window::{MAX_REPLY, Seen, Window};
@@ -192,9 +192,22 @@ impl Machine {
         args: &[&[u8]],
         reply: &mut dyn Reply,
     ) -> Outcome {
+        self.execute_at(run, ks, touch, None, args, reply)
+    }
+
+    /// [`Machine::execute`] for a caller that knows the position of one of the keys in `args`.
+    pub fn execute_at(
+        &mut self,
+        run: Handler,
+        ks: Keyspace,
+        touch: bool,
+        hint: Option<Key<'_>>,
+        args: &[&[u8]],
+        reply: &mut dyn Reply,
+    ) -> Outcome {
         let (undo, entry, written) = (self.undo.len(), self.entry.len(), reply.written());
         let expired_keys = self.expired_keys;
-        let mut context = Context { data: Data::new(self, ks, touch), reply };
+        let mut context = Context { data: Data::new(self, ks, touch).hinted(hint), reply };
         let result = run(&mut context, args);
         let (hold, expired) = context.data.finish();
         if let Err(stop) = &result {
