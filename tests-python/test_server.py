@@ -22,6 +22,18 @@ def raw(port: int, request: bytes, until: bytes | None = None) -> bytes:
         return got
 
 
+def test_a_client_that_sends_no_more_gets_all_replies(shared_ports):
+    with socket.create_connection(("127.0.0.1", shared_ports[0]), timeout=30) as link:
+        link.sendall(b"SET half-closed 1\r\n" * 500 + b"DBSIZE\r\nINCR half-closed\r\n")
+        link.shutdown(socket.SHUT_WR)
+        got = b""
+        while part := link.recv(65536):
+            got += part
+    lines = got.split(b"\r\n")
+    assert lines[:500] == [b"+OK"] * 500
+    assert lines[-2:] == [b":2", b""], lines[500:]
+
+
 def test_ping_echo_select_quit(r, shared_ports):
     assert r.ping() is True
     assert r.echo("hello") == "hello"

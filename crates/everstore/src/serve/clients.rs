@@ -200,7 +200,10 @@ enum Read1 {
 
 fn read(client: &mut Client, core: &mut Core, buf: &mut [u8]) -> Read1 {
     match client.stream.read(buf) {
-        Ok(0) => Read1::Gone,
+        Ok(0) => {
+            core.on_eof(client.id);
+            Read1::Empty
+        }
         Ok(n) => {
             core.on_data(client.id, &buf[..n]);
             // A short read has emptied the socket: what comes later is reported anew.
