@@ -38,6 +38,24 @@ pub fn os_random(buf: &mut [u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Lets this process have as many open files as its hard limit allows. Answers the
+/// limit in force then.
+///
+/// # Errors
+/// What `getrlimit` answers.
+pub fn raise_open_files() -> io::Result<u64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is valid for writes.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let before = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max;
+    // SAFETY: `limit` is valid for reads.
+    let refused = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) } != 0;
+    Ok(if refused { before } else { limit.rlim_max })
+}
+
 /// Reserves `len` bytes for `file` and extends it to that length.
 pub(crate) fn allocate(file: &File, len: u64) -> io::Result<()> {
     let len = libc::off_t::try_from(len).map_err(|_| io::ErrorKind::InvalidInput)?;
@@ -71,3 +89,19 @@ pub(crate) const O_DIRECT: i32 = libc::O_DIRECT;
 pub(crate) const EIO: i32 = libc::EIO;
 pub(crate) const ENOSPC: i32 = libc::ENOSPC;
 pub(crate) const EINVAL: i32 = libc::EINVAL;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn open_files_are_raised_once_and_stay() {
+        let limit = raise_open_files().unwrap();
+        assert!(limit >= 3);
+        assert_eq!(raise_open_files().unwrap(), limit);
+        let shown = std::fs::read_to_string("/proc/self/limits").unwrap();
+        let line = shown.lines().find(|line| line.starts_with("Max open files")).unwrap();
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!((words[3], words[4]), (&*limit.to_string(), words[3]), "soft and hard");
+    }
+}
