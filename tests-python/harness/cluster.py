@@ -117,7 +117,8 @@ class Cluster:
         self.folder = folder
 
     def start(self) -> "Cluster":
-        """A new cluster: the first node creates it, the others join."""
+        """A new cluster: the first node creates it, the others join one after another, so that node N
+        has id N."""
         first, *others = self.nodes
         replicas = len(self.nodes) if len(self.nodes) % 2 else len(self.nodes) - 1
         first.start("--bootstrap", "--replicas", str(replicas), "--shards", str(self.shards), *self.flags)
@@ -125,7 +126,13 @@ class Cluster:
         assert not self.ended(), self.logs()
         for node in others:
             self.join(node)
+            wait_for(lambda n=node: self.has_joined(n) or self.ended(), f"node {node.number} joins")
         return self.wait_healthy()
+
+    def has_joined(self, node: Node) -> bool:
+        """Whether the first node has given an id to this one, which joins next."""
+        forming = self.nodes[0].status().get("forming")
+        return not forming or forming["joined"] >= node.number
 
     def ended(self) -> list[int]:
         """Nodes that were started and have ended by themselves or by a fault."""

@@ -20,6 +20,8 @@ use super::words;
 const PAUSE: Duration = Duration::from_millis(50);
 /// The first node must have made its secret by then.
 const SECRET_WITHIN: Duration = Duration::from_secs(20);
+/// The next node is started at the latest then: without an id yet, this one gets a later one.
+const JOINED_WITHIN: Duration = Duration::from_secs(10);
 /// The nodes must be a cluster by then; large logs are replayed before.
 const FORMED_WITHIN: Duration = Duration::from_secs(60);
 /// Nodes that have not stopped by then are killed.
@@ -65,7 +67,8 @@ impl Demo<'_> {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// The bootstrapping node first, because the others need its secret.
+    /// The bootstrapping node first, because the others need its secret. They join one after another,
+    /// because ids are given in the order of joining and node N shall have id N.
     fn start_all(&mut self) -> Result<(), CliError> {
         let (first, others): (Vec<&NodePlan>, Vec<&NodePlan>) =
             self.plan.nodes.iter().partition(|node| self.plan.bootstraps(node));
@@ -75,6 +78,9 @@ impl Demo<'_> {
         }
         for node in others {
             self.processes.push(Process::start(self.plan, node, &self.program)?);
+            if !self.plan.continues() {
+                self.wait_for_joined(node.number)?;
+            }
         }
         self.processes.sort_by_key(|process| process.node.number);
         Ok(())
@@ -88,6 +94,25 @@ impl Demo<'_> {
             if started.elapsed() > SECRET_WITHIN {
                 let log = self.processes[0].log().display().to_string();
                 return Err(CliError::Usage(format!("node 1 made no secret in time; see {log}")));
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Ok(())
+    }
+
+    /// Until the first node has given an id to this one, or for a while.
+    fn wait_for_joined(&mut self, number: u16) -> Result<(), CliError> {
+        let joined = |status: Status| match status.forming {
+            Some(forming) => forming.joined >= u32::from(number),
+            None => status.nodes.len() >= usize::from(number),
+        };
+        let first = format!("127.0.0.1:{}", self.plan.nodes[0].port);
+        let started = Instant::now();
+        while !self.stopping() && started.elapsed() < JOINED_WITHIN {
+            self.refuse_early_end()?;
+            let status = Client::connect(&first).and_then(|mut client| ask(&mut client));
+            if status.is_ok_and(joined) {
+                break;
             }
             std::thread::sleep(PAUSE);
         }
