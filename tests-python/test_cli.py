@@ -94,8 +94,9 @@ def test_keyspace_layout(everstore, cluster):
 
 def test_the_admin_port_answers(cluster):
     base = f"http://127.0.0.1:{cluster.nodes[0].admin_port}"
-    for path in ("/healthz", "/readyz"):
-        assert urllib.request.urlopen(base + path, timeout=10).status == 200
+    assert urllib.request.urlopen(base + "/healthz", timeout=10).status == 200
+    # The admin port tells what the node published last.
+    wait_for(lambda: urllib.request.urlopen(base + "/readyz", timeout=10).status == 200, "it is ready", 10)
     metrics = urllib.request.urlopen(base + "/metrics", timeout=10).read().decode()
     assert re.search(r"^everstore_\w+(\{[^}]*\})? \d", metrics, re.M), metrics[:500]
 

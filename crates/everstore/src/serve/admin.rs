@@ -164,6 +164,11 @@ async fn get_ready(State(state): State<Arc<AdminState>>) -> Response {
     answer(alive.and_then(|_| ready::check(published.as_ref().map(|published| &published.status))))
 }
 
+/// Whether clients can be served, as `/readyz` says.
+pub fn is_ready(status: &Status) -> bool {
+    ready::check(Some(status)).is_ok()
+}
+
 /// Whether the shard thread makes turns.
 fn health(turn_age_ms: u64) -> Result<String, String> {
     match turn_age_ms {

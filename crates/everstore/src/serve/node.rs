@@ -9,7 +9,7 @@ use cluster::{ClusterMap, Folder, Secret, Start};
 use env::{Disk, RealDisk, Rng};
 use model::{NodeId, Now};
 
-use super::admin::{AdminState, Counters};
+use super::admin::{self, AdminState, Counters};
 use super::dialer::Dialer;
 use super::disks::Disks;
 use super::gauges;
@@ -20,6 +20,8 @@ use crate::config::{Config, Effective};
 
 /// How often figures are measured and published, in ms.
 const MEASURE_MS: u64 = 1000;
+/// The same while the node is not ready for clients, because somebody may wait for that.
+const MEASURE_UNREADY_MS: u64 = 100;
 
 /// The node.
 pub struct Node {
@@ -104,7 +106,6 @@ impl Node {
         if now.mono_ms() < self.next_measure_ms {
             return;
         }
-        self.next_measure_ms = now.mono_ms() + MEASURE_MS;
         let gauges = gauges::measure(self.disks.as_ref().map(Disks::log_status));
         let stats = self.core.stats();
         let counters = Counters {
@@ -124,7 +125,10 @@ impl Node {
             started_ms: self.started.wall_ms,
         };
         self.core.set_gauges(gauges);
-        self.admin.publish(self.core.status(), counters);
+        let status = self.core.status();
+        let every = if admin::is_ready(&status) { MEASURE_MS } else { MEASURE_UNREADY_MS };
+        self.next_measure_ms = now.mono_ms() + every;
+        self.admin.publish(status, counters);
     }
 }
 
