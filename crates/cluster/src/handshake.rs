@@ -19,7 +19,7 @@ use model::NodeId;
 
 pub use machine::Handshake;
 pub use message::{MAX_MESSAGE, PROTOCOL};
-pub use refusal::MAX_REFUSAL;
+pub use refusal::{MAX_REFUSAL, Refusal, Verdict};
 
 /// What a node says of itself. [`crate::Folder::local`] makes it.
 #[derive(Clone, Debug)]
@@ -77,8 +77,8 @@ pub trait Gate {
     /// Gives an id to a node that has the secret and asks to join; on `Ok` the id is durable.
     ///
     /// # Errors
-    /// Why not, in words for the log of that node.
-    fn admit(&mut self, joiner: &Joiner) -> Result<NodeId, String>;
+    /// Why not, in words for the log of that node, and what it means for it.
+    fn admit(&mut self, joiner: &Joiner) -> Result<NodeId, Refusal>;
 
     /// What to tell the other side; asked once, after a possible [`Gate::admit`].
     fn news(&mut self) -> News;
@@ -114,8 +114,8 @@ pub enum State {
     Going,
     /// Both sides are who they say. Bytes that were not consumed belong to the connection's frames.
     Done(Box<Established>),
-    /// One side refused, for this reason; send the output, then close.
-    Refused(String),
+    /// One side refused; send the output, then close.
+    Refused(Refusal),
 }
 
 /// What [`Handshake::input`] made of some bytes.

@@ -14,7 +14,9 @@ pub mod peer;
 pub mod status;
 
 pub use formation::{Admission, Formation, Forming, Joiner};
-pub use handshake::{Established, Gate, Handshake, Known, Local, News, Progress, Purpose, State};
+pub use handshake::{
+    Established, Gate, Handshake, Known, Local, News, Progress, Purpose, Refusal, State, Verdict,
+};
 pub use health::{Health, PeerHealth};
 pub use heartbeat::{GroupBeat, Heartbeat, NodeReport};
 pub use identity::{ClusterId, Folder, FolderError, Secret, Start};

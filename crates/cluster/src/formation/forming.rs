@@ -27,7 +27,9 @@ pub enum Admission {
     /// The cluster was formed without it. It gets an id from the meta group, then
     /// [`Forming::assign_later`], and waits without replicas.
     Later,
-    /// Not possible; the text says why and what to do.
+    /// Not by this node, or not yet; the text says why.
+    NotNow(String),
+    /// Not possible until a person does something; the text says why and what.
     Refused(String),
 }
 
@@ -75,7 +77,7 @@ impl Forming {
         if folder.wish().is_none() {
             let at = folder.peers().find(|peer| peer.node == NodeId(1));
             let at = at.map_or("node 1".to_owned(), |peer| format!("node 1 at {}", peer.addresses.peer));
-            return Ok(Admission::Refused(format!("the cluster is forming: only {at} admits nodes now")));
+            return Ok(Admission::NotNow(format!("the cluster is forming: only {at} admits nodes now")));
         }
         let node = next_id(folder);
         folder.admitted(&joiner.as_node(node), joiner.token)?;
@@ -95,6 +97,11 @@ impl Forming {
         node: NodeId,
     ) -> Result<(), FolderError> {
         folder.admitted(&joiner.as_node(node), joiner.token)
+    }
+
+    /// Whether this node has not heard yet that the meta group gave an id to this joiner.
+    pub fn is_unassigned(&self, folder: &Folder, joiner: &Joiner) -> bool {
+        folder.by_token(joiner.token).is_none()
     }
 
     /// Nodes that have joined, and nodes that must have joined before the cluster starts; `None` on

@@ -112,7 +112,7 @@ fn only_the_bootstrap_node_admits_while_the_cluster_forms() {
     let mut forming = Forming::start(&mut folder).unwrap();
     assert_eq!(forming.progress(&folder), None);
     let text = "the cluster is forming: only node 1 at h:7101 admits nodes now";
-    assert_eq!(forming.admit(&mut folder, &joiner(3)).unwrap(), Admission::Refused(text.into()));
+    assert_eq!(forming.admit(&mut folder, &joiner(3)).unwrap(), Admission::NotNow(text.into()));
     folder.formed(&Formation { replicas: 3, shards: 4, members: nodes(&[1, 2, 3]) }).unwrap();
     assert_eq!(forming.admit(&mut folder, &joiner(4)).unwrap(), Admission::Later);
 }

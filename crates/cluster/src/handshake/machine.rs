@@ -1,8 +1,9 @@
 //! Both sides of the handshake as one state machine.
 
 use super::message::{self, HELLO, IDENTITY, Identity, LENGTH, MAX_MESSAGE, PROTOCOL, READY, REFUSED};
+use super::refusal::{self, Refusal, Refused, Verdict};
 use super::transcript::{PROOF, Role, Transcript};
-use super::{Established, Gate, Known, Local, News, Progress, Purpose, State, refusal};
+use super::{Established, Gate, Known, Local, News, Progress, Purpose, State};
 use crate::formation::{Formation, Joiner};
 use crate::identity::ClusterId;
 use crate::peer::Peer;
@@ -72,7 +73,7 @@ impl Handshake {
                         return Progress { consumed, output, state: State::Going };
                     }
                 }
-                Err(reason) => return self.refuse(consumed, output, &reason),
+                Err(refused) => return self.refuse(consumed, output, refused),
             }
             let message = std::mem::take(&mut self.partial);
             match self.message(&message, gate, &mut output) {
@@ -81,20 +82,41 @@ impl Handshake {
                     self.step = Step::Over;
                     return Progress { consumed, output, state };
                 }
-                Err(reason) => return self.refuse(consumed, output, &reason),
+                Err(refused) => return self.refuse(consumed, output, refused),
             }
         }
     }
 
-    fn refuse(&mut self, consumed: usize, mut output: Vec<u8>, reason: &str) -> Progress {
+    fn refuse(&mut self, consumed: usize, mut output: Vec<u8>, refused: Refused) -> Progress {
         self.step = Step::Over;
-        let reason = refusal::tidy(reason.as_bytes());
-        output.extend_from_slice(&message::refused(&reason));
-        Progress { consumed, output, state: State::Refused(reason) }
+        let reason = refusal::tidy(refused.reason.as_bytes());
+        let said = message::refused(refused.other, &reason);
+        if refused.other.needs_proof() {
+            self.send_proven(&said, &mut output);
+        } else {
+            output.extend_from_slice(&said);
+        }
+        Progress { consumed, output, state: State::Refused(Refusal::new(reason, refused.own)) }
+    }
+
+    /// The other side refuses, in any version: the layout of this message never changes.
+    fn refused(&mut self, message: &[u8]) -> Refusal {
+        let fields = &message[LENGTH + 2..];
+        let (code, text) = fields.split_first().unwrap_or((&0, &[]));
+        let mut verdict = Verdict::of(*code);
+        let mut text = text;
+        if verdict.needs_proof() {
+            text = &text[..text.len().saturating_sub(PROOF)];
+            // Anybody can say it; what must not be believed is taken for a failure that may pass.
+            if self.prove(message).is_err() {
+                verdict = Verdict::Passing;
+            }
+        }
+        Refusal::new(format!("refused by the other side: {}", refusal::tidy(text)), verdict)
     }
 
     /// Moves bytes into `partial` until it is one message; answers how many, and whether it is.
-    fn fill(&mut self, bytes: &[u8]) -> Result<(usize, bool), String> {
+    fn fill(&mut self, bytes: &[u8]) -> Result<(usize, bool), Refused> {
         let mut taken = 0;
         loop {
             let wanted = self.wanted()?;
@@ -111,11 +133,14 @@ impl Handshake {
     }
 
     /// Bytes that `partial` must have next: those of a length, then those of a message.
-    fn wanted(&self) -> Result<usize, String> {
+    fn wanted(&self) -> Result<usize, Refused> {
         let Some(head) = self.partial.first_chunk::<LENGTH>() else { return Ok(LENGTH) };
         match u32::from_le_bytes(*head) as usize {
             len @ 2..=MAX_MESSAGE => Ok(LENGTH + len),
-            len => Err(format!("no Everstore node: a message of {len} bytes; allowed: 2 to {MAX_MESSAGE}")),
+            len => {
+                Err(format!("no Everstore node: a message of {len} bytes; allowed: 2 to {MAX_MESSAGE}")
+                    .into())
+            }
         }
     }
 
@@ -132,14 +157,14 @@ impl Handshake {
         message: &[u8],
         gate: &mut dyn Gate,
         output: &mut Vec<u8>,
-    ) -> Result<Option<State>, String> {
+    ) -> Result<Option<State>, Refused> {
         let (version, kind, fields) = (message[LENGTH], message[LENGTH + 1], &message[LENGTH + 2..]);
-        // A refusal is understood in every version: its layout never changes.
         if kind == REFUSED {
-            return Ok(Some(State::Refused(format!("refused by the other side: {}", refusal::tidy(fields)))));
+            return Ok(Some(State::Refused(self.refused(message))));
         }
         if version != PROTOCOL {
-            return Err(format!("unknown protocol version {version}; this node speaks version {PROTOCOL}"));
+            let text = format!("unknown protocol version {version}; this node speaks version {PROTOCOL}");
+            return Err(text.into());
         }
         match (self.step, kind) {
             (Step::Hello, HELLO) => {
@@ -157,16 +182,16 @@ impl Handshake {
                 self.prove(message)?;
                 Ok(self.agreed.take().map(|agreed| State::Done(Box::new(agreed))))
             }
-            (step, kind) => Err(format!("unexpected message {kind} while waiting for {step:?}")),
+            (step, kind) => Err(format!("unexpected message {kind} while waiting for {step:?}").into()),
         }
     }
 
     /// Checks the proof at the end of a message and adds the message to the transcript.
-    fn prove(&mut self, message: &[u8]) -> Result<(), String> {
+    fn prove(&mut self, message: &[u8]) -> Result<(), Refused> {
         let (said, proof) = message.split_at(message.len().saturating_sub(PROOF));
         self.transcript.add(said);
         if !self.transcript.verify(&self.local.secret, self.role.other(), proof) {
-            return Err(refusal::STRANGER.to_owned());
+            return Err(Refusal::new(refusal::STRANGER, Verdict::NotAdmitted).into());
         }
         self.transcript.add(proof);
         Ok(())
@@ -203,19 +228,20 @@ impl Handshake {
         message: &[u8],
         gate: &mut dyn Gate,
         output: &mut Vec<u8>,
-    ) -> Result<Option<State>, String> {
+    ) -> Result<Option<State>, Refused> {
         let fields = &message[LENGTH + 2..];
         let (fields, _) = fields.split_at_checked(fields.len().wrapping_sub(PROOF)).unwrap_or((&[], &[]));
         let identity = Identity::decode(fields);
         // The proof first: nothing a stranger says has an effect, but a claimed cluster helps people.
-        self.prove(message).map_err(|reason| match identity.as_ref().map(|other| other.cluster) {
+        self.prove(message).map_err(|refused| match identity.as_ref().map(|other| other.cluster) {
             Ok(Some(theirs)) if self.local.cluster.is_some_and(|own| own != theirs) => {
-                format!("{reason}; it says it is of cluster {theirs}")
+                let reason = format!("{}; it says it is of cluster {theirs}", refused.reason);
+                Refused { reason, ..refused }
             }
-            _ => reason,
+            _ => refused,
         })?;
         let identity = identity.map_err(|error| format!("cannot read who the other side is: {error}"))?;
-        refusal::other_than(&self.local, identity.node, identity.boot)?;
+        refusal::other_than(&self.local, identity.node, identity.incarnation, identity.boot)?;
         self.check_news(&identity)?;
         match self.role {
             Role::Dial => self.dialled(identity, gate, output).map(Some),
@@ -224,11 +250,12 @@ impl Handshake {
     }
 
     /// The other side's view of the members must not contradict this node.
-    fn check_news(&self, identity: &Identity) -> Result<(), String> {
+    fn check_news(&self, identity: &Identity) -> Result<(), Refused> {
         let own = |member: &&Peer| Some(member.node) == self.local.node;
         let Some(own) = identity.news.members.iter().find(own) else { return Ok(()) };
         let known = Known { incarnation: own.incarnation, boot: own.boot };
         refusal::of_age(own.node, self.local.incarnation, self.local.boot, Some(known))
+            .map_err(Refused::own_outdated)
     }
 
     /// The dialling side got the accepting side's identity.
@@ -237,20 +264,21 @@ impl Handshake {
         identity: Identity,
         gate: &mut dyn Gate,
         output: &mut Vec<u8>,
-    ) -> Result<State, String> {
+    ) -> Result<State, Refused> {
         let (Some(cluster), Some(node)) = (identity.cluster, identity.node) else {
-            return Err("the other side has not joined a cluster yet".to_owned());
+            return Err("the other side has not joined a cluster yet".into());
         };
         if self.local.cluster.is_some_and(|own| own != cluster) {
             return Err(other_cluster(cluster, self.local.cluster));
         }
         if self.local.node.is_some() == identity.assigned.is_some() {
-            return Err("an id was given to a node that has one, or none to a node without".to_owned());
+            return Err("an id was given to a node that has one, or none to a node without".into());
         }
         if identity.purpose != self.purpose {
-            return Err("the other side takes the connection for something else".to_owned());
+            return Err("the other side takes the connection for something else".into());
         }
-        refusal::of_age(node, identity.incarnation, identity.boot, gate.known(node))?;
+        refusal::of_age(node, identity.incarnation, identity.boot, gate.known(node))
+            .map_err(Refused::other_outdated)?;
         refusal::one_formation(self.told.as_ref(), identity.news.formation.as_ref())?;
         self.send_proven(&message::ready(), output);
         let joined = identity.assigned;
@@ -263,16 +291,17 @@ impl Handshake {
         identity: Identity,
         gate: &mut dyn Gate,
         output: &mut Vec<u8>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Refused> {
         let (Some(cluster), Some(_)) = (self.local.cluster, self.local.node) else {
-            return Err(refusal::NOT_JOINED.to_owned());
+            return Err(refusal::NOT_JOINED.into());
         };
         if identity.cluster.is_some_and(|theirs| theirs != cluster) {
             return Err(other_cluster(cluster, identity.cluster));
         }
         let (node, joined) = match (identity.cluster, identity.node) {
             (Some(_), Some(node)) => {
-                refusal::of_age(node, identity.incarnation, identity.boot, gate.known(node))?;
+                refusal::of_age(node, identity.incarnation, identity.boot, gate.known(node))
+                    .map_err(Refused::other_outdated)?;
                 (node, None)
             }
             (None, None) => {
@@ -285,7 +314,7 @@ impl Handshake {
                 let node = gate.admit(&joiner)?;
                 (node, Some(node))
             }
-            _ => return Err("a node has both a cluster and an id, or none of them".to_owned()),
+            _ => return Err("a node has both a cluster and an id, or none of them".into()),
         };
         let news = gate.news();
         refusal::one_formation(news.formation.as_ref(), identity.news.formation.as_ref())?;
@@ -303,7 +332,8 @@ fn established(cluster: ClusterId, node: NodeId, identity: Identity, joined: Opt
     Established { cluster, node, incarnation, boot, addresses, members, formation, joined, purpose }
 }
 
-fn other_cluster(accepting: ClusterId, dialling: Option<ClusterId>) -> String {
+fn other_cluster(accepting: ClusterId, dialling: Option<ClusterId>) -> Refused {
     let dialling = dialling.map_or("none".to_owned(), |id| id.to_string());
-    format!("nodes of two clusters: {accepting} was called by a node of {dialling}")
+    let reason = format!("nodes of two clusters: {accepting} was called by a node of {dialling}");
+    Refusal::new(reason, Verdict::OtherCluster).into()
 }

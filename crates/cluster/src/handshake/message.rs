@@ -1,5 +1,6 @@
 //! The messages on the wire: length, protocol version, kind, fields.
 
+use super::refusal::Verdict;
 use super::transcript::PROOF;
 use super::{News, Purpose};
 use crate::formation::Formation;
@@ -45,9 +46,11 @@ pub(super) fn hello(nonce: &[u8; 32]) -> Vec<u8> {
     framed(HELLO, &fields, 0)
 }
 
-/// The reason of a refusal.
-pub(super) fn refused(text: &str) -> Vec<u8> {
-    framed(REFUSED, text.as_bytes(), 0)
+/// A refusal, before its proof if its verdict needs one.
+pub(super) fn refused(verdict: Verdict, text: &str) -> Vec<u8> {
+    let mut fields = vec![verdict.code()];
+    fields.extend_from_slice(text.as_bytes());
+    framed(REFUSED, &fields, if verdict.needs_proof() { PROOF } else { 0 })
 }
 
 /// The last message, before its proof.

@@ -1,4 +1,5 @@
-//! Reasons of refusals: to be sent, and to be logged by the side that receives them.
+//! Reasons of refusals: to be sent, and to be logged by the side that receives them; and what they mean
+//! for each side.
 
 use super::{Known, Local};
 use crate::formation::Formation;
@@ -11,6 +12,100 @@ pub const MAX_REFUSAL: usize = 512;
 pub(super) const STRANGER: &str =
     "a stranger: it does not know this cluster's secret (another cluster, or a wrong secret file)";
 pub(super) const NOT_JOINED: &str = "this node has not joined a cluster itself yet";
+
+/// What a refusal means for a side.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It may be otherwise the next time.
+    Passing,
+    /// A node without an id gets none until a person changes something. Not proven: it may come from
+    /// anybody, so it says nothing to a node that has an id.
+    NotAdmitted,
+    /// The other side knows the secret and is of another cluster.
+    OtherCluster,
+    /// Its data folder is an old one or a copy: it must not take part (safety rule 2).
+    Outdated,
+}
+
+/// Why a handshake ended without a connection, as one side sees it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    /// In words, printable ASCII.
+    pub reason: String,
+    /// What it means for this side.
+    pub verdict: Verdict,
+}
+
+/// A refusal by this side: what it means for this side and for the other.
+pub(super) struct Refused {
+    pub(super) reason: String,
+    pub(super) own: Verdict,
+    pub(super) other: Verdict,
+}
+
+impl Verdict {
+    /// The byte on the wire.
+    pub(super) fn code(self) -> u8 {
+        match self {
+            Verdict::Passing => 0,
+            Verdict::NotAdmitted => 1,
+            Verdict::OtherCluster => 2,
+            Verdict::Outdated => 3,
+        }
+    }
+
+    /// Of a byte on the wire; one that a later version may have added is passing.
+    pub(super) fn of(code: u8) -> Verdict {
+        match code {
+            1 => Verdict::NotAdmitted,
+            2 => Verdict::OtherCluster,
+            3 => Verdict::Outdated,
+            _ => Verdict::Passing,
+        }
+    }
+
+    /// Whether only a side that has proven that it knows the secret may say so.
+    pub(super) fn needs_proof(self) -> bool {
+        matches!(self, Verdict::OtherCluster | Verdict::Outdated)
+    }
+}
+
+impl Refusal {
+    /// A refusal.
+    pub fn new(reason: impl Into<String>, verdict: Verdict) -> Refusal {
+        Refusal { reason: reason.into(), verdict }
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Refused {
+        Refused { reason: refusal.reason, own: Verdict::Passing, other: refusal.verdict }
+    }
+}
+
+impl From<String> for Refused {
+    fn from(reason: String) -> Refused {
+        Refused { reason, own: Verdict::Passing, other: Verdict::Passing }
+    }
+}
+
+impl From<&str> for Refused {
+    fn from(reason: &str) -> Refused {
+        reason.to_owned().into()
+    }
+}
+
+impl Refused {
+    /// The other side's data folder is outdated.
+    pub(super) fn other_outdated(reason: String) -> Refused {
+        Refused { reason, own: Verdict::Passing, other: Verdict::Outdated }
+    }
+
+    /// This side's data folder is outdated.
+    pub(super) fn own_outdated(reason: String) -> Refused {
+        Refused { reason, own: Verdict::Outdated, other: Verdict::Passing }
+    }
+}
 
 /// A reason as it may be logged and sent: printable ASCII, bounded.
 pub(super) fn tidy(text: &[u8]) -> String {
@@ -36,15 +131,25 @@ pub(super) fn of_age(node: NodeId, incarnation: u64, boot: Boot, known: Option<K
     Ok(())
 }
 
-/// Whether the node with this id and process is this node itself.
-pub(super) fn other_than(local: &Local, node: Option<NodeId>, boot: Boot) -> Result<(), String> {
+/// Whether the node with this id and process is this node itself. Of two processes of one node the one
+/// with the lower incarnation has the older folder; with equal ones the other nodes decide, who know
+/// which came first.
+pub(super) fn other_than(
+    local: &Local,
+    node: Option<NodeId>,
+    incarnation: u64,
+    boot: Boot,
+) -> Result<(), Refused> {
     if boot == local.boot {
-        return Err("this node connected to itself".to_owned());
+        return Err("this node connected to itself".into());
     }
-    match node.filter(|_| node == local.node) {
-        Some(node) => Err(format!("two processes say that they are node {node}: its data folder was copied")),
-        None => Ok(()),
-    }
+    let Some(node) = node.filter(|_| node == local.node) else { return Ok(()) };
+    let reason = format!("two processes say that they are node {node}: its data folder was copied");
+    Err(match incarnation.cmp(&local.incarnation) {
+        std::cmp::Ordering::Greater => Refused::own_outdated(reason),
+        std::cmp::Ordering::Less => Refused::other_outdated(reason),
+        std::cmp::Ordering::Equal => reason.into(),
+    })
 }
 
 /// Groups that began with different voters must never speak to each other.

@@ -41,7 +41,7 @@ fn formation(shards: u16) -> Formation {
 #[derive(Default, Clone)]
 struct Knows {
     known: BTreeMap<NodeId, Known>,
-    admits: Option<Result<u64, String>>,
+    admits: Option<Result<u64, Refusal>>,
     asked: Vec<Joiner>,
     news: News,
 }
@@ -62,14 +62,18 @@ impl Gate for Knows {
         self.known.get(&node).copied()
     }
 
-    fn admit(&mut self, joiner: &Joiner) -> Result<NodeId, String> {
+    fn admit(&mut self, joiner: &Joiner) -> Result<NodeId, Refusal> {
         self.asked.push(joiner.clone());
-        self.admits.clone().unwrap_or_else(|| Err("nobody is admitted".into())).map(NodeId)
+        self.admits.clone().unwrap_or_else(|| Err(passing("nobody is admitted"))).map(NodeId)
     }
 
     fn news(&mut self) -> News {
         self.news.clone()
     }
+}
+
+fn passing(reason: &str) -> Refusal {
+    Refusal::new(reason, Verdict::Passing)
 }
 
 /// How a conversation ended on both sides, and all bytes of the dialling and the accepting side.
@@ -138,9 +142,18 @@ fn done(state: &State) -> &Established {
 
 fn refused(state: &State) -> &str {
     match state {
-        State::Refused(reason) => reason,
+        State::Refused(refusal) => &refusal.reason,
         other => panic!("not refused: {other:?}"),
     }
+}
+
+/// What the end means for the dialling and for the accepting side.
+fn verdicts(ended: &Ended) -> (Verdict, Verdict) {
+    let verdict = |state: &State| match state {
+        State::Refused(refusal) => refusal.verdict,
+        other => panic!("not refused: {other:?}"),
+    };
+    (verdict(&ended.dial), verdict(&ended.accept))
 }
 
 /// One side refuses with this reason, the other one is told it.
@@ -181,8 +194,14 @@ fn a_joiner_gets_the_id_the_gate_gives() {
 #[test]
 fn a_joiner_that_is_not_admitted_is_told_why() {
     let reason = lost_folder(NodeId(2), "h:7102");
-    let gate = Knows { admits: Some(Err(reason.clone())), ..Knows::default() };
-    expect(&talk((joining(2), Knows::default()), (member(1), gate)), false, &reason);
+    let refusal = Refusal::new(reason.clone(), Verdict::NotAdmitted);
+    let gate = Knows { admits: Some(Err(refusal)), ..Knows::default() };
+    let ended = talk((joining(2), Knows::default()), (member(1), gate));
+    expect(&ended, false, &reason);
+    assert_eq!(verdicts(&ended), (Verdict::NotAdmitted, Verdict::Passing));
+    let gate = Knows { admits: Some(Err(passing("later"))), ..Knows::default() };
+    let ended = talk((joining(2), Knows::default()), (member(1), gate));
+    assert_eq!(verdicts(&ended), (Verdict::Passing, Verdict::Passing));
     let both = talk((joining(2), Knows::default()), (joining(3), Knows::default()));
     expect(&both, false, refusal::NOT_JOINED);
     let ended = talk((member(1), Knows::default()), (joining(3), Knows::default()));
@@ -199,6 +218,7 @@ fn a_stranger_and_another_cluster_are_refused() {
         (member(2), Knows::default()),
     );
     expect(&ended, false, refusal::STRANGER);
+    assert_eq!(verdicts(&ended), (Verdict::NotAdmitted, Verdict::Passing));
     let other = Local { cluster: Some(ClusterId(0xc2)), ..stranger() };
     let ended = talk((other, Knows::default()), (member(2), Knows::default()));
     let text = format!("{}; it says it is of cluster {}", refusal::STRANGER, ClusterId(0xc2));
@@ -207,6 +227,7 @@ fn a_stranger_and_another_cluster_are_refused() {
     let ended = talk((other, Knows::default()), (member(2), Knows::default()));
     let text = format!("nodes of two clusters: {CLUSTER} was called by a node of {}", ClusterId(0xc2));
     expect(&ended, false, &text);
+    assert_eq!(verdicts(&ended), (Verdict::OtherCluster, Verdict::Passing));
 }
 
 /// The gate is asked nothing before the secret is proven.
@@ -231,12 +252,18 @@ fn an_older_or_copied_data_folder_is_refused_on_both_sides() {
     let copied = "node 1 comes with incarnation 5, which another process had: its data folder was copied";
     for (incarnation, boot, reason) in [(6, Some(1), older), (6, None, older), (5, Some(9), copied)] {
         let knows = || Knows::of(1, incarnation, boot);
-        expect(&talk((member(1), Knows::default()), (member(2), knows())), false, reason);
-        expect(&talk((member(2), knows()), (member(1), Knows::default())), true, reason);
-        // The folder's own node learns it from what others know of it.
         let told = || Knows::telling(vec![peer(1, incarnation, boot)], None);
-        expect(&talk((member(2), told()), (member(1), Knows::default())), false, reason);
-        expect(&talk((member(1), Knows::default()), (member(2), told())), true, reason);
+        // With `told` the folder's own node learns it from what others know of it.
+        for (gate, by_dial) in [(knows(), false), (told(), true)] {
+            let ended = talk((member(1), Knows::default()), (member(2), gate));
+            expect(&ended, by_dial, reason);
+            assert_eq!(verdicts(&ended), (Verdict::Outdated, Verdict::Passing));
+        }
+        for (gate, by_dial) in [(knows(), true), (told(), false)] {
+            let ended = talk((member(2), gate), (member(1), Knows::default()));
+            expect(&ended, by_dial, reason);
+            assert_eq!(verdicts(&ended), (Verdict::Passing, Verdict::Outdated));
+        }
     }
     for (incarnation, boot) in [(5, Some(1)), (5, None), (4, Some(9)), (4, None)] {
         let ended = talk((member(1), Knows::default()), (member(2), Knows::of(1, incarnation, boot)));
@@ -253,6 +280,37 @@ fn a_node_that_connects_to_itself_or_to_its_copy_is_refused() {
     let twin = Local { boot: Boot([9; 16]), ..member(1) };
     let ended = talk((member(1), Knows::default()), (twin, Knows::default()));
     expect(&ended, false, "two processes say that they are node 1: its data folder was copied");
+    // Which of them is the copy is for others to say, unless one folder is older.
+    assert_eq!(verdicts(&ended), (Verdict::Passing, Verdict::Passing));
+    for (incarnation, expected) in
+        [(6, (Verdict::Outdated, Verdict::Passing)), (4, (Verdict::Passing, Verdict::Outdated))]
+    {
+        let twin = Local { boot: Boot([9; 16]), incarnation, ..member(1) };
+        assert_eq!(verdicts(&talk((member(1), Knows::default()), (twin, Knows::default()))), expected);
+    }
+}
+
+/// Only a node that knows the secret can stop another one with what it says.
+#[test]
+fn a_verdict_without_a_proof_is_not_believed() {
+    for verdict in [Verdict::OtherCluster, Verdict::Outdated] {
+        let said = [message::refused(verdict, "stop"), vec![0; 32]].concat();
+        let mut dial = Handshake::dial(member(1), Purpose::Turn);
+        dial.input(&[], &mut Knows::default());
+        for mut side in [dial, Handshake::accept(member(1))] {
+            let end = side.input(&said, &mut Knows::default()).state;
+            assert_eq!(end, State::Refused(passing("refused by the other side: stop")));
+        }
+        // On the way somebody changes one bit of the reason.
+        let flip = &mut |by_dial: bool, bytes: &mut Vec<u8>| {
+            if !by_dial && bytes.get(5) == Some(&message::REFUSED) {
+                bytes[10] ^= 1;
+            }
+        };
+        let ended =
+            converse((member(1), Knows::default()), (member(2), Knows::of(1, 6, None)), 1 << 20, flip);
+        assert_eq!(verdicts(&ended), (Verdict::Passing, Verdict::Passing));
+    }
 }
 
 #[test]

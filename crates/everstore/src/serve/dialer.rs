@@ -95,6 +95,11 @@ impl Dialer {
         &self.targets[number].address
     }
 
+    /// Whether the address was given by a person, and not told by a node.
+    pub fn is_given(&self, number: usize) -> bool {
+        self.targets[number].node.is_none()
+    }
+
     /// What the call under way is for.
     pub fn purpose(&self, number: usize) -> Purpose {
         self.targets[number].purpose

@@ -70,6 +70,21 @@ impl Complaint {
     }
 }
 
+/// Why a node stops at once.
+#[derive(Debug)]
+pub enum Stop {
+    /// It can not go on.
+    Failed(String),
+    /// It is not let in, or must not take part: a person has to change something first.
+    Refused(String),
+}
+
+impl From<String> for Stop {
+    fn from(why: String) -> Stop {
+        Stop::Failed(why)
+    }
+}
+
 /// Everything the loop works with.
 pub struct EventLoop {
     poll: Poll,
@@ -138,10 +153,13 @@ impl EventLoop {
     ///
     /// # Errors
     /// Why the node must stop at once: nothing may be sent any more.
-    pub fn run(mut self) -> Result<(), String> {
+    pub fn run(mut self) -> Result<(), Stop> {
         loop {
             self.wait()?;
             self.pass()?;
+            if let Some(why) = self.node.membership.ends() {
+                return Err(Stop::Refused(why));
+            }
             if self.ending.is_over() {
                 if let Some(disks) = self.node.disks.take() {
                     disks.stop();

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use cluster::handshake::Progress;
-use cluster::{Established, Handshake, Purpose, State};
+use cluster::{Established, Handshake, Purpose, Refusal, State};
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
@@ -15,7 +15,7 @@ use node::Core;
 
 use super::dialer::Dialer;
 use super::link::{Input, Link, Stage};
-use super::membership::Membership;
+use super::membership::{Membership, Refuser};
 use super::slab::Slab;
 use super::sockets::{self, Accepted};
 
@@ -235,7 +235,7 @@ impl Links {
         link.out().extend_from_slice(&output);
         let sent = link.send();
         match (state, sent) {
-            (State::Refused(why), _) => self.close(at, &why, around),
+            (State::Refused(refusal), _) => self.refused(at, &refusal, around),
             (_, Err(error)) => self.close(at, &error.to_string(), around),
             (State::Going, Ok(())) => {}
             (State::Done(other), Ok(())) => {
@@ -244,6 +244,17 @@ impl Links {
                 }
             }
         }
+    }
+
+    fn refused(&mut self, at: usize, refusal: &Refusal, around: &mut Around<'_>) {
+        let number = self.links.get(at).and_then(|link| link.dialled).map(|(number, _)| number);
+        let refuser = Refuser {
+            dialled: number.map(|number| around.dialer.address(number)),
+            given: number.is_some_and(|number| around.dialer.is_given(number)),
+            connected: self.up.len(),
+        };
+        around.membership.refused(refusal, refuser);
+        self.close(at, &refusal.reason, around);
     }
 
     /// Both sides know each other. False if the link is not kept.

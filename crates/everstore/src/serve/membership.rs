@@ -1,7 +1,9 @@
 //! This node among the others: its data folder, the forming of the cluster, and what handshakes tell.
 
 use cluster::handshake::{Gate, Known, News};
-use cluster::{Admission, Established, Folder, FolderError, Formation, Forming, Joiner};
+use cluster::{
+    Admission, Established, Folder, FolderError, Formation, Forming, Joiner, Refusal, Verdict,
+};
 use model::NodeId;
 use node::Core;
 
@@ -15,6 +17,19 @@ pub struct Membership {
     replicas: u32,
     /// The disk failed during a handshake: the node must stop.
     failed: Option<FolderError>,
+    /// The node is not let in, or must not take part: a person has to change something.
+    refused: Option<String>,
+}
+
+/// Of the connection whose handshake was refused.
+#[derive(Debug, Clone, Copy)]
+pub struct Refuser<'a> {
+    /// Its address, if this node called it.
+    pub dialled: Option<&'a str>,
+    /// That address was given by a person (`join`).
+    pub given: bool,
+    /// Number of other members that are connected.
+    pub connected: usize,
 }
 
 impl Membership {
@@ -24,7 +39,7 @@ impl Membership {
     /// The disk failed.
     pub fn new(mut folder: Folder, replicas: u32) -> Result<Membership, FolderError> {
         let forming = Forming::start(&mut folder)?;
-        Ok(Membership { folder, forming, replicas, failed: None })
+        Ok(Membership { folder, forming, replicas, failed: None, refused: None })
     }
 
     /// The decision with which the cluster started, once this node knows it.
@@ -69,8 +84,29 @@ impl Membership {
         Ok(given.is_some())
     }
 
+    /// A handshake was refused. Decides whether trying again makes sense.
+    pub fn refused(&mut self, refusal: &Refusal, by: Refuser<'_>) {
+        let ends = match refusal.verdict {
+            Verdict::Passing => false,
+            // Not proven: to a node with an id it says only that the address has another owner now.
+            Verdict::NotAdmitted => by.dialled.is_some() && self.folder.node().is_none(),
+            // The same may be the case here, unless a person named the address and nobody else is there.
+            Verdict::OtherCluster => by.dialled.is_some() && by.given && by.connected == 0,
+            Verdict::Outdated => true,
+        };
+        if ends {
+            let at = by.dialled.map_or_else(String::new, |address| format!(" (node at {address})"));
+            self.refused = Some(format!("this node can not take part: {}{at}", refusal.reason));
+        }
+    }
+
+    /// Why a person must change something before this node is started again, if that is so.
+    pub fn ends(&mut self) -> Option<String> {
+        self.refused.take()
+    }
+
     /// For a handshake.
-    pub fn gate<'a>(&'a mut self, core: &'a Core) -> impl Gate + 'a {
+    pub fn gate<'a>(&'a mut self, core: &'a mut Core) -> impl Gate + 'a {
         Questions { membership: self, core }
     }
 
@@ -79,27 +115,41 @@ impl Membership {
         self.failed.take()
     }
 
-    fn admit(&mut self, joiner: &Joiner) -> Result<NodeId, String> {
-        match self.forming.admit(&mut self.folder, joiner) {
+    fn admit(&mut self, joiner: &Joiner, core: &mut Core) -> Result<NodeId, Refusal> {
+        let later = |reason: &str| Refusal::new(reason, Verdict::Passing);
+        match self.ask(joiner, core) {
             Ok(Admission::Member(node)) => {
                 tracing::info!(%node, address = %joiner.addresses.peer, "a node joins");
                 Ok(node)
             }
-            Ok(Admission::Later) => {
-                Err("the cluster has all its nodes; this version adds none later".to_owned())
-            }
-            Ok(Admission::Refused(text)) => Err(text),
+            Ok(Admission::Later) => Err(later("the cluster is asked for an id: come again")),
+            Ok(Admission::NotNow(text)) => Err(later(&text)),
+            Ok(Admission::Refused(text)) => Err(Refusal::new(text, Verdict::NotAdmitted)),
             Err(error) => {
                 self.failed = Some(error);
-                Err("the disk failed".to_owned())
+                Err(later("the disk failed"))
             }
         }
+    }
+
+    /// What the folder says, or for a node that comes after the cluster was formed, the meta group.
+    fn ask(&mut self, joiner: &Joiner, core: &mut Core) -> Result<Admission, FolderError> {
+        if let Some(node) = core.member_by_token(joiner.token)
+            && self.forming.is_unassigned(&self.folder, joiner)
+        {
+            self.forming.assign_later(&mut self.folder, joiner, node)?;
+        }
+        let admission = self.forming.admit(&mut self.folder, joiner)?;
+        if admission == Admission::Later {
+            core.admit_later(joiner.token, &joiner.addresses);
+        }
+        Ok(admission)
     }
 }
 
 struct Questions<'a> {
     membership: &'a mut Membership,
-    core: &'a Core,
+    core: &'a mut Core,
 }
 
 impl Gate for Questions<'_> {
@@ -113,8 +163,8 @@ impl Gate for Questions<'_> {
         }
     }
 
-    fn admit(&mut self, joiner: &Joiner) -> Result<NodeId, String> {
-        self.membership.admit(joiner)
+    fn admit(&mut self, joiner: &Joiner) -> Result<NodeId, Refusal> {
+        self.membership.admit(joiner, self.core)
     }
 
     fn news(&mut self) -> News {

@@ -32,12 +32,14 @@ use mio::net::TcpListener;
 use thiserror::Error;
 
 use self::admin::{Admin, AdminState};
-use self::event_loop::{EventLoop, Port};
+use self::event_loop::{EventLoop, Port, Stop};
 use self::node::Node;
 use crate::config::{Config, Effective};
 
 /// Bytes read from a socket at a time.
 const READ_BYTES: usize = 256 * 1024;
+/// Files a node has open beside its clients' sockets: log, row stores, links, ports.
+const OTHER_FILES: u64 = 128;
 
 /// Why a node did not start.
 #[derive(Debug, Error)]
@@ -45,13 +47,14 @@ const READ_BYTES: usize = 256 * 1024;
 pub struct ServeError(String);
 
 /// Runs the node until it is told to stop. A node that must not go on ends the process at once with
-/// exit code 1: what it has not sent must not be sent.
+/// exit code 1, or 2 if other nodes refuse it for good: what it has not sent must not be sent.
 ///
 /// # Errors
 /// The node cannot start; the text is one line for a person.
 pub fn run(effective: Effective) -> Result<ExitCode, ServeError> {
     let config = effective.config().clone();
     logging::start(&config);
+    raise_open_files(&config);
     let now = event_loop::now();
     let admin_state = Arc::new(AdminState::new());
     // The folder first: its lock keeps a second process of the same node away from the ports.
@@ -69,10 +72,29 @@ pub fn run(effective: Effective) -> Result<ExitCode, ServeError> {
             tracing::info!("ended in good order");
             Ok(ExitCode::SUCCESS)
         }
-        Err(why) => {
+        Err(Stop::Failed(why)) => {
             tracing::error!(reason = %why, "the node stops at once");
             std::process::exit(1);
         }
+        Err(Stop::Refused(why)) => {
+            eprintln!("everstore: {why}");
+            std::process::exit(2);
+        }
+    }
+}
+
+/// Every client needs an open file; the limit most systems start with is below `max-clients`.
+fn raise_open_files(config: &Config) {
+    let wanted = config.max_clients + OTHER_FILES;
+    match env::raise_open_files() {
+        Ok(limit) if limit >= wanted => {}
+        Ok(limit) => tracing::warn!(
+            limit,
+            wanted,
+            "the limit of open files is too low for max-clients: raise the hard limit (ulimit -Hn), or lower \
+             max-clients"
+        ),
+        Err(error) => tracing::warn!(%error, "the limit of open files is not known"),
     }
 }
 

@@ -43,16 +43,26 @@ fn other_protocols_and_versions_are_refused() {
     ] {
         let progress = greet(bytes);
         assert_eq!(refused(&progress.state), reason);
-        assert_eq!(progress.output, message(1, 4, reason.as_bytes()));
+        assert_eq!(progress.output, message(1, 4, &[b"\0", reason.as_bytes()].concat()));
     }
+}
+
+/// A refusal is understood in every version.
+#[test]
+fn the_bytes_of_a_refusal_stay_what_they_are() {
+    let ended = talk((member(1), Knows::default()), (member(2), Knows::of(1, 6, None)));
+    assert_eq!(
+        hex::encode(&ended.said[1]),
+        include_str!("../../../tests/fixtures/handshake-1-refused.hex").trim()
+    );
 }
 
 #[test]
 fn a_reason_cannot_forge_lines_of_a_log() {
-    let progress = greet(&message(3, 4, b"x\n\x1b[2Jok\xff"));
+    let progress = greet(&message(3, 4, b"\0x\n\x1b[2Jok\xff"));
     assert_eq!(refused(&progress.state), "refused by the other side: x??[2Jok?");
     assert_eq!(progress.output, b"");
-    let long = greet(&message(1, 4, &[b'y'; 2000]));
+    let long = greet(&message(1, 4, &[b"\x01", &[b'y'; 2000][..]].concat()));
     assert_eq!(refused(&long.state).len(), MAX_REFUSAL + "refused by the other side: ".len());
 }
 
