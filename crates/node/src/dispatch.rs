@@ -72,6 +72,7 @@ impl Core {
             let args = ahead.args(at, buf);
             self.hint = ahead.position(at);
             let ran = self.run_unless_paused(conn, &args);
+            self.hint = None;
             if !ran {
                 return (at, end);
             }
