@@ -1,6 +1,7 @@
 """Forming a cluster, and who is kept out of it."""
 
 import os
+import shutil
 import socket
 
 import pytest
@@ -89,6 +90,53 @@ def test_a_later_node_waits_without_replicas(new_cluster, tmp_path):
             wait_for(lambda: through_fourth.get("k") == "v", "it forwards")
     finally:
         fourth.kill()
+
+
+def test_later_nodes_keep_their_ids(new_cluster, tmp_path):
+    cluster = new_cluster().start()
+    fourth, fifth = Node(4, tmp_path / "node-4"), Node(5, tmp_path / "node-5")
+    watcher = cluster.nodes[1]
+
+    def ids() -> dict[int, str]:
+        return {n["id"]: n["redis_address"] for n in watcher.status()["nodes"] if n["state"]["state"] == "up"}
+
+    try:
+        # Both at once: each gets an id of its own.
+        for node in (fourth, fifth):
+            node.start("--join", cluster.seeds(node), "--secret-file", str(cluster.secret_file))
+        wait_for(lambda: sorted(ids()) == [1, 2, 3, 4, 5], "both are members")
+        before = ids()
+        assert {before[4], before[5]} == {f"127.0.0.1:{node.port}" for node in (fourth, fifth)}
+        fourth.kill()
+        wait_for(lambda: len(ids()) == 4, "it is missed")
+        fourth.start()
+        wait_for(lambda: ids() == before, "it comes back under its id")
+        assert all(len(shard["replicas"]) == 3 for shard in watcher.status()["shards"])
+    finally:
+        fourth.kill()
+        fifth.kill()
+
+
+def test_an_older_copy_of_a_folder_is_refused(new_cluster):
+    """Safety rule 2: what it promised since the copy was made is not in it."""
+    cluster = new_cluster().start()
+    victim = cluster.nodes[2]
+    copy = cluster.folder / "copy"
+    assert victim.stop() == 0
+    shutil.copytree(victim.folder, copy)
+    cluster.restart(victim)
+    cluster.wait_healthy()
+    victim.kill()
+    shutil.rmtree(victim.folder)
+    copy.rename(victim.folder)
+    before = len(victim.log_text())
+    # Its next incarnation is the one the others have seen, of another process.
+    cluster.restart(victim)
+    assert victim.end() == 2
+    reason = victim.log_text()[before:].strip().splitlines()[-1]
+    assert reason.startswith("everstore: this node can not take part: ") and "node 3" in reason, reason
+    with cluster.nodes[0].client() as client:
+        assert client.set("k", "v") is True
 
 
 def test_a_password_is_asked_for(new_cluster):

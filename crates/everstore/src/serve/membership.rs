@@ -1,9 +1,7 @@
 //! This node among the others: its data folder, the forming of the cluster, and what handshakes tell.
 
 use cluster::handshake::{Gate, Known, News};
-use cluster::{
-    Admission, Established, Folder, FolderError, Formation, Forming, Joiner, Refusal, Verdict,
-};
+use cluster::{Admission, Established, Folder, FolderError, Formation, Forming, Joiner, Refusal, Verdict};
 use model::NodeId;
 use node::Core;
 
@@ -140,10 +138,25 @@ impl Membership {
             self.forming.assign_later(&mut self.folder, joiner, node)?;
         }
         let admission = self.forming.admit(&mut self.folder, joiner)?;
-        if admission == Admission::Later {
-            core.admit_later(joiner.token, &joiner.addresses);
+        if admission != Admission::Later {
+            return Ok(admission);
         }
-        Ok(admission)
+        if let Some(text) = self.first_members() {
+            return Ok(Admission::NotNow(text));
+        }
+        core.admit_later(joiner.token, &joiner.addresses);
+        Ok(Admission::Later)
+    }
+
+    /// Whom to ask instead, on a node that has no replica of the meta group and so hears of no ids.
+    fn first_members(&self) -> Option<String> {
+        let members = &self.folder.formation()?.members;
+        if self.folder.node().is_some_and(|node| members.contains(&node)) {
+            return None;
+        }
+        let at = self.folder.peers().filter(|peer| members.contains(&peer.node));
+        let at: Vec<&str> = at.map(|peer| peer.addresses.peer.as_str()).collect();
+        Some(format!("this node admits no nodes; these do: {}", at.join(", ")))
     }
 }
 
