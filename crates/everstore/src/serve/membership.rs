@@ -184,3 +184,65 @@ impl Gate for Questions<'_> {
         self.membership.folder.news()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use cluster::{Addresses, ClusterId, Secret, Start};
+    use env::{Disk, MemDisk};
+
+    use super::*;
+
+    fn membership(member: bool) -> Membership {
+        let disk: Arc<dyn Disk> = Arc::new(MemDisk::new());
+        let start = Start {
+            bootstrap: false,
+            replicas: 3,
+            shards: 4,
+            join: vec!["h:1".to_owned()],
+            secret: Some(Secret::new([7; 32])),
+            addresses: Addresses { peer: "h:2".to_owned(), ..Addresses::default() },
+            random: [1; 32],
+        };
+        let mut folder = Folder::open(&disk, Path::new("/data"), &start).unwrap();
+        if member {
+            folder.joined(ClusterId(1), NodeId(2), &[]).unwrap();
+        }
+        Membership::new(folder, 3).unwrap()
+    }
+
+    fn ends(member: bool, verdict: Verdict, dialled: bool, given: bool, connected: usize) -> bool {
+        let mut membership = membership(member);
+        let dialled = dialled.then_some("h:1");
+        membership.refused(&Refusal::new("why", verdict), Refuser { dialled, given, connected });
+        let why = membership.ends();
+        assert!(why.as_ref().is_none_or(|why| why.starts_with("this node can not take part: why")));
+        why.is_some()
+    }
+
+    #[test]
+    fn only_what_can_not_pass_ends_a_node() {
+        for (member, given, connected) in [(false, true, 0), (true, true, 0), (true, false, 2)] {
+            assert!(!ends(member, Verdict::Passing, true, given, connected));
+            assert!(ends(member, Verdict::Outdated, true, given, connected));
+            assert!(ends(member, Verdict::Outdated, false, false, connected));
+        }
+    }
+
+    #[test]
+    fn a_stranger_ends_only_who_asked_to_join() {
+        assert!(ends(false, Verdict::NotAdmitted, true, true, 0));
+        assert!(!ends(false, Verdict::NotAdmitted, false, false, 0), "who calls decides nothing");
+        assert!(!ends(true, Verdict::NotAdmitted, true, true, 0), "the address has another owner now");
+    }
+
+    #[test]
+    fn another_cluster_ends_only_who_was_sent_there() {
+        assert!(ends(true, Verdict::OtherCluster, true, true, 0));
+        assert!(!ends(true, Verdict::OtherCluster, true, true, 1), "its own cluster is there");
+        assert!(!ends(true, Verdict::OtherCluster, true, false, 0), "a member has moved away from there");
+        assert!(!ends(true, Verdict::OtherCluster, false, false, 0));
+    }
+}
