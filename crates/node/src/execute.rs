@@ -158,6 +158,7 @@ impl Core {
         match replica.round {
             Some((round, count)) if done == Some(round) => {
                 replica.round = None;
+                replica.proven = true;
                 for _ in 0..count {
                     let Some(replica) = self.replica(group).filter(|r| r.can_execute()) else { break };
                     let Some(p) = replica.parked.pop_front() else { break };

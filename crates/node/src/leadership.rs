@@ -81,6 +81,9 @@ impl Core {
         if replica.raft.transferring().is_some() {
             return;
         }
+        if replica.served {
+            replica.lease_was_ns = replica.raft.lease_until_ns();
+        }
         match replica.raft.transfer(to, now) {
             Ok(()) => replica.active = true,
             Err(refused) => tracing::debug!(%group, %to, %refused, "leadership is not handed over"),

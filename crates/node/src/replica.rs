@@ -94,6 +94,11 @@ pub struct Replica {
     pub begun: bool,
     /// Replies of this turn went out on the strength of the lease: it is checked once more.
     pub served: bool,
+    /// They were executed in the turn in which a round proved leadership: that is enough.
+    pub proven: bool,
+    /// The lease that a leadership transfer gave up after they were executed lasted until then, in
+    /// monotonic ns.
+    pub lease_was_ns: u64,
     /// The term in which replies were given whose lease could not be proven again yet.
     pub suspect: Option<Term>,
     /// Keyspaces (bit by number) this shard serves, as of `layouts_seen`.
@@ -140,6 +145,8 @@ impl Replica {
             out: Output::default(),
             begun: false,
             served: false,
+            proven: false,
+            lease_was_ns: 0,
             suspect: None,
             serves: 0,
             closing: BTreeMap::new(),
@@ -157,6 +164,29 @@ impl Replica {
             floor: 0,
             order: 0,
         }
+    }
+
+    /// Whether what was served since the last call may leave at `now`; `Some(false)` if that can never
+    /// be proven, `None` if it may be later.
+    pub fn may_leave(&mut self, now: Now) -> Option<bool> {
+        let (proven, was_ns) = (std::mem::take(&mut self.proven), std::mem::take(&mut self.lease_was_ns));
+        if !std::mem::take(&mut self.served) && self.suspect.is_none() {
+            return Some(true);
+        }
+        let term = self.leading;
+        let since = *self.suspect.get_or_insert(term.unwrap_or(0));
+        let same = term == Some(since);
+        if same && (self.raft.lease_valid(now) || proven || now.mono_ns < was_ns) {
+            self.suspect = None;
+            return Some(true);
+        }
+        if !same || !self.raft.may_take_lease() {
+            self.suspect = None;
+            return Some(false);
+        }
+        self.raft.want_lease(now);
+        self.active = true;
+        None
     }
 
     /// The term in which this replica leads, `None` if it does not.

@@ -316,21 +316,10 @@ impl Core {
         self.now = now;
         let mut unproven = false;
         for replica in self.replicas.iter_mut().flatten() {
-            if std::mem::take(&mut replica.served) || replica.suspect.is_some() {
-                let term = replica.leading();
-                let since = *replica.suspect.get_or_insert(term.unwrap_or(0));
-                if replica.raft.lease_valid(now) && term == Some(since)
-                    || !replica.raft.may_take_lease() && term == Some(since)
-                {
-                    replica.suspect = None;
-                } else if term != Some(since) {
-                    self.distrust = true;
-                    replica.suspect = None;
-                } else {
-                    replica.raft.want_lease(now);
-                    replica.active = true;
-                    unproven = true;
-                }
+            match replica.may_leave(now) {
+                Some(true) => {}
+                Some(false) => self.distrust = true,
+                None => unproven = true,
             }
         }
         self.quarantine = unproven;

@@ -128,6 +128,12 @@ impl Group {
         now.mono_ns < self.leases.until_ns && self.may_take_lease()
     }
 
+    /// Monotonic ns at which the lease ends unless it is renewed; 0 without one. To be asked before a
+    /// transfer, which gives the lease up, for reads that were executed under it just before.
+    pub fn lease_until_ns(&self) -> u64 {
+        if self.may_take_lease() { self.leases.until_ns } else { 0 }
+    }
+
     /// Renews the lease if it is missing or past its half and no round is under way. To be called
     /// when reads come, so that a group nobody reads sends nothing.
     pub fn want_lease(&mut self, now: Now) {
