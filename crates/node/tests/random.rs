@@ -3,12 +3,14 @@
 //! `SEEDS=first-last` runs other seeds than the usual ones, `MS` sets the length of a storm, `TRACE=1`
 //! prints what happens.
 
+#![allow(clippy::disallowed_methods, reason = "which seeds to run is asked of the environment")]
+
 mod hostile;
 
 use hostile::{World, checks};
 
 /// Seeds of a usual run; a failing one joins them for good.
-const SEEDS: &[std::ops::Range<u64>] = &[1..9];
+const SEEDS: &[u64] = &[2, 3, 22, 28, 53, 135];
 /// Simulated length of a storm in ms.
 const STORM_MS: u64 = 4000;
 
@@ -37,6 +39,6 @@ fn answers_are_true_whatever_happens() {
             let (first, last) = range.split_once('-').unwrap();
             (first.parse().unwrap()..=last.parse().unwrap()).for_each(|seed| run(seed, ms));
         }
-        Err(_) => SEEDS.iter().cloned().flatten().for_each(|seed| run(seed, ms)),
+        Err(_) => SEEDS.iter().for_each(|&seed| run(seed, ms)),
     }
 }

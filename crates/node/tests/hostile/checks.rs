@@ -51,13 +51,6 @@ fn counters(world: &mut World, records: &[Record]) {
             .collect();
         let maybe = records.iter().filter(|r| r.outcome == Outcome::Maybe).count() as u64;
         let least = acked.len() as u64;
-        if let Ok(wanted) = std::env::var("KEY")
-            && wanted == key
-        {
-            records
-                .iter()
-                .for_each(|r| println!("{} {} {} {} {:?}", r.begin, r.end, r.client, r.conn, r.outcome));
-        }
         assert!(
             (least..=least + maybe).contains(&value),
             "{key} is {value}: {least} were acknowledged, {maybe} are unknown"

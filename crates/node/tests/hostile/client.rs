@@ -55,6 +55,7 @@ pub struct Client {
     tokens: u64,
     /// Nothing was sent on this connection.
     fresh: bool,
+    trace: bool,
 }
 
 /// A step of the world, for the order of events: no two events have the same.
@@ -65,7 +66,9 @@ fn tick(clock: &mut u64) -> u64 {
 
 impl Client {
     pub fn new(id: usize, node: u64, kind: u64) -> Client {
+        let trace = std::env::var("TRACE").is_ok_and(|t| t == "2");
         Client {
+            trace,
             id,
             node,
             conn: None,
@@ -168,7 +171,11 @@ impl Client {
             encode(&["CLIENT", "REPLY", "SKIP"], bytes);
         }
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        encode(&args, bytes);
+        if rng.chance(1, 10) {
+            bytes.extend(format!("{}\r\n", args.join(" ")).bytes());
+        } else {
+            encode(&args, bytes);
+        }
         if !silent {
             self.waiting.push_back(records.len());
         }
@@ -225,7 +232,7 @@ impl Client {
             let at = self.waiting.pop_front();
             let at = at.unwrap_or_else(|| panic!("client {} was sent a reply too many: {reply:?}", self.id));
             records[at].end = tick(clock);
-            if std::env::var("ALL").is_ok() {
+            if self.trace {
                 println!("{} {} {:?} -> {:?}", records[at].end, self.id, records[at].what, reply);
             }
             records[at].outcome = outcome(&records[at].what, reply);
