@@ -40,18 +40,27 @@ pub fn system_name(name: &[u8]) -> Vec<u8> {
 /// and closed by 0x00 0x01, so that rows of a key's elements can follow it in order.
 pub fn key_name(ks: Keyspace, generation: u32, position: Position, key: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(17 + key.len());
+    put_key_name(&mut out, ks, generation, position, key);
+    out
+}
+
+/// Appends what [`key_name`] returns.
+pub fn put_key_name(out: &mut Vec<u8>, ks: Keyspace, generation: u32, position: Position, key: &[u8]) {
     out.push(family::KEY);
     out.extend_from_slice(&ks.0.to_be_bytes());
     out.extend_from_slice(&generation.to_be_bytes());
     out.extend_from_slice(&position.0.to_be_bytes());
-    for &byte in key {
-        out.push(byte);
-        if byte == 0 {
-            out.push(0xff);
+    if key.contains(&0) {
+        for &byte in key {
+            out.push(byte);
+            if byte == 0 {
+                out.push(0xff);
+            }
         }
+    } else {
+        out.extend_from_slice(key);
     }
     out.extend_from_slice(&[0, 1]);
-    out
 }
 
 /// The parts of a key row's name.
@@ -99,11 +108,16 @@ pub fn parse_key_name(name: &[u8]) -> Result<KeyName, DecodeError> {
 /// Content of a key's row: format, type tag, expiry (ms of shard time, 0 = never), value.
 pub fn encode_value(kind: u8, expire: u64, value: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(8 + value.len());
+    put_value(&mut out, kind, expire, value);
+    out
+}
+
+/// Appends what [`encode_value`] returns.
+pub fn put_value(out: &mut Vec<u8>, kind: u8, expire: u64, value: &[u8]) {
     out.push(FORMAT);
     out.push(kind);
-    put_u64(&mut out, expire);
+    put_u64(out, expire);
     out.extend_from_slice(value);
-    out
 }
 
 /// Reads a key row's content: type tag, expiry, value.

@@ -1,59 +1,111 @@
 //! When a shard's changed rows go to the row store, and what is freed afterwards.
 //!
-//! Not on a timer: a checkpoint is due when its share of the log demands it, when 2 % of the rows
-//! have changed, when a follower needs a snapshot, or when the node ends.
+//! Not on a timer: the log is shared, so when its part that no checkpoint has yet grows too large, the
+//! shards that fill it most are checkpointed. A shard is also due when its oldest such entry keeps too
+//! much of the log from being freed, when a follower needs a snapshot, and when the node ends.
+//!
+//! A checkpoint is taken in slices, one a tick, so that the thread never stands still for it; only
+//! then the disk pool gets it.
 
 use crate::core::Core;
 use crate::outbox::{Job, JobDone};
 use model::{GroupId, Index, Term};
+use std::collections::BTreeMap;
 
-/// A shard with less in the log than this is left alone, however many of its rows have changed.
-const MIN_SHARE: u64 = 1 << 20;
-/// Checkpoints written at the same time.
+/// Checkpoints taken or written at the same time.
 const MAX_AT_ONCE: usize = 2;
+/// Changed rows that a slice looks at: some 100 to 300 µs.
+pub(crate) const SLICE_ROWS: usize = 1024;
+/// A slice looks at this part of what is left if that is more, so that a checkpoint ends within
+/// seconds however much has changed.
+const SLICE_PART: usize = 128;
+
+/// How far the log has grown, in bytes of entries since the start of the node.
+#[derive(Debug, Default)]
+pub(crate) struct LogGrowth {
+    /// Shares of the log that ended with a checkpoint.
+    ended: u64,
+    /// Where the log was when a shard's present share began, about.
+    began: BTreeMap<GroupId, u64>,
+}
 
 impl Core {
     /// Starts the checkpoints that are due.
     pub(crate) fn start_checkpoints(&mut self) {
-        // The log is shared: so is what it may hold before it is freed.
-        let limit = self.settings.checkpoint_log_share / self.replicas.len().max(1) as u64;
-        let busy = self.replicas.iter().flatten().filter(|r| r.checkpointing).count();
-        let mut room = MAX_AT_ONCE.saturating_sub(busy);
-        for at in 0..self.replicas.len() {
-            let group = GroupId(at as u32);
-            let Some(replica) = self.replica(group) else { continue };
-            let wanted = !replica.raft.take_snapshot_wanted().is_empty();
-            replica.checkpoint_wanted |= wanted && replica.machine.applied().0 > 0;
-            if room == 0 || replica.checkpointing {
-                continue;
+        let mut room =
+            MAX_AT_ONCE.saturating_sub(self.replicas.iter().flatten().filter(|r| r.checkpointing).count());
+        for group in self.due_checkpoints() {
+            if room == 0 {
+                return;
             }
-            let changed = replica.machine.changed_rows();
-            let many = changed * 50 > replica.machine.rows() && replica.log_share > MIN_SHARE;
-            if replica.checkpoint_wanted || many || replica.log_share > limit {
-                room -= usize::from(self.checkpoint(group));
-            }
+            room -= usize::from(self.checkpoint(group));
         }
     }
 
-    /// Starts a checkpoint of a group. False when there is nothing to write, or it can not be now.
-    pub(crate) fn checkpoint(&mut self, group: GroupId) -> bool {
-        let Some(replica) = self.replica(group) else { return false };
+    /// Groups whose checkpoint is due, the most urgent first.
+    fn due_checkpoints(&mut self) -> Vec<GroupId> {
+        let limit = self.settings.checkpoint_log_share;
+        let count = self.replicas.len().max(1) as u64;
+        let mut unsaved: u64 = self.replicas.iter().flatten().map(|r| r.log_share).sum();
+        let total = self.log_growth.ended + unsaved;
+        let (mut due, mut shares) = (Vec::new(), Vec::new());
+        for replica in self.replicas.iter_mut().flatten() {
+            let (group, share) = (replica.id, replica.log_share);
+            let wanted = !replica.raft.take_snapshot_wanted().is_empty();
+            replica.checkpoint_wanted |= wanted && replica.machine.applied().0 > 0;
+            let began = if share > 0 { *self.log_growth.began.entry(group).or_insert(total) } else { total };
+            if replica.checkpointing {
+                continue;
+            }
+            if replica.checkpoint_wanted || total.saturating_sub(began) > limit {
+                due.push(group);
+                unsaved -= share;
+            } else {
+                shares.push((share, group));
+            }
+        }
+        shares.sort_unstable_by(|a, b| b.cmp(a));
+        for (share, group) in shares {
+            // Where a busy shard fills the log while it is checkpointed, quiet ones would free little.
+            if unsaved <= limit / 2 || share < limit / 2 / count {
+                break;
+            }
+            due.push(group);
+            unsaved -= share;
+        }
+        due
+    }
+
+    /// Begins a checkpoint of a group. False when there is nothing to write, or it can not be now.
+    fn checkpoint(&mut self, group: GroupId) -> bool {
+        let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return false };
         let at = replica.machine.applied();
         if replica.checkpointing || at.0 == 0 {
             return false;
         }
-        if at == replica.stored {
+        let stored = at == replica.stored;
+        if stored {
             replica.raft.set_snapshot_source(at.0, at.1);
-            replica.checkpoint_wanted = false;
+        } else if !replica.machine.begin_checkpoint() {
             return false;
         }
-        let Some(changes) = replica.machine.checkpoint() else { return false };
-        replica.checkpointing = true;
+        replica.checkpointing = !stored;
         replica.checkpoint_wanted = false;
-        replica.log_share = 0;
-        let tree = replica.tree;
-        self.outbox.jobs.push(Job::Checkpoint { group, tree, at, changes });
-        true
+        self.log_growth.ended += std::mem::take(&mut replica.log_share);
+        self.log_growth.began.remove(&group);
+        !stored
+    }
+
+    /// Goes on with the checkpoints that are being taken: a slice of each, of this many rows or of a
+    /// part of what is left.
+    pub(crate) fn take_checkpoints(&mut self, rows: usize) {
+        for replica in self.replicas.iter_mut().flatten() {
+            let Some((at, left)) = replica.machine.taking_checkpoint() else { continue };
+            if let Some(changes) = replica.machine.checkpoint_slice(rows.max(left / SLICE_PART)) {
+                let (group, tree) = (replica.id, replica.tree);
+                self.outbox.jobs.push(Job::Checkpoint { group, tree, at, changes });
+            }
+        }
     }
 
     /// Starts a checkpoint of every group that has changes, for an orderly end.
@@ -61,9 +113,11 @@ impl Core {
         for at in 0..self.replicas.len() {
             self.checkpoint(GroupId(at as u32));
         }
+        // Nobody is served any more who could be held up.
+        self.take_checkpoints(usize::MAX);
     }
 
-    /// True while any checkpoint is being written.
+    /// True while any checkpoint is being taken or written.
     pub fn is_checkpointing(&self) -> bool {
         self.replicas.iter().flatten().any(|r| r.checkpointing)
     }
@@ -86,10 +140,10 @@ impl Core {
         }
         self.stats.last_save_ms = self.now.wall_ms;
         let Some(replica) = self.replica(group) else { return };
-        replica.checkpointing = false;
         if replica.stored.0 >= at.0 {
-            return; // A snapshot was installed meanwhile.
+            return; // A snapshot was installed meanwhile: this one was of the tree before.
         }
+        replica.checkpointing = false;
         replica.stored = at;
         replica.raft.set_snapshot_source(at.0, at.1);
         replica.raft.compact(at.0);

@@ -1,5 +1,6 @@
 //! The state of a core, and how bytes and completions enter it.
 
+use crate::checkpoints::LogGrowth;
 use crate::conn::Conn;
 use crate::fates::Lost;
 use crate::handlers::Handlers;
@@ -101,6 +102,8 @@ pub struct Core {
     pub(crate) batches: VecDeque<(u64, Vec<(GroupId, u64)>)>,
     pub(crate) next_batch: u64,
     pub(crate) transfers: Transfers,
+    /// How far the log has grown, for the choice of checkpoints.
+    pub(crate) log_growth: LogGrowth,
     pub(crate) handlers: Handlers,
     pub(crate) stats: Stats,
     /// Replies that rest on the lease are kept back until it is proven again.
@@ -171,6 +174,7 @@ impl Core {
             batches: VecDeque::new(),
             next_batch: 1,
             transfers: Transfers::default(),
+            log_growth: LogGrowth::default(),
             handlers: Handlers::default(),
             quarantine: false,
             distrust: false,

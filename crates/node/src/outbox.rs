@@ -14,7 +14,7 @@ pub enum Job {
         tree: u64,
         /// Index and term the rows are as of.
         at: (Index, Term),
-        /// The rows, in no order.
+        /// The rows, to be sorted.
         changes: shard::checkpoint::Changes,
     },
     /// Read a chunk of a group's snapshot for a follower.

@@ -35,7 +35,8 @@ pub struct Settings {
     pub query_buffer_limit: usize,
     /// Most bytes of replies waiting for one connection.
     pub output_buffer_limit: usize,
-    /// Log kept by all shards together; one that has more than its share of it is checkpointed.
+    /// Bytes of the log. When entries of all shards that no checkpoint has fill half of it, the shards
+    /// that fill it most are checkpointed; no shard keeps more than this from being freed.
     pub checkpoint_log_share: u64,
     /// Bytes per second of a snapshot sent to one node.
     pub snapshot_rate: u64,

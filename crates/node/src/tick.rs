@@ -1,5 +1,6 @@
 //! What happens by the clock: Raft's ticks, heartbeats, timeouts, expiry, housekeeping.
 
+use crate::checkpoints::SLICE_ROWS;
 use crate::core::Core;
 use model::GroupId;
 
@@ -28,6 +29,7 @@ impl Core {
                 self.pumping.insert(group);
             }
         }
+        self.take_checkpoints(SLICE_ROWS);
         self.expire_requests();
         self.drive_transfers();
         self.end_pause();

@@ -292,9 +292,7 @@ impl<'a> Data<'a> {
     pub fn flush(&mut self) {
         let index = self.changing();
         self.machine.entry.push(Effect::Flush { ks: self.ks });
-        let space = self.machine.space_mut(self.ks);
-        let new = Space::new(space.generation.wrapping_add(1), index);
-        let old = std::mem::replace(space, new);
+        let old = self.machine.replace_space(self.ks, index);
         self.machine.undo.push(index, self.ks, Before::Space(Box::new(old)));
     }
 

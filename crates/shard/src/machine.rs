@@ -8,6 +8,7 @@ mod apply;
 mod housekeeping;
 mod roll_back;
 
+use crate::checkpoint::Taking;
 use crate::data::{Context, Data, Handler, Key, Stop};
 use crate::space::Space;
 use crate::undo::UndoLog;
@@ -58,6 +59,8 @@ pub struct Machine {
     marks: BTreeMap<(NodeId, u64), u64>,
     /// What flushed keyspaces held, being freed.
     graveyard: Vec<Space>,
+    /// The checkpoint being taken.
+    pub(crate) taking: Option<Box<Taking>>,
     rng: u64,
     /// Keys deleted because their time had come, since start.
     pub expired_keys: u64,
@@ -85,6 +88,7 @@ impl Machine {
             in_flight: BTreeMap::new(),
             marks: BTreeMap::new(),
             graveyard: Vec::new(),
+            taking: None,
             rng: seed | 1,
             expired_keys: 0,
         }

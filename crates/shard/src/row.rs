@@ -20,8 +20,9 @@ pub struct Row {
     pub kind: u8,
     /// Logarithmic access counter of Redis's LFU policy; local to the replica.
     pub frequency: u8,
-    /// Changed since the last checkpoint.
-    pub dirty: bool,
+    /// Checkpoint that must write the row, by its number in the keyspace, 0 = none (see
+    /// [`crate::checkpoint`]). Means something only while the row is in its keyspace.
+    pub(crate) due: u32,
 }
 
 impl Row {
@@ -31,17 +32,7 @@ impl Row {
         bytes.extend_from_slice(key);
         bytes.extend_from_slice(value);
         let key_len = key.len() as u32;
-        Row {
-            position,
-            expire: 0,
-            changed_at: 0,
-            bytes,
-            key_len,
-            accessed: 0,
-            kind,
-            frequency: 5,
-            dirty: false,
-        }
+        Row { position, expire: 0, changed_at: 0, bytes, key_len, accessed: 0, kind, frequency: 5, due: 0 }
     }
 
     /// The key.

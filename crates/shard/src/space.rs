@@ -1,9 +1,10 @@
 //! The rows of one keyspace in one shard: a hash table for point access, the order of positions for
 //! SCAN and checkpoints, and the order of expiry times.
 
+use crate::checkpoint::{Budget, Capture, Changes};
 use crate::row::Row;
 use hashbrown::HashTable;
-use model::{Index, Position};
+use model::{Index, Keyspace, Position};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// All keys of one keyspace that live in this shard.
@@ -21,10 +22,14 @@ pub struct Space {
     pub flushed_at: Index,
     /// Highest index of an uncommitted delete, by position (a superset of the keys concerned).
     gone: BTreeMap<u64, Index>,
-    /// Positions of rows changed since the last checkpoint.
-    pub(crate) dirty: Vec<u64>,
-    /// Keys removed since the last checkpoint.
-    pub(crate) deleted: Vec<(Position, Box<[u8]>)>,
+    /// Checkpoints begun; rows changed from now on are due for the one after them.
+    checkpoints: u32,
+    /// Positions of rows due for the next checkpoint.
+    dirty: Vec<u64>,
+    /// Keys removed since the last checkpoint began.
+    deleted: Vec<(Position, Box<[u8]>)>,
+    /// The checkpoint being taken, until it has all rows of this keyspace.
+    capture: Option<Box<Capture>>,
     /// Bytes of all rows.
     memory: usize,
 }
@@ -75,7 +80,8 @@ impl Space {
     #[inline]
     pub fn touch(&self, position: Position) {
         let row = self.table.find(hash(position), |row| row.position == position);
-        std::hint::black_box(row.and_then(|row| row.key().first()));
+        // First and last byte: a row of usual size spans two cache lines.
+        std::hint::black_box(row.map(|row| (row.key().first().copied(), row.value().last().copied())));
     }
 
     /// Where in the table a key's row is, until the next change.
@@ -96,16 +102,18 @@ impl Space {
         self.table.find_mut(hash(position), |row| row.position == position && row.key() == key)
     }
 
-    /// Puts a row in place, returns the one it replaces. Marks it changed since the checkpoint.
+    /// Puts a row in place, returns the one it replaces. Makes it due for the next checkpoint.
     pub fn insert(&mut self, mut row: Row) -> Option<Row> {
-        row.dirty = true;
+        let due = self.next_checkpoint();
+        row.due = due;
         self.memory += row.memory();
         let (position, expire) = (row.position, row.expire);
         let found = self.table.find_mut(hash(position), |r| r.position == position && r.key() == row.key());
         if let Some(place) = found {
             let old = std::mem::replace(place, row);
             self.memory -= old.memory();
-            if !old.dirty {
+            if old.due != due {
+                Capture::before_change(&mut self.capture, &old);
                 self.dirty.push(position.0);
             }
             self.reschedule(position, old.expire, expire);
@@ -144,12 +152,15 @@ impl Space {
         key: &[u8],
         change: impl FnOnce(&mut Row) -> T,
     ) -> Option<T> {
+        let due = self.next_checkpoint();
         let row = self.table.find_mut(hash(position), |r| r.position == position && r.key() == key)?;
-        let (memory, expire) = (row.memory(), row.expire);
-        let result = change(row);
-        if !std::mem::replace(&mut row.dirty, true) {
+        if row.due != due {
+            Capture::before_change(&mut self.capture, row);
+            row.due = due;
             self.dirty.push(position.0);
         }
+        let (memory, expire) = (row.memory(), row.expire);
+        let result = change(row);
         self.memory = self.memory - memory + row.memory();
         let now = row.expire;
         self.reschedule(position, expire, now);
@@ -161,6 +172,7 @@ impl Space {
         let entry =
             self.table.find_entry(hash(position), |row| row.position == position && row.key() == key).ok()?;
         let (row, _) = entry.remove();
+        Capture::before_change(&mut self.capture, &row);
         self.memory -= row.memory();
         self.deleted.push((position, key.into()));
         if self.at(position).next().is_none() {
@@ -234,22 +246,74 @@ impl Space {
         self.gone.clear();
     }
 
-    /// The checkpoint has the row as it is.
-    pub(crate) fn clean(&mut self, position: Position, key: &[u8]) {
-        if let Some(row) = self.get_mut(position, key) {
-            row.dirty = false;
+    // ---- checkpoints, see `checkpoint` ----
+
+    /// The checkpoint for which rows changed now are due.
+    #[inline]
+    fn next_checkpoint(&self) -> u32 {
+        self.checkpoints + 1
+    }
+
+    /// Rows due for the next checkpoint and keys removed since the last one began, about.
+    pub(crate) fn changed(&self) -> usize {
+        self.dirty.len() + self.deleted.len()
+    }
+
+    /// What the checkpoint being taken has still to look at: positions and removed keys.
+    pub(crate) fn uncaptured(&self) -> usize {
+        self.capture.as_ref().map_or(0, |capture| capture.left())
+    }
+
+    /// Begins the next checkpoint: what is due for it must not change any more before it is captured.
+    pub(crate) fn begin_capture(&mut self, ks: Keyspace) {
+        debug_assert!(self.capture.is_none(), "one checkpoint at a time");
+        self.checkpoints += 1;
+        let dirty = std::mem::take(&mut self.dirty);
+        let deleted = std::mem::take(&mut self.deleted);
+        if !dirty.is_empty() || !deleted.is_empty() {
+            let capture = Capture::new(ks, self.generation, self.checkpoints, dirty, deleted);
+            self.capture = Some(Box::new(capture));
         }
     }
 
-    /// The checkpoint has an older state of the key: it stays due for the next one.
-    pub(crate) fn keep_dirty(&mut self, position: Position, key: Box<[u8]>) {
-        match self.get_mut(position, &key) {
+    /// The checkpoint begun just now gets a key that has uncommitted changes from the undo log: the
+    /// key is due again next time, whatever becomes of them. False if this was said of its row before;
+    /// of a key without row this space can not tell.
+    pub(crate) fn skip_capture(&mut self, position: Position, key: &[u8]) -> bool {
+        let due = self.next_checkpoint();
+        match self.get_mut(position, key) {
+            Some(row) if row.due == due => return false,
             Some(row) => {
-                row.dirty = true;
+                row.due = due;
                 self.dirty.push(position.0);
             }
-            None => self.deleted.push((position, key)),
+            None => self.deleted.push((position, key.into())),
         }
+        true
+    }
+
+    /// Copies rows that are due for the checkpoint being taken, as many as the budget allows. `Some`
+    /// when it has all of them.
+    pub(crate) fn capture_some(&mut self, budget: &mut Budget) -> Option<Changes> {
+        let Some(mut capture) = self.capture.take() else { return Some(Changes::default()) };
+        while !budget.is_used_up() && !capture.batch().is_empty() {
+            let batch = capture.batch().len();
+            capture.batch().iter().for_each(|&position| self.touch(Position(position)));
+            for _ in 0..batch {
+                let Some(position) = capture.next(budget) else { break };
+                let rows = self.table.iter_hash_mut(hash(position));
+                for row in rows.filter(|row| row.position == position) {
+                    if capture.take(row, budget) {
+                        row.due = 0;
+                    }
+                }
+            }
+        }
+        if capture.take_deleted(budget) {
+            return Some(capture.finish());
+        }
+        self.capture = Some(capture);
+        None
     }
 
     /// Puts a row from the row store in place: not changed since the checkpoint.

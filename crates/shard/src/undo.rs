@@ -24,6 +24,18 @@ pub enum Before {
     Space(Box<Space>),
 }
 
+impl Before {
+    /// The key that was changed, `None` for a flush.
+    pub(crate) fn key(&self) -> Option<(Position, &[u8])> {
+        match self {
+            Before::Row(row) => Some((row.position, row.key())),
+            Before::Absent(position, key) | Before::Expire(position, key, ..) => Some((*position, key)),
+            Before::Patch(p) => Some((p.position, &p.key)),
+            Before::Space(_) => None,
+        }
+    }
+}
+
 /// What a patch replaced.
 #[derive(Debug)]
 pub struct Patched {

@@ -163,17 +163,15 @@ impl Window {
         self.len == 0
     }
 
-    /// Answers that the row store does not have yet, marked as stored from now on.
-    pub(crate) fn take_new(&mut self) -> Vec<(WriteId, Answer)> {
-        let mut new = Vec::new();
+    /// Shows the answers that the row store does not have yet; they count as stored from now on.
+    pub(crate) fn take_new(&mut self, mut show: impl FnMut(WriteId, &Answer)) {
         for (&(node, incarnation), origin) in &mut self.origins {
             // All of them: a late write can have a lower number than one that is stored already.
             for (&seq, answer) in origin.answers.iter_mut().filter(|(_, a)| !a.stored) {
-                new.push((WriteId { origin: node, incarnation, seq }, answer.clone()));
+                show(WriteId { origin: node, incarnation, seq }, answer);
                 answer.stored = true;
             }
         }
-        new
     }
 
     /// Answers that the row store must forget.
@@ -249,10 +247,11 @@ mod tests {
     fn a_late_lower_number_is_stored_too() {
         let mut window = Window::default();
         window.answered(id(7), 0, 100, None);
-        assert_eq!(window.take_new().len(), 1);
+        let mut new = Vec::new();
+        window.take_new(|id, _| new.push(id.seq));
         window.answered(id(6), 0, 100, None);
-        let new = window.take_new();
-        assert_eq!(new.iter().map(|(id, _)| id.seq).collect::<Vec<_>>(), [6]);
+        window.take_new(|id, _| new.push(id.seq));
+        assert_eq!(new, [7, 6]);
     }
 
     #[test]

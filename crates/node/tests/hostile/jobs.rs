@@ -43,8 +43,9 @@ impl Jobs {
     fn run(&mut self, job: Job, stores: &MemoryStores) -> Option<JobDone> {
         match job {
             Job::Checkpoint { group, tree, at, mut changes } => {
-                changes.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-                let result = stores.open(tree).and_then(|s| s.ingest(&mut changes.into_iter()));
+                changes.sort();
+                let mut rows = changes.iter().map(|(name, row)| (name.to_vec(), row.map(<[u8]>::to_vec)));
+                let result = stores.open(tree).and_then(|s| s.ingest(&mut rows));
                 let result = result.map(drop).map_err(|e| e.to_string());
                 Some(JobDone::Checkpoint { group, at, result })
             }

@@ -2,7 +2,6 @@
 
 use super::Machine;
 use crate::row::Row;
-use crate::space::Space;
 use crate::undo::Before;
 use model::effect::Effect;
 use model::entry::EntryReader;
@@ -83,9 +82,7 @@ impl Machine {
                 return self.space_mut(ks).remove(position, key).is_some();
             }
             Effect::Flush { ks } => {
-                let space = self.space_mut(ks);
-                let new = Space::new(space.generation.wrapping_add(1), index);
-                let old = std::mem::replace(space, new);
+                let old = self.replace_space(ks, index);
                 self.bury(old);
             }
             Effect::Answered { .. } | Effect::Mark { .. } | Effect::System { .. } => {}

@@ -2,8 +2,8 @@
 
 use super::Machine;
 use crate::space::Space;
-use model::Keyspace;
 use model::limits::KEYSPACES;
+use model::{Index, Keyspace};
 
 /// Rows of a flushed keyspace that are freed per turn.
 const FREED_PER_TURN: usize = 2048;
@@ -14,6 +14,14 @@ const EXPIRED_PER_TURN: usize = 256;
 const EXPIRED_BYTES_PER_TURN: usize = 1024 * 1024;
 
 impl Machine {
+    /// Empties a keyspace at this index and returns what it held. A checkpoint being taken has that.
+    pub(crate) fn replace_space(&mut self, ks: Keyspace, index: Index) -> Space {
+        self.finish_capture(ks);
+        let space = self.space_mut(ks);
+        let new = Space::new(space.generation.wrapping_add(1), index);
+        std::mem::replace(space, new)
+    }
+
     /// Keeps what nobody looks at any more until [`Machine::tidy`] has freed it.
     pub(super) fn bury(&mut self, space: Space) {
         if !space.is_empty() {

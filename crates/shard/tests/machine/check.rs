@@ -3,6 +3,7 @@
 use super::script::KEYS;
 use super::state::{Content, State};
 use super::world::{Store, World};
+use model::limits::KEYSPACES;
 use model::row::{decode_value, family, parse_key_name};
 use model::{Keyspace, Position};
 use shard::Machine;
@@ -16,7 +17,7 @@ fn number(key: &[u8]) -> usize {
 
 fn rows(machine: &Machine) -> Rows {
     let mut rows = Rows::new();
-    for ks in 0..model::limits::KEYSPACES {
+    for ks in 0..KEYSPACES {
         let space = machine.space(Keyspace(ks));
         let content = |row: &shard::row::Row| Content { expire: row.expire, value: row.value().to_vec() };
         rows.extend(space.iter().map(|row| ((ks, number(row.key())), content(row))));
@@ -64,36 +65,63 @@ impl World {
         }
     }
 
-    pub fn checkpoint(&mut self, node: usize) {
+    /// Begins a checkpoint. False when that was refused, which must have a reason.
+    pub fn begin_checkpoint(&mut self, node: usize) -> bool {
         let applied = self.applied(node);
         let flushing = node == self.leader && self.spec.flushed.values().any(|&index| index > applied);
-        let changes = self.nodes[node].machine.checkpoint();
-        assert_eq!(changes.is_none(), flushing);
-        let Some(changes) = changes else { return };
-        let names: std::collections::BTreeSet<_> = changes.iter().map(|(name, _)| name).collect();
-        assert_eq!(names.len(), changes.len(), "names are not unique");
+        let busy = self.nodes[node].taking.is_some();
+        let begun = self.nodes[node].machine.begin_checkpoint();
+        assert_eq!(begun, !flushing && !busy);
+        if begun {
+            let machine = &self.nodes[node].machine;
+            let generations = (0..KEYSPACES).map(|ks| machine.space(Keyspace(ks)).generation);
+            self.nodes[node].taking = Some((machine.applied(), generations.collect()));
+        }
+        begun
+    }
+
+    /// A slice of the checkpoint that a node takes, if it takes one.
+    pub fn slice(&mut self, node: usize, rows: usize) {
+        let taking = self.nodes[node].machine.taking_checkpoint().map(|(at, _)| at);
+        assert_eq!(taking, self.nodes[node].taking.as_ref().map(|(at, _)| *at));
+        let changes = self.nodes[node].machine.checkpoint_slice(rows);
+        let Some(mut changes) = changes else { return };
+        let (at, generations) = self.nodes[node].taking.take().expect("it was begun");
+        let written = changes.len();
+        changes.sort();
+        assert!(changes.len() <= written);
+        let names: Vec<_> = changes.iter().map(|(name, _)| name).collect();
+        assert!(names.is_sorted_by(|a, b| a < b), "names are not in order or not unique");
         let store = &mut self.nodes[node].store;
-        for (name, content) in changes {
+        for (name, content) in changes.iter() {
             match content {
-                Some(content) => store.insert(name, content),
-                None => store.remove(&name),
+                Some(content) => store.insert(name.to_vec(), content.to_vec()),
+                None => store.remove(name),
             };
         }
         let content = store[&shard::checkpoint::applied_name()].clone();
-        assert_eq!(shard::checkpoint::stored_applied(&content), Ok(self.nodes[node].machine.applied()));
+        assert_eq!(shard::checkpoint::stored_applied(&content), Ok(at));
 
-        let live = live(&self.nodes[node].store, &self.nodes[node].machine);
-        assert_eq!(stored_rows(&live), self.state_at(applied).rows, "checkpoint at {applied}");
-        let reference = self.references.entry(applied).or_insert_with(|| live.clone());
-        assert_eq!(&live, reference, "checkpoints of two replicas at {applied}");
+        let live = live(&self.nodes[node].store, &generations);
+        assert_eq!(stored_rows(&live), self.state_at(at.0).rows, "checkpoint at {}", at.0);
+        let reference = self.references.entry(at.0).or_insert_with(|| live.clone());
+        assert_eq!(&live, reference, "checkpoints of two replicas at {}", at.0);
+    }
+
+    /// A whole checkpoint of the present, after the one that is being taken.
+    pub fn checkpoint(&mut self, node: usize) {
+        self.slice(node, usize::MAX);
+        if self.begin_checkpoint(node) {
+            self.slice(node, usize::MAX);
+        }
     }
 }
 
 /// The store without rows of flushed generations.
-fn live(store: &Store, machine: &Machine) -> Store {
+fn live(store: &Store, generations: &[u32]) -> Store {
     let live = |name: &[u8]| {
         let name = parse_key_name(name).ok();
-        name.is_none_or(|name| name.generation == machine.space(name.ks).generation)
+        name.is_none_or(|name| name.generation == generations[usize::from(name.ks.0)])
     };
     store.iter().filter(|(name, _)| live(name)).map(|(n, c)| (n.clone(), c.clone())).collect()
 }

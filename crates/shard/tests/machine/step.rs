@@ -25,6 +25,10 @@ pub enum Step {
     Follow(usize, u64),
     /// Another leader, which keeps so many of the entries that were not committed.
     Elect { node: usize, keep: usize },
+    /// A node begins a checkpoint.
+    Begin(usize),
+    /// A node takes a slice of so many rows of the checkpoint it began.
+    Slice(usize, usize),
     /// A node writes a checkpoint.
     Checkpoint(usize),
     /// A node starts again from its store; if it leads, another one takes over.
@@ -81,7 +85,9 @@ fn step() -> impl Strategy<Value = Step> {
         5 => (1..4u64).prop_map(Step::Commit),
         6 => (node(), 1..6u64).prop_map(|(node, n)| Step::Follow(node, n)),
         2 => (node(), 0..4usize).prop_map(|(node, keep)| Step::Elect { node, keep }),
-        5 => node().prop_map(Step::Checkpoint),
+        5 => node().prop_map(Step::Begin),
+        8 => (node(), 0..4usize).prop_map(|(node, rows)| Step::Slice(node, rows)),
+        3 => node().prop_map(Step::Checkpoint),
         2 => node().prop_map(Step::Crash),
         1 => (node(), node()).prop_map(|(from, to)| Step::Install { from, to }),
         4 => prop_oneof![8 => 1..20u64, 1 => 5_000..70_000u64].prop_map(Step::Wait),

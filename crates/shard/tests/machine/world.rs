@@ -25,6 +25,8 @@ pub struct Entry {
 pub struct Node {
     pub machine: Machine,
     pub store: Store,
+    /// Index and term of the checkpoint being taken, and the generations of the keyspaces then.
+    pub taking: Option<((Index, Term), Vec<u32>)>,
     /// How far its wall clock is ahead, ms.
     skew: u64,
 }
@@ -60,7 +62,7 @@ fn machine() -> Machine {
 
 impl World {
     pub fn new() -> World {
-        let node = |skew| Node { machine: machine(), store: Store::new(), skew };
+        let node = |skew| Node { machine: machine(), store: Store::new(), taking: None, skew };
         let mut world = World {
             nodes: [0, 35, 7].map(node).into(),
             log: Vec::new(),
@@ -112,6 +114,10 @@ impl World {
             Step::Commit(entries) => self.commit(entries),
             Step::Follow(node, entries) => self.follow(node, entries),
             Step::Elect { node, keep } => self.elect(node, keep),
+            Step::Begin(node) => {
+                self.begin_checkpoint(node);
+            }
+            Step::Slice(node, rows) => self.slice(node, rows),
             Step::Checkpoint(node) => self.checkpoint(node),
             Step::Crash(node) => self.crash(node),
             Step::Install { from, to } => self.install(from, to),
@@ -298,6 +304,7 @@ impl World {
         let mut fresh = machine();
         store.retain(|name, content| fresh.load(name, content).unwrap());
         self.nodes[node].machine = fresh;
+        self.nodes[node].taking = None;
         if node == self.leader {
             self.elect((node + 1) % 3, 1);
         }

@@ -41,11 +41,14 @@ impl Lane {
         done: &dyn Fn(JobDone),
     ) -> After {
         if write.tries == 0 {
-            write.changes.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+            write.changes.sort();
         }
         let (group, tree, at) = (write.group, write.tree, write.at);
         // A second try needs the rows again, so the store gets copies.
-        let result = stores.open(tree).and_then(|store| store.ingest(&mut write.changes.iter().cloned()));
+        let result = {
+            let mut rows = write.changes.iter().map(|(name, row)| (name.to_vec(), row.map(<[u8]>::to_vec)));
+            stores.open(tree).and_then(|store| store.ingest(&mut rows))
+        };
         let error = match result {
             Ok(rows) => {
                 tracing::debug!(%group, tree, rows, index = at.0, tries = write.tries, "checkpoint");
@@ -70,7 +73,7 @@ impl Lane {
     /// What a checkpoint leaves to do: compaction, and sweeping if keyspaces were flushed.
     fn written(&mut self, tree: u64, changes: &Changes) -> After {
         let mut more = vec![Task::maintain(tree)];
-        let rows = changes.iter().filter_map(|(name, content)| Some((&name[..], content.as_deref()?)));
+        let rows = changes.iter().filter_map(|(name, content)| Some((name, content?)));
         let generations = sweep::generations(rows);
         let flushed = generations.iter().any(|generation| *generation > 0);
         if flushed && self.swept.get(&tree) != Some(&generations) {

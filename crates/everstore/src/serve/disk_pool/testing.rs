@@ -51,8 +51,9 @@ impl Fixture {
     /// Writes a checkpoint past the pool; answers the number of rows.
     pub(in crate::serve) fn write(&self, tree: u64, machine: &mut Machine) -> u64 {
         let mut changes = machine.checkpoint().unwrap();
-        changes.sort_unstable();
-        self.stores.open(tree).unwrap().ingest(&mut changes.into_iter()).unwrap()
+        changes.sort();
+        let mut rows = changes.iter().map(|(name, row)| (name.to_vec(), row.map(<[u8]>::to_vec)));
+        self.stores.open(tree).unwrap().ingest(&mut rows).unwrap()
     }
 }
 

@@ -229,7 +229,8 @@ fn a_checkpoint_waits_for_space_and_a_lasting_failure_is_told() {
     assert!(matches!(done.recv().unwrap(), JobDone::Checkpoint { result: Ok(()), .. }));
     same(&machine, &load(&pool, &done, TREE).unwrap());
 
-    let changes = vec![(Vec::new(), None)];
+    let mut changes = shard::checkpoint::Changes::default();
+    changes.push(b"", None);
     pool.submit(Job::Checkpoint { group: GROUP, tree: TREE, at, changes });
     match done.recv().unwrap() {
         JobDone::Checkpoint { result: Err(text), .. } => {

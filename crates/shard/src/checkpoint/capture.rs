@@ -1,0 +1,122 @@
+//! The rows of one keyspace on their way into a checkpoint.
+
+use super::Changes;
+use crate::row::Row;
+use model::{Keyspace, Position};
+
+/// Positions looked at together, so that waiting for memory overlaps.
+const BATCH: usize = 16;
+/// Bytes a slice of a checkpoint may copy for each row it may copy.
+const BYTES_PER_ROW: usize = 1024;
+
+/// What a slice of a checkpoint may still copy. It ends with the row that uses it up.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    rows: usize,
+    bytes: usize,
+}
+
+impl Budget {
+    /// Room for this many rows of about a KiB.
+    pub(crate) fn new(rows: usize) -> Budget {
+        Budget { rows, bytes: rows.saturating_mul(BYTES_PER_ROW) }
+    }
+
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.rows == 0 || self.bytes == 0
+    }
+
+    fn spend(&mut self, rows: usize, bytes: usize) {
+        self.rows = self.rows.saturating_sub(rows);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}
+
+/// What the checkpoint being taken lacks of a keyspace, and what it has of it.
+#[derive(Debug)]
+pub(crate) struct Capture {
+    ks: Keyspace,
+    generation: u32,
+    /// Number of the checkpoint in the keyspace: rows that carry it are not captured yet.
+    number: u32,
+    /// Positions that may have such rows. Taken from the end.
+    dirty: Vec<u64>,
+    /// Keys that were removed before the checkpoint began, and possibly put again.
+    deleted: Vec<(Position, Box<[u8]>)>,
+    changes: Changes,
+}
+
+impl Capture {
+    pub(crate) fn new(
+        ks: Keyspace,
+        generation: u32,
+        number: u32,
+        dirty: Vec<u64>,
+        deleted: Vec<(Position, Box<[u8]>)>,
+    ) -> Capture {
+        let mut changes = Changes::default();
+        changes.reserve(dirty.len() + deleted.len());
+        Capture { ks, generation, number, dirty, deleted, changes }
+    }
+
+    /// A row is about to be changed or removed, or just was: the checkpoint being taken gets it as it
+    /// was, unless it has it.
+    #[inline]
+    pub(crate) fn before_change(capture: &mut Option<Box<Capture>>, row: &Row) {
+        if let Some(capture) = capture
+            && row.due == capture.number
+        {
+            capture.changes.push_row(capture.ks, capture.generation, row);
+        }
+    }
+
+    /// Takes a row at such a position. False if the checkpoint has it, or it changed later.
+    pub(crate) fn take(&mut self, row: &Row, budget: &mut Budget) -> bool {
+        if row.due != self.number {
+            return false;
+        }
+        let bytes = self.changes.push_row(self.ks, self.generation, row);
+        budget.spend(0, bytes);
+        true
+    }
+
+    /// Positions and removed keys still to look at.
+    pub(crate) fn left(&self) -> usize {
+        self.dirty.len() + self.deleted.len()
+    }
+
+    /// The next positions to look at.
+    pub(crate) fn batch(&self) -> &[u64] {
+        &self.dirty[self.dirty.len().saturating_sub(BATCH)..]
+    }
+
+    /// The next position to look at, `None` when the budget or they are used up.
+    pub(crate) fn next(&mut self, budget: &mut Budget) -> Option<Position> {
+        if budget.is_used_up() {
+            return None;
+        }
+        let position = self.dirty.pop()?;
+        budget.spend(1, 0);
+        Some(Position(position))
+    }
+
+    /// Takes removed keys once all rows are taken. True when nothing is left.
+    pub(crate) fn take_deleted(&mut self, budget: &mut Budget) -> bool {
+        if !self.dirty.is_empty() {
+            return false;
+        }
+        while !budget.is_used_up()
+            && let Some((position, key)) = self.deleted.pop()
+        {
+            let bytes = self.changes.push_removed(self.ks, self.generation, position, &key);
+            budget.spend(1, bytes);
+        }
+        self.deleted.is_empty()
+    }
+
+    /// The rows of the keyspace.
+    pub(crate) fn finish(self) -> Changes {
+        debug_assert!(self.dirty.is_empty() && self.deleted.is_empty());
+        self.changes
+    }
+}

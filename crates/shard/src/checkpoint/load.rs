@@ -1,0 +1,75 @@
+//! How a shard is loaded from its checkpoint, row by row.
+
+use super::{APPLIED, FLOOR, GENERATION, OWN};
+use crate::machine::Machine;
+use crate::row::Row;
+use model::NodeId;
+use model::effect::WriteId;
+use model::row::{self, family};
+use model::varint::{DecodeError, Reader};
+
+impl Machine {
+    /// Puts one row from the row store or a snapshot in place. Rows come in the order of names, so
+    /// generations are known before keys. Returns false for rows of a flushed generation: garbage.
+    ///
+    /// # Errors
+    /// A row that can not be read.
+    pub fn load(&mut self, name: &[u8], content: &[u8]) -> Result<bool, DecodeError> {
+        match name.first().copied() {
+            Some(family::SYSTEM) => self.load_system(&name[1..], content)?,
+            Some(family::KEY) => return self.load_key(name, content),
+            Some(family::ANSWER) => {
+                let (slot, id): (_, WriteId) = row::parse_answer_name(name)?;
+                let (time, reply) = row::decode_answer(content)?;
+                self.window.load(slot, id, time, reply);
+            }
+            _ => return Err(DecodeError::Malformed("row family")),
+        }
+        Ok(true)
+    }
+
+    fn load_key(&mut self, name: &[u8], content: &[u8]) -> Result<bool, DecodeError> {
+        let name = row::parse_key_name(name)?;
+        let (kind, expire, value) = row::decode_value(content)?;
+        let space = self.spaces.get_mut(usize::from(name.ks.0)).ok_or(DecodeError::Malformed("keyspace"))?;
+        if space.generation != name.generation {
+            return Ok(false);
+        }
+        let mut row = Row::new(name.position, kind, &name.key, value);
+        row.expire = expire;
+        row.accessed = (self.shard_time / 1000) as u32;
+        space.load(row);
+        Ok(true)
+    }
+
+    fn load_system(&mut self, name: &[u8], content: &[u8]) -> Result<(), DecodeError> {
+        if let Some(own) = name.strip_prefix(OWN) {
+            self.system.insert(own.to_vec(), content.to_vec());
+            return Ok(());
+        }
+        let mut r = Reader::new(content);
+        let format = r.u8()?;
+        if format != row::FORMAT {
+            return Err(DecodeError::Version(format));
+        }
+        if name == APPLIED {
+            (self.applied, self.applied_term) = (r.u64()?, r.u64()?);
+            (self.shard_time, self.rolling) = (r.u64()?, r.u64()?);
+            self.roll_back();
+        } else if let Some(ks) = name.strip_prefix(GENERATION) {
+            let ks: [u8; 2] = ks.try_into().map_err(|_| DecodeError::Malformed("row name"))?;
+            let at = usize::from(u16::from_be_bytes(ks));
+            let space = self.spaces.get_mut(at).ok_or(DecodeError::Malformed("keyspace"))?;
+            space.generation = r.u64()? as u32;
+        } else if let Some(origin) = name.strip_prefix(FLOOR) {
+            let (node, incarnation) = origin.split_at_checked(8).ok_or(DecodeError::Short)?;
+            let number = |b: &[u8]| b.try_into().map(u64::from_be_bytes);
+            let bad = |_| DecodeError::Malformed("row name");
+            let (node, incarnation) = (number(node).map_err(bad)?, number(incarnation).map_err(bad)?);
+            self.window.load_floor(NodeId(node), incarnation, r.u64()?);
+        } else {
+            return Err(DecodeError::Malformed("system row"));
+        }
+        Ok(())
+    }
+}
