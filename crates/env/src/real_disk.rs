@@ -137,8 +137,8 @@ impl Disk for RealDisk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
     use crate::{AlignedBuf, DIRECT_ALIGN};
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn files_are_written_read_listed_and_replaced() {

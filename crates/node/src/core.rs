@@ -131,6 +131,8 @@ pub struct Core {
     pub(crate) next_drive_ms: u64,
     /// Not before, the meta group is asked for an id of a joining node.
     pub(crate) next_join_ms: u64,
+    /// Ticks since the start.
+    pub(crate) ticks: u64,
     pub(crate) next_tick_ns: u64,
     pub(crate) next_second_ms: u64,
     pub(crate) next_heartbeat_ms: u64,
@@ -190,6 +192,7 @@ impl Core {
             rebalance_pause_ms: 0,
             next_drive_ms: 0,
             next_join_ms: 0,
+            ticks: 0,
             next_tick_ns: 0,
             next_second_ms: 0,
             next_heartbeat_ms: 0,

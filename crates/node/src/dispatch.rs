@@ -89,12 +89,15 @@ impl Core {
         let ks = conn.session.keyspace;
         for at in 0..ahead.len() {
             let Some(spec) = ahead.arg(at, 0, buf).and_then(shard::table::lookup) else { continue };
-            if spec.route != Route::Key || spec.keys.first != 1 {
-                continue;
+            if spec.route == Route::Key
+                && spec.keys.first == 1
+                && let Some(key) = ahead.arg(at, 1, buf)
+            {
+                ahead.set_position(at, self.hasher.position(key));
             }
-            let Some(key) = ahead.arg(at, 1, buf) else { continue };
-            let position = self.hasher.position(key);
-            ahead.set_position(at, position);
+        }
+        // A loop of its own, and short: the processor runs through several rounds of it at a time.
+        for position in ahead.positions() {
             if let Placement::Shard(shard) = self.map.shard_of(ks, position.slot())
                 && let Some(Some(replica)) = self.replicas.get(shard.group().0 as usize)
             {

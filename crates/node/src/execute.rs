@@ -188,25 +188,13 @@ impl Core {
         }
         let now = self.now;
         let write = parts.flags.has(Flags::WRITE);
-        let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
-        replica.begin(now);
-        if write {
-            match replica.machine.seen(id) {
-                Ok(index) => {
-                    let written = (replica.raft.term(), index);
-                    return replica.held.push_back(Held { index, source, reply: Err(id), written });
-                }
-                Err(Seen::New) => {}
-                Err(Seen::Done(Some(reply))) => {
-                    let (reply, written) = (reply.to_vec(), replica.committed());
-                    return self.answer(group, source, Status::Done, written, &reply);
-                }
-                Err(Seen::Done(None)) => {
-                    return self.answer(group, source, Status::ReplyNotKept, (0, 0), &[]);
-                }
-                Err(Seen::Forgotten) => return self.answer(group, source, Status::Forgotten, (0, 0), &[]),
-            }
+        if let Some(replica) = self.replica(group) {
+            replica.begin(now);
         }
+        if write && self.repeats(group, source, id) {
+            return;
+        }
+        let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
         if parts.flags.has(Flags::INTERNAL)
             && let Some(entry) = crate::internal::wait_for(&parts.args)
         {
@@ -253,14 +241,39 @@ impl Core {
                 replica.machine.answered(id, slot, &reply);
             }
         }
-        if outcome.hold > replica.machine.applied().0 {
-            replica.held.push_back(Held { index: outcome.hold, source, reply: Ok(reply), written });
+        self.settle(group, Held { index: outcome.hold, source, reply: Ok(reply), written });
+    }
+
+    /// Answers a write that was executed before. False if it is new.
+    fn repeats(&mut self, group: GroupId, source: Source, id: WriteId) -> bool {
+        let Some(replica) = self.replica(group) else { return true };
+        match replica.machine.seen(id) {
+            Ok(index) => {
+                let written = (replica.raft.term(), index);
+                replica.held.push_back(Held { index, source, reply: Err(id), written });
+            }
+            Err(Seen::New) => return false,
+            Err(Seen::Done(Some(reply))) => {
+                let (reply, written) = (reply.to_vec(), replica.committed());
+                self.answer(group, source, Status::Done, written, &reply);
+            }
+            Err(Seen::Done(None)) => self.answer(group, source, Status::ReplyNotKept, (0, 0), &[]),
+            Err(Seen::Forgotten) => self.answer(group, source, Status::Forgotten, (0, 0), &[]),
+        }
+        true
+    }
+
+    /// The reply of what was just executed waits for its entry, or leaves if there is none to wait for.
+    fn settle(&mut self, group: GroupId, held: Held) {
+        let Some(replica) = self.replica(group) else { return };
+        if held.index > replica.machine.applied().0 {
+            replica.held.push_back(held);
             if replica.machine.pending_bytes() > crate::dispatch::SOFT_ENTRY {
                 self.propose(group);
             }
-        } else {
+        } else if let Ok(reply) = held.reply {
             replica.served = true;
-            self.answer(group, source, Status::Done, written, &reply);
+            self.answer(group, held.source, Status::Done, held.written, &reply);
         }
     }
 

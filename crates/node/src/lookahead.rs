@@ -109,6 +109,13 @@ impl Lookahead {
     }
 }
 
+impl Lookahead {
+    /// All positions that were looked for.
+    pub fn positions(&self) -> impl Iterator<Item = Position> {
+        self.commands.iter().filter_map(|ahead| ahead.position)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

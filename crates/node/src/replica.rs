@@ -109,6 +109,8 @@ pub struct Replica {
     pub layouts_seen: Option<u64>,
     /// Bytes of entries in the log since the last checkpoint.
     pub log_share: u64,
+    /// Its ticks are in step with the common beat of the groups this node leads.
+    pub in_step: bool,
     /// Something happened: the group takes part in the end of the turn.
     pub active: bool,
     /// Number of the current tree in the row store.
@@ -152,6 +154,7 @@ impl Replica {
             closing: BTreeMap::new(),
             layouts_seen: None,
             log_share: 0,
+            in_step: false,
             active: true,
             tree,
             stored,

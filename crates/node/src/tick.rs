@@ -4,6 +4,8 @@ use crate::checkpoints::SLICE_ROWS;
 use crate::core::Core;
 use model::GroupId;
 
+/// Length of a tick in ms.
+const TICK_MS: u64 = crate::turn::TICK_NS / model::time::MS;
 /// How often the slower work is looked at, in ms.
 const SECOND_MS: u64 = 1000;
 /// How often layout changes and leadership wishes are driven, in ms.
@@ -13,10 +15,21 @@ impl Core {
     /// One tick, every 5 ms.
     pub(crate) fn tick(&mut self) {
         let (now, now_ms) = (self.now, self.now.mono_ms());
+        self.ticks += 1;
+        let on_beat = self.ticks.is_multiple_of((2 * self.settings.heartbeat_ms / TICK_MS).max(1));
         for at in 0..self.replicas.len() {
             let group = GroupId(at as u32);
             self.propose(group);
             let Some(replica) = self.replica(group) else { continue };
+            if !replica.in_step && replica.raft.is_leader() {
+                // A new leader waits for the common beat, so that the heartbeats of all groups of
+                // this node leave in one frame.
+                if !on_beat {
+                    continue;
+                }
+                replica.in_step = true;
+            }
+            replica.in_step &= replica.raft.is_leader();
             replica.active |=
                 replica.raft.tick(now) || !replica.waiters.is_empty() || !replica.parked.is_empty();
             if replica.machine.expiry_due(now.wall_ms) && replica.ready(now) {

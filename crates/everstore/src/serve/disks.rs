@@ -77,7 +77,10 @@ impl Disks {
             timing: Timing {
                 tick_ms: TICK_MS,
                 base_election_ms: config.base_election_timeout.as_millis() as u64,
-                heartbeat_ms: config.heartbeat_interval.as_millis() as u64,
+                // Groups beat half as often as nodes, all of a node in the same frame.
+                heartbeat_ms: (2 * config.heartbeat_interval)
+                    .min(config.base_election_timeout / 3)
+                    .as_millis() as u64,
             },
             hash_seed: cluster.hash_seed(),
             max_value: config.max_value as usize,
