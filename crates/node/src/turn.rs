@@ -155,9 +155,13 @@ impl Core {
         let Some(replica) = self.replica(group) else { return };
         replica.out = out;
         let applied = replica.machine.applied();
-        if applied.0 > before.0 || replica.raft.applied_index() < applied.0 {
+        // An installed snapshot counts as applied for Raft once its log record is durable.
+        let known = replica.raft.commit().min(replica.raft.persisted_index());
+        if replica.raft.applied_index() < applied.0 && applied.0 <= known {
             replica.raft.applied(applied.0);
             replica.active = true;
+        }
+        if applied.0 > before.0 {
             self.wake_waiting(group);
             self.release_held(group);
             if self.lost.contains_key(&group) {
