@@ -82,7 +82,7 @@ mod tests {
         let text: Vec<u8> = (0..64u8).map(|n| n.wrapping_mul(37)).collect();
         for len in 0..text.len() {
             let crc = text[..len].iter().fold(0u16, |crc, &byte| {
-                (0..8).fold(crc ^ u16::from(byte) << 8, |crc, _| (crc << 1) ^ (crc >> 15) * 0x1021)
+                (0..8).fold(crc ^ u16::from(byte) << 8, |crc, _| (crc << 1) ^ ((crc >> 15) * 0x1021))
             });
             assert_eq!(crc16(&text[..len]), crc);
         }
