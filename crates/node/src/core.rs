@@ -135,7 +135,6 @@ pub struct Core {
     pub(crate) ticks: u64,
     pub(crate) next_tick_ns: u64,
     pub(crate) next_second_ms: u64,
-    pub(crate) next_heartbeat_ms: u64,
     /// What the shell has to do.
     pub outbox: Outbox,
 }
@@ -195,7 +194,6 @@ impl Core {
             ticks: 0,
             next_tick_ns: 0,
             next_second_ms: 0,
-            next_heartbeat_ms: 0,
             outbox: Outbox::default(),
         }
     }

@@ -103,7 +103,9 @@ impl Core {
             self.answer(f.group, source, Status::NotLeader, (0, 0), &[]);
             return Ok(());
         }
-        if let Some(replica) = self.replica(f.group) {
+        // The mark goes out with an entry, so a read need not bring it.
+        let write = f.request.first().is_some_and(|flags| Flags(*flags).has(Flags::WRITE));
+        if write && let Some(replica) = self.replica(f.group) {
             replica.machine.mark(from, incarnation, f.low_water);
         }
         self.submit(f.group, source, f.slot, f.request);

@@ -47,8 +47,8 @@ impl Core {
         self.drive_transfers();
         self.end_pause();
         self.wake_sleepers();
-        if now_ms >= self.next_heartbeat_ms {
-            self.next_heartbeat_ms = now_ms + self.settings.heartbeat_ms;
+        if self.ticks.is_multiple_of((self.settings.heartbeat_ms / TICK_MS).max(1)) {
+            // On the beat of the groups, so that both leave in one frame.
             self.send_heartbeats();
             self.notice_silence();
         }

@@ -37,6 +37,8 @@ pub struct Route {
     /// How many at the front of the queue were sent in this attempt.
     sent: usize,
     bytes: usize,
+    /// Reruns stand before requests with lower numbers: the front is not the lowest.
+    shuffled: bool,
     /// While set, the fate of requests executed here is not known yet and nothing is sent.
     frozen: bool,
     next_deadline_ms: u64,
@@ -113,6 +115,7 @@ impl Route {
             self.bytes += reruns.iter().map(Forward::memory).sum::<usize>();
             self.queue.extend(reruns);
             self.queue.make_contiguous().sort_by_key(|f| f.order);
+            self.shuffled = true;
             self.restart();
         }
         self.next_deadline_ms = 0;
@@ -170,8 +173,13 @@ impl Route {
     }
 
     /// Every sequence number below was answered or given up. `next_seq`: the next one to be given.
-    pub fn low_water(&self, next_seq: u64) -> u64 {
-        self.queue.iter().filter(|f| f.seq != 0).map(|f| f.seq).min().unwrap_or(next_seq)
+    pub fn low_water(&mut self, next_seq: u64) -> u64 {
+        self.shuffled &= !self.queue.is_empty();
+        if self.shuffled {
+            return self.queue.iter().filter(|f| f.seq != 0).map(|f| f.seq).min().unwrap_or(next_seq);
+        }
+        // Numbers are given from the front on, so the front has the lowest, or none has any.
+        self.queue.front().map(|f| f.seq).filter(|seq| *seq != 0).unwrap_or(next_seq)
     }
 
     /// Takes out the requests whose time is over.
@@ -255,6 +263,28 @@ mod tests {
         assert_eq!(route.send_next(&mut seq).map(|f| target(f)), Some(Target::Slot { conn: 1, slot: 6 }));
         assert_eq!(route.send_next(&mut seq).map(|f| target(f)), Some(Target::Slot { conn: 1, slot: 7 }));
         assert!(route.is_clear());
+    }
+
+    #[test]
+    fn the_low_water_mark_holds_with_reruns_in_front() {
+        let (mut route, mut seq) = (Route::default(), 1);
+        route.set_leader(Some(NodeId(1)), 5);
+        assert_eq!(route.low_water(seq), 1);
+        for slot in 0..2 {
+            route.push(forward(slot, 9)).unwrap();
+        }
+        assert_eq!(route.low_water(seq), 1, "nothing has a number yet");
+        assert_eq!(sent(&mut route, &mut seq), [1, 2]);
+        route.freeze();
+        let mut rerun = forward(6, 9);
+        rerun.order = 1;
+        route.thaw(vec![rerun]);
+        assert_eq!(sent(&mut route, &mut seq), [3, 1, 2], "the rerun comes first and has the highest number");
+        assert_eq!(route.low_water(seq), 1);
+        assert!(route.answered(1).is_some());
+        assert_eq!(route.low_water(seq), 2);
+        [2, 3].iter().for_each(|&s| assert!(route.answered(s).is_some()));
+        assert_eq!(route.low_water(seq), 4);
     }
 
     #[test]
