@@ -60,6 +60,10 @@ const MAX_INPUT_WAITING: usize = 1 << 20;
 pub struct Core {
     /// Time of this turn.
     pub(crate) now: Now,
+    /// The wall clock as the shell read it, ms.
+    pub(crate) true_wall_ms: u64,
+    /// The wall clock less the monotonic one when both were last compared with the other nodes', ms.
+    pub(crate) wall_base_ms: i64,
     pub(crate) settings: Settings,
     pub(crate) me: Identity,
     pub(crate) hasher: KeyHasher,
@@ -144,6 +148,8 @@ impl Core {
     pub fn new(settings: Settings, me: Identity, hash_seed: u64, forming: Forming, now: Now) -> Core {
         Core {
             now,
+            true_wall_ms: now.wall_ms,
+            wall_base_ms: now.wall_ms as i64 - now.mono_ms() as i64,
             stats: Stats::new(&settings),
             settings,
             me,

@@ -108,7 +108,7 @@ impl Core {
         let mut left = GIVEN_BACK;
         for group in self.led_by(self.me.node) {
             let Some(&first) = self.preferred(group).as_ref() else { continue };
-            if first == self.me.node || !self.is_up(first) {
+            if first == self.me.node || !self.is_up(first) || !self.has_right_time(first) {
                 continue;
             }
             let settled =

@@ -99,7 +99,7 @@ impl Core {
             let (echo_ns, came_ns) = peer.echo;
             let heartbeat = Heartbeat {
                 incarnation: self.me.incarnation,
-                wall_ms: now.wall_ms,
+                wall_ms: self.true_wall_ms,
                 stamp_ns: now.mono_ns,
                 echo_ns,
                 held_ns: now.mono_ns.saturating_sub(came_ns),
@@ -113,12 +113,12 @@ impl Core {
 
     pub(crate) fn on_heartbeat(&mut self, from: NodeId, content: &[u8]) -> Result<(), FrameError> {
         let heartbeat = Heartbeat::decode(&mut Reader::new(content))?;
-        let now = self.now;
+        let (now, wall_ms) = (self.now, self.true_wall_ms);
         let peer = self.peer(from);
         peer.health.heard(now.mono_ns, heartbeat.turn_age_ns);
         peer.echo = (heartbeat.stamp_ns, now.mono_ns);
         if let Some(round_trip) = heartbeat.round_trip_ns(now.mono_ns) {
-            peer.health.wall().sample(heartbeat.wall_ms, now.wall_ms, round_trip);
+            peer.health.wall().sample(wall_ms, heartbeat.wall_ms, round_trip);
         }
         for beat in heartbeat.groups {
             let at = beat.group.0 as usize;

@@ -72,6 +72,7 @@ impl Core {
         self.stats.each_second();
         self.send_reports();
         self.close_idle_clients();
+        self.watch_clock();
         self.rebalance();
         self.announce_member();
     }

@@ -17,11 +17,6 @@ const MAX_PASSES: usize = 8;
 pub const TICK_NS: u64 = 5 * MS;
 
 impl Core {
-    /// Sets the time for what comes next. Call before `on_data` and `on_peer`.
-    pub fn set_now(&mut self, now: Now) {
-        self.now = now;
-    }
-
     /// Monotonic ns at which the next tick is due.
     pub fn next_tick_ns(&self) -> u64 {
         self.next_tick_ns
@@ -97,7 +92,8 @@ impl Core {
 
     /// Ends a turn: call once per pass of the loop, after all input was handed in.
     pub fn turn(&mut self, now: Now) {
-        self.now = now;
+        self.set_now(now);
+        let now = self.now;
         for (target, reply) in std::mem::take(&mut self.late) {
             self.complete(target, &reply, GroupId::META, (0, 0));
         }
@@ -317,7 +313,8 @@ impl Core {
     /// Last step before anything is sent: the lease under which replies were given is checked again
     /// with a fresh clock, then the answers for other nodes go into their frames.
     pub fn flush(&mut self, now: Now) {
-        self.now = now;
+        self.set_now(now);
+        let now = self.now;
         let mut unproven = false;
         for replica in self.replicas.iter_mut().flatten() {
             match replica.may_leave(now) {

@@ -167,3 +167,19 @@ fn a_wait_that_never_ends_leaves_nothing_behind_its_client() {
     world.run(10);
     assert_eq!(world.got(1, c), ":2\r\n");
 }
+
+#[test]
+fn a_clock_that_is_ahead_leads_nothing_and_kills_no_key_early() {
+    let mut world = World::new(3, 4);
+    world.run(1000);
+    let c = world.connect(2);
+    assert_eq!(world.ask(2, c, "SET k v EX 60"), "+OK");
+    world.ahead_ms.insert(1, 3_600_000);
+    world.run(6000);
+    assert_eq!(world.cores[&1].leads(), 0);
+    let c = world.connect(1);
+    assert_eq!(world.ask(1, c, "GET k"), "$1 v");
+    world.ahead_ms.clear();
+    world.run(15_000);
+    assert!(world.cores[&1].leads() > 0, "its share is given back when its clock is right");
+}

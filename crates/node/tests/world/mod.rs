@@ -15,6 +15,8 @@ pub struct World {
     pub now: Now,
     /// Nodes that neither run nor hear anything.
     pub frozen: BTreeSet<u64>,
+    /// Wall clocks that are ahead, in ms.
+    pub ahead_ms: BTreeMap<u64, u64>,
     buffers: BTreeMap<(u64, u64), Vec<u8>>,
 }
 
@@ -42,7 +44,13 @@ impl World {
         let formation = Formation { replicas: nodes as u32, shards, members };
         let now = Now { mono_ns: 1_000_000_000, wall_ms: 1_700_000_000_000 };
         let cores = (1..=nodes).map(|n| (n, core(n, &formation, now))).collect();
-        let mut world = World { cores, now, frozen: BTreeSet::new(), buffers: BTreeMap::new() };
+        let mut world = World {
+            cores,
+            now,
+            frozen: BTreeSet::new(),
+            ahead_ms: BTreeMap::new(),
+            buffers: BTreeMap::new(),
+        };
         for a in 1..=nodes {
             for b in (1..=nodes).filter(|b| *b != a) {
                 let core = world.cores.get_mut(&a).unwrap();
@@ -57,8 +65,9 @@ impl World {
     pub fn step(&mut self) {
         let nodes: Vec<u64> = self.cores.keys().copied().collect();
         for &node in nodes.iter().filter(|n| !self.frozen.contains(n)) {
+            let now = self.now_at(node);
             let core = self.cores.get_mut(&node).unwrap();
-            core.set_now(self.now);
+            core.set_now(now);
             for &from in &nodes {
                 let buffer = self.buffers.entry((from, node)).or_default();
                 let mut used = 0;
@@ -68,18 +77,23 @@ impl World {
                 }
                 buffer.drain(..used);
             }
-            core.turn(self.now);
+            core.turn(now);
             let batches = std::mem::take(&mut core.outbox.log);
             if let Some((number, _)) = batches.last() {
                 core.log_done(*number);
-                core.turn(self.now);
+                core.turn(now);
             }
-            core.flush(self.now);
+            core.flush(now);
             assert_eq!(core.outbox.fatal, None);
             for to in core.peers_to_send().collect::<Vec<_>>() {
                 core.take_frame(to, 0, self.buffers.entry((node, to.0)).or_default());
             }
         }
+    }
+
+    fn now_at(&self, node: u64) -> Now {
+        let ahead_ms = self.ahead_ms.get(&node).copied().unwrap_or(0);
+        Now { wall_ms: self.now.wall_ms + ahead_ms, ..self.now }
     }
 
     /// Runs for some milliseconds.
@@ -101,8 +115,9 @@ impl World {
         let args: Vec<&str> = command.split(' ').collect();
         bytes.extend(format!("*{}\r\n", args.len()).bytes());
         args.iter().for_each(|a| bytes.extend(format!("${}\r\n{a}\r\n", a.len()).bytes()));
+        let now = self.now_at(node);
         let core = self.cores.get_mut(&node).unwrap();
-        core.set_now(self.now);
+        core.set_now(now);
         core.on_data(conn, &bytes);
     }
 
