@@ -248,6 +248,13 @@ impl Core {
         }
         let flags = self.flags_of(conn, spec);
         let at = group.0 as usize;
+        if self.log_full
+            && flags.has(Flags::WRITE)
+            && self.routes[at].leader().is_some_and(|l| l.0 == self.me.node)
+        {
+            let text = self.log_full_text();
+            return self.reply_now(conn, |reply| reply.error(&text));
+        }
         if self.routes[at].is_clear()
             && let Some(replica) = self.replicas[at].as_deref_mut()
             && replica.ready(self.now)

@@ -196,6 +196,11 @@ impl Core {
         if write && self.repeats(group, source, id) {
             return;
         }
+        if write && self.log_full {
+            let mut reply = Vec::new();
+            Resp { buf: &mut reply, proto: Proto::Resp2 }.error(&self.log_full_text());
+            return self.answer(group, source, Status::Done, (0, 0), &reply);
+        }
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
         if parts.flags.has(Flags::INTERNAL)
             && let Some(entry) = crate::internal::wait_for(&parts.args)

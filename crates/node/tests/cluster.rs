@@ -183,3 +183,24 @@ fn a_clock_that_is_ahead_leads_nothing_and_kills_no_key_early() {
     world.run(15_000);
     assert!(world.cores[&1].leads() > 0, "its share is given back when its clock is right");
 }
+
+#[test]
+fn a_full_log_refuses_writes_and_gives_leadership_away() {
+    let mut world = World::new(3, 2);
+    world.run(1000);
+    let c = world.connect(1);
+    assert_eq!(world.ask(1, c, "SET k v"), "+OK");
+    world.cores.get_mut(&1).unwrap().set_log_full(true);
+    world.run(500);
+    assert_eq!(world.cores[&1].leads(), 0);
+    assert_eq!(world.ask(1, c, "SET k w"), "+OK", "another node leads and has room");
+    for node in 2..=3 {
+        world.cores.get_mut(&node).unwrap().set_log_full(true);
+    }
+    assert!(world.ask(1, c, "SET k x").starts_with("-MISCONF the disk of node"));
+    assert_eq!(world.ask(1, c, "GET k"), "$1 w");
+    for node in 1..=3 {
+        world.cores.get_mut(&node).unwrap().set_log_full(false);
+    }
+    assert_eq!(world.ask(1, c, "SET k y"), "+OK");
+}

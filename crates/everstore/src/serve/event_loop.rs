@@ -307,6 +307,10 @@ impl EventLoop {
         if self.node.form(&self.wake, now)? {
             self.links.tell_formation(&mut around(&mut self.node, self.poll.registry(), now));
         }
+        if let Some(disks) = &self.node.disks {
+            let log = disks.log_status();
+            self.node.core.set_log_full(log.reserve_low() && log.reserve_error().is_some());
+        }
         self.call_nodes(now);
         self.links.expire(&mut around(&mut self.node, self.poll.registry(), now));
         self.node.measure(now);
