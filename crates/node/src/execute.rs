@@ -184,9 +184,7 @@ impl Core {
             return;
         };
         if request.len() > MAX_REQUEST {
-            let mut reply = Vec::new();
-            Resp { buf: &mut reply, proto: Proto::Resp2 }.error(&too_long(request.len()));
-            return self.answer(group, source, Status::Done, (0, 0), &reply);
+            return self.answer_error(group, source, &too_long(request.len()));
         }
         let now = self.now;
         let write = parts.flags.has(Flags::WRITE);
@@ -197,9 +195,7 @@ impl Core {
             return;
         }
         if write && self.log_full {
-            let mut reply = Vec::new();
-            Resp { buf: &mut reply, proto: Proto::Resp2 }.error(&self.log_full_text());
-            return self.answer(group, source, Status::Done, (0, 0), &reply);
+            return self.answer_error(group, source, &self.log_full_text());
         }
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
         if parts.flags.has(Flags::INTERNAL)
@@ -249,6 +245,13 @@ impl Core {
             }
         }
         self.settle(group, Held { index: outcome.hold, source, reply: Ok(reply), written });
+    }
+
+    /// Answers a request that was not executed with an error.
+    fn answer_error(&mut self, group: GroupId, source: Source, text: &str) {
+        let mut reply = Vec::new();
+        Resp { buf: &mut reply, proto: Proto::Resp2 }.error(text);
+        self.answer(group, source, Status::Done, (0, 0), &reply);
     }
 
     /// Answers a write that was executed before. False if it is new.
