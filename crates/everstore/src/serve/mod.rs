@@ -1,26 +1,20 @@
-//! The shell of a node: it moves bytes between sockets, disks and the core, which does the rest.
+//! A node as a process of this operating system.
 //!
-//! One thread runs [`event_loop`]; beside it are the log thread, the disk pool, the admin port and a
-//! resolver of names. Invariant: no decision about data, replication or routing is made here.
+//! One thread runs [`event_loop`] around the shell of crate `shell`; beside it are the log thread, the
+//! disk pool, the admin port and a resolver of names. Invariant: what can be done without the operating
+//! system is done in the shell, so that the simulator does it too.
 
 pub mod admin;
-mod clients;
-mod dialer;
-pub mod disk_pool;
 mod disks;
-mod ending;
 mod event_loop;
+mod figures;
 mod gauges;
-mod link;
-mod links;
 mod logging;
-mod membership;
-mod node;
 mod options;
-pub mod recover;
+mod platform;
 mod resolver;
+mod setup;
 mod signals;
-mod slab;
 mod sockets;
 mod wake;
 
@@ -31,13 +25,15 @@ use std::sync::Arc;
 use mio::net::TcpListener;
 use thiserror::Error;
 
+use env::{Clock, RealClock, RealDisk, Rng};
+use shell::{Port, Shell, Stop};
+
 use self::admin::{Admin, AdminState};
-use self::event_loop::{EventLoop, Port, Stop};
-use self::node::Node;
+use self::event_loop::EventLoop;
+use self::figures::Figures;
+use self::platform::Os;
 use crate::config::{Config, Effective};
 
-/// Bytes read from a socket at a time.
-const READ_BYTES: usize = 256 * 1024;
 /// Files a node has open beside its clients' sockets: log, row stores, links, ports.
 const OTHER_FILES: u64 = 128;
 
@@ -55,18 +51,22 @@ pub fn run(effective: Effective) -> Result<ExitCode, ServeError> {
     let config = effective.config().clone();
     logging::start(&config);
     raise_open_files(&config);
-    let now = event_loop::now();
     let admin_state = Arc::new(AdminState::new());
-    // The folder first: its lock keeps a second process of the same node away from the ports.
-    let mut node = Node::open(effective, Arc::clone(&admin_state), now).map_err(ServeError)?;
     let system = |error: std::io::Error| ServeError(format!("cannot start: {error}"));
     let (poll, wake) = EventLoop::wake_and_poll().map_err(system)?;
+    let registry = poll.registry().try_clone().map_err(system)?;
+    let os = Os::new(registry, Arc::clone(&wake), config.tcp_keepalive).map_err(system)?;
+    let rng = Rng::from_os().map_err(system)?;
+    let setup = setup::setup(&effective).map_err(ServeError)?;
+    let started_ms = RealClock.wall_ms();
+    // The folder first: its lock keeps a second process of the same node away from the ports. And all
+    // data before the ports: clients must not see a node without it.
+    let shell = Shell::open(setup, Arc::new(RealDisk), rng, os, &RealClock).map_err(ServeError)?;
     let sockets = listen(&config)?;
-    say_start(&config, &node);
-    // Before clients are accepted: they wait in the backlog instead of seeing a node without data.
-    node.form(&wake, now).map_err(ServeError)?;
+    say_start(&config, &shell);
+    let figures = Figures::new(Arc::clone(&admin_state), started_ms);
     let _admin = start_admin(&config, admin_state)?;
-    let event_loop = EventLoop::new(poll, wake, sockets, node).map_err(system)?;
+    let event_loop = EventLoop::new(poll, wake, sockets, shell, figures).map_err(system)?;
     match event_loop.run() {
         Ok(()) => {
             tracing::info!("ended in good order");
@@ -119,8 +119,8 @@ fn start_admin(config: &Config, state: Arc<AdminState>) -> Result<Option<Admin>,
     Admin::start(&addresses, state).map(Some).map_err(|error| ServeError(error.to_string()))
 }
 
-fn say_start(config: &Config, node: &Node) {
-    let folder = &node.membership.folder;
+fn say_start(config: &Config, shell: &Shell<Os>) {
+    let folder = &shell.node.membership.folder;
     let shown = |id: Option<String>| id.unwrap_or_else(|| "none yet".to_owned());
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),

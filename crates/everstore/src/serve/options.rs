@@ -5,13 +5,11 @@ use resp::host::ConfigError as Refusal;
 
 use crate::config::{Config, ConfigError, Effective};
 
-/// What a core needs of the configuration. `seed`: of everything random in it.
-pub fn settings(config: &Config, seed: u64, started_ms: u64) -> Settings {
+/// What a core needs of the configuration.
+pub fn settings(config: &Config) -> Settings {
     let mut settings = Settings {
         base_election_ms: config.base_election_timeout.as_millis() as u64,
         heartbeat_ms: config.heartbeat_interval.as_millis() as u64,
-        seed,
-        started_ms,
         ..Settings::default()
     };
     apply(config, &mut settings);
@@ -79,7 +77,7 @@ mod tests {
     #[test]
     fn several_values_change_together_or_not_at_all() {
         let mut options = Options(Effective::load(&[], &[], None).unwrap());
-        let mut settings = settings(options.0.config(), 1, 0);
+        let mut settings = settings(options.0.config());
         assert_eq!((settings.max_clients, settings.heartbeat_ms), (10_000, 20));
         let pairs = |clients| [("timeout".to_owned(), &b"9"[..]), ("maxclients".to_owned(), clients)];
         let refused = options.set(&pairs(b"many"), &mut settings).unwrap_err();

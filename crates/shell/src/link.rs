@@ -1,15 +1,17 @@
 //! One connection to another node: handshake, then frames in both directions.
 
-use std::io::{self, Read, Write};
+use std::io;
 
 use cluster::{Handshake, Purpose};
-use mio::net::TcpStream;
 use model::NodeId;
 use model::limits::MAX_FRAME;
 use node::frame::{self, FrameError, HEAD};
 
+use crate::platform::Stream;
+use crate::shell::READ_BYTES;
+
 /// Most bytes kept of an incomplete frame: one frame and what one read brings beyond it.
-const MAX_PARTIAL: usize = HEAD + MAX_FRAME + super::READ_BYTES;
+const MAX_PARTIAL: usize = HEAD + MAX_FRAME + READ_BYTES;
 /// A send buffer that has grown beyond this is given back when it is empty.
 const KEEP_BUFFER: usize = 4 << 20;
 
@@ -26,9 +28,9 @@ pub enum Stage {
 
 /// One connection.
 #[derive(Debug)]
-pub struct Link {
+pub struct Link<S> {
     /// Its socket.
-    pub stream: TcpStream,
+    pub stream: S,
     /// How far it has come.
     pub stage: Stage,
     /// The dialer's number, and what for, if this side called.
@@ -63,9 +65,9 @@ pub enum Input {
     Closed(String),
 }
 
-impl Link {
+impl<S: Stream> Link<S> {
     /// A connection in its first stage.
-    pub fn new(stream: TcpStream, stage: Stage, dialled: Option<(usize, Purpose)>, deadline_ns: u64) -> Link {
+    pub fn new(stream: S, stage: Stage, dialled: Option<(usize, Purpose)>, deadline_ns: u64) -> Link<S> {
         Link {
             stream,
             stage,
@@ -181,15 +183,51 @@ fn whole_frames(
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::disallowed_types, reason = "real sockets are what the test is about")]
+
     use super::*;
     use node::frame::{Builder, Section};
+    use std::io::Read;
 
-    fn link() -> (Link, std::net::TcpStream) {
+    /// A socket of the operating system.
+    struct Socket(std::net::TcpStream);
+
+    impl io::Read for Socket {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            self.0.read(buf)
+        }
+    }
+
+    impl io::Write for Socket {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Stream for Socket {
+        fn take_error(&self) -> io::Result<Option<io::Error>> {
+            self.0.take_error()
+        }
+
+        fn peer_addr(&self) -> io::Result<std::net::SocketAddr> {
+            self.0.peer_addr()
+        }
+
+        fn local_addr(&self) -> io::Result<std::net::SocketAddr> {
+            self.0.local_addr()
+        }
+    }
+
+    fn link() -> (Link<Socket>, std::net::TcpStream) {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (other, _) = listener.accept().unwrap();
         stream.set_nonblocking(true).unwrap();
-        (Link::new(TcpStream::from_std(stream), Stage::Up(NodeId(2)), None, 0), other)
+        (Link::new(Socket(stream), Stage::Up(NodeId(2)), None, 0), other)
     }
 
     fn framed(content: &[u8]) -> Vec<u8> {

@@ -2,7 +2,8 @@
 
 use model::Now;
 
-use super::node::Node;
+use crate::node::Node;
+use crate::platform::Disks;
 
 /// How long leadership may take to be handed over.
 const HAND_OVER_MS: u64 = 2000;
@@ -48,9 +49,8 @@ impl Ending {
         self.stage == Stage::Over
     }
 
-    /// One step; call every few milliseconds. `others`: nodes with a connection; `synced`: number of the
-    /// last durable batch.
-    pub fn drive(&mut self, node: &mut Node, others: usize, synced: u64, now: Now) {
+    /// One step; call every few milliseconds. `others`: nodes with a connection.
+    pub fn drive<D: Disks>(&mut self, node: &mut Node<D>, others: usize, now: Now) {
         let now_ms = now.mono_ms();
         match self.stage {
             Stage::Running | Stage::Over => {}
@@ -72,7 +72,7 @@ impl Ending {
                 self.stage = Stage::Flushing(now_ms + linger_ms, now_ms + CHECKPOINT_MS);
             }
             Stage::Flushing(earliest_ms, latest_ms) => {
-                let flushed = node.disks.as_ref().is_none_or(|disks| disks.is_flushed(synced));
+                let flushed = node.disks.as_ref().is_none_or(Disks::is_flushed);
                 let stored = !node.core.is_checkpointing() || now_ms >= latest_ms;
                 if flushed && stored && now_ms >= earliest_ms {
                     self.stage = Stage::Over;

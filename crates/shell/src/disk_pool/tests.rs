@@ -1,5 +1,5 @@
 use super::*;
-use crate::serve::disk_pool::testing::{self, Fixture, MAX_VALUE, SEED, keys, put, same};
+use crate::disk_pool::testing::{self, Fixture, MAX_VALUE, SEED, keys, put, same};
 use model::{GroupId, KeyHasher, Keyspace, NodeId};
 use shard::Machine;
 use std::sync::mpsc::{Receiver, channel};

@@ -1,24 +1,23 @@
 //! Client connections: bytes from their sockets into the core, and replies back.
 
-use std::io::{self, Read, Write};
+use std::io;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use mio::event::Event;
-use mio::net::{TcpListener, TcpStream};
-use mio::{Interest, Registry, Token};
 use node::Core;
+use std::net::SocketAddr;
 
-use super::slab::Slab;
-use super::sockets::{self, Accepted};
+use crate::platform::{Platform, Ready, Stream};
+use crate::shell::Port;
+use crate::slab::Slab;
 
 /// A reply buffer that has grown beyond this is given back when it is empty.
 const KEEP_BUFFER: usize = 256 * 1024;
 
 /// One client's socket.
 #[derive(Debug)]
-struct Client {
-    stream: TcpStream,
+struct Client<S> {
+    stream: S,
     /// Its number in the core.
     id: u64,
     /// There may be more to read: it is in `ready`.
@@ -31,8 +30,8 @@ struct Client {
 
 /// All client sockets.
 #[derive(Debug)]
-pub struct Clients {
-    clients: Slab<Client>,
+pub struct Clients<S> {
+    clients: Slab<Client<S>>,
     by_id: HashMap<u64, usize, FixedState>,
     /// Sockets that were not read until they were empty.
     ready: Vec<usize>,
@@ -44,12 +43,11 @@ pub struct Clients {
     gone: Vec<u64>,
     /// First token of the sockets.
     base: usize,
-    keepalive_s: u64,
 }
 
-impl Clients {
-    /// No clients. Their tokens start at `base`; `keepalive_s`: see [`sockets::set_client_options`].
-    pub fn new(base: usize, keepalive_s: u64) -> Clients {
+impl<S: Stream> Clients<S> {
+    /// No clients. Their tokens start at `base`.
+    pub fn new(base: usize) -> Clients<S> {
         Clients {
             clients: Slab::default(),
             by_id: HashMap::with_hasher(FixedState::default()),
@@ -59,28 +57,20 @@ impl Clients {
             sending: Vec::new(),
             gone: Vec::new(),
             base,
-            keepalive_s,
         }
     }
 
-    /// Accepts connections.
-    pub fn accept(&mut self, listener: &TcpListener, registry: &Registry, core: &mut Core) -> Accepted {
-        sockets::accept(listener, |stream, address| {
-            let local = stream.local_addr().map_or_else(|_| String::new(), |a| a.to_string());
-            self.add(stream, address.to_string(), local, registry, core);
-        })
-    }
-
-    fn add(
+    /// A client has connected.
+    pub fn accepted<P: Platform<Stream = S>>(
         &mut self,
-        mut stream: TcpStream,
-        address: String,
-        local: String,
-        registry: &Registry,
+        mut stream: S,
+        address: SocketAddr,
+        platform: &mut P,
         core: &mut Core,
     ) {
-        sockets::set_client_options(&stream, self.keepalive_s);
-        let id = match core.on_connect(address, local) {
+        platform.tune(&stream, Port::Redis);
+        let local = stream.local_addr().map_or_else(|_| String::new(), |a| a.to_string());
+        let id = match core.on_connect(address.to_string(), local) {
             Ok(id) => id,
             Err(text) => {
                 // A fresh socket takes a line; if not, the client sees the close only.
@@ -88,28 +78,25 @@ impl Clients {
                 return;
             }
         };
-        // Both at once and for good: a socket that takes bytes reports nothing, so this saves the
-        // calls that would change the interest.
-        let interest = Interest::READABLE | Interest::WRITABLE;
         let at = self.clients.insert(Client { stream, id, ready: false, ended: false, blocked: false });
         self.by_id.insert(id, at);
         let client = self.clients.get_mut(at).expect("it was just inserted");
-        if let Err(error) = registry.register(&mut client.stream, Token(self.base + at), interest) {
+        if let Err(error) = platform.watch(&mut client.stream, self.base + at) {
             tracing::warn!(%error, "cannot watch a client's socket");
             self.close(core, id);
         }
     }
 
     /// Something happened on a socket.
-    pub fn event(&mut self, event: &Event) {
-        let at = event.token().0 - self.base;
+    pub fn event(&mut self, token: usize, ready: Ready) {
+        let at = token - self.base;
         let Some(client) = self.clients.get_mut(at) else { return };
-        client.ended |= event.is_read_closed() || event.is_error();
-        if (event.is_readable() || client.ended) && !client.ready {
+        client.ended |= ready.closed;
+        if (ready.readable || client.ended) && !client.ready {
             client.ready = true;
             self.ready.push(at);
         }
-        if event.is_writable() && client.blocked {
+        if ready.writable && client.blocked {
             client.blocked = false;
             self.unsent.push(client.id);
         }
@@ -198,7 +185,7 @@ enum Read1 {
     Gone,
 }
 
-fn read(client: &mut Client, core: &mut Core, buf: &mut [u8]) -> Read1 {
+fn read<S: Stream>(client: &mut Client<S>, core: &mut Core, buf: &mut [u8]) -> Read1 {
     match client.stream.read(buf) {
         Ok(0) => {
             core.on_eof(client.id);
@@ -216,7 +203,7 @@ fn read(client: &mut Client, core: &mut Core, buf: &mut [u8]) -> Read1 {
 }
 
 /// One send; what the socket does not take stays.
-fn send(client: &mut Client, wire: &mut Vec<u8>) -> io::Result<()> {
+fn send<S: Stream>(client: &mut Client<S>, wire: &mut Vec<u8>) -> io::Result<()> {
     if wire.is_empty() {
         return Ok(());
     }

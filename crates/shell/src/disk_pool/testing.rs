@@ -16,25 +16,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use storage::rows::RowStores;
 use storage::rows::lsm::{LsmOptions, LsmStores};
 
-pub(in crate::serve) const SEED: u64 = 5;
-pub(in crate::serve) const MAX_VALUE: usize = 1 << 20;
+pub(crate) const SEED: u64 = 5;
+pub(crate) const MAX_VALUE: usize = 1 << 20;
 /// Term of all entries made here.
-pub(in crate::serve) const TERM: u64 = 3;
+pub(crate) const TERM: u64 = 3;
 
 /// A row folder.
-pub(in crate::serve) struct Fixture {
+pub(crate) struct Fixture {
     temp: tempfile::TempDir,
-    pub(in crate::serve) disk: Arc<FillableDisk>,
-    pub(in crate::serve) stores: Arc<LsmStores>,
+    pub(crate) disk: Arc<FillableDisk>,
+    pub(crate) stores: Arc<LsmStores>,
 }
 
 impl Fixture {
-    pub(in crate::serve) fn new() -> Fixture {
+    pub(crate) fn new() -> Fixture {
         Fixture::at(tempfile::tempdir().unwrap())
     }
 
     /// The same folder in a new process.
-    pub(in crate::serve) fn restart(self) -> Fixture {
+    pub(crate) fn restart(self) -> Fixture {
         let Fixture { temp, stores, .. } = self;
         assert_eq!(Arc::strong_count(&stores), 1, "somebody still uses the row stores");
         drop(stores);
@@ -49,7 +49,7 @@ impl Fixture {
     }
 
     /// Writes a checkpoint past the pool; answers the number of rows.
-    pub(in crate::serve) fn write(&self, tree: u64, machine: &mut Machine) -> u64 {
+    pub(crate) fn write(&self, tree: u64, machine: &mut Machine) -> u64 {
         let mut changes = machine.checkpoint().unwrap();
         changes.sort();
         let mut rows = changes.iter().map(|(name, row)| (name.to_vec(), row.map(<[u8]>::to_vec)));
@@ -57,11 +57,11 @@ impl Fixture {
     }
 }
 
-pub(in crate::serve) fn keys(numbers: Range<usize>) -> Vec<Vec<u8>> {
+pub(crate) fn keys(numbers: Range<usize>) -> Vec<Vec<u8>> {
     numbers.map(|n| format!("key:{n:08}").into_bytes()).collect()
 }
 
-pub(in crate::serve) fn payload(effects: &[Effect<'_>]) -> Vec<u8> {
+pub(crate) fn payload(effects: &[Effect<'_>]) -> Vec<u8> {
     let mut entry = EntryBuilder::default();
     effects.iter().for_each(|effect| entry.push(*effect));
     entry.finish(1_700_000_000_000)
@@ -71,30 +71,24 @@ fn apply(machine: &mut Machine, index: Index, effects: &[Effect<'_>]) {
     machine.apply(index, TERM, &payload(effects)).unwrap();
 }
 
-pub(in crate::serve) fn puts<'a>(ks: Keyspace, keys: &'a [Vec<u8>], value: &'a [u8]) -> Vec<Effect<'a>> {
+pub(crate) fn puts<'a>(ks: Keyspace, keys: &'a [Vec<u8>], value: &'a [u8]) -> Vec<Effect<'a>> {
     keys.iter().map(|key| Effect::Put { ks, key, kind: kind::STRING, expire: 0, value }).collect()
 }
 
-pub(in crate::serve) fn put_in(
-    machine: &mut Machine,
-    ks: Keyspace,
-    index: Index,
-    keys: &[Vec<u8>],
-    value: &[u8],
-) {
+pub(crate) fn put_in(machine: &mut Machine, ks: Keyspace, index: Index, keys: &[Vec<u8>], value: &[u8]) {
     apply(machine, index, &puts(ks, keys, value));
 }
 
-pub(in crate::serve) fn put(machine: &mut Machine, index: Index, keys: &[Vec<u8>], value: &[u8]) {
+pub(crate) fn put(machine: &mut Machine, index: Index, keys: &[Vec<u8>], value: &[u8]) {
     put_in(machine, Keyspace(0), index, keys, value);
 }
 
-pub(in crate::serve) fn delete(machine: &mut Machine, index: Index, keys: &[Vec<u8>]) {
+pub(crate) fn delete(machine: &mut Machine, index: Index, keys: &[Vec<u8>]) {
     let effects: Vec<_> = keys.iter().map(|key| Effect::Delete { ks: Keyspace(0), key }).collect();
     apply(machine, index, &effects);
 }
 
-pub(in crate::serve) fn flush(machine: &mut Machine, index: Index, ks: Keyspace) {
+pub(crate) fn flush(machine: &mut Machine, index: Index, ks: Keyspace) {
     apply(machine, index, &[Effect::Flush { ks }]);
 }
 
@@ -110,7 +104,7 @@ fn rows(machine: &Machine) -> Vec<(u16, Vec<u8>, Vec<u8>, u64)> {
 }
 
 /// Asserts that two machines hold the same.
-pub(in crate::serve) fn same(a: &Machine, b: &Machine) {
+pub(crate) fn same(a: &Machine, b: &Machine) {
     assert_eq!((a.applied(), a.rolling()), (b.applied(), b.rolling()));
     let (a, b) = (rows(a), rows(b));
     assert_eq!(a.len(), b.len());
@@ -118,12 +112,12 @@ pub(in crate::serve) fn same(a: &Machine, b: &Machine) {
 }
 
 /// The real disk, that says it is full when it is told to.
-pub(in crate::serve) struct FillableDisk {
+pub(crate) struct FillableDisk {
     full: AtomicBool,
 }
 
 impl FillableDisk {
-    pub(in crate::serve) fn set_full(&self, full: bool) {
+    pub(crate) fn set_full(&self, full: bool) {
         self.full.store(full, Ordering::SeqCst);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::error::{Misfit, RecoverError};
 use super::{Start, Timing};
-use crate::serve::disk_pool::{Rows, load_rows};
+use crate::disk_pool::{Rows, load_rows};
 use consensus::{ConfState, Entry, Group, GroupConfig, HardState, Recovered};
 use model::{GroupId, Index, KeyHasher, Term};
 use node::replica::Replica;

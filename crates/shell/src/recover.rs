@@ -9,19 +9,17 @@ pub use error::RecoverError;
 
 use self::group::{Plan, Restored};
 use cluster::Formation;
+use env::Clock;
+use model::time::MS;
 use model::{GroupId, NodeId, Now};
 use node::replica::Replica;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
 use storage::log::{GroupLog, Recovery};
 use storage::rows::RowStores;
 
-/// Threads that load trees; more would not help, a node has few cores to spare.
-const LOADERS: usize = 2;
-
 /// What recovery must know besides the data.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Start<'a> {
     /// The first members of all groups.
     pub formation: &'a Formation,
@@ -35,6 +33,10 @@ pub struct Start<'a> {
     pub max_value: usize,
     /// The time.
     pub now: Now,
+    /// Tells how long it took.
+    pub clock: &'a dyn Clock,
+    /// Threads that load trees, this one included.
+    pub loaders: usize,
     /// Seed of everything random in the replicas; differs from node to node and from start to start.
     pub seed: u64,
 }
@@ -78,7 +80,7 @@ pub fn recover(
     mut log: Recovery,
     start: &Start<'_>,
 ) -> Result<(Vec<Replica>, RecoverReport), RecoverError> {
-    let began = Instant::now();
+    let began_ns = start.clock.mono_ns();
     let groups: Vec<GroupId> = start
         .formation
         .groups()
@@ -107,7 +109,7 @@ pub fn recover(
         stores.destroy(tree).map_err(|source| RecoverError::Cleanup { tree, source })?;
         report.dropped.push(tree);
     }
-    report.ms = began.elapsed().as_millis() as u64;
+    report.ms = start.clock.mono_ns().saturating_sub(began_ns) / MS;
     Ok((replicas, report))
 }
 
@@ -156,7 +158,7 @@ fn load_all(
         }
     };
     std::thread::scope(|scope| {
-        for _ in 1..LOADERS {
+        for _ in 1..start.loaders {
             scope.spawn(load);
         }
         load();

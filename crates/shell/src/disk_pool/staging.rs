@@ -54,18 +54,18 @@ pub(super) fn load(
 
 /// What [`load_rows`] saw.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::serve) struct Rows {
+pub(crate) struct Rows {
     /// Rows in the tree.
-    pub(in crate::serve) all: u64,
+    pub(crate) all: u64,
     /// Those of them that a flush has left behind.
-    pub(in crate::serve) garbage: u64,
+    pub(crate) garbage: u64,
 }
 
 /// Puts every row of a tree into a machine.
 ///
 /// # Errors
 /// A text that names tree and row.
-pub(in crate::serve) fn load_rows(view: &dyn RowView, machine: &mut Machine) -> Result<Rows, String> {
+pub(crate) fn load_rows(view: &dyn RowView, machine: &mut Machine) -> Result<Rows, String> {
     let mut garbage = 0;
     let mut error = None;
     let all = view.for_each(&mut |name, content| {

@@ -1,8 +1,6 @@
 use super::error::Misfit;
 use super::*;
-use crate::serve::disk_pool::testing::{
-    Fixture, MAX_VALUE, SEED, TERM, flush, keys, payload, put, puts, same,
-};
+use crate::disk_pool::testing::{Fixture, MAX_VALUE, SEED, TERM, flush, keys, payload, put, puts, same};
 use model::{Index, KeyHasher, Keyspace};
 use shard::Machine;
 use std::path::PathBuf;
@@ -28,6 +26,8 @@ fn recovered(fixture: &Fixture, log: Recovery) -> Result<(Vec<Replica>, RecoverR
         hash_seed: SEED,
         max_value: MAX_VALUE,
         now,
+        clock: &env::RealClock,
+        loaders: 2,
         seed: 9,
     };
     recover(&*fixture.stores, log, &start)
@@ -195,6 +195,7 @@ fn what_a_flush_left_is_reported_and_not_loaded() {
 /// Not a test: prints how long a start takes. With `cargo test --release -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement"]
+#[allow(clippy::disallowed_methods, reason = "how many rows is asked of the environment")]
 fn measure_a_million_rows() {
     let fixture = Fixture::new();
     let rows: usize = std::env::var("ROWS").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000_000);

@@ -6,18 +6,16 @@ use std::net::SocketAddr;
 
 use cluster::handshake::Progress;
 use cluster::{Established, Handshake, Purpose, Refusal, State};
-use mio::event::Event;
-use mio::net::{TcpListener, TcpStream};
-use mio::{Interest, Registry, Token};
 use model::NodeId;
 use model::time::MS;
 use node::Core;
 
-use super::dialer::Dialer;
-use super::link::{Input, Link, Stage};
-use super::membership::{Membership, Refuser};
-use super::slab::Slab;
-use super::sockets::{self, Accepted};
+use crate::dialer::Dialer;
+use crate::link::{Input, Link, Stage};
+use crate::membership::{Membership, Refuser};
+use crate::platform::{Platform, Ready, Stream};
+use crate::shell::Port;
+use crate::slab::Slab;
 
 /// A connection that is not up after this time is closed.
 const HANDSHAKE_NS: u64 = 2000 * MS;
@@ -30,23 +28,22 @@ const MAX_SHAKING: usize = 64;
 const MAX_READS: usize = 8;
 
 /// What the work on links needs besides them.
-pub struct Around<'a> {
+pub struct Around<'a, P> {
     /// The core.
     pub core: &'a mut Core,
     /// Data folder and forming.
     pub membership: &'a mut Membership,
     /// Whom to call.
     pub dialer: &'a mut Dialer,
-    /// Where sockets are watched.
-    pub registry: &'a Registry,
+    /// Where connections come from.
+    pub platform: &'a mut P,
     /// Monotonic ns.
     pub now_ns: u64,
 }
 
 /// The links of a node.
-#[derive(Debug)]
-pub struct Links {
-    links: Slab<Link>,
+pub struct Links<P: Platform> {
+    links: Slab<Link<P::Stream>>,
     /// The link of each node that has one which is up.
     up: BTreeMap<NodeId, usize>,
     ready: Vec<usize>,
@@ -59,9 +56,9 @@ pub struct Links {
     joined: bool,
 }
 
-impl Links {
+impl<P: Platform> Links<P> {
     /// No links. Their tokens start at `base`.
-    pub fn new(base: usize) -> Links {
+    pub fn new(base: usize) -> Links<P> {
         Links {
             links: Slab::default(),
             up: BTreeMap::new(),
@@ -88,24 +85,22 @@ impl Links {
         std::mem::take(&mut self.joined)
     }
 
-    /// Accepts connections of other nodes.
-    pub fn accept(&mut self, listener: &TcpListener, around: &mut Around<'_>) -> Accepted {
-        sockets::accept(listener, |stream, address| {
-            if self.links.len() - self.up.len() >= MAX_SHAKING {
-                tracing::warn!(%address, "too many connections to the peer port at once");
-                return;
-            }
-            if let Some(local) = local(around) {
-                let stage = Stage::Shaking(Box::new(Handshake::accept(local)));
-                self.add(stream, stage, None, around);
-            }
-        })
+    /// A node has called.
+    pub fn accepted(&mut self, stream: P::Stream, address: SocketAddr, around: &mut Around<'_, P>) {
+        if self.links.len() - self.up.len() >= MAX_SHAKING {
+            tracing::warn!(%address, "too many connections to the peer port at once");
+            return;
+        }
+        if let Some(local) = local(around) {
+            let stage = Stage::Shaking(Box::new(Handshake::accept(local)));
+            self.add(stream, stage, None, around);
+        }
     }
 
     /// Calls a node. `number`: the dialer's.
-    pub fn dial(&mut self, number: usize, address: SocketAddr, around: &mut Around<'_>) {
+    pub fn dial(&mut self, number: usize, address: SocketAddr, around: &mut Around<'_, P>) {
         let purpose = around.dialer.purpose(number);
-        match TcpStream::connect(address) {
+        match around.platform.connect(address) {
             Ok(stream) => self.add(stream, Stage::Connecting, Some((number, purpose)), around),
             Err(error) => call_failed(number, &error, around),
         }
@@ -113,42 +108,41 @@ impl Links {
 
     fn add(
         &mut self,
-        stream: TcpStream,
+        stream: P::Stream,
         stage: Stage,
         dialled: Option<(usize, Purpose)>,
-        around: &mut Around<'_>,
+        around: &mut Around<'_, P>,
     ) {
-        sockets::set_peer_options(&stream);
+        around.platform.tune(&stream, Port::Peer);
         let at = self.links.insert(Link::new(stream, stage, dialled, around.now_ns + HANDSHAKE_NS));
         let link = self.links.get_mut(at).expect("it was just inserted");
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = around.registry.register(&mut link.stream, Token(self.base + at), interest) {
+        if let Err(error) = around.platform.watch(&mut link.stream, self.base + at) {
             self.close(at, &error.to_string(), around);
         }
     }
 
     /// Something happened on a socket.
-    pub fn event(&mut self, event: &Event, around: &mut Around<'_>) {
-        let at = event.token().0 - self.base;
+    pub fn event(&mut self, token: usize, ready: Ready, around: &mut Around<'_, P>) {
+        let at = token - self.base;
         let Some(link) = self.links.get_mut(at) else { return };
-        link.ended |= event.is_read_closed() || event.is_error();
+        link.ended |= ready.closed;
         if matches!(link.stage, Stage::Connecting) {
-            if event.is_writable() || link.ended {
+            if ready.writable || link.ended {
                 self.answered(at, around);
             }
             return;
         }
-        if event.is_writable() {
+        if ready.writable {
             link.unblock();
         }
-        if (event.is_readable() || link.ended) && !link.ready {
+        if (ready.readable || link.ended) && !link.ready {
             link.ready = true;
             self.ready.push(at);
         }
     }
 
     /// A call was answered, or failed.
-    fn answered(&mut self, at: usize, around: &mut Around<'_>) {
+    fn answered(&mut self, at: usize, around: &mut Around<'_, P>) {
         let Some(link) = self.links.get_mut(at) else { return };
         let result = match link.stream.take_error() {
             Ok(Some(error)) | Err(error) => Err(error),
@@ -172,7 +166,7 @@ impl Links {
     }
 
     /// Reads what came from other nodes and hands it to the core. True if there may be more.
-    pub fn read(&mut self, buf: &mut [u8], around: &mut Around<'_>) -> bool {
+    pub fn read(&mut self, buf: &mut [u8], around: &mut Around<'_, P>) -> bool {
         std::mem::swap(&mut self.ready, &mut self.reading);
         let mut reading = std::mem::take(&mut self.reading);
         let mut more = false;
@@ -186,7 +180,7 @@ impl Links {
         more
     }
 
-    fn read_one(&mut self, at: usize, buf: &mut [u8], around: &mut Around<'_>) -> bool {
+    fn read_one(&mut self, at: usize, buf: &mut [u8], around: &mut Around<'_, P>) -> bool {
         for _ in 0..MAX_READS {
             let Some(link) = self.links.get_mut(at) else { return false };
             let (len, last) = match link.read(buf) {
@@ -209,7 +203,7 @@ impl Links {
     }
 
     /// Bytes of another node.
-    fn take(&mut self, at: usize, bytes: &[u8], around: &mut Around<'_>) {
+    fn take(&mut self, at: usize, bytes: &[u8], around: &mut Around<'_, P>) {
         if bytes.is_empty() {
             return;
         }
@@ -227,7 +221,7 @@ impl Links {
     }
 
     /// Bytes of a handshake, and possibly of frames behind it.
-    fn shake(&mut self, at: usize, bytes: &[u8], around: &mut Around<'_>) {
+    fn shake(&mut self, at: usize, bytes: &[u8], around: &mut Around<'_, P>) {
         let Some(link) = self.links.get_mut(at) else { return };
         let Stage::Shaking(handshake) = &mut link.stage else { return };
         let progress = handshake.input(bytes, &mut around.membership.gate(around.core));
@@ -246,7 +240,7 @@ impl Links {
         }
     }
 
-    fn refused(&mut self, at: usize, refusal: &Refusal, around: &mut Around<'_>) {
+    fn refused(&mut self, at: usize, refusal: &Refusal, around: &mut Around<'_, P>) {
         let number = self.links.get(at).and_then(|link| link.dialled).map(|(number, _)| number);
         let refuser = Refuser {
             dialled: number.map(|number| around.dialer.address(number)),
@@ -258,7 +252,7 @@ impl Links {
     }
 
     /// Both sides know each other. False if the link is not kept.
-    fn established(&mut self, at: usize, other: Established, around: &mut Around<'_>) -> bool {
+    fn established(&mut self, at: usize, other: Established, around: &mut Around<'_, P>) -> bool {
         let Some(link) = self.links.get(at) else { return false };
         let dialled = link.dialled;
         match around.membership.learn(&other, dialled.is_some()) {
@@ -284,14 +278,14 @@ impl Links {
 
     /// Of two links between the same processes both sides must keep the same one: the one dialled by
     /// the lower id, and of those the newer.
-    fn is_preferred(&self, other: &Established, dialled: bool, around: &Around<'_>) -> bool {
+    fn is_preferred(&self, other: &Established, dialled: bool, around: &Around<'_, P>) -> bool {
         let Some(old) = self.up.get(&other.node).and_then(|&at| self.links.get(at)) else { return true };
         let own = around.membership.folder.node().unwrap_or_default();
         let dialler = |by_me: bool| if by_me { own } else { other.node };
         other.incarnation > old.incarnation || dialler(dialled) <= dialler(old.dialled.is_some())
     }
 
-    fn put_up(&mut self, at: usize, other: Established, around: &mut Around<'_>) {
+    fn put_up(&mut self, at: usize, other: Established, around: &mut Around<'_, P>) {
         let node = other.node;
         if let Some(old) = self.up.insert(node, at) {
             // Its unread frames must not come after frames of the new link.
@@ -318,7 +312,7 @@ impl Links {
         }
     }
 
-    fn close(&mut self, at: usize, why: &str, around: &mut Around<'_>) {
+    fn close(&mut self, at: usize, why: &str, around: &mut Around<'_, P>) {
         let Some(link) = self.links.remove(at) else { return };
         match (link.stage, link.dialled) {
             (Stage::Up(node), _) => {
@@ -338,14 +332,14 @@ impl Links {
     }
 
     /// Closes the connection to a node.
-    pub fn hang_up(&mut self, node: NodeId, why: &str, around: &mut Around<'_>) {
+    pub fn hang_up(&mut self, node: NodeId, why: &str, around: &mut Around<'_, P>) {
         if let Some(&at) = self.up.get(&node) {
             self.close(at, why, around);
         }
     }
 
     /// The cluster is formed: handshakes made before must be repeated, since they tell it to others.
-    pub fn tell_formation(&mut self, around: &mut Around<'_>) {
+    pub fn tell_formation(&mut self, around: &mut Around<'_, P>) {
         let uninformed = |at: &usize| self.links.get(*at).is_some_and(|link| !link.informed);
         let nodes: Vec<NodeId> =
             self.up.iter().filter(|(_, at)| uninformed(at)).map(|(&node, _)| node).collect();
@@ -355,7 +349,7 @@ impl Links {
     }
 
     /// Sends the frames of this turn: to each node at once, in one send.
-    pub fn write(&mut self, around: &mut Around<'_>) {
+    pub fn write(&mut self, around: &mut Around<'_, P>) {
         let mut failed: Option<(NodeId, String)> = None;
         for (&node, &at) in &self.up {
             let Some(link) = self.links.get_mut(at) else { continue };
@@ -378,9 +372,9 @@ impl Links {
     }
 
     /// Closes what has been silent for too long.
-    pub fn expire(&mut self, around: &mut Around<'_>) {
+    pub fn expire(&mut self, around: &mut Around<'_, P>) {
         let now = around.now_ns;
-        let late = |link: &Link| match link.stage {
+        let late = |link: &Link<P::Stream>| match link.stage {
             Stage::Up(_) => link.since_ns + SILENCE_NS < now,
             _ => link.since_ns < now,
         };
@@ -393,9 +387,9 @@ impl Links {
 }
 
 /// What this node says of itself. `None` after an error that is logged.
-fn local(around: &Around<'_>) -> Option<cluster::Local> {
+fn local<P: Platform>(around: &mut Around<'_, P>) -> Option<cluster::Local> {
     let mut nonce = [0; 32];
-    match env::os_random(&mut nonce) {
+    match around.platform.random(&mut nonce) {
         Ok(()) => Some(around.membership.folder.local(nonce)),
         Err(error) => {
             tracing::error!(%error, "no random numbers for a handshake");
@@ -405,7 +399,7 @@ fn local(around: &Around<'_>) -> Option<cluster::Local> {
 }
 
 /// A call led to no connection.
-fn call_failed(number: usize, error: &io::Error, around: &mut Around<'_>) {
+fn call_failed<P: Platform>(number: usize, error: &io::Error, around: &mut Around<'_, P>) {
     let refused = error.kind() == io::ErrorKind::ConnectionRefused;
     if let Some(node) = around.dialer.failed(number, around.now_ns, refused, &error.to_string()) {
         around.core.on_peer_refused(node);

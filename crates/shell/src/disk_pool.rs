@@ -12,7 +12,7 @@ mod sending;
 mod staging;
 mod sweep;
 #[cfg(test)]
-pub(in crate::serve) mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -37,7 +37,7 @@ pub const MAX_CHUNKS: usize = 4096;
 /// Most bytes of chunks that wait to be staged, unless a single one is larger.
 pub const MAX_CHUNK_BYTES: usize = 256 << 20;
 
-pub(in crate::serve) use self::staging::{Rows, load_rows};
+pub(crate) use self::staging::{Rows, load_rows};
 
 type Done = Arc<dyn Fn(JobDone) + Send + Sync>;
 

@@ -1,0 +1,26 @@
+//! The shell of a node: it moves bytes between sockets, disks and the core, which does the rest.
+//!
+//! [`Shell`] is one process of the cluster without its operating system: connections, handshakes,
+//! forming, recovery and the work of the disk pool. What is left to the operating system is the trait
+//! [`Platform`]; the program has a real one, the simulator one that a seed controls, so both run the
+//! same shell. Invariant: no decision about data, replication or routing is made here.
+
+mod clients;
+mod dialer;
+pub mod disk_pool;
+mod ending;
+mod link;
+mod links;
+mod membership;
+mod node;
+pub mod platform;
+pub mod recover;
+mod setup;
+mod shell;
+mod slab;
+
+pub use ending::Ending;
+pub use node::Node;
+pub use platform::{Disks, Opened, Platform, Ready, Stream};
+pub use setup::Setup;
+pub use shell::{Port, READ_BYTES, Shell, Stop, UPKEEP_NS};

@@ -1,0 +1,157 @@
+//! The node of a process: its core with everything around it that is not a socket.
+
+use std::sync::Arc;
+
+use ::node::Core;
+use ::node::core::Identity;
+use cluster::{ClusterMap, Folder};
+use env::{Clock, Disk, Rng};
+use model::{NodeId, Now};
+use storage::log::{Log, LogOptions};
+
+use crate::dialer::Dialer;
+use crate::membership::Membership;
+use crate::platform::{Opened, Platform};
+use crate::recover::{self, RecoverReport};
+use crate::setup::Setup;
+
+/// The node.
+pub struct Node<D> {
+    /// Its core.
+    pub core: Core,
+    /// Data folder and forming.
+    pub membership: Membership,
+    /// Whom to call.
+    pub dialer: Dialer,
+    /// Log and row stores; `None` until the cluster is formed.
+    pub disks: Option<D>,
+    setup: Setup,
+    disk: Arc<dyn Disk>,
+    rng: Rng,
+    /// When the process started.
+    pub started: Now,
+}
+
+impl<D> Node<D> {
+    /// Opens the data folder and makes a core without replicas. `rng`: where everything random in this
+    /// start comes from, except what nobody may guess.
+    ///
+    /// # Errors
+    /// In words for a person: the node must not start.
+    pub fn open(setup: Setup, disk: Arc<dyn Disk>, mut rng: Rng, now: Now) -> Result<Node<D>, String> {
+        let folder = Folder::open(&disk, &setup.dir, &setup.start).map_err(|error| error.to_string())?;
+        let membership = Membership::new(folder, setup.start.replicas).map_err(|error| error.to_string())?;
+        let own = membership.folder.addresses().peer.clone();
+        let mut dialer = Dialer::new(&setup.start.join, own, Rng::new(rng.next_u64()));
+        dialer.learn(membership.folder.peers());
+        let core = make_core(&setup, &membership, rng.next_u64(), now, now);
+        Ok(Node { core, membership, dialer, disks: None, setup, disk, rng, started: now })
+    }
+
+    /// Replaces the core after this node has got its id.
+    pub fn new_core(&mut self, now: Now) {
+        tracing::info!(node = %id(&self.membership), cluster = %cluster_id(&self.membership), "joined the cluster");
+        self.core = make_core(&self.setup, &self.membership, self.rng.next_u64(), self.started, now);
+    }
+
+    /// Starts the groups as soon as the cluster is formed. True when that happened now.
+    ///
+    /// # Errors
+    /// In words: the node can not go on with its data.
+    pub fn form<P: Platform<Disks = D>>(
+        &mut self,
+        platform: &mut P,
+        clock: &dyn Clock,
+        now: Now,
+    ) -> Result<bool, String> {
+        if self.disks.is_some() {
+            return Ok(false);
+        }
+        let Some(formation) = self.membership.formation().cloned() else {
+            self.core.set_forming(self.membership.progress());
+            return Ok(false);
+        };
+        let seed = self.rng.next_u64();
+        let (disks, replicas, next_tree) = self.open_data(platform, clock, seed, now)?;
+        tracing::info!(node = %id(&self.membership), %formation, "the cluster is formed");
+        self.core.set_now(Now { mono_ns: clock.mono_ns(), wall_ms: clock.wall_ms() });
+        self.core.set_next_tree(next_tree);
+        self.core.start(ClusterMap::new(&formation), replicas);
+        self.disks = Some(disks);
+        Ok(true)
+    }
+
+    /// Opens log and row stores and brings the replicas back; with them comes the first free id for a
+    /// tree.
+    fn open_data<P: Platform<Disks = D>>(
+        &mut self,
+        platform: &mut P,
+        clock: &dyn Clock,
+        seed: u64,
+        now: Now,
+    ) -> Result<(D, Vec<::node::replica::Replica>, u64), String> {
+        let folder = &mut self.membership.folder;
+        let (Some(cluster), Some(node)) = (folder.cluster(), folder.node()) else {
+            return Err("the data folder has a formation but no cluster".to_owned());
+        };
+        let options = LogOptions {
+            segment_bytes: self.setup.segment_bytes,
+            direct: self.setup.direct,
+            cluster: cluster.0.to_be_bytes(),
+        };
+        let log_error = |error: storage::log::LogError| error.to_string();
+        let (log, recovery) = Log::open(Arc::clone(&self.disk), &folder.log_dir(), options, Rng::new(seed))
+            .map_err(log_error)?;
+        // From here on an empty log folder means that votes were lost (safety rule 2).
+        folder.log_started().map_err(|error| error.to_string())?;
+        let stores = platform.open_rows(&folder.rows_dir())?;
+        let start = recover::Start {
+            formation: folder.formation().ok_or("the cluster is not formed")?,
+            node,
+            timing: self.setup.timing,
+            hash_seed: cluster.hash_seed(),
+            max_value: self.setup.settings.max_value,
+            now,
+            clock,
+            loaders: P::LOADERS,
+            seed,
+        };
+        let (replicas, report) =
+            recover::recover(stores.as_ref(), recovery, &start).map_err(|error| error.to_string())?;
+        say(node, &report);
+        let next_tree = stores.next_id();
+        let disks = platform.start_disks(Opened { log, stores, garbage: report.garbage })?;
+        Ok((disks, replicas, next_tree))
+    }
+}
+
+fn say(node: NodeId, report: &RecoverReport) {
+    let RecoverReport { shards, rows, entries, ms, .. } = report;
+    tracing::info!(%node, shards, rows, entries, ms, dropped_trees = report.dropped.len(), "data recovered");
+}
+
+/// This node's id, 0 before it has one.
+fn id(membership: &Membership) -> NodeId {
+    membership.folder.node().unwrap_or_default()
+}
+
+fn cluster_id(membership: &Membership) -> String {
+    membership.folder.cluster().map_or_else(String::new, |id| id.to_string())
+}
+
+fn make_core(setup: &Setup, membership: &Membership, seed: u64, started: Now, now: Now) -> Core {
+    let folder = &membership.folder;
+    let me = Identity {
+        node: id(membership),
+        incarnation: folder.incarnation(),
+        cluster: cluster_id(membership),
+        addresses: folder.addresses().clone(),
+    };
+    let hash_seed = folder.cluster().map_or(0, |cluster| cluster.hash_seed());
+    let settings = ::node::Settings { seed, started_ms: started.mono_ms(), ..setup.settings.clone() };
+    let mut core = Core::new(settings, me, hash_seed, membership.progress(), now);
+    if let Some(table) = &setup.table {
+        core.set_config_table(table());
+    }
+    core
+}

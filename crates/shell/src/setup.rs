@@ -1,0 +1,26 @@
+//! How a node is set up: what the shell and its core need of the configuration.
+
+use crate::recover::Timing;
+use node::{ConfigTable, Settings};
+use std::path::PathBuf;
+
+/// Makes the table behind `CONFIG` for a new core.
+pub type MakeTable = Box<dyn Fn() -> Box<dyn ConfigTable>>;
+
+/// How a node is set up.
+pub struct Setup {
+    /// Data folder.
+    pub dir: PathBuf,
+    /// How the data folder is opened.
+    pub start: cluster::Start,
+    /// Settings of the core; seed and start time are filled in by the shell.
+    pub settings: Settings,
+    /// Raft's clock.
+    pub timing: Timing,
+    /// Bytes of a log segment; see [`storage::log::LogOptions`].
+    pub segment_bytes: u64,
+    /// The log goes around the page cache.
+    pub direct: bool,
+    /// Where `CONFIG` looks, if anywhere.
+    pub table: Option<MakeTable>,
+}
