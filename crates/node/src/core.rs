@@ -229,6 +229,7 @@ impl Core {
         }
         self.map = map;
         self.forming = None;
+        self.greet_all();
         self.reload_map();
     }
 

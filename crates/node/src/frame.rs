@@ -29,12 +29,14 @@ pub enum Section {
     Chunk = 7,
     /// Answer to a chunk.
     ChunkAck = 8,
+    /// What a node had at its start, holds, or remembers that the receiver held.
+    Promises = 9,
 }
 
 impl Section {
     fn from(tag: u8) -> Result<Section, DecodeError> {
         use Section::*;
-        [Raft, Forward, Answer, Heartbeat, Report, Wish, Chunk, ChunkAck]
+        [Raft, Forward, Answer, Heartbeat, Report, Wish, Chunk, ChunkAck, Promises]
             .into_iter()
             .find(|s| *s as u8 == tag)
             .ok_or(DecodeError::Malformed("section"))

@@ -25,6 +25,7 @@ pub mod outbox;
 pub mod peer;
 pub mod peers;
 pub mod polls;
+pub mod promises;
 pub mod replica;
 pub mod settings;
 pub mod snapshots;

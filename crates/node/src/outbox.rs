@@ -120,6 +120,8 @@ pub struct Outbox {
     pub again: bool,
     /// The node must stop at once, and why.
     pub fatal: Option<String>,
+    /// The node must not take part, and why: it must stop at once, and a person has to change something.
+    pub refused: Option<String>,
     /// A client asked for an orderly end.
     pub shutdown: bool,
 }

@@ -1,6 +1,7 @@
 //! What the core knows of another node, and the frame it is about to send to it.
 
 use crate::frame::Builder;
+use crate::promises::Promises;
 use cluster::{NodeReport, PeerHealth};
 use model::NodeId;
 
@@ -33,6 +34,8 @@ pub struct Peer {
     pub echo: (u64, u64),
     /// Monotonic ms since which it is up without a break.
     pub up_since_ms: u64,
+    /// What it promised to keep.
+    pub promises: Promises,
 }
 
 impl Peer {
@@ -50,6 +53,7 @@ impl Peer {
             addresses: cluster::Addresses::default(),
             echo: (0, 0),
             up_since_ms: 0,
+            promises: Promises::default(),
         }
     }
 

@@ -24,6 +24,11 @@ impl Core {
         peer.addresses = addresses;
         peer.health.heard(now_ns, 0);
         let restarted = std::mem::replace(&mut peer.incarnation, incarnation) != incarnation;
+        peer.promises.connected();
+        if restarted {
+            peer.promises.restarted();
+        }
+        self.greet(node);
         if restarted {
             self.inbound.retain(|(from, _), _| *from != node);
             // Numbers of requests begin anew: answers to the old ones must not meet them.

@@ -1,7 +1,7 @@
 //! This node's replica of one group: the Raft side, the rows, and who waits for which entry.
 
 use crate::conn::{Fate, Mark};
-use consensus::{Entry, Group, Output, Role};
+use consensus::{Entry, Group, Output, Promise, Role};
 use model::effect::WriteId;
 use model::varint::DecodeError;
 use model::{GroupId, Index, Keyspace, NodeId, Now, Term};
@@ -121,6 +121,8 @@ pub struct Replica {
     pub checkpointing: bool,
     /// A checkpoint is wanted although little has changed.
     pub checkpoint_wanted: bool,
+    /// What other nodes were told it holds.
+    pub told: Promise,
     /// The shard met an entry it can not read: it stands still.
     pub broken: Option<DecodeError>,
     leading: Option<Term>,
@@ -160,6 +162,7 @@ impl Replica {
             stored,
             checkpointing: false,
             checkpoint_wanted: false,
+            told: Promise::default(),
             broken: None,
             leading: None,
             own: VecDeque::new(),

@@ -4,9 +4,9 @@ use crate::conn::Blocked;
 use crate::core::Core;
 use crate::frame::{self, FrameError, Section};
 use crate::peer::Peer;
-use consensus::{Entry, Message, Output};
+use consensus::{Entry, Message, Output, Step};
 use model::time::MS;
-use model::varint::{Reader, put_u64};
+use model::varint::{DecodeError, Reader, put_u64};
 use model::{GroupId, NodeId, Now};
 use router::request::parse;
 use storage::log::HardState;
@@ -30,8 +30,15 @@ impl Core {
         let incarnation = self.peer(from).incarnation;
         for section in frame::sections(content) {
             let (section, content) = section?;
+            if self.outbox.refused.is_some() {
+                return Ok(());
+            }
+            if section != Section::Promises && self.peer(from).promises.outdated {
+                continue;
+            }
             match section {
-                Section::Raft => self.on_raft(content)?,
+                Section::Promises => self.on_promises(from, content)?,
+                Section::Raft => self.on_raft(from, content)?,
                 Section::Forward => self.on_forward(from, incarnation, content)?,
                 Section::Answer => self.on_answer(content)?,
                 Section::Heartbeat => self.on_heartbeat(from, content)?,
@@ -44,27 +51,34 @@ impl Core {
         Ok(())
     }
 
-    fn on_raft(&mut self, content: &[u8]) -> Result<(), FrameError> {
+    fn on_raft(&mut self, from: NodeId, content: &[u8]) -> Result<(), FrameError> {
         let mut r = Reader::new(content);
         let group = GroupId(r.u64()? as u32);
         let message = consensus::wire::decode(r.rest())?;
+        if message.from != from.0 {
+            return Err(FrameError::Content(DecodeError::Malformed("sender of a message")));
+        }
         if message.msg_type == consensus::MessageType::MsgSnapshot {
             // Only together with its rows, see `snapshots`.
             return Ok(());
         }
-        self.step(group, message);
+        let promise = self.replica(group).and_then(|replica| replica.raft.promise_of(&message));
+        let step = self.step(group, message);
+        if let (Some(promise), Some(Step::Taken | Step::Held)) = (promise, step) {
+            let groups = self.replicas.len();
+            self.peer(from).promises.remember(group, promise, groups);
+        }
         Ok(())
     }
 
     /// Hands a message to its group. What was executed in this turn is proposed first, while the
     /// group is still what it was when it was executed.
-    pub(crate) fn step(&mut self, group: GroupId, message: Message) {
+    pub(crate) fn step(&mut self, group: GroupId, message: Message) -> Option<Step> {
         self.propose(group);
         let now = self.now;
-        if let Some(replica) = self.replica(group) {
-            replica.raft.step(now, message);
-            replica.active = true;
-        }
+        let replica = self.replica(group)?;
+        replica.active = true;
+        Some(replica.raft.step(now, message))
     }
 
     /// Proposes what was executed on a group in this turn.
@@ -93,6 +107,9 @@ impl Core {
     /// Ends a turn: call once per pass of the loop, after all input was handed in.
     pub fn turn(&mut self, now: Now) {
         self.set_now(now);
+        if self.outbox.refused.is_some() {
+            return; // The node stops: nothing more is promised or sent.
+        }
         let now = self.now;
         for (target, reply) in std::mem::take(&mut self.late) {
             self.complete(target, &reply, GroupId::META, (0, 0));
@@ -189,15 +206,21 @@ impl Core {
                 self.install(group, install);
             }
             let mut bytes = 0;
+            let hard = persist.hard_state.as_ref();
+            let hard = hard.map(|hs| HardState { term: hs.term, vote: hs.vote, commit: hs.commit });
             for entry in &persist.entries {
                 bytes += entry.data.len() as u64;
                 self.builder.entry(group, entry.index, entry.term, 0, &entry.data);
                 if self.builder.size() > self.batch_limit() {
+                    // This batch may be all that is left after a crash, and entries of a term must
+                    // never be without the term: they replace entries that were promised in another.
+                    if let Some(hard) = hard {
+                        self.builder.hard_state(group, hard);
+                    }
                     self.finish_batch();
                 }
             }
-            if let Some(hs) = &persist.hard_state {
-                let hard = HardState { term: hs.term, vote: hs.vote, commit: hs.commit };
+            if let Some(hard) = hard {
                 self.builder.hard_state(group, hard);
             }
             self.building.push((group, persist.number));

@@ -5,6 +5,7 @@ use crate::config::{GroupConfig, GroupError, Recovered, check};
 use crate::election::Election;
 use crate::lease::Leases;
 use crate::logger::logger;
+use crate::promise::Promise;
 use crate::ready::PendingReady;
 use crate::tail::Tail;
 use crate::transfer::Transfer;
@@ -36,6 +37,8 @@ pub struct Group {
     pub(crate) handed: HardState,
     /// Term and vote that are durable.
     pub(crate) durable: (Term, u64),
+    /// What it had at its start.
+    pub(crate) started: Promise,
     pub(crate) transfer: Option<Transfer>,
     /// Snapshots being streamed: peer and index.
     pub(crate) sending: BTreeMap<u64, Index>,
@@ -62,11 +65,13 @@ impl Group {
             contacts: Vec::new(),
             pending: VecDeque::new(),
             durable: (hard_state.term, hard_state.vote),
+            started: Promise::default(),
             handed: hard_state,
             transfer: None,
             sending: BTreeMap::new(),
             config,
         };
+        group.started = group.holds();
         group.look();
         Ok(group)
     }

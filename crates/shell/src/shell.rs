@@ -189,6 +189,9 @@ impl<P: Platform> Shell<P> {
 
     /// The core or the data folder says that the node must stop.
     fn check(&mut self) -> Result<(), Stop> {
+        if let Some(why) = self.node.core.outbox.refused.take() {
+            return Err(Stop::Refused(why));
+        }
         if let Some(why) = self.node.core.outbox.fatal.take() {
             return Err(Stop::Failed(why));
         }

@@ -17,7 +17,7 @@ pub enum Op {
     Name,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Faults {
     once: BTreeMap<Op, u64>,
     ops_left: Option<u64>,

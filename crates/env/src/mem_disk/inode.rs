@@ -3,7 +3,7 @@
 use super::SECTOR;
 use crate::rng::Rng;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Inode {
     /// Content as the process sees it.
     pub(crate) bytes: Vec<u8>,
@@ -11,6 +11,7 @@ pub(crate) struct Inode {
     unsynced: Vec<Change>,
 }
 
+#[derive(Clone)]
 enum Change {
     Write(usize, Vec<u8>),
     Resize(usize),

@@ -28,7 +28,7 @@ pub struct MemDisk {
     state: Arc<Mutex<State>>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct State {
     pub(crate) inodes: BTreeMap<u64, Inode>,
     pub(crate) names: Names,
@@ -50,6 +50,7 @@ pub(crate) struct Names {
     pub(crate) dirs: BTreeSet<PathBuf>,
 }
 
+#[derive(Clone)]
 enum NameChange {
     Set(PathBuf, u64),
     Remove(PathBuf),
@@ -86,6 +87,14 @@ impl MemDisk {
     /// An empty disk without faults and of unlimited size.
     pub fn new() -> MemDisk {
         MemDisk::default()
+    }
+
+    /// Another disk with the same content, as a copy of all files made now: nothing is locked or open
+    /// there, and no faults are to come.
+    pub fn copy(&self) -> MemDisk {
+        let mut state = self.state().clone();
+        state.end_life();
+        MemDisk { state: Arc::new(Mutex::new(state)) }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {

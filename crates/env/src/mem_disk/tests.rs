@@ -133,3 +133,14 @@ fn direct_handles_insist_on_alignment() {
     let mut read_only = disk.open(Path::new("/d/x"), Open::READ).unwrap();
     assert!(read_only.write_at(0, b"x").is_err());
 }
+
+#[test]
+fn a_copy_is_a_disk_of_its_own() {
+    let disk = disk();
+    create(&disk, "/d/x").write_at(0, b"old").unwrap();
+    let copy = disk.copy();
+    create(&disk, "/d/x").write_at(0, b"new").unwrap();
+    let mut bytes = [0; 3];
+    copy.open(Path::new("/d/x"), Open::READ).unwrap().read_at(0, &mut bytes).unwrap();
+    assert_eq!(&bytes, b"old");
+}

@@ -21,7 +21,8 @@ pub fn all(world: &mut World) {
 }
 
 fn final_value(world: &mut World, key: &str) -> Option<String> {
-    let node = 1 + world.rng.below(3);
+    let members = world.members();
+    let node = members[world.rng.below(members.len() as u64) as usize];
     match world.ask(node, What::Get(key.to_owned())).outcome {
         Outcome::Done(Reply::Bulk(value)) => value,
         other => panic!("GET {key} after the storm: {other:?}"),

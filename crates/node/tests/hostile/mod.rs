@@ -13,7 +13,7 @@ use cluster::{Addresses, Formation};
 use env::Rng;
 use model::{GroupId, Index, NodeId, Now};
 use network::{Event, Network};
-use node::Node;
+use node::{Folder, Node};
 use std::collections::BTreeMap;
 
 const NODES: u64 = 3;
@@ -33,6 +33,8 @@ pub struct World {
     /// Frozen between the end of a turn and its flush.
     mid_turn: BTreeMap<u64, bool>,
     restarts: BTreeMap<u64, u64>,
+    /// Nodes that stopped because they must not take part, and why. They do not come back.
+    pub refused: BTreeMap<u64, String>,
     /// Hash of everything applied, by group and index, as the first replica had it.
     rolling: BTreeMap<(GroupId, Index), u64>,
     clock: u64,
@@ -56,6 +58,7 @@ impl World {
             frozen: BTreeMap::new(),
             mid_turn: BTreeMap::new(),
             restarts: BTreeMap::new(),
+            refused: BTreeMap::new(),
             rolling: BTreeMap::new(),
             clock: 0,
             trace: std::env::var("TRACE").is_ok(),
@@ -143,6 +146,27 @@ impl World {
             8 => self.nodes.get_mut(&a).unwrap().job_ns = self.rng.below(80) * MS,
             _ => self.nodes.get_mut(&a).unwrap().wall_skew_ms = self.rng.below(2000) as i64 - 1000,
         }
+    }
+
+    /// Runs without new trouble.
+    pub fn calm(&mut self, ms: u64) {
+        (0..ms).for_each(|_| self.step(true));
+    }
+
+    /// A copy of a node's data folder as it is now.
+    pub fn copy(&self, id: u64) -> Folder {
+        self.nodes[&id].copy()
+    }
+
+    /// A node dies and is started again with a copy of its folder.
+    pub fn bring_back(&mut self, id: u64, folder: Folder) {
+        self.kill(id, 0);
+        self.nodes.get_mut(&id).unwrap().put_back(folder);
+    }
+
+    /// Ids of the nodes that run or will.
+    pub fn members(&self) -> Vec<u64> {
+        (1..=NODES).filter(|id| !self.refused.contains_key(id)).collect()
     }
 
     /// Runs with trouble.
@@ -259,6 +283,13 @@ impl World {
             }
         }
         core.turn(now);
+        if let Some(why) = core.outbox.refused.take() {
+            self.say(|| format!("node {id} stops: {why}"));
+            self.kill(id, 0);
+            self.restarts.remove(&id);
+            self.refused.insert(id, why);
+            return;
+        }
         node.take_work(now.mono_ns);
         if let Some(late) = self.mid_turn.get_mut(&id) {
             // It freezes here, with replies that have not left.

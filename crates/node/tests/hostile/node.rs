@@ -34,6 +34,12 @@ pub struct Node {
     floors: BTreeMap<GroupId, Index>,
 }
 
+/// A copy of a node's data folder.
+pub struct Folder {
+    disk: MemDisk,
+    stores: MemoryStores,
+}
+
 impl Node {
     pub fn new(id: u64) -> Node {
         Node {
@@ -126,6 +132,17 @@ impl Node {
         let config = GroupConfig::new(group, NodeId(self.id), rng.next_u64());
         let raft = Group::new(config, recovered, now).unwrap();
         Replica::new(group, raft, machine, tree, stored)
+    }
+
+    /// A copy of the data folder as it is now.
+    pub fn copy(&self) -> Folder {
+        Folder { disk: self.disk.copy(), stores: self.stores.copy() }
+    }
+
+    /// Puts a copy in place of the data folder. The process must not run.
+    pub fn put_back(&mut self, folder: Folder) {
+        assert!(self.core.is_none());
+        (self.disk, self.stores) = (folder.disk, folder.stores);
     }
 
     /// The process dies. Of what waits for its sync, a part may have been written.

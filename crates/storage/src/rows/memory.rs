@@ -32,7 +32,7 @@ struct Stored {
 /// Rows by key. Shared with snapshots and copied on the first change while one is held.
 type Rows = BTreeMap<Vec<u8>, Stored>;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Disk {
     trees: BTreeMap<u64, Arc<Rows>>,
     destroyed: BTreeSet<u64>,
@@ -51,6 +51,14 @@ impl MemoryStores {
     /// An empty disk.
     pub fn new() -> MemoryStores {
         MemoryStores::default()
+    }
+
+    /// Another disk with the same trees, as a copy of all files made now.
+    pub fn copy(&self) -> MemoryStores {
+        let mut disk = self.lock().clone();
+        disk.life += 1;
+        disk.fault = None;
+        MemoryStores { disk: Arc::new(Mutex::new(disk)) }
     }
 
     /// The process dies: every store handed out so far answers [`RowError::Closed`] from now on.

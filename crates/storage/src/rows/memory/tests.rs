@@ -67,3 +67,12 @@ fn a_destroyed_tree_stays_destroyed() {
     assert!(matches!(stores.open(7), Err(RowError::Destroyed { tree: 7 })));
     assert_eq!((stores.list(), stores.next_id()), (vec![], 8));
 }
+
+#[test]
+fn a_copy_is_a_disk_of_its_own() {
+    let stores = MemoryStores::new();
+    put(&*stores.open(1).unwrap(), &[("a", Some("1"))]).unwrap();
+    let copy = stores.copy();
+    put(&*stores.open(1).unwrap(), &[("a", Some("2"))]).unwrap();
+    assert_eq!(copy.open(1).unwrap().get(b"a").unwrap(), Some(b"1".to_vec()));
+}
