@@ -7,6 +7,7 @@ use everstore_storage::log::{Install, LogError, LogOptions, MIN_SEGMENT_BYTES};
 use log_support::{G, H, batch, dir, entries, entry, find_bytes, hard, open, open_with, options};
 use model::GroupId;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 #[test]
 fn everything_appended_is_found_again() {
@@ -230,6 +231,65 @@ fn recycled_segments_never_show_their_former_records() {
         log = reopened;
     }
     assert!(disk.list(dir()).unwrap().len() <= 6, "segments are used again");
+}
+
+/// Found by the simulator: a log whose newest or only segment was lost looked like a shorter, whole one.
+#[test]
+fn a_lost_segment_is_noticed_also_the_newest_and_the_only_one() {
+    for direct in [false, true] {
+        let disk = MemDisk::new();
+        let (mut log, _) = open_with(&disk, options(direct)).unwrap();
+        let segments = |disk: &MemDisk| {
+            let mut used: Vec<(u64, PathBuf)> = Vec::new();
+            for name in disk.list(dir()).unwrap() {
+                let bytes = disk.read(&dir().join(&name), usize::MAX).unwrap();
+                let number = u64::from_le_bytes(bytes[16..24].try_into().unwrap());
+                used.extend((number > 0).then(|| (number, dir().join(&name))));
+            }
+            used.sort();
+            used
+        };
+        let only = segments(&disk).remove(0).1;
+        let lost = disk.copy();
+        lost.remove(&only).unwrap();
+        let begun = LogOptions { begun: true, ..options(direct) };
+        let refused = |disk: &MemDisk| open_with(disk, begun.clone()).map(drop).unwrap_err().to_string();
+        assert!(refused(&lost).contains("no segment in use is left"), "{}", refused(&lost));
+        for index in 1..=400 {
+            log.append(&[entry(G, index, 1)]).unwrap();
+        }
+        let used = segments(&disk);
+        assert!(used.len() >= 3);
+        for (number, path) in &used {
+            let lost = disk.copy();
+            lost.remove(path).unwrap();
+            assert!(refused(&lost).contains("missing"), "segment {number}: {}", refused(&lost));
+        }
+        disk.crash_process();
+        assert_eq!(entries(&open_with(&disk, begun).unwrap().1, G).len(), 400);
+    }
+}
+
+/// Found by the simulator: the floor of one group freed nothing, that of another then freed segments with
+/// entries of both, and only the second floor was written down.
+#[test]
+fn floors_that_freed_nothing_at_first_are_known_after_a_crash() {
+    let disk = MemDisk::new();
+    let (mut log, _) = open(&disk).unwrap();
+    for index in 1..=400 {
+        log.append(&[entry(G, index, 1), entry(H, index, 1)]).unwrap();
+    }
+    let first = log.free(&BTreeMap::from([(G, 390)])).unwrap();
+    assert_eq!(first.segments, 0, "the other group needs them");
+    let second = log.free(&BTreeMap::from([(H, 390)])).unwrap();
+    assert!(second.segments > 0);
+    drop(log);
+    disk.crash_process();
+    let (_, recovery) = open(&disk).unwrap();
+    for group in [G, H] {
+        assert!(!recovery.groups[&group].damaged, "nothing of {group} is missing");
+        assert_eq!(entries(&recovery, group).first(), Some(&(391, 1)));
+    }
 }
 
 #[test]

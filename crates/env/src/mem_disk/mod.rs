@@ -140,6 +140,11 @@ impl MemDisk {
         self.state().capacity = bytes;
     }
 
+    /// Bytes of all files that have a name now.
+    pub fn used(&self) -> u64 {
+        self.state().used()
+    }
+
     /// Makes opening with direct I/O fail, as some file systems do.
     pub fn refuse_direct(&self, refuse: bool) {
         self.state().refuse_direct = refuse;

@@ -86,7 +86,7 @@ impl Accounts {
             }
             Note::Damaged { group } => self.group(*group).damaged = true,
             // What is not part of the log any more is not in `segments` either.
-            Note::FirstSegment { .. } => {}
+            Note::FirstSegment { .. } | Note::Nothing => {}
         }
     }
 
@@ -130,6 +130,11 @@ impl Accounts {
     /// Groups the log knows.
     pub(super) fn known(&self) -> impl Iterator<Item = GroupId> {
         self.groups.keys().copied()
+    }
+
+    /// Floors of all groups that have one.
+    pub(super) fn floors(&self) -> impl Iterator<Item = (GroupId, Index)> {
+        self.groups.iter().filter(|(_, state)| state.floor > 0).map(|(group, state)| (*group, state.floor))
     }
 
     /// How many of the oldest segments hold nothing that is needed. Only the oldest: a newer one

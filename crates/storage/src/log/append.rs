@@ -16,6 +16,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// Room at the end of a segment for the word that another one follows.
+const ANNOUNCEMENT: u64 = 64;
+
 /// How a log is written.
 #[derive(Clone, Debug)]
 pub struct LogOptions {
@@ -26,12 +29,14 @@ pub struct LogOptions {
     pub direct: bool,
     /// The cluster the node belongs to; a log of another one is refused.
     pub cluster: [u8; 16],
+    /// The log was begun in an earlier start: it is damaged if nothing of it is left.
+    pub begun: bool,
 }
 
 impl LogOptions {
     /// Segments of [`SEGMENT_BYTES`], direct I/O.
     pub fn new(cluster: [u8; 16]) -> LogOptions {
-        LogOptions { segment_bytes: SEGMENT_BYTES, direct: true, cluster }
+        LogOptions { segment_bytes: SEGMENT_BYTES, direct: true, cluster, begun: false }
     }
 }
 
@@ -73,7 +78,7 @@ pub struct Log {
 impl Log {
     /// Largest batch in bytes that [`Log::append`] takes.
     pub fn max_batch(&self) -> u64 {
-        MAX_BATCH.min(self.options.segment_bytes - HEADER_BLOCK - self.head_room())
+        MAX_BATCH.min(self.options.segment_bytes - HEADER_BLOCK - self.head_room() - ANNOUNCEMENT)
     }
 
     /// Most bytes of the states at a segment's head.
@@ -113,7 +118,7 @@ impl Log {
     fn write_all(&mut self, batches: &[Batch]) -> Result<Appended, LogError> {
         let mut bytes = 0;
         for batch in batches {
-            if self.active.end() + batch.size() > self.active.bytes {
+            if self.active.end() + batch.size() + ANNOUNCEMENT > self.active.bytes {
                 self.change_segment()?;
             }
             self.put(batch);
@@ -170,16 +175,32 @@ impl Log {
         let spare = self.spare.pop_front().ok_or(LogError::Stopped)?;
         let number = self.active.key.number + 1;
         let key = SegmentKey { number, salt: self.rng.next_u64() };
-        let end = self.active.end();
-        self.active = open_segment(
-            self.disk.as_ref(),
-            &self.dir,
-            &self.options,
-            spare,
-            (key, end, self.next_sequence),
-        )?;
+        let place = (key, self.active.end(), self.next_sequence);
+        let mut next = open_segment(self.disk.as_ref(), &self.dir, &self.options, spare, place)?;
+        // Its header first, then the word of it: so the word is true, and it is durable before anything in
+        // the next segment can be acknowledged.
+        next.write()?;
+        next.sync()?;
+        self.announce(number)?;
+        self.active = next;
         self.accounts.open_segment(number, spare.file, self.options.segment_bytes);
         self.put_head()
+    }
+
+    /// Says behind the end of the active segment that another one follows, so that its loss is noticed. The
+    /// batch is no part of the log: the next one has the same sequence number. Segments of earlier
+    /// versions may have no room for it.
+    fn announce(&mut self, number: u64) -> Result<(), LogError> {
+        let mut batch = BatchBuilder::new();
+        batch.push(&Item::Successor { number });
+        let batch = batch.finish();
+        if self.active.end() + batch.size() <= self.active.bytes {
+            self.put(&batch);
+            self.next_sequence -= 1;
+            self.active.write()?;
+            self.active.sync()?;
+        }
+        Ok(())
     }
 
     fn put_head(&mut self) -> Result<(), LogError> {
@@ -204,7 +225,7 @@ impl Log {
     fn reserve_for(&mut self, batches: &[Batch]) -> Result<(), LogError> {
         let (mut needed, mut end, mut limit) = (0, self.active.end(), self.active.bytes);
         for batch in batches {
-            if end + batch.size() > limit {
+            if end + batch.size() + ANNOUNCEMENT > limit {
                 needed += 1;
                 (end, limit) = (HEADER_BLOCK + self.head_room(), self.options.segment_bytes);
             }
@@ -278,7 +299,9 @@ impl Log {
         let first = self.accounts.segments()[count].number;
         let mut mark = BatchBuilder::new();
         mark.push(&Item::FirstSegment { number: first });
-        floors.iter().for_each(|&(group, index)| mark.floor(group, index));
+        // All of them: one that freed nothing in an earlier call was not written down then, and what is
+        // freed now may rest on it.
+        self.accounts.floors().for_each(|(group, index)| mark.floor(group, index));
         self.append(&[mark.finish()])?;
         let mut freed = Freed::default();
         for _ in 0..count {

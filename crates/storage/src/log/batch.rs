@@ -10,13 +10,36 @@ pub(super) const KEEP_BUFFER: usize = 1 << 20;
 /// What the log must know of an item without reading its bytes again.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Note {
-    Entries { group: GroupId, first: Index, last: Index, bytes: u64 },
-    Hard { group: GroupId, hard: HardState },
-    Install { group: GroupId, install: Install, repeated: bool },
-    Floor { group: GroupId, index: Index },
-    Forget { group: GroupId },
-    Damaged { group: GroupId },
-    FirstSegment { number: u64 },
+    Entries {
+        group: GroupId,
+        first: Index,
+        last: Index,
+        bytes: u64,
+    },
+    Hard {
+        group: GroupId,
+        hard: HardState,
+    },
+    Install {
+        group: GroupId,
+        install: Install,
+        repeated: bool,
+    },
+    Floor {
+        group: GroupId,
+        index: Index,
+    },
+    Forget {
+        group: GroupId,
+    },
+    Damaged {
+        group: GroupId,
+    },
+    FirstSegment {
+        number: u64,
+    },
+    /// Nothing to book.
+    Nothing,
 }
 
 impl Note {
@@ -32,6 +55,7 @@ impl Note {
             Item::Forget { group } => Note::Forget { group },
             Item::Damaged { group } => Note::Damaged { group },
             Item::FirstSegment { number } => Note::FirstSegment { number },
+            Item::Successor { .. } => Note::Nothing,
         });
     }
 
@@ -122,6 +146,12 @@ impl BatchBuilder {
     /// state stays.
     pub fn install(&mut self, group: GroupId, install: Install) {
         self.push(&Item::Install { group, install, repeated: false });
+    }
+
+    /// The group's rows are in another tree, as of an index within what the log holds: entries up to it
+    /// are not needed any more, those after it stay.
+    pub fn replace_rows(&mut self, group: GroupId, install: Install) {
+        self.push(&Item::Install { group, install, repeated: true });
     }
 
     /// Entries of the group up to `index` are not needed any more: they are in a durable checkpoint.

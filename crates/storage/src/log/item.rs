@@ -56,7 +56,8 @@ pub(super) enum Item<'a> {
         group: GroupId,
         hard: HardState,
     },
-    /// `repeated`: at a segment's head, where it repeats what is known and voids nothing.
+    /// `repeated`: it voids nothing beyond its index. At a segment's head it repeats what is known; else
+    /// the rows were replaced and the entries after them stay.
     Install {
         group: GroupId,
         install: Install,
@@ -79,7 +80,14 @@ pub(super) enum Item<'a> {
     FirstSegment {
         number: u64,
     },
+    /// Behind a segment's end: the segment `number` that follows it is in use.
+    Successor {
+        number: u64,
+    },
 }
+
+/// Largest index in an item, far below where adding one overflows.
+const MAX_INDEX: Index = 1 << 56;
 
 const ENTRY: u8 = 1;
 const HARD: u8 = 2;
@@ -89,6 +97,7 @@ const FLOOR: u8 = 5;
 const FORGET: u8 = 6;
 const DAMAGED: u8 = 7;
 const FIRST_SEGMENT: u8 = 8;
+const SUCCESSOR: u8 = 9;
 
 impl Item<'_> {
     /// The group it belongs to; `None` if it is about the log.
@@ -100,7 +109,7 @@ impl Item<'_> {
             | Item::Floor { group, .. }
             | Item::Forget { group }
             | Item::Damaged { group } => Some(group),
-            Item::FirstSegment { .. } => None,
+            Item::FirstSegment { .. } | Item::Successor { .. } => None,
         }
     }
 
@@ -114,6 +123,7 @@ impl Item<'_> {
             Item::Forget { .. } => FORGET,
             Item::Damaged { .. } => DAMAGED,
             Item::FirstSegment { .. } => FIRST_SEGMENT,
+            Item::Successor { .. } => SUCCESSOR,
         };
         out.push(tag);
         if let Some(group) = self.group() {
@@ -134,7 +144,7 @@ impl Item<'_> {
                 put_bytes(out, &install.conf_state);
             }
             Item::Floor { index, .. } => put_u64(out, *index),
-            Item::FirstSegment { number } => put_u64(out, *number),
+            Item::FirstSegment { number } | Item::Successor { number } => put_u64(out, *number),
             Item::Forget { .. } | Item::Damaged { .. } => {}
         }
     }
@@ -145,11 +155,14 @@ impl Item<'_> {
         if tag == FIRST_SEGMENT {
             return Ok(Item::FirstSegment { number: from.u64()? });
         }
+        if tag == SUCCESSOR {
+            return Ok(Item::Successor { number: from.u64()? });
+        }
         let group = from.u64()?;
         let group = GroupId(u32::try_from(group).map_err(|_| DecodeError::Malformed("group"))?);
         Ok(match tag {
             ENTRY => {
-                let (index, term, kind) = (from.u64()?, from.u64()?, from.u8()?);
+                let (index, term, kind) = (read_index(from)?, from.u64()?, from.u8()?);
                 Item::Entry { group, index, term, kind, data: from.bytes()? }
             }
             HARD => {
@@ -157,14 +170,42 @@ impl Item<'_> {
                 Item::Hard { group, hard: HardState { term, vote, commit } }
             }
             INSTALL | INSTALL_REPEATED => {
-                let (tree, index, term) = (from.u64()?, from.u64()?, from.u64()?);
+                let (tree, index, term) = (from.u64()?, read_index(from)?, from.u64()?);
                 let install = Install { tree, index, term, conf_state: from.bytes()?.to_vec() };
                 Item::Install { group, install, repeated: tag == INSTALL_REPEATED }
             }
-            FLOOR => Item::Floor { group, index: from.u64()? },
+            FLOOR => Item::Floor { group, index: read_index(from)? },
             FORGET => Item::Forget { group },
             DAMAGED => Item::Damaged { group },
             _ => return Err(DecodeError::Malformed("log item tag")),
         })
+    }
+}
+
+fn read_index(from: &mut Reader<'_>) -> Result<Index, DecodeError> {
+    let index = from.u64()?;
+    if index > MAX_INDEX { Err(DecodeError::Malformed("index")) } else { Ok(index) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_to_which_one_can_not_be_added_is_refused() {
+        let group = GroupId(1);
+        let install = |index| Install { tree: 1, index, term: 1, conf_state: Vec::new() };
+        for (index, fine) in [(MAX_INDEX, true), (MAX_INDEX + 1, false), (u64::MAX, false)] {
+            for item in [
+                Item::Entry { group, index, term: 1, kind: 0, data: b"" },
+                Item::Install { group, install: install(index), repeated: false },
+                Item::Floor { group, index },
+            ] {
+                let mut out = Vec::new();
+                item.encode(&mut out);
+                let read = Item::decode(&mut Reader::new(&out));
+                assert_eq!(read, if fine { Ok(item) } else { Err(DecodeError::Malformed("index")) });
+            }
+        }
     }
 }

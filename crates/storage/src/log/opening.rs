@@ -16,7 +16,8 @@ use std::sync::Arc;
 
 impl Log {
     /// Opens the log in folder `dir`, or makes a new one, and replays it. `rng` gives the salts of
-    /// segments.
+    /// segments: no two starts may draw the same ones, or records of a segment's former use could pass for
+    /// new ones.
     ///
     /// # Errors
     /// [`LogError::Damaged`] when synced bytes are lost and it cannot be told whose; where it can,
@@ -33,6 +34,10 @@ impl Log {
         }
         disk.create_dir_all(dir).map_err(io("create", dir))?;
         let files = find(disk.as_ref(), dir, options.cluster)?;
+        if options.begun && files.used.is_empty() {
+            let why = "no segment in use is left of a log that was begun".to_owned();
+            return Err(LogError::Damaged { file: dir.to_owned(), offset: 0, why });
+        }
         // A name seen here may be one whose folder was never synced before the last process died.
         disk.sync_dir(dir).map_err(io("sync", dir))?;
         let mut recover = Recover::default();

@@ -10,6 +10,7 @@ use super::record::{ALIGN, HEADER, Header};
 use super::replay::{GroupLog, Replay};
 use super::segment::{HEADER_BLOCK, HEADER_LEN, SegmentHeader, file_number, is_unfinished};
 use env::{Disk, Open};
+use model::planted::{Bug, is_planted};
 use model::varint::Reader;
 use model::{GroupId, Index};
 use std::collections::BTreeMap;
@@ -166,6 +167,10 @@ impl Recover {
             let why = format!("segment {} is missing; this is segment {oldest_number}", oldest_number - 1);
             return Err(LogError::Damaged { file: oldest.path.clone(), offset: 0, why });
         }
+        if let (Some(missing), Some(newest)) = (self.replay.successor, used.last()) {
+            let why = format!("segment {missing} is missing, though it was in use");
+            return Err(LogError::Damaged { file: newest.path.clone(), offset: newest.header.bytes, why });
+        }
         Ok(tail)
     }
 
@@ -207,7 +212,9 @@ impl Recover {
                 self.report.bytes += header.size() as u64;
             } else {
                 let later = Later::scan(found, bytes, at);
-                if !closed && later.synced <= at as u64 {
+                // Planted: see model/planted.rs
+                let skip = is_planted(Bug::TornTailAcknowledged) && header.is_some();
+                if !closed && later.synced <= at as u64 && !skip {
                     self.cut(found, at, &later);
                     return Ok(Tail { end: at as u64, synced, ghosts_end: later.end, bytes: Vec::new() });
                 }
@@ -215,7 +222,9 @@ impl Recover {
                     let why = "batch header fails its checksum, though it was synced".to_owned();
                     return Err(LogError::Damaged { file: found.path.clone(), offset: at as u64, why });
                 };
-                self.damage.push((found.path.clone(), at as u64, header.groups));
+                if !skip {
+                    self.damage.push((found.path.clone(), at as u64, header.groups));
+                }
             }
             // Both branches above have a header; without one the loop has ended.
             at += header.map_or(ALIGN, |h| h.size());

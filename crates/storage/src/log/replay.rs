@@ -1,7 +1,7 @@
 //! What a group has in the log after replaying its items in order.
 
 use super::item::{Entry, HardState, Install, Item};
-use model::{GroupId, Index};
+use model::{GroupId, Index, Term};
 use std::collections::BTreeMap;
 
 /// The recovered state of a group.
@@ -14,6 +14,8 @@ pub struct GroupLog {
     pub install: Option<Install>,
     /// Entries up to here are not kept; at least the index of `install`.
     pub floor: Index,
+    /// Term of the entry at `floor`, if a segment still had it.
+    pub floor_term: Option<Term>,
     /// Entries from `floor + 1`, without a hole.
     pub entries: Vec<Entry>,
     /// Synced bytes of the group were lost: the replica must be refused (safety rule 2).
@@ -40,9 +42,13 @@ impl GroupLog {
     }
 
     fn raise_floor(&mut self, index: Index) {
-        self.floor = self.floor.max(index);
+        if index > self.floor {
+            (self.floor, self.floor_term) = (index, None);
+        }
         let below = self.entries.iter().take_while(|entry| entry.index <= self.floor).count();
-        self.entries.drain(..below);
+        if let Some(last) = self.entries.drain(..below).next_back().filter(|last| last.index == self.floor) {
+            self.floor_term = Some(last.term);
+        }
     }
 }
 
@@ -52,6 +58,8 @@ pub(super) struct Replay {
     pub(super) groups: BTreeMap<GroupId, GroupLog>,
     /// Where the log begins, as far as it says so itself.
     pub(super) first_segment: u64,
+    /// The segment that follows the newest one found, if that says there is one.
+    pub(super) successor: Option<u64>,
     /// Groups whose entries have a hole, with the index before which entries are missing.
     pub(super) holes: BTreeMap<GroupId, Index>,
 }
@@ -72,6 +80,9 @@ impl Replay {
                     state.entries.clear();
                 }
                 state.raise_floor(install.index);
+                if state.floor == install.index {
+                    state.floor_term = Some(install.term);
+                }
                 state.install = Some(install.clone());
             }
             Item::Floor { group, index } => self.group(group).raise_floor(index),
@@ -81,6 +92,7 @@ impl Replay {
             }
             Item::Damaged { group } => self.group(group).damaged = true,
             Item::FirstSegment { number } => self.first_segment = self.first_segment.max(number),
+            Item::Successor { number } => self.successor = Some(number),
         }
     }
 
@@ -130,6 +142,23 @@ mod tests {
         let r = replay(&[entry(7, 1), entry(6, 2), Item::Floor { group: G, index: 5 }]);
         assert_eq!(terms(&r), [(6, 2)]);
         assert!(r.holes.is_empty());
+    }
+
+    #[test]
+    fn the_term_at_the_floor_is_known_as_long_as_its_entry_is_there() {
+        let floor = |index| Item::Floor { group: G, index };
+        let term = |items: &[Item<'_>]| replay(items).groups[&G].floor_term;
+        assert_eq!(term(&[entry(1, 1), entry(2, 3), floor(2)]), Some(3));
+        assert_eq!(term(&[entry(1, 1), entry(2, 3), floor(2), floor(2)]), Some(3));
+        assert_eq!(term(&[floor(2), entry(3, 3)]), None);
+        assert_eq!(term(&[entry(1, 1), floor(2)]), None);
+        let install = Install { tree: 9, index: 2, term: 2, conf_state: vec![] };
+        let install = |repeated| Item::Install { group: G, install: install.clone(), repeated };
+        assert_eq!(term(&[entry(1, 1), install(false)]), Some(2));
+        assert_eq!(term(&[install(false), entry(3, 3), floor(3)]), Some(3));
+        // Rows that were replaced keep the entries after them.
+        let r = replay(&[entry(1, 1), entry(2, 2), entry(3, 3), install(true)]);
+        assert_eq!((terms(&r), r.groups[&G].floor_term, r.groups[&G].floor), (vec![(3, 3)], Some(2), 2));
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub(super) const HEADER_LEN: usize = 96;
 
 const MAGIC: &[u8; 8] = b"EverLog\n";
 const FORMAT: u8 = 1;
+/// Largest number of a segment or batch, far below where adding one overflows.
+const MAX_NUMBER: u64 = 1 << 56;
 
 /// The header of a segment in use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,6 +68,9 @@ impl SegmentHeader {
             return Err(LogError::Version { file: file.to_owned(), found: bytes[8], known: FORMAT });
         }
         let number = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
+        if number(16) > MAX_NUMBER || number(64) > MAX_NUMBER {
+            return Err(damaged("segment header has a number that no log reaches"));
+        }
         Ok(Some(SegmentHeader {
             key: SegmentKey { number: number(16), salt: number(24) },
             cluster: std::array::from_fn(|i| bytes[32 + i]),
@@ -119,6 +124,11 @@ mod tests {
             let refused = SegmentHeader::decode(&file, &bytes);
             assert!(matches!(refused, Err(LogError::Damaged { .. })), "bit {bit}");
             bytes[bit / 8] ^= 1 << (bit % 8);
+        }
+        for key in [SegmentKey { number: u64::MAX, ..header.key }, header.key] {
+            let first_sequence = u64::MAX;
+            let bytes = SegmentHeader { key, first_sequence, ..header }.encode();
+            assert!(matches!(SegmentHeader::decode(&file, &bytes), Err(LogError::Damaged { .. })));
         }
     }
 }

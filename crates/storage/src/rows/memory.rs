@@ -88,6 +88,18 @@ impl MemoryStores {
         true
     }
 
+    /// As [`MemoryStores::flip`], of any stored row: `which` chooses it. Answers its tree.
+    pub fn flip_any(&self, which: u64, bit: usize) -> Option<u64> {
+        let (tree, key) = {
+            let disk = self.lock();
+            let rows = || disk.trees.iter().flat_map(|(tree, rows)| rows.keys().map(move |key| (*tree, key)));
+            let count = rows().count() as u64;
+            let (tree, key) = rows().nth((which % count.max(1)) as usize)?;
+            (tree, key.clone())
+        };
+        self.flip(tree, &key, bit).then_some(tree)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Disk> {
         self.disk.lock().unwrap_or_else(PoisonError::into_inner)
     }

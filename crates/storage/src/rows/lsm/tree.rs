@@ -219,8 +219,10 @@ fn write_batch(engine: &Engine, tree: u64, rows: RowBatch<'_>) -> Result<u64, (R
 /// What an error of the engine means to us.
 pub(super) fn damage_or_io(tree: u64, doing: &str, error: lsm_tree::Error) -> RowError {
     match error {
-        // A file that ends early is damage, not a passing trouble of the system.
-        lsm_tree::Error::Io(source) if source.kind() != io::ErrorKind::UnexpectedEof => {
+        // A file that ends early or is gone is damage, not a passing trouble of the system.
+        lsm_tree::Error::Io(source)
+            if !matches!(source.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound) =>
+        {
             RowError::Io { doing: format!("{doing} row tree {tree}"), source }
         }
         other => RowError::Damaged { tree, reason: other.to_string() },
