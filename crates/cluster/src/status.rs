@@ -143,7 +143,7 @@ pub struct ReplicaStatus {
     pub applied: u64,
     /// Entries it lacks, as the leader knows.
     pub lag: u64,
-    /// How it follows: `replicate`, `probe`, `snapshot`; empty if not known.
+    /// How it follows: `rebuilding` (its rows are lost), `replicate`, `snapshot`; empty if not known.
     pub state: String,
 }
 

@@ -68,8 +68,8 @@ impl Forming {
             self.decide(folder)?;
             return Ok(Admission::Member(node));
         }
-        if let Some(text) = member_at(folder, &joiner.addresses) {
-            return Ok(Admission::Refused(text));
+        if let Some(member) = member_at(folder, &joiner.addresses) {
+            return Ok(judge(&member, joiner));
         }
         if folder.formation().is_some() {
             return Ok(Admission::Later);
@@ -149,13 +149,23 @@ impl Joiner {
     }
 }
 
-/// Safety rule 2: a member that comes without its folder must not get its old id again, and giving
-/// it a new one would hide that its replicas are gone.
-fn member_at(folder: &Folder, addresses: &Addresses) -> Option<String> {
-    let at = &addresses.peer;
+/// The member at an address.
+fn member_at(folder: &Folder, addresses: &Addresses) -> Option<Peer> {
     let own = folder.itself();
-    let member = folder.peers().chain(own.as_ref()).find(|peer| peer.addresses.peer == *at)?;
-    Some(lost_folder(member.node, at))
+    let mut all = folder.peers().chain(own.as_ref());
+    all.find(|peer| peer.addresses.peer == addresses.peer).cloned()
+}
+
+/// A node without an id calls from the address of a member whose token is not its own here. Safety rule 2:
+/// a member that comes without its folder must not get its old id again, and giving it a new one would
+/// hide that its replicas are gone. But the very process that was admitted elsewhere, or a later start of
+/// its folder, has only not heard of its id yet, while others have.
+fn judge(member: &Peer, joiner: &Joiner) -> Admission {
+    let (node, at) = (member.node, &joiner.addresses.peer);
+    if member.boot == Some(joiner.boot) || joiner.incarnation > member.incarnation {
+        return Admission::NotNow(format!("this node is being admitted as node {node} by another one"));
+    }
+    Admission::Refused(lost_folder(node, at))
 }
 
 /// What a node without a data folder is told at the address of a member.

@@ -73,16 +73,31 @@ fn a_member_without_its_folder_is_refused_whatever_the_cluster_does() {
     let mut folder = open(&MemDisk::new(), 3);
     let mut forming = Forming::start(&mut folder).unwrap();
     forming.admit(&mut folder, &joiner(2)).unwrap();
-    let emptied = Joiner { token: JoinToken([9; 16]), ..joiner(2) };
+    let emptied = Joiner { token: JoinToken([9; 16]), boot: Boot([9; 16]), ..joiner(2) };
     let text = "node 2 at h:7102 was a member and lost its data folder; its replicas can not vote again; \
                 replacing it is a membership change";
     let refused = Admission::Refused(text.into());
     assert_eq!(forming.admit(&mut folder, &emptied).unwrap(), refused);
     forming.admit(&mut folder, &joiner(3)).unwrap();
     assert_eq!(forming.admit(&mut folder, &emptied).unwrap(), refused);
-    let at_own = Joiner { token: JoinToken([9; 16]), ..joiner(1) };
+    let at_own = Joiner { token: JoinToken([9; 16]), boot: Boot([9; 16]), ..joiner(1) };
     let Admission::Refused(text) = forming.admit(&mut folder, &at_own).unwrap() else { panic!() };
     assert!(text.starts_with("node 1 at h:7101 was a member"), "{text}");
+}
+
+/// Found by the simulator: a slow answer to a joining node was overtaken by the news of it.
+#[test]
+fn who_was_admitted_elsewhere_and_has_not_heard_of_it_comes_again() {
+    let mut folder = open(&MemDisk::new(), 3);
+    let mut forming = Forming::start(&mut folder).unwrap();
+    folder.learn(&[joiner(2).as_node(NodeId(2))]).unwrap();
+    let later = Joiner { incarnation: 2, boot: Boot([9; 16]), ..joiner(2) };
+    for joiner in [joiner(2), later] {
+        let Admission::NotNow(text) = forming.admit(&mut folder, &joiner).unwrap() else { panic!() };
+        assert_eq!(text, "this node is being admitted as node 2 by another one");
+    }
+    let emptied = Joiner { boot: Boot([9; 16]), ..joiner(2) };
+    assert!(matches!(forming.admit(&mut folder, &emptied).unwrap(), Admission::Refused(_)));
 }
 
 #[test]

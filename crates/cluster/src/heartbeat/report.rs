@@ -43,6 +43,9 @@ pub struct GroupReport {
     pub applied: u64,
     /// Last index in its log.
     pub last: u64,
+    /// Its rows are lost; it waits for those of another replica.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub rebuilding: bool,
     /// Keyspaces with keys in this shard, in the order of their numbers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<KeysReport>,
@@ -85,7 +88,8 @@ mod tests {
     #[test]
     fn reports_round_trip_and_what_an_older_or_newer_node_says_is_understood() {
         let keys = vec![KeysReport { n: 3, keys: 4, expires: 1 }];
-        let group = GroupReport { group: 1, role: ReplicaRole::Leader, applied: 5, last: 6, keys };
+        let group =
+            GroupReport { group: 1, role: ReplicaRole::Leader, applied: 5, last: 6, rebuilding: true, keys };
         let report = NodeReport { version: "0.1.0".into(), groups: vec![group], ..NodeReport::default() };
         assert_eq!(NodeReport::decode(&report.encode()), Ok(report));
         let other = br#"{"version":"9","not_known_here":[1],"groups":[{"group":2}]}"#;
@@ -102,6 +106,7 @@ mod tests {
             role: ReplicaRole::Follower,
             applied: 1 << 50,
             last: 1 << 50,
+            rebuilding: true,
             keys: (0..16).map(keys).collect(),
         };
         let report = NodeReport { groups: (0..1025).map(group).collect(), ..NodeReport::default() };

@@ -138,6 +138,11 @@ impl Folder {
         self.commit(Record { log_started: true, ..self.record.clone() })
     }
 
+    /// Whether a log was begun in an earlier start.
+    pub fn is_log_started(&self) -> bool {
+        self.record.log_started
+    }
+
     /// The cluster, once this node created or joined it.
     pub fn cluster(&self) -> Option<ClusterId> {
         self.record.cluster

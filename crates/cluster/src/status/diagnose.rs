@@ -10,6 +10,8 @@ use super::{NodeState, ShardStatus, Status};
 pub const LAG_WORTH_A_WORD: u64 = 100_000;
 /// Log syncs slower than this at the 99th percentile are reported, µs.
 pub const SLOW_SYNC_US: u64 = 200_000;
+/// State of a replica whose rows are lost.
+pub const REBUILDING: &str = "rebuilding";
 /// Most shards that one sentence names.
 const NAMED_SHARDS: usize = 8;
 
@@ -47,6 +49,7 @@ pub fn diagnose(status: &Status) -> Vec<Problem> {
     shards_without_majority(status, &mut problems);
     shards_without_leader(status, &mut problems);
     absent_nodes(status, &mut problems);
+    rebuilding_replicas(status, &mut problems);
     lagging_replicas(status, &mut problems);
     slow_disks(status, &mut problems);
     if status.replicas_wanted == 1 {
@@ -164,6 +167,32 @@ fn lagging_replicas(status: &Status, problems: &mut Vec<Problem>) {
                 text: format!("{name}: node {} is {} entries behind{how}", replica.node, replica.lag),
             });
         }
+    }
+}
+
+/// Replicas without rows: those that get them from another, and those for which there is none.
+fn rebuilding_replicas(status: &Status, problems: &mut Vec<Problem>) {
+    let mut found: BTreeMap<(u64, bool), Vec<String>> = BTreeMap::new();
+    for (name, shard) in groups(status) {
+        let whole = shard.replicas.iter().any(|r| r.state != REBUILDING && status.is_up(r.node));
+        for replica in shard.replicas.iter().filter(|r| r.state == REBUILDING && status.is_up(r.node)) {
+            found.entry((replica.node, whole)).or_default().push(name.clone());
+        }
+    }
+    for ((node, whole), names) in found {
+        let names = listed(&names);
+        problems.push(match whole {
+            true => Problem {
+                severity: Severity::Degraded,
+                text: format!("node {node} rebuilds {names} from a healthy replica"),
+            },
+            false => Problem {
+                severity: Severity::Unavailable,
+                text: format!(
+                    "node {node} waits for a healthy replica to rebuild {names}; none is reachable"
+                ),
+            },
+        });
     }
 }
 

@@ -161,3 +161,19 @@ fn spans_are_short() {
     let shown: Vec<String> = [900, 12_000, 300_000, 10_800_000, 432_000_000].map(span).into();
     assert_eq!(shown, ["900 ms", "12 s", "5 min", "3 h", "5 days"]);
 }
+
+#[test]
+fn a_replica_without_rows_is_named_and_so_is_what_it_waits_for() {
+    let mut status = healthy(5);
+    for shard in [3, 4] {
+        status.shards[shard].replicas[1].state = REBUILDING.into();
+    }
+    assert_eq!(texts(&status), ["node 2 rebuilds shards 3 and 4 from a healthy replica"]);
+    assert_eq!(exit_code(&diagnose(&status)), 1);
+    status.shards[3].replicas.iter_mut().for_each(|replica| replica.state = REBUILDING.into());
+    silence(&mut status, 3, true);
+    let texts = texts(&status);
+    assert_eq!(texts[0], "node 1 waits for a healthy replica to rebuild shard 3; none is reachable");
+    assert_eq!(texts[1], "node 2 waits for a healthy replica to rebuild shard 3; none is reachable");
+    assert!(texts.contains(&"node 2 rebuilds shard 4 from a healthy replica".to_owned()));
+}
