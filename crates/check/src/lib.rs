@@ -1,0 +1,40 @@
+//! Judges histories: what clients asked, when, and what they got, against what Everstore promises.
+//!
+//! It depends on nothing of the store, so that it shares none of its mistakes. The simulator calls it in
+//! process; histories of real processes come as JSON lines ([`history::read_json_lines`]).
+//!
+//! One file per property in [`property`]; [`all`] runs them all.
+
+pub mod history;
+mod linearizable;
+pub mod property;
+mod verdict;
+mod view;
+
+pub use history::{Action, Class, Condition, Event, History, Operation, Outcome, Promise, Reply};
+pub use linearizable::STEP_LIMIT;
+pub use verdict::{Bounds, Searched, Undecided, Verdict, Violation};
+pub use view::{KeyView, Kind, View};
+
+/// Checks every property. The same history gives the same verdict.
+pub fn all(history: &History, bounds: &Bounds) -> Verdict {
+    let view = View::new(history);
+    let mut verdict = Verdict {
+        operations: history.operations().len(),
+        keys: history.keys().count(),
+        notes: view.notes(),
+        ..Verdict::default()
+    };
+    let linearizable = property::linearizable::check(&view, bounds);
+    let staleness = property::staleness::check(&view, bounds);
+    for searched in [linearizable, staleness] {
+        verdict.violations.extend(searched.violations);
+        verdict.undecided.extend(searched.undecided);
+        verdict.steps += searched.steps;
+    }
+    verdict.violations.extend(property::durable::check(&view));
+    verdict.violations.extend(property::exactly_once::check(&view));
+    verdict.violations.extend(property::expiry::check(&view, bounds));
+    verdict.violations.extend(property::exposure::check(&view));
+    verdict
+}
