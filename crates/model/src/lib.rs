@@ -7,6 +7,7 @@ pub mod effect;
 pub mod entry;
 pub mod ids;
 pub mod limits;
+pub mod planted;
 pub mod position;
 pub mod reply;
 pub mod row;

@@ -126,7 +126,12 @@ impl Core {
     pub fn job_done(&mut self, done: JobDone) {
         match done {
             JobDone::Checkpoint { group, at, result } => self.checkpoint_done(group, at, result),
-            JobDone::SnapshotChunk { group, to, result } => self.chunk_read(group, to, result),
+            JobDone::SnapshotChunk { group, to, result, damaged } => {
+                if damaged {
+                    self.tree_is_damaged(group);
+                }
+                self.chunk_read(group, to, result);
+            }
             JobDone::Staged { group, result, .. } => self.chunk_staged(group, result),
             JobDone::Loaded { group, tree, result } => self.staged_loaded(group, tree, result),
         }

@@ -7,7 +7,7 @@
 use model::{GroupId, Index, Term};
 use resp::{Parser, Session};
 use smallvec::SmallVec;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Most commands of one connection without a released reply; beyond it the connection is not read.
 pub const MAX_PIPELINE: usize = 16_384;
@@ -353,6 +353,20 @@ impl Conn {
             }
             _ => None,
         })
+    }
+
+    /// The groups in which commands with effects wait for their entries, and the order of execution of
+    /// the last of them.
+    pub fn last_writes(&self) -> BTreeMap<GroupId, u64> {
+        let mut last = BTreeMap::new();
+        for slot in &self.slots {
+            if let State::Local(mark) = slot.state
+                && mark.wrote
+            {
+                last.insert(mark.group, mark.order);
+            }
+        }
+        last
     }
 
     /// The mark a place waits for, `None` if it waits for no entry.

@@ -221,6 +221,8 @@ impl Core {
         self.routes.resize_with(groups, Route::default);
         for replica in replicas {
             let at = replica.id.0 as usize;
+            // Also a tree that is missing keeps its number until another has replaced it.
+            self.transfers.next_tree = self.transfers.next_tree.max(replica.tree + 1);
             self.replicas[at] = Some(Box::new(replica));
         }
         let me = self.me.node;
@@ -337,6 +339,9 @@ impl Core {
         let conn = self.conns.remove(&id);
         self.paused.remove(&id);
         self.stalled.remove(&id);
+        if let Some(conn) = &conn {
+            self.forget_marks(conn);
+        }
         if conn.is_some_and(|c| c.blocked == Some(crate::conn::Blocked::Busy)) {
             self.sleeping.retain(|(_, conn), _| *conn != id);
         }

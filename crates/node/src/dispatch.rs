@@ -200,6 +200,8 @@ impl Core {
                 let text = cross_slot(ks);
                 self.reply_now(conn, |reply| reply.error(&text));
             }
+            // What its connection sent before waits for a layout: it waits behind that.
+            Placement::Shard(_) if self.is_deferred(conn.id) => self.wait_for_layout(conn, spec, args, slot),
             Placement::Shard(shard) => {
                 if let Some(text) = self.leaves_shard(spec, args, slot, shard) {
                     return self.reply_now(conn, |reply| reply.error(&text));

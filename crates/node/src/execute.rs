@@ -1,11 +1,13 @@
 //! Requests that come through a route: from another node, from an operation over several shards, or
 //! from this node after a failover. Every write among them has an id and is executed once.
 
+use crate::again::Standing;
 use crate::core::Core;
 use crate::dispatch::second_keyspace;
 use crate::frame::Section;
 use crate::replica::{Held, Parked, Source, Waiter};
 use model::effect::WriteId;
+use model::planted::{Bug, is_planted};
 use model::slot::Slot;
 use model::varint::Reader;
 use model::{GroupId, Index, NodeId, Reply, Term};
@@ -45,6 +47,9 @@ pub(crate) const UNKNOWN: &str = "UNKNOWN the outcome of this write could not be
 /// The error for a write that was done, but whose reply is lost.
 const NOT_KEPT: &str =
     "UNKNOWN this write was done once, before a failover; its reply was too long to be kept";
+/// The error for a command that must not run again after a later one of its connection.
+pub(crate) const NO_EFFECT: &str =
+    "UNKNOWN the command was executed without effect before the leader changed; its reply is lost";
 
 impl Core {
     /// Sends what waits in a route to the leader, or executes it if this node leads.
@@ -54,13 +59,14 @@ impl Core {
         if leader == self.me.node {
             while self.replicas[at]
                 .as_ref()
-                .is_some_and(|r| r.parked.len() < MAX_PARKED && r.raft.is_leader())
+                .is_some_and(|r| r.requests_waiting() < MAX_PARKED && r.raft.is_leader())
             {
-                let Some(forward) = self.routes[at].send_next(&mut self.next_seq) else { break };
+                let Some((forward, again)) = self.routes[at].send_next(&mut self.next_seq) else { break };
                 let (seq, slot, request) = (forward.seq, forward.slot, forward.request.clone());
                 let order = self.replicas[at].as_mut().map_or(0, |r| r.next_order());
                 self.routes[at].set_order(seq, order);
-                self.submit(group, Source::Own { seq }, slot, request.bytes());
+                let attempt = self.routes[at].attempt();
+                self.receive(group, leader, attempt, Source::Own { seq }, slot, request.bytes(), again);
             }
             return;
         }
@@ -68,10 +74,9 @@ impl Core {
         let route = &mut self.routes[at];
         let (attempt, low_water) = (route.attempt(), route.low_water(self.next_seq));
         while peer.takes() {
-            let Some(forward) = route.send_next(&mut self.next_seq) else { break };
-            let request = forward.request.bytes();
-            let frame =
-                ForwardFrame { group, attempt, seq: forward.seq, low_water, slot: forward.slot, request };
+            let Some((forward, again)) = route.send_next(&mut self.next_seq) else { break };
+            let (seq, slot, request) = (forward.seq, forward.slot, forward.request.bytes());
+            let frame = ForwardFrame { group, attempt, seq, low_water, slot, request, again };
             peer.frame.section(Section::Forward, |out| frame.encode(out));
         }
     }
@@ -96,7 +101,7 @@ impl Core {
             .replicas
             .get(f.group.0 as usize)
             .and_then(Option::as_ref)
-            .is_some_and(|r| r.raft.is_leader() && r.parked.len() < MAX_PARKED);
+            .is_some_and(|r| r.raft.is_leader() && r.requests_waiting() < MAX_PARKED);
         // Answers that can not be sent must not pile up: it asks again.
         if !leads || !self.peers.get(&from).is_some_and(|p| p.takes_answers()) {
             state.1 = true;
@@ -108,11 +113,11 @@ impl Core {
         if write && let Some(replica) = self.replica(f.group) {
             replica.machine.mark(from, incarnation, f.low_water);
         }
-        self.submit(f.group, source, f.slot, f.request);
+        self.receive(f.group, from, f.attempt, source, f.slot, f.request, f.again);
         Ok(())
     }
 
-    fn id_of(&self, source: Source) -> WriteId {
+    pub(crate) fn id_of(&self, source: Source) -> WriteId {
         match source {
             Source::Own { seq } => WriteId { origin: self.me.node, incarnation: self.me.incarnation, seq },
             Source::Peer { node, seq, .. } => {
@@ -130,7 +135,8 @@ impl Core {
         if replica.parked.is_empty() && replica.ready(now) {
             self.execute(group, source, id, slot, request);
         } else {
-            replica.parked.push_back(Parked { source, id, slot, request: request.to_vec() });
+            let (request, standing) = (request.to_vec(), Standing::Runs);
+            replica.parked.push_back(Parked { source, id, slot, request, standing });
         }
     }
 
@@ -142,9 +148,7 @@ impl Core {
             if replica.parked.is_empty() || !replica.ready(now) {
                 break;
             }
-            let Some(p) = replica.parked.pop_front() else { break };
-            self.execute(group, p.source, p.id, p.slot, &p.request);
-            ran = true;
+            ran |= self.run_parked(group);
         }
         ran
     }
@@ -162,9 +166,9 @@ impl Core {
                 replica.round = None;
                 replica.proven = true;
                 for _ in 0..count {
-                    let Some(replica) = self.replica(group).filter(|r| r.can_execute()) else { break };
-                    let Some(p) = replica.parked.pop_front() else { break };
-                    self.execute(group, p.source, p.id, p.slot, &p.request);
+                    if !self.replica(group).is_some_and(|r| r.can_execute()) || !self.run_parked(group) {
+                        break;
+                    }
                 }
                 true
             }
@@ -178,7 +182,14 @@ impl Core {
     }
 
     /// Executes a request now. The leader is ready.
-    fn execute(&mut self, group: GroupId, source: Source, id: WriteId, slot: Slot, request: &[u8]) {
+    pub(crate) fn execute(
+        &mut self,
+        group: GroupId,
+        source: Source,
+        id: WriteId,
+        slot: Slot,
+        request: &[u8],
+    ) {
         let Ok(parts) = parse(request) else {
             tracing::error!(%group, ?source, "request that can not be read");
             return;
@@ -263,6 +274,8 @@ impl Core {
                 replica.held.push_back(Held { index, source, reply: Err(id), written });
             }
             Err(Seen::New) => return false,
+            // Planted: see model/planted.rs. Committed answers are asked for after a failover.
+            Err(Seen::Done(_)) if is_planted(Bug::WindowLost) => return false,
             Err(Seen::Done(Some(reply))) => {
                 let (reply, written) = (reply.to_vec(), replica.committed());
                 self.answer(group, source, Status::Done, written, &reply);
@@ -413,22 +426,29 @@ impl Core {
             Status::NotLeader => {
                 route.refused(attempt);
             }
+            // Sent again since, it may have had effects: that answer counts.
+            Status::Done if written.1 == 0 && route.outdated(attempt, seq) => {}
             Status::Done => {
-                if let Some(forward) = route.answered(seq) {
+                if let Some(forward) = route.answered(seq, written.1 > 0) {
                     self.complete(forward.target, reply, group, written);
                 }
             }
             Status::ReplyNotKept | Status::Forgotten => {
-                if let Some(forward) = route.answered(seq) {
+                if let Some(forward) = route.answered(seq, true) {
                     let text = if status == Status::Forgotten { UNKNOWN } else { NOT_KEPT };
                     self.fail(forward.target, text);
                 }
             }
             // Of an earlier attempt it says nothing: a later leader may have executed the request.
-            Status::NotOwner if attempt != route.attempt() => {}
+            Status::NotOwner | Status::NoEffect if attempt != route.attempt() => {}
             Status::NotOwner => {
-                if let Some(forward) = route.answered(seq) {
+                if let Some(forward) = route.answered(seq, false) {
                     self.defer(group, forward);
+                }
+            }
+            Status::NoEffect => {
+                if let Some(forward) = route.answered(seq, false) {
+                    self.fail(forward.target, NO_EFFECT);
                 }
             }
         }

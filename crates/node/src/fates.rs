@@ -5,15 +5,25 @@
 //! reply leaves; certainly not done, the command goes through the route to the new leader; not to be
 //! learned in time, the client gets an explicit error. Until then the route of the group is frozen,
 //! so that later commands of the same connections do not overtake.
+//!
+//! No command runs again after a later one of its connection that was executed. Entries of a term are
+//! committed as a prefix, and a command waits for an entry not after that of a later one with effects
+//! (commands run in the order of the connection, marks of the pending entry never go back). So if a
+//! later one is committed, this one's fate is "committed" too, and its reply is kept here, in
+//! memory; replies that are dropped with the lease are dropped with their connection. A command
+//! that went through the route before (it waited for the lease, or is a part of one over several
+//! shards) kept no reply here: it is told to be passed when a later one that ran here had effects.
+//! A fate that can not be learned never leads to a rerun: later ones may have been done.
 
-use crate::conn::Fate;
+use crate::conn::{Conn, Fate};
 use crate::core::Core;
-use crate::execute::UNKNOWN;
+use crate::execute::{NO_EFFECT, UNKNOWN};
 use crate::replica::Source;
 use model::GroupId;
 use model::slot::{Slot, slot_of};
 use router::wire::Status;
 use router::{Flags, Forward, Request, Target};
+use std::collections::BTreeMap;
 
 /// The commands of one group whose fate is open.
 #[derive(Debug)]
@@ -81,6 +91,7 @@ impl Core {
         let deadline = self.now.mono_ms() + self.settings.quorum_timeout_ms;
         let Some(replica) = self.replicas[group.0 as usize].as_deref() else { return };
         let (conns, touched) = (&mut self.conns, &mut self.touched);
+        let mut last: BTreeMap<u64, u64> = BTreeMap::new();
         lost.places.retain(|&(id, place)| {
             let Some(conn) = conns.get_mut(&id) else { return false };
             let Some(mark) = conn.mark(place) else { return false };
@@ -88,14 +99,19 @@ impl Core {
                 Fate::Pending if late => Fate::Unknown,
                 fate => fate,
             };
+            if mark.wrote && matches!(fate, Fate::Committed | Fate::Unknown) {
+                let last = last.entry(id).or_default();
+                *last = mark.order.max(*last);
+            }
             match fate {
                 Fate::Pending => return true,
                 Fate::Committed => {}
-                Fate::Unknown if mark.wrote => {
+                Fate::Unknown => {
                     conn.rerun(place);
-                    conn.answer(place, format!("-{UNKNOWN}\r\n").as_bytes());
+                    let text = if mark.wrote { UNKNOWN } else { NO_EFFECT };
+                    conn.answer(place, format!("-{text}\r\n").as_bytes());
                 }
-                Fate::NotDone | Fate::Unknown => {
+                Fate::NotDone => {
                     if let Some(bytes) = conn.rerun(place) {
                         let request = Request::from_bytes(bytes);
                         let slot = slot_of_request(&request);
@@ -109,12 +125,23 @@ impl Core {
             touched.push(id);
             false
         });
+        if !last.is_empty() {
+            self.routes[group.0 as usize].passed_by(&last);
+        }
         if lost.places.is_empty() {
             lost.reruns.sort_by_key(|f| f.order);
             self.routes[group.0 as usize].thaw(lost.reruns);
             self.pumping.insert(group);
         } else {
             self.lost.insert(group, lost);
+        }
+    }
+
+    /// A connection is gone, and with it the marks of what it executed here: if something of it is
+    /// sent again, it must not run after that.
+    pub(crate) fn forget_marks(&mut self, conn: &Conn) {
+        for (group, order) in conn.last_writes() {
+            self.routes[group.0 as usize].passed_by(&BTreeMap::from([(conn.id, order)]));
         }
     }
 

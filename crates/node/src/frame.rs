@@ -3,6 +3,8 @@
 //! Length and CRC32C (4 bytes each, little endian), then sections of a tag and a length-prefixed
 //! content. A frame that does not check out ends the connection.
 
+pub mod content;
+
 use model::limits::MAX_FRAME;
 use model::varint::{DecodeError, Reader, put_bytes};
 
@@ -31,12 +33,14 @@ pub enum Section {
     ChunkAck = 8,
     /// What a node had at its start, holds, or remembers that the receiver held.
     Promises = 9,
+    /// A follower lost its rows: it asks the leader of a group for a checkpoint.
+    Rows = 10,
 }
 
 impl Section {
     fn from(tag: u8) -> Result<Section, DecodeError> {
         use Section::*;
-        [Raft, Forward, Answer, Heartbeat, Report, Wish, Chunk, ChunkAck, Promises]
+        [Raft, Forward, Answer, Heartbeat, Report, Wish, Chunk, ChunkAck, Promises, Rows]
             .into_iter()
             .find(|s| *s as u8 == tag)
             .ok_or(DecodeError::Malformed("section"))

@@ -154,6 +154,7 @@ impl Core {
             "epoch" self.map.epoch,
             "shards" self.shards(),
             "shards_led" leads,
+            "replicas_rebuilding" self.rebuilding().count(),
             "nodes_known" self.map.members.len(),
             "nodes_up" 1 + self.peers.keys().filter(|n| self.is_up(**n)).count(),
             "log_sync_p50_usec" self.gauges.sync_p50_us,

@@ -231,6 +231,7 @@ impl Core {
     pub(crate) fn defer(&mut self, group: GroupId, mut forward: Forward) {
         forward.seq = 0;
         forward.order = u64::MAX;
+        forward.passed = false;
         if self.deferred.len() >= MAX_DEFERRED {
             return self.fail(
                 forward.target,
@@ -238,6 +239,13 @@ impl Core {
             );
         }
         self.deferred.push((group, forward));
+    }
+
+    /// True when a request of this connection is kept.
+    #[inline]
+    pub(crate) fn is_deferred(&self, conn: u64) -> bool {
+        let of = |target: Target| matches!(target, Target::Slot { conn: id, .. } if id == conn);
+        !self.deferred.is_empty() && self.deferred.iter().any(|(_, forward)| of(forward.target))
     }
 
     /// Sends the kept requests on their way again.

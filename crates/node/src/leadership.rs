@@ -1,8 +1,8 @@
 //! Planned changes of leaders: switchover, the end of a node, and spreading leaders evenly.
 
 use crate::core::Core;
+use crate::frame::content::Wish;
 use crate::frame::{FrameError, Section};
-use model::varint::{DecodeError, Reader, put_u64};
 use model::{GroupId, NodeId};
 
 /// A node must be up for this long before leadership is given back to it.
@@ -11,8 +11,6 @@ const SETTLED_MS: u64 = 3_000;
 const GIVEN_BACK: usize = 4;
 /// After a switchover leadership stays where it was put for this long.
 const SWITCHOVER_REST_MS: u64 = 600_000;
-/// In a wish, in place of a group: leadership was moved on purpose, give none back for now.
-const REST: u64 = u64::MAX;
 /// A follower this many entries behind is not made leader.
 const MAX_LAG: u64 = 1000;
 
@@ -35,6 +33,11 @@ impl Core {
         }
     }
 
+    /// Hands over one group, if this node leads it and another can.
+    pub(crate) fn hand_over_group(&mut self, group: GroupId) {
+        self.transfer(group, None);
+    }
+
     /// Asks whoever leads a group to hand it to `to`, or to the follower that is best prepared.
     pub(crate) fn wish_transfer(&mut self, group: GroupId, to: Option<NodeId>) {
         let Some((leader, _)) = self.routes[group.0 as usize].leader() else { return };
@@ -42,22 +45,15 @@ impl Core {
             return self.transfer(group, to);
         }
         if let Some(peer) = self.peers.get_mut(&leader).filter(|p| p.takes()) {
-            peer.frame.section(Section::Wish, |out| {
-                put_u64(out, u64::from(group.0));
-                put_u64(out, to.map_or(0, |n| n.0));
-            });
+            peer.frame.section(Section::Wish, |out| Wish::Transfer { group, to }.encode(out));
         }
     }
 
     pub(crate) fn on_wish(&mut self, content: &[u8]) -> Result<(), FrameError> {
-        let mut r = Reader::new(content);
-        let (group, to) = (r.u64()?, r.u64()?);
-        if group == REST {
-            self.rebalance_pause_ms = self.now.mono_ms() + SWITCHOVER_REST_MS;
-            return Ok(());
+        match Wish::decode(content)? {
+            Wish::Rest => self.rebalance_pause_ms = self.now.mono_ms() + SWITCHOVER_REST_MS,
+            Wish::Transfer { group, to } => self.transfer(group, to),
         }
-        let group = GroupId(u32::try_from(group).map_err(|_| DecodeError::Malformed("group"))?);
-        self.transfer(group, (to != 0).then_some(NodeId(to)));
         Ok(())
     }
 
@@ -65,10 +61,7 @@ impl Core {
     pub(crate) fn rest(&mut self) {
         self.rebalance_pause_ms = self.now.mono_ms() + SWITCHOVER_REST_MS;
         for peer in self.peers.values_mut().filter(|p| p.takes()) {
-            peer.frame.section(Section::Wish, |out| {
-                put_u64(out, REST);
-                put_u64(out, 0);
-            });
+            peer.frame.section(Section::Wish, |out| Wish::Rest.encode(out));
         }
     }
 
@@ -93,7 +86,8 @@ impl Core {
     /// The follower that is up and has the most of the log; among equals another one per group.
     fn best_successor(&self, group: GroupId) -> Option<NodeId> {
         let replica = self.replicas.get(group.0 as usize)?.as_deref()?;
-        let mut up: Vec<_> = replica.raft.peers().into_iter().filter(|p| self.is_up(p.node)).collect();
+        let fit = |p: &consensus::PeerView| self.is_up(p.node) && !self.lacks_rows(p.node, group);
+        let mut up: Vec<_> = replica.raft.peers().into_iter().filter(fit).collect();
         let best = up.iter().map(|p| p.matched).max()?;
         up.retain(|p| p.matched + MAX_LAG >= best && !p.in_snapshot);
         up.get(group.0 as usize % up.len().max(1)).map(|p| p.node)
@@ -109,6 +103,9 @@ impl Core {
         for group in self.led_by(self.me.node) {
             let Some(&first) = self.preferred(group).as_ref() else { continue };
             if first == self.me.node || !self.is_up(first) || !self.has_right_time(first) {
+                continue;
+            }
+            if self.lacks_rows(first, group) {
                 continue;
             }
             let settled =

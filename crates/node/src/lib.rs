@@ -4,7 +4,8 @@
 //! came in, `turn` once per pass, `flush` before it sends, and carries out what it finds in the
 //! [`Outbox`]. The core itself reads no clock, no file and no socket, so that the simulator can run it.
 
-pub mod checkpoints;
+pub mod again;
+mod checkpoints;
 pub mod clock;
 pub mod conn;
 pub mod core;
@@ -16,6 +17,7 @@ pub mod front;
 pub mod handlers;
 pub mod host;
 pub mod info;
+pub mod inspect;
 pub mod internal;
 pub mod layouts;
 pub mod leadership;
@@ -26,6 +28,7 @@ pub mod peer;
 pub mod peers;
 pub mod polls;
 pub mod promises;
+pub mod rebuild;
 pub mod replica;
 pub mod settings;
 pub mod snapshots;
@@ -35,6 +38,7 @@ pub mod tick;
 pub mod turn;
 
 pub use crate::core::Core;
+pub use inspect::{Inspect, Loads};
 pub use outbox::{Job, JobDone, Outbox};
 pub use settings::{ConfigTable, Settings};
 pub use stats::Gauges;

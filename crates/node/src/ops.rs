@@ -136,7 +136,7 @@ impl Core {
         let (id, place, proto) = (conn.id, conn.reserve(), conn.session.proto);
         let op = self.open(Op::Gather { conn: id, place, proto, gather });
         for (part, (group, slot, request)) in requests.into_iter().enumerate() {
-            self.ask(op, part as u32, group, slot, request);
+            self.ask_in_order_of(id, op, part as u32, group, slot, request);
         }
     }
 
@@ -152,14 +152,26 @@ impl Core {
         id
     }
 
-    /// Sends one part of an operation.
+    /// Sends one part of an operation that keeps no order with other commands of its connection.
     pub(crate) fn ask(&mut self, op: u64, part: u32, group: GroupId, slot: Slot, request: Request) {
+        self.ask_in_order_of(0, op, part, group, slot, request);
+    }
+
+    fn ask_in_order_of(
+        &mut self,
+        conn: u64,
+        op: u64,
+        part: u32,
+        group: GroupId,
+        slot: Slot,
+        request: Request,
+    ) {
         let target = Target::Part { op, part };
         if request.bytes().len() > MAX_REQUEST {
             return self.fail(target, &too_long(request.bytes().len()));
         }
         let deadline = self.now.mono_ms() + self.settings.quorum_timeout_ms;
-        let forward = Forward::new(target, request, slot, deadline);
+        let forward = Forward::new(target, request, slot, deadline).in_order_of(conn);
         if let Err(forward) = self.routes[group.0 as usize].push(forward) {
             let text = crate::execute::queue_full(group);
             return self.fail(forward.target, &text);

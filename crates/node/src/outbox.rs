@@ -82,6 +82,8 @@ pub enum JobDone {
         to: NodeId,
         /// Number, bytes and whether it is the last; or what went wrong.
         result: Result<(u64, Vec<u8>, bool), String>,
+        /// What went wrong is damage: it will not pass.
+        damaged: bool,
     },
     /// A chunk was staged.
     Staged {

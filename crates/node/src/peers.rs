@@ -161,6 +161,7 @@ impl Core {
                 role: if replica.raft.is_leader() { ReplicaRole::Leader } else { ReplicaRole::Follower },
                 applied: replica.machine.applied().0,
                 last: replica.raft.last_index(),
+                rebuilding: replica.raft.is_rebuilding(),
                 keys: keys.collect(),
             }
         });

@@ -179,7 +179,8 @@ impl Core {
     }
 }
 
-fn encode(kind: u8, list: &[(GroupId, Promise)], out: &mut Vec<u8>) {
+/// Appends the content of a section: a kind of statement, and groups with promises.
+pub fn encode(kind: u8, list: &[(GroupId, Promise)], out: &mut Vec<u8>) {
     out.push(kind);
     put_u64(out, list.len() as u64);
     for (group, promise) in list {
@@ -189,7 +190,11 @@ fn encode(kind: u8, list: &[(GroupId, Promise)], out: &mut Vec<u8>) {
     }
 }
 
-fn decode(content: &[u8]) -> Result<(u8, Vec<(GroupId, Promise)>), DecodeError> {
+/// Reads the content of a section: the kind, which may be an unknown one, and the list.
+///
+/// # Errors
+/// Bytes that are no such section.
+pub fn decode(content: &[u8]) -> Result<(u8, Vec<(GroupId, Promise)>), DecodeError> {
     let mut r = Reader::new(content);
     let kind = r.u8()?;
     let count = r.u64()?;

@@ -5,10 +5,12 @@
 //! one at a time and no faster than the configured rate; a broken transfer goes on where it stopped.
 
 use crate::core::Core;
+use crate::frame::content::{Chunk, ChunkAck};
 use crate::frame::{FrameError, Section};
 use crate::outbox::Job;
 use consensus::{Install, Message, SendSnapshot};
-use model::varint::{DecodeError, Reader, put_bytes, put_u64};
+use model::planted::{Bug, is_planted};
+use model::varint::DecodeError;
 use model::{GroupId, Index, NodeId, Term};
 use shard::Machine;
 use std::collections::{BTreeMap, VecDeque};
@@ -54,6 +56,8 @@ struct Sending {
     busy: bool,
     /// The last chunk was sent.
     all_sent: bool,
+    /// For a replica without rows: it takes them also when this node leads no more.
+    rows: bool,
     progress_ms: u64,
 }
 
@@ -71,9 +75,21 @@ struct Receiving {
     progress_ms: u64,
 }
 
+impl Transfers {
+    /// Rows are on their way to this node's replica of a group.
+    pub(crate) fn is_receiving(&self, group: GroupId) -> bool {
+        self.receiving.contains_key(&group)
+    }
+
+    /// Drops a tree once a batch is durable.
+    pub(crate) fn drop_after(&mut self, batch: u64, tree: u64) {
+        self.drops.push((batch, tree));
+    }
+}
+
 impl Core {
-    /// Raft wants a follower to get a snapshot.
-    pub(crate) fn send_snapshot(&mut self, group: GroupId, snapshot: SendSnapshot) {
+    /// Raft wants a follower to get a snapshot, or one without rows has asked for them (`rows`).
+    pub(crate) fn send_snapshot(&mut self, group: GroupId, snapshot: SendSnapshot, rows: bool) {
         let now_ms = self.now.mono_ms();
         let Some(replica) = self.replica(group) else { return };
         let at = replica.stored;
@@ -95,6 +111,7 @@ impl Core {
             due_ms: now_ms,
             busy: false,
             all_sent: false,
+            rows,
             progress_ms: now_ms,
         };
         self.transfers.sending.insert((group, snapshot.to), sending);
@@ -139,10 +156,11 @@ impl Core {
         }
     }
 
-    /// This node leads a group no more: its successor decides who needs a snapshot.
+    /// This node leads a group no more: its successor decides who needs a snapshot. Who only lacks rows
+    /// goes on: what this node has is committed, whoever leads.
     pub(crate) fn end_sendings(&mut self, group: GroupId) {
-        let of_group = self.transfers.sending.keys().filter(|key| key.0 == group);
-        for (group, to) in of_group.copied().collect::<Vec<_>>() {
+        let of_group = self.transfers.sending.iter().filter(|(key, sending)| key.0 == group && !sending.rows);
+        for (group, to) in of_group.map(|(key, _)| *key).collect::<Vec<_>>() {
             self.end_sending(group, to, false);
         }
     }
@@ -186,29 +204,15 @@ impl Core {
         let wait_ms = bytes.len() as u64 * 1000 / self.settings.snapshot_rate.max(1);
         sending.due_ms = self.now.mono_ms() + wait_ms;
         sending.all_sent = last;
-        let (id, at, message) = (sending.id, sending.at, &sending.message);
-        peer.frame.section(Section::Chunk, |out| {
-            put_u64(out, u64::from(group.0));
-            put_u64(out, id);
-            put_u64(out, at.0);
-            put_u64(out, at.1);
-            put_u64(out, number);
-            put_bytes(out, &bytes);
-            if last {
-                consensus::wire::encode(message, out);
-            }
-        });
+        let message = last.then(|| sending.message.clone());
+        let chunk = Chunk { group, transfer: sending.id, at: sending.at, number, bytes: &bytes, message };
+        peer.frame.section(Section::Chunk, |out| chunk.encode(out));
     }
 
     /// A chunk came.
     pub(crate) fn on_chunk(&mut self, from: NodeId, content: &[u8]) -> Result<(), FrameError> {
-        let mut r = Reader::new(content);
-        let group = GroupId(r.u64()? as u32);
-        let from = (from, r.u64()?);
-        let at = (r.u64()?, r.u64()?);
-        let number = r.u64()?;
-        let chunk = r.bytes()?.to_vec();
-        let message = if r.is_empty() { None } else { Some(consensus::wire::decode(r.rest())?) };
+        let Chunk { group, transfer, at, number, bytes, message } = Chunk::decode(content)?;
+        let from = (from, transfer);
         let now_ms = self.now.mono_ms();
         if self.replica(group).is_none() {
             return Err(FrameError::Content(DecodeError::Malformed("group")));
@@ -247,6 +251,7 @@ impl Core {
         receiving.staging = true;
         receiving.message = message;
         self.transfers.stages.entry(group).or_default().push_back(tree);
+        let chunk = bytes.to_vec();
         self.outbox.jobs.push(Job::StageChunk { group, from: from.0, tree, chunk });
         Ok(())
     }
@@ -258,13 +263,9 @@ impl Core {
         }
     }
 
-    fn ack_chunk(&mut self, group: GroupId, (to, id): (NodeId, u64), next: u64) {
+    fn ack_chunk(&mut self, group: GroupId, (to, transfer): (NodeId, u64), next: u64) {
         let Some(peer) = self.peers.get_mut(&to).filter(|p| p.connected) else { return };
-        peer.frame.section(Section::ChunkAck, |out| {
-            put_u64(out, u64::from(group.0));
-            put_u64(out, id);
-            put_u64(out, next);
-        });
+        peer.frame.section(Section::ChunkAck, |out| ChunkAck { group, transfer, next }.encode(out));
     }
 
     /// A chunk is staged, and the snapshot complete with it or not.
@@ -282,8 +283,13 @@ impl Core {
             }
             Ok((_, true)) => {
                 receiving.loading = true;
-                let machine =
+                let mut machine =
                     Box::new(Machine::new(self.hasher, self.settings.max_value, self.settings.seed));
+                // Planted: see model/planted.rs
+                if is_planted(Bug::SnapshotBeforeRows) {
+                    machine.apply_empty(receiving.at.0, receiving.at.1);
+                    return self.staged_loaded(group, tree, Ok(machine));
+                }
                 self.outbox.jobs.push(Job::LoadStaged { group, tree, machine });
             }
             Err(error) => {
@@ -296,11 +302,10 @@ impl Core {
 
     /// The follower has staged what came.
     pub(crate) fn on_chunk_ack(&mut self, from: NodeId, content: &[u8]) -> Result<(), FrameError> {
-        let mut r = Reader::new(content);
-        let (group, id, next) = (GroupId(r.u64()? as u32), r.u64()?, r.u64()?);
+        let ChunkAck { group, transfer, next } = ChunkAck::decode(content)?;
         let now_ms = self.now.mono_ms();
         let sending = self.transfers.sending.get_mut(&(group, from));
-        let Some(sending) = sending.filter(|s| s.id == id) else { return Ok(()) };
+        let Some(sending) = sending.filter(|s| s.id == transfer) else { return Ok(()) };
         match next {
             COMPLETE | FAILED => self.end_sending(group, from, next == COMPLETE),
             _ if next > sending.next => {
@@ -321,8 +326,7 @@ impl Core {
         let Some(receiving) = receiving.remove(&group) else { return };
         match (result, receiving.message) {
             (Ok(machine), Some(message)) if machine.applied() == receiving.at => {
-                self.transfers.ready.insert(group, (machine, tree));
-                self.step(group, message);
+                self.offer_rows(group, machine, tree, message);
                 self.ack_chunk(group, receiving.from, COMPLETE);
             }
             (result, _) => {
@@ -330,6 +334,28 @@ impl Core {
                 tracing::warn!(%group, %error, "snapshot is of no use");
                 self.outbox.jobs.push(Job::DropTree { tree });
                 self.ack_chunk(group, receiving.from, FAILED);
+            }
+        }
+    }
+
+    /// Rows are staged: for a replica without any they are enough if they fit its log. In other cases it
+    /// is for Raft to say, which may also find out that what they hold is committed here.
+    fn offer_rows(&mut self, group: GroupId, machine: Box<Machine>, tree: u64, message: Message) {
+        let mut machine = Some(machine);
+        if self.take_rows(group, &mut machine, tree) {
+            return;
+        }
+        if let Some(machine) = machine {
+            self.transfers.ready.insert(group, (machine, tree));
+        }
+        self.step(group, message);
+        let rebuilding = self.replica(group).is_some_and(|replica| replica.raft.is_rebuilding());
+        if rebuilding && let Some((machine, tree)) = self.transfers.ready.remove(&group) {
+            let mut machine = Some(machine);
+            if !self.take_rows(group, &mut machine, tree)
+                && let Some(machine) = machine
+            {
+                self.transfers.ready.insert(group, (machine, tree));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::core::Core;
 use crate::layouts::shown;
+use cluster::status::diagnose::REBUILDING;
 use cluster::status::{
     Forming, KeyspaceStatus, NodeState, NodeStatus, ReplicaRole, ReplicaStatus, SCHEMA, ShardStatus, Status,
     diagnose,
@@ -121,6 +122,7 @@ impl Core {
                 applied: reported,
                 lag: if leads { last.saturating_sub(matched) } else { 0 },
                 state: match view {
+                    _ if self.lacks_rows(node, group) => REBUILDING.to_owned(),
                     Some(v) if leads && v.in_snapshot => "snapshot".to_owned(),
                     Some(_) if leads => "replicate".to_owned(),
                     _ => String::new(),
@@ -138,6 +140,15 @@ impl Core {
         }
     }
 
+    /// Whether a node's replica of a group waits for rows, as far as is known.
+    pub(crate) fn lacks_rows(&self, node: NodeId, group: GroupId) -> bool {
+        if node == self.me.node {
+            return self.replicas[group.0 as usize].as_deref().is_some_and(|r| r.raft.is_rebuilding());
+        }
+        let report = self.peers.get(&node).filter(|p| p.connected).and_then(|p| p.report.as_ref());
+        report.and_then(|r| r.groups.iter().find(|g| g.group == group.0)).is_some_and(|g| g.rebuilding)
+    }
+
     fn reported(&self, node: NodeId, group: GroupId) -> u64 {
         if node == self.me.node {
             return self.replicas[group.0 as usize].as_deref().map_or(0, |r| r.machine.applied().0);
@@ -150,7 +161,7 @@ impl Core {
     pub(crate) fn keyspace_status(&self) -> Vec<KeyspaceStatus> {
         let mut counts = vec![(0, 0); usize::from(KEYSPACES)];
         for at in 1..self.replicas.len() {
-            if let Some(replica) = &self.replicas[at] {
+            if let Some(replica) = self.replicas[at].as_ref().filter(|r| !r.raft.is_rebuilding()) {
                 for (n, count) in counts.iter_mut().enumerate() {
                     let (keys, expires) = replica.machine.counts(Keyspace(n as u16));
                     *count = (count.0 + keys as u64, count.1 + expires as u64);

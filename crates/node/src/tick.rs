@@ -56,6 +56,7 @@ impl Core {
         if now_ms >= self.next_drive_ms {
             self.next_drive_ms = now_ms + DRIVE_MS;
             self.start_checkpoints();
+            self.ask_for_rows();
             self.drive_layouts();
             self.retry_deferred();
             self.drive_polls();

@@ -2,11 +2,11 @@
 
 use crate::conn::Blocked;
 use crate::core::Core;
-use crate::frame::{self, FrameError, Section};
+use crate::frame::{self, FrameError, Section, content};
 use crate::peer::Peer;
 use consensus::{Entry, Message, Output, Step};
 use model::time::MS;
-use model::varint::{DecodeError, Reader, put_u64};
+use model::varint::{DecodeError, Reader};
 use model::{GroupId, NodeId, Now};
 use router::request::parse;
 use storage::log::HardState;
@@ -46,15 +46,14 @@ impl Core {
                 Section::Wish => self.on_wish(content)?,
                 Section::Chunk => self.on_chunk(from, content)?,
                 Section::ChunkAck => self.on_chunk_ack(from, content)?,
+                Section::Rows => self.on_rows_wanted(from, content)?,
             }
         }
         Ok(())
     }
 
     fn on_raft(&mut self, from: NodeId, content: &[u8]) -> Result<(), FrameError> {
-        let mut r = Reader::new(content);
-        let group = GroupId(r.u64()? as u32);
-        let message = consensus::wire::decode(r.rest())?;
+        let (group, message) = content::raft(content)?;
         if message.from != from.0 {
             return Err(FrameError::Content(DecodeError::Malformed("sender of a message")));
         }
@@ -231,7 +230,7 @@ impl Core {
         let committed = std::mem::take(&mut out.committed);
         self.apply(group, &committed);
         for snapshot in out.snapshots.drain(..) {
-            self.send_snapshot(group, snapshot);
+            self.send_snapshot(group, snapshot, false);
         }
     }
 
@@ -381,10 +380,7 @@ impl Core {
 /// Puts a Raft message into the frame for its receiver.
 pub(crate) fn send_raft(peer: &mut Peer, group: GroupId, message: &Message) {
     if peer.takes() {
-        peer.frame.section(Section::Raft, |out| {
-            put_u64(out, u64::from(group.0));
-            consensus::wire::encode(message, out);
-        });
+        peer.frame.section(Section::Raft, |out| content::put_raft(out, group, message));
     }
 }
 

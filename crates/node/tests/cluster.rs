@@ -2,6 +2,8 @@
 
 mod world;
 
+use everstore_node::JobDone;
+use model::{GroupId, NodeId};
 use world::World;
 
 #[test]
@@ -203,4 +205,17 @@ fn a_full_log_refuses_writes_and_gives_leadership_away() {
         world.cores.get_mut(&node).unwrap().set_log_full(false);
     }
     assert_eq!(world.ask(1, c, "SET k y"), "+OK");
+}
+
+#[test]
+fn whoever_finds_its_rows_damaged_lets_another_send_them() {
+    let mut world = World::new(3, 1);
+    world.run(1000);
+    let leader = |world: &World| world.cores[&1].status().shards[0].leader.unwrap();
+    let before = leader(&world);
+    let result = Err("tree 2 is damaged".to_owned());
+    let chunk = JobDone::SnapshotChunk { group: GroupId(1), to: NodeId(9), result, damaged: true };
+    world.cores.get_mut(&before).unwrap().job_done(chunk);
+    world.run(300);
+    assert_ne!(leader(&world), before);
 }

@@ -66,7 +66,11 @@ pub enum Dropped {
         /// The other.
         other: u64,
     },
-    /// The order to take over leadership came from a node that does not lead, or while a snapshot is installed.
+    /// This replica waits for rows and keeps as much for them as it may.
+    #[error("too many entries wait for rows")]
+    NoRows,
+    /// The order to take over leadership came from a node that does not lead, or while a snapshot is installed
+    /// or rows are missing.
     #[error("order to campaign from {0} does not apply")]
     TimeoutNow(u64),
     /// Another snapshot is being installed; it comes first.
@@ -114,6 +118,7 @@ impl Group {
             }
         }
         match kind {
+            MessageType::MsgAppend if self.keeps_too_much() => Err(Dropped::NoRows),
             MessageType::MsgAppend => check_entries(m),
             MessageType::MsgHeartbeat => self.check_heartbeat(m),
             MessageType::MsgSnapshot => self.check_snapshot(m),
@@ -159,7 +164,7 @@ impl Group {
 
     fn check_timeout_now(&self, m: &Message) -> Result<(), Dropped> {
         let raft = &self.raw.raft;
-        if m.term != raft.term || m.from != raft.leader_id || self.installing() {
+        if m.term != raft.term || m.from != raft.leader_id || self.installing() || self.rebuild.is_some() {
             return Err(Dropped::TimeoutNow(m.from));
         }
         Ok(())

@@ -107,6 +107,12 @@ pub struct Recovered {
     pub entries: Vec<Entry>,
     /// Index and term of the last entry that is no longer in the log; (0, 0) if none was removed.
     pub compacted: (Index, Term),
+    /// The rows are lost and the log is whole: the replica follows and waits for rows. `applied` is
+    /// then the compacted index.
+    pub rows_lost: bool,
+    /// The compacted term is not known but an upper bound: that of the first entry, else the durable
+    /// term. It makes this replica refuse a candidate too many, never one too few; it claims nothing by it.
+    pub compacted_guessed: bool,
     /// The members as of `applied`.
     pub conf_state: ConfState,
     /// Last index the state machine has applied; at least `compacted`.

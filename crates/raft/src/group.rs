@@ -3,12 +3,14 @@
 use crate::admit::{Dropped, Step, is_from_leader};
 use crate::config::{GroupConfig, GroupError, Recovered, check};
 use crate::election::Election;
-use crate::lease::Leases;
+use crate::lease::{Leases, clock_ns};
 use crate::logger::logger;
 use crate::promise::Promise;
 use crate::ready::PendingReady;
+use crate::rebuild::Rebuild;
 use crate::tail::Tail;
 use crate::transfer::Transfer;
+use model::planted::{Bug, is_planted};
 use model::time::MS;
 use model::{Index, Now, Term};
 use raft::eraftpb::{HardState, Message, MessageType};
@@ -39,6 +41,10 @@ pub struct Group {
     pub(crate) durable: (Term, u64),
     /// What it had at its start.
     pub(crate) started: Promise,
+    /// Set while rows are missing, and until what was kept back for them is handed out.
+    pub(crate) rebuild: Option<Rebuild>,
+    /// The compacted index whose term is only an upper bound.
+    pub(crate) guessed: Option<Index>,
     pub(crate) transfer: Option<Transfer>,
     /// Snapshots being streamed: peer and index.
     pub(crate) sending: BTreeMap<u64, Index>,
@@ -49,7 +55,8 @@ impl Group {
     /// promise: a vote given just before a crash may back a lease. Errors name what is damaged.
     pub fn new(config: GroupConfig, mut recovered: Recovered, now: Now) -> Result<Group, GroupError> {
         check(&config, &mut recovered)?;
-        let Recovered { hard_state, entries, compacted, conf_state, applied } = recovered;
+        let Recovered { hard_state, entries, compacted, conf_state, applied, .. } = recovered;
+        let rebuild = recovered.rows_lost.then(|| Rebuild::new(applied));
         let election = Election::new(&config, &conf_state.voters, now.mono_ns);
         let library = library_config(&config, applied, conf_state.voters.len());
         let tail = Tail::new(hard_state.clone(), conf_state, compacted, entries);
@@ -66,12 +73,15 @@ impl Group {
             pending: VecDeque::new(),
             durable: (hard_state.term, hard_state.vote),
             started: Promise::default(),
+            rebuild,
+            guessed: None,
             handed: hard_state,
             transfer: None,
             sending: BTreeMap::new(),
             config,
         };
         group.started = group.holds();
+        group.guessed = recovered.compacted_guessed.then_some(compacted.0);
         group.look();
         Ok(group)
     }
@@ -96,7 +106,7 @@ impl Group {
             self.raw.tick();
             self.expire_transfer(ns);
             self.look();
-            self.expire_rounds(ns);
+            self.expire_rounds(clock_ns(now));
         } else {
             self.tick_follower(ns);
         }
@@ -123,7 +133,7 @@ impl Group {
     /// in an assertion that all entries are durable; neither holds while a Ready is unfinished.
     fn may_campaign(&self) -> bool {
         let log = &self.raw.raft.raft_log;
-        !self.installing() && log.persisted == log.last_index()
+        !self.installing() && self.rebuild.is_none() && log.persisted == log.last_index()
     }
 
     /// True while a snapshot is on its way into the log.
@@ -284,7 +294,8 @@ fn library_config(config: &GroupConfig, applied: Index, voters: usize) -> Config
         // would cost as much as an entry.
         skip_bcast_commit: true,
         // With it, reordered messages acknowledge entries that are not held.
-        batch_append: false,
+        // Planted: see model/planted.rs
+        batch_append: is_planted(Bug::BatchAppend),
         // Other values can deadlock a group for good (rule 8).
         priority: 0,
         max_uncommitted_size: config.max_uncommitted as u64,

@@ -8,6 +8,7 @@ use crate::config::GroupConfig;
 use crate::group::Group;
 use crate::output::{Output, ReadDone};
 use crate::propose::Refused;
+use model::planted::{Bug, is_planted};
 use model::time::MS;
 use model::{Now, Term};
 use raft::{ReadState, StateRole};
@@ -120,12 +121,18 @@ fn context(id: u64, attempt: u64) -> Vec<u8> {
     context
 }
 
+/// The clock by which rounds and leases are measured, ns.
+pub(crate) fn clock_ns(now: Now) -> u64 {
+    // Planted: see model/planted.rs
+    if is_planted(Bug::ClockExtendsLease) { now.wall_ms * MS } else { now.mono_ns }
+}
+
 impl Group {
     /// True if this replica may serve a linearizable read at `now` from its applied rows. Ask again
     /// with a later clock after the read: the lease may have ended during it.
     #[inline]
     pub fn lease_valid(&self, now: Now) -> bool {
-        now.mono_ns < self.leases.until_ns && self.may_take_lease()
+        clock_ns(now) < self.leases.until_ns && self.may_take_lease()
     }
 
     /// Monotonic ns at which the lease ends unless it is renewed; 0 without one. To be asked before a
@@ -138,10 +145,10 @@ impl Group {
     /// when reads come, so that a group nobody reads sends nothing.
     pub fn want_lease(&mut self, now: Now) {
         let half = self.leases.until_ns.saturating_sub(self.leases.length_ns / 2);
-        if now.mono_ns < half || !self.may_take_lease() || self.leases.rounds.iter().any(|r| r.lease) {
+        if clock_ns(now) < half || !self.may_take_lease() || self.leases.rounds.iter().any(|r| r.lease) {
             return;
         }
-        let (_, context) = self.leases.begin(true, now.mono_ns);
+        let (_, context) = self.leases.begin(true, clock_ns(now));
         self.raw.read_index(context);
     }
 
@@ -163,7 +170,7 @@ impl Group {
         if self.leases.rounds.len() >= MAX_ROUNDS {
             return Err(Refused::Rounds { max: MAX_ROUNDS });
         }
-        let (id, context) = self.leases.begin(false, now.mono_ns);
+        let (id, context) = self.leases.begin(false, clock_ns(now));
         self.raw.read_index(context);
         Ok(RoundId(id))
     }

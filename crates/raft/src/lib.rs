@@ -22,6 +22,7 @@ mod output;
 mod promise;
 mod propose;
 mod ready;
+mod rebuild;
 mod rng;
 mod tail;
 mod transfer;

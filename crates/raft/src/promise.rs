@@ -31,7 +31,9 @@ pub struct Promise {
 }
 
 impl Group {
-    /// What this replica had when it was recovered.
+    /// What this replica had when it was recovered. Where the term of its last entry is only an upper
+    /// bound ([`crate::Recovered::compacted_guessed`]) that is taken for it: the entry is committed, so
+    /// an acknowledgement of a later term below it can not have been counted.
     pub fn started(&self) -> Promise {
         self.started
     }
@@ -42,7 +44,7 @@ impl Group {
         // With a newer term on its way to the disk, older entries may be on theirs out of the log.
         let settled = self.raw.raft.term == term;
         let index = log.persisted;
-        let own = settled && log.term(index).is_ok_and(|of| of == term);
+        let own = settled && self.guessed != Some(index) && log.term(index).is_ok_and(|of| of == term);
         Promise { term, index: if own { index } else { 0 } }
     }
 

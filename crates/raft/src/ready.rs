@@ -6,6 +6,7 @@
 
 use crate::group::Group;
 use crate::output::{Install, Output, Persist, SendSnapshot, SoftChange};
+use model::planted::{Bug, is_planted};
 use model::{Index, NodeId, Term};
 use raft::eraftpb::{Message, MessageType};
 use raft::{ProgressState, Ready, SnapshotStatus, StateRole};
@@ -30,7 +31,10 @@ impl Group {
     pub fn ready(&mut self, out: &mut Output) -> bool {
         self.report_lost_reads(out);
         if !self.raw.has_ready() {
-            return false;
+            if self.catches_up() {
+                self.hand_out(Vec::new(), out);
+            }
+            return self.catches_up();
         }
         let mut rd = self.raw.ready();
         if let Some(soft) = rd.ss() {
@@ -43,16 +47,12 @@ impl Group {
         let mut messages = rd.take_messages();
         messages.append(&mut rd.take_persisted_messages());
         self.route(messages, &mut pending, out);
-        let mut committed = rd.take_committed_entries();
-        if out.committed.is_empty() {
-            out.committed = committed;
-        } else {
-            out.committed.append(&mut committed);
-        }
+        let committed = rd.take_committed_entries();
+        self.hand_out(committed, out);
         self.raw.advance_append_async(rd);
         self.pending.push_back(pending);
         self.complete(0, out);
-        self.raw.has_ready()
+        self.raw.has_ready() || self.catches_up()
     }
 
     /// Puts entries into the tail and asks for their write. A commit alone asks for none: it is known
@@ -69,13 +69,16 @@ impl Group {
         if let Some(install) = &install {
             self.raw.mut_store().restore(install.index, install.term, install.conf_state.clone());
             self.election.set_voters(&install.conf_state.voters);
+            // Its rows are there as well.
+            (self.rebuild, self.guessed) = (None, None);
         }
         let entries = rd.take_entries();
         self.raw.mut_store().append(&entries);
         let ends = entries.first().zip(entries.last()).map(|(a, b)| (a.index, b.index));
         let pending = PendingReady {
             number: rd.number(),
-            writes: voted || install.is_some() || !entries.is_empty(),
+            // Planted: see model/planted.rs
+            writes: voted && !is_planted(Bug::VoteNotPersisted) || install.is_some() || !entries.is_empty(),
             range: match &install {
                 Some(install) => Some((0, ends.map_or(install.index, |e| e.1))),
                 None => ends,
@@ -134,7 +137,9 @@ impl Group {
     fn complete(&mut self, number: u64, out: &mut Output) {
         // Number of the last complete Ready and the end of what was written.
         let mut done = None;
-        while let Some(ready) = self.pending.pop_front_if(|r| !r.writes || r.number <= number) {
+        // Planted: see model/planted.rs
+        let early = is_planted(Bug::AckBeforeSync);
+        while let Some(ready) = self.pending.pop_front_if(|r| !r.writes || r.number <= number || early) {
             let end = done.map_or(0, |(_, end)| end);
             done = Some((ready.number, ready.range.map_or(end, |r| r.1.max(end))));
             self.durable = ready.vote.unwrap_or(self.durable);

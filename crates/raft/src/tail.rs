@@ -86,6 +86,11 @@ impl Tail {
         self.conf_state = conf_state;
     }
 
+    /// The term of the compacted index was not known exactly and is now.
+    pub(crate) fn learn_compacted(&mut self, term: Term) {
+        self.compacted.1 = term;
+    }
+
     /// Drops entries up to `index`. The caller has made sure that they are applied.
     pub(crate) fn compact(&mut self, index: Index) {
         while self.compacted.0 < index {

@@ -1,21 +1,21 @@
-//! The corpus of the fuzz target `resp_parse` is also a plain test.
+//! The corpus of the fuzz targets `resp_parse` and `resp_reply` as plain tests.
 #![allow(clippy::disallowed_methods, reason = "a test reads its corpus")]
 
-use std::fs;
-use std::path::Path;
+extern crate everstore_resp as resp;
 
-#[path = "../../../fuzz/split_invariant.rs"]
-mod split_invariant;
+#[path = "../../../fuzz/properties/corpus.rs"]
+mod corpus;
+#[path = "../../../fuzz/properties/resp_parse.rs"]
+mod resp_parse;
+#[path = "../../../fuzz/properties/resp_reply.rs"]
+mod resp_reply;
 
 #[test]
-fn every_file_of_the_corpus_holds_the_property() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/resp_parse");
-    let files = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let mut count = 0;
-    for file in files {
-        let bytes = fs::read(file.expect("a readable folder").path()).expect("a readable file");
-        split_invariant::split_invariant(&bytes);
-        count += 1;
-    }
-    assert!(count >= 10, "only {count} files in {}", folder.display());
+fn requests_hold_the_property() {
+    corpus::each("resp_parse", resp_parse::check);
+}
+
+#[test]
+fn replies_hold_the_property() {
+    corpus::each("resp_reply", resp_reply::check);
 }

@@ -36,12 +36,30 @@ pub struct Forward {
     pub deadline_ms: u64,
     /// Order of execution on this node while it led; keeps reruns in the order of their connection.
     pub order: u64,
+    /// The client connection whose commands must keep their order; 0: of no connection, or no part of
+    /// that order.
+    pub domain: u64,
+    /// The attempt in which it was sent last.
+    pub attempt: u64,
+    /// A later request of its connection was executed: without an answer of its own it is not run
+    /// again, only looked up.
+    pub passed: bool,
 }
 
 impl Forward {
     /// A request that no leader has seen yet.
     pub fn new(target: Target, request: Request, slot: u16, deadline_ms: u64) -> Forward {
-        Forward { seq: 0, target, request, slot, deadline_ms, order: u64::MAX }
+        let domain = match target {
+            Target::Slot { conn, .. } => conn,
+            Target::Part { .. } => 0,
+        };
+        let order = u64::MAX;
+        Forward { seq: 0, target, request, slot, deadline_ms, order, domain, attempt: 0, passed: false }
+    }
+
+    /// The same, as part of a command of this connection.
+    pub fn in_order_of(self, conn: u64) -> Forward {
+        Forward { domain: conn, ..self }
     }
 
     /// True when a leader may have executed it.

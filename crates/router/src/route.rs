@@ -5,10 +5,18 @@
 //! a new connection or a refusal starts a new attempt, in which all is sent again under the same
 //! ids. A leader that refused one request of an attempt refuses all later ones of it, so the order
 //! of a connection's commands is kept.
+//!
+//! What was sent before is sent again as one *batch*, marked as such ([`Again`]), and no request of a
+//! connection may run again after a later one of it that was executed already. Which were, the leader
+//! knows from its window where it has effects, as long as it is still asked for: nothing above the
+//! low-water mark leaves the window unnoticed, and everything unanswered is above it. What the batch
+//! does not show is noted here, as `passed`: later ones that were answered, given up, or executed on
+//! this node without an id.
 
 use crate::forward::Forward;
+use crate::wire::Again;
 use model::{NodeId, Term};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Most requests sent and not answered; what comes above waits unsent.
 pub const MAX_OUTSTANDING: usize = 16_384;
@@ -36,6 +44,10 @@ pub struct Route {
     queue: VecDeque<Forward>,
     /// How many at the front of the queue were sent in this attempt.
     sent: usize,
+    /// How many at the front of the queue are the batch that is sent again.
+    again: usize,
+    /// The leader was told that more of the batch follows.
+    open: bool,
     bytes: usize,
     /// Reruns stand before requests with lower numbers: the front is not the lowest.
     shuffled: bool,
@@ -91,6 +103,8 @@ impl Route {
     pub fn restart(&mut self) {
         self.attempt += 1;
         self.sent = 0;
+        self.open = false;
+        self.again = self.queue.iter().rposition(Forward::may_have_run).map_or(0, |last| last + 1);
     }
 
     /// The leader refused a request of this attempt: it will be sent again, with those after it.
@@ -137,18 +151,30 @@ impl Route {
         Ok(())
     }
 
-    /// The next request to hand to the leader, now counted as sent. `next_seq` numbers it if it is new.
-    pub fn send_next(&mut self, next_seq: &mut u64) -> Option<&mut Forward> {
-        if self.frozen || self.leader.is_none() || self.sent >= MAX_OUTSTANDING {
+    /// The next request to hand to the leader, now counted as sent, and its place in the batch that is
+    /// sent again, if it is of it. `next_seq` numbers it if it is new.
+    pub fn send_next(&mut self, next_seq: &mut u64) -> Option<(&Forward, Option<Again>)> {
+        // The leader waits for the end of a batch, so that is sent whatever it comes to.
+        let full = self.sent >= MAX_OUTSTANDING.max(self.again);
+        if self.frozen || self.leader.is_none() || full {
             return None;
         }
         let forward = self.queue.get_mut(self.sent)?;
         self.sent += 1;
+        let more = self.sent < self.again;
+        let again = (self.sent <= self.again).then_some(Again {
+            sent: forward.may_have_run(),
+            more,
+            passed: forward.passed,
+            domain: forward.domain,
+        });
+        self.open = more;
+        forward.attempt = self.attempt;
         if forward.seq == 0 {
             forward.seq = *next_seq;
             *next_seq += 1;
         }
-        Some(forward)
+        Some((forward, again))
     }
 
     /// Notes when a request was executed on this node.
@@ -161,15 +187,57 @@ impl Route {
         }
     }
 
-    /// The answer to a request came: takes it out. `None` when it is not waited for any more.
-    pub fn answered(&mut self, seq: u64) -> Option<Forward> {
-        let at = self.queue.iter().position(|f| f.seq == seq)?;
+    /// The answer to a request came: takes it out. `None` when it is not waited for any more. `wrote`:
+    /// it was executed and has effects.
+    pub fn answered(&mut self, seq: u64, wrote: bool) -> Option<Forward> {
+        let at = self.position(seq)?;
+        if wrote {
+            self.pass_before(at);
+        }
+        self.take(at)
+    }
+
+    /// True when an answer that tells of no effects says nothing any more: it is of an earlier attempt
+    /// than the last, and in that the request may have had effects.
+    pub fn outdated(&self, attempt: u64, seq: u64) -> bool {
+        attempt != self.attempt
+            && self.position(seq).is_some_and(|at| {
+                let forward = &self.queue[at];
+                forward.is_write() && forward.attempt != attempt
+            })
+    }
+
+    fn position(&self, seq: u64) -> Option<usize> {
+        self.queue.iter().position(|f| f.seq == seq)
+    }
+
+    fn take(&mut self, at: usize) -> Option<Forward> {
         let forward = self.queue.remove(at)?;
         self.bytes -= forward.memory();
-        if at < self.sent {
-            self.sent -= 1;
+        self.sent -= usize::from(at < self.sent);
+        self.again -= usize::from(at < self.again);
+        if self.open && self.sent >= self.again {
+            // The leader waits for the end of the batch, and that was it.
+            self.restart();
         }
         Some(forward)
+    }
+
+    /// What was sent before the request at this place, of its connection, was passed by it.
+    fn pass_before(&mut self, at: usize) {
+        let domain = self.queue[at].domain;
+        if domain != 0 {
+            let before = self.queue.range_mut(..at);
+            before.filter(|f| f.domain == domain && f.may_have_run()).for_each(|f| f.passed = true);
+        }
+    }
+
+    /// Commands that this node executed under no id had, or may have had effects: what their
+    /// connections sent before was passed. By connection: the order of execution of the last of them.
+    pub fn passed_by(&mut self, last: &BTreeMap<u64, u64>) {
+        for forward in self.queue.iter_mut().filter(|f| f.may_have_run()) {
+            forward.passed |= last.get(&forward.domain).is_some_and(|&order| forward.order < order);
+        }
     }
 
     /// Every sequence number below was answered or given up. `next_seq`: the next one to be given.
@@ -189,14 +257,14 @@ impl Route {
         }
         let mut overdue = Vec::new();
         for at in (0..self.queue.len()).rev() {
-            if self.queue[at].deadline_ms <= now_ms
-                && let Some(forward) = self.queue.remove(at)
-            {
-                self.bytes -= forward.memory();
-                self.sent -= usize::from(at < self.sent);
-                let unknown = forward.may_have_run() && forward.is_write();
-                overdue.push(Overdue { forward, unknown });
+            if self.queue[at].deadline_ms > now_ms {
+                continue;
             }
+            let unknown = self.queue[at].may_have_run() && self.queue[at].is_write();
+            if unknown {
+                self.pass_before(at);
+            }
+            overdue.extend(self.take(at).map(|forward| Overdue { forward, unknown }));
         }
         self.next_deadline_ms = self.queue.iter().map(|f| f.deadline_ms).min().unwrap_or(0);
         overdue.reverse();
@@ -222,7 +290,7 @@ mod tests {
     }
 
     fn sent(route: &mut Route, seq: &mut u64) -> Vec<u64> {
-        std::iter::from_fn(|| route.send_next(seq).map(|f| f.seq)).collect()
+        std::iter::from_fn(|| route.send_next(seq).map(|(f, _)| f.seq)).collect()
     }
 
     #[test]
@@ -234,8 +302,8 @@ mod tests {
         assert_eq!(sent(&mut route, &mut seq), [], "nobody leads yet");
         assert!(route.set_leader(Some(NodeId(1)), 5));
         assert_eq!(sent(&mut route, &mut seq), [1, 2, 3]);
-        assert!(route.answered(2).is_some());
-        assert!(route.answered(2).is_none());
+        assert!(route.answered(2, false).is_some());
+        assert!(route.answered(2, false).is_none());
         assert!(!route.set_leader(Some(NodeId(2)), 4), "an older term says nothing");
         assert!(route.set_leader(Some(NodeId(2)), 6));
         route.push(forward(3, 9)).unwrap();
@@ -244,7 +312,7 @@ mod tests {
         assert!(route.refused(route.attempt()));
         assert!(!route.refused(route.attempt() - 1));
         assert_eq!(sent(&mut route, &mut seq), [1, 3, 4]);
-        [1, 3, 4].iter().for_each(|&s| assert!(route.answered(s).is_some()));
+        [1, 3, 4].iter().for_each(|&s| assert!(route.answered(s, false).is_some()));
         assert_eq!(route.low_water(seq), 5);
     }
 
@@ -260,8 +328,14 @@ mod tests {
         rerun.order = 1;
         route.thaw(vec![rerun]);
         let target = |f: &Forward| f.target;
-        assert_eq!(route.send_next(&mut seq).map(|f| target(f)), Some(Target::Slot { conn: 1, slot: 6 }));
-        assert_eq!(route.send_next(&mut seq).map(|f| target(f)), Some(Target::Slot { conn: 1, slot: 7 }));
+        assert_eq!(
+            route.send_next(&mut seq).map(|(f, _)| target(f)),
+            Some(Target::Slot { conn: 1, slot: 6 })
+        );
+        assert_eq!(
+            route.send_next(&mut seq).map(|(f, _)| target(f)),
+            Some(Target::Slot { conn: 1, slot: 7 })
+        );
         assert!(route.is_clear());
     }
 
@@ -281,9 +355,9 @@ mod tests {
         route.thaw(vec![rerun]);
         assert_eq!(sent(&mut route, &mut seq), [3, 1, 2], "the rerun comes first and has the highest number");
         assert_eq!(route.low_water(seq), 1);
-        assert!(route.answered(1).is_some());
+        assert!(route.answered(1, false).is_some());
         assert_eq!(route.low_water(seq), 2);
-        [2, 3].iter().for_each(|&s| assert!(route.answered(s).is_some()));
+        [2, 3].iter().for_each(|&s| assert!(route.answered(s, false).is_some()));
         assert_eq!(route.low_water(seq), 4);
     }
 
@@ -299,6 +373,88 @@ mod tests {
         let overdue: Vec<bool> = route.overdue(10).iter().map(|o| o.unknown).collect();
         assert_eq!(overdue, [true, false]);
         assert_eq!(route.len(), 1);
+    }
+
+    /// What is sent now: number, and place in a batch.
+    fn batch(route: &mut Route, seq: &mut u64) -> Vec<(u64, Option<(bool, bool, bool)>)> {
+        let next = || route.send_next(seq).map(|(f, a)| (f.seq, a.map(|a| (a.sent, a.more, a.passed))));
+        std::iter::from_fn(next).collect()
+    }
+
+    #[test]
+    fn what_is_sent_again_is_marked_up_to_its_last() {
+        let (mut route, mut seq) = (Route::default(), 1);
+        route.set_leader(Some(NodeId(1)), 5);
+        (0..3).for_each(|slot| route.push(forward(slot, 9)).unwrap());
+        assert_eq!(batch(&mut route, &mut seq), [(1, None), (2, None), (3, None)]);
+        route.push(forward(3, 9)).unwrap();
+        let mut rerun = forward(6, 9);
+        rerun.order = 1;
+        route.freeze();
+        route.thaw(vec![rerun]);
+        let (new, more, last) = ((false, true, false), (true, true, false), (true, false, false));
+        let expected = [(4, Some(new)), (1, Some(more)), (2, Some(more)), (3, Some(last)), (5, None)];
+        assert_eq!(batch(&mut route, &mut seq), expected);
+    }
+
+    #[test]
+    fn a_batch_whose_end_is_answered_begins_anew() {
+        let (mut route, mut seq) = (Route::default(), 1);
+        route.set_leader(Some(NodeId(1)), 5);
+        (0..3).for_each(|slot| route.push(forward(slot, 9)).unwrap());
+        assert_eq!(sent(&mut route, &mut seq), [1, 2, 3]);
+        route.restart();
+        let attempt = route.attempt();
+        assert!(route.send_next(&mut seq).is_some_and(|(_, again)| again.is_some_and(|a| a.more)));
+        assert!(route.answered(3, false).is_some());
+        assert_eq!(route.attempt(), attempt, "2 is still to come");
+        assert!(route.answered(2, false).is_some());
+        assert_eq!(route.attempt(), attempt + 1, "nobody else can tell that it ends");
+        assert_eq!(batch(&mut route, &mut seq), [(1, Some((true, false, false)))]);
+    }
+
+    #[test]
+    fn what_a_later_one_passed_is_told() {
+        let (mut route, mut seq) = (Route::default(), 1);
+        route.set_leader(Some(NodeId(1)), 5);
+        for (conn, deadline) in [(1, 99), (2, 99), (1, 99), (1, 9), (1, 99)] {
+            route.push(forward(0, deadline).in_order_of(conn)).unwrap();
+        }
+        assert_eq!(sent(&mut route, &mut seq), [1, 2, 3, 4, 5]);
+        let passed =
+            |route: &Route| -> Vec<u64> { route.iter().filter(|f| f.passed).map(|f| f.seq).collect() };
+        route.answered(5, false);
+        assert_eq!(passed(&route), []);
+        route.answered(3, true);
+        assert_eq!(passed(&route), [1], "of the same connection, and sent before");
+        let mut route = Route::default();
+        route.set_leader(Some(NodeId(1)), 5);
+        for (conn, deadline) in [(1, 99), (2, 99), (1, 9), (1, 99)] {
+            route.push(forward(0, deadline).in_order_of(conn)).unwrap();
+        }
+        seq = 1;
+        sent(&mut route, &mut seq);
+        assert_eq!(route.overdue(9).len(), 1);
+        assert_eq!(passed(&route), [1], "what was given up may have been executed");
+        route.queue[1].order = 7;
+        route.queue[2].order = 9;
+        route.passed_by(&BTreeMap::from([(2, 8), (1, 9)]));
+        assert_eq!(passed(&route), [1, 2]);
+    }
+
+    #[test]
+    fn of_an_earlier_attempt_only_effects_count() {
+        let (mut route, mut seq) = (Route::default(), 1);
+        route.set_leader(Some(NodeId(1)), 5);
+        route.push(forward(0, 9)).unwrap();
+        sent(&mut route, &mut seq);
+        let first = route.attempt();
+        assert!(!route.outdated(first, 1));
+        route.restart();
+        assert!(!route.outdated(first, 1), "nobody else has it yet");
+        sent(&mut route, &mut seq);
+        assert!(route.outdated(first, 1));
+        assert!(!route.outdated(route.attempt(), 1));
     }
 
     #[test]

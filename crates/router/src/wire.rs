@@ -18,6 +18,44 @@ pub struct ForwardFrame<'a> {
     pub slot: u16,
     /// The encoded [`crate::Request`].
     pub request: &'a [u8],
+    /// It belongs to a batch that is sent again; `None` for one that no leader has seen.
+    pub again: Option<Again>,
+}
+
+/// What a leader must know of a request in a batch that is sent again.
+///
+/// The batch is everything that was sent in an earlier attempt and not answered, in order, with what
+/// stands between. A request that was executed without effects is in no window, so only the others of
+/// its connection can tell that it was: whoever gets a batch looks all of it up before it runs any of
+/// it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Again {
+    /// This request itself was sent before.
+    pub sent: bool,
+    /// More of the batch follows.
+    pub more: bool,
+    /// A later request of its connection was executed, and is not in the batch.
+    pub passed: bool,
+    /// Connection at the origin whose order it belongs to; 0 = of no order.
+    pub domain: u64,
+}
+
+const SENT: u8 = 1;
+const MORE: u8 = 2;
+const PASSED: u8 = 4;
+
+impl Again {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let bit = |on: bool, bit: u8| if on { bit } else { 0 };
+        out.push(bit(self.sent, SENT) | bit(self.more, MORE) | bit(self.passed, PASSED));
+        put_u64(out, self.domain);
+    }
+
+    fn decode(r: &mut Reader<'_>) -> Result<Again, DecodeError> {
+        let flags = r.u8()?;
+        let has = |bit: u8| flags & bit != 0;
+        Ok(Again { sent: has(SENT), more: has(MORE), passed: has(PASSED), domain: r.u64()? })
+    }
 }
 
 /// What became of a forwarded request.
@@ -33,6 +71,8 @@ pub enum Status {
     Forgotten,
     /// Not executed: the shard does not own this slot of the keyspace now; look at the map again.
     NotOwner,
+    /// Not executed now: it had its turn before, without effects, and its reply is lost.
+    NoEffect,
 }
 
 /// The answer to a [`ForwardFrame`].
@@ -61,6 +101,9 @@ impl<'a> ForwardFrame<'a> {
         put_u64(out, self.low_water);
         put_u64(out, u64::from(self.slot));
         put_bytes(out, self.request);
+        if let Some(again) = &self.again {
+            again.encode(out);
+        }
     }
 
     /// Reads a section's content.
@@ -75,6 +118,7 @@ impl<'a> ForwardFrame<'a> {
             low_water: r.u64()?,
             slot: u16::try_from(r.u64()?).map_err(|_| DecodeError::Malformed("slot"))?,
             request: r.bytes()?,
+            again: if r.is_empty() { None } else { Some(Again::decode(r)?) },
         })
     }
 }
@@ -103,6 +147,7 @@ impl<'a> AnswerFrame<'a> {
             2 => Status::ReplyNotKept,
             3 => Status::Forgotten,
             4 => Status::NotOwner,
+            5 => Status::NoEffect,
             _ => return Err(DecodeError::Malformed("status")),
         };
         Ok(AnswerFrame { group, attempt, seq, status, written: (r.u64()?, r.u64()?), reply: r.bytes()? })
@@ -119,14 +164,20 @@ mod tests {
 
     #[test]
     fn sections_round_trip() {
-        let forward =
-            ForwardFrame { group: GroupId(3), attempt: 2, seq: 900, low_water: 800, slot: 77, request: b"r" };
         let mut out = Vec::new();
-        forward.encode(&mut out);
-        assert_eq!(ForwardFrame::decode(&mut Reader::new(&out)), Ok(forward));
-        for status in
-            [Status::Done, Status::NotLeader, Status::ReplyNotKept, Status::Forgotten, Status::NotOwner]
-        {
+        let (group, request) = (GroupId(3), &b"r"[..]);
+        for bits in 0..8 {
+            let (sent, more, passed) = (bits & 1 != 0, bits & 2 != 0, bits & 4 != 0);
+            for again in [None, Some(Again { sent, more, passed, domain: 1 << (bits * 9) })] {
+                let forward =
+                    ForwardFrame { group, attempt: 2, seq: 900, low_water: 800, slot: 77, request, again };
+                out.clear();
+                forward.encode(&mut out);
+                assert_eq!(ForwardFrame::decode(&mut Reader::new(&out)), Ok(forward));
+            }
+        }
+        use Status::{Done, Forgotten, NoEffect, NotLeader, NotOwner, ReplyNotKept};
+        for status in [Done, NotLeader, ReplyNotKept, Forgotten, NotOwner, NoEffect] {
             let answer =
                 AnswerFrame { group: GroupId(3), attempt: 2, seq: 9, status, written: (1, 2), reply: b"+OK" };
             out.clear();

@@ -24,6 +24,7 @@ use crate::machine::Machine;
 use crate::row::Row;
 use crate::undo::Before;
 use model::limits::KEYSPACES;
+use model::planted::{Bug, is_planted};
 use model::row;
 use model::varint::{DecodeError, Reader, put_u64};
 use model::{Index, Keyspace, Position, Term};
@@ -73,7 +74,10 @@ impl Machine {
         let mut changes = Changes::default();
         self.checkpoint_uncommitted(&mut changes);
         self.checkpoint_window(&mut changes);
-        self.checkpoint_system(&mut changes);
+        // Planted: see model/planted.rs
+        if !is_planted(Bug::AppliedNotAtomic) {
+            self.checkpoint_system(&mut changes);
+        }
         self.taking = Some(Box::new(Taking { at: self.applied(), changes, ks: 0 }));
         true
     }
@@ -97,6 +101,10 @@ impl Machine {
             };
             taking.changes.append(changes);
             taking.ks += 1;
+        }
+        // Planted: see model/planted.rs
+        if is_planted(Bug::AppliedNotAtomic) {
+            self.checkpoint_system(&mut taking.changes);
         }
         Some(taking.changes)
     }

@@ -16,6 +16,7 @@ use crate::window::{MAX_REPLY, Seen, Window};
 use model::effect::{Effect, WriteId};
 use model::entry::EntryBuilder;
 use model::limits::KEYSPACES;
+use model::planted::{Bug, is_planted};
 use model::slot::Slot;
 use model::{Index, KeyHasher, Keyspace, NodeId, Position, Reply, Term};
 use std::collections::BTreeMap;
@@ -92,6 +93,33 @@ impl Machine {
             rng: seed | 1,
             expired_keys: 0,
         }
+    }
+
+    /// Hash over the content of all rows, whatever their history; `None` while changes are not committed.
+    pub fn content_hash(&self) -> Option<u64> {
+        if self.undo.iter().next().is_some() {
+            return None;
+        }
+        let mut sum = self.window.len() as u64 ^ self.shard_time;
+        for (ks, space) in self.spaces.iter().enumerate() {
+            let seed = (ks as u64) << 32 | u64::from(space.generation);
+            for row in space.iter() {
+                let key = xxhash_rust::xxh3::xxh3_64_with_seed(row.key(), seed ^ row.expire.rotate_left(32));
+                // The order of rows must not matter, their pairing must.
+                sum = sum.wrapping_add(xxhash_rust::xxh3::xxh3_64_with_seed(row.value(), key));
+            }
+        }
+        let systems = self.system.iter();
+        let own = systems.map(|(name, value)| {
+            let name = xxhash_rust::xxh3::xxh3_64(name);
+            xxhash_rust::xxh3::xxh3_64_with_seed(value, name)
+        });
+        Some(own.fold(sum, u64::wrapping_add))
+    }
+
+    /// Answers kept for exactly-once.
+    pub fn answers(&self) -> usize {
+        self.window.len()
     }
 
     /// Index and term of the last applied entry.
@@ -225,10 +253,13 @@ impl Machine {
                 expired.iter().for_each(|key| self.delete_expired(ks, key));
             }
         }
+        let wrote = self.entry.len() > entry;
+        // Planted: see model/planted.rs
+        let hold = if is_planted(Bug::ReadsNotHeld) && !wrote { 0 } else { hold };
         Outcome {
             // What a failed command changed is taken back: nothing may have its index.
             hold: hold.min(self.last_index()),
-            wrote: self.entry.len() > entry,
+            wrote,
             fetch: result == Err(Stop::Fetch),
         }
     }

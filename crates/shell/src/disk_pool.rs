@@ -9,6 +9,7 @@ mod checkpoint;
 mod lane;
 mod queue;
 mod sending;
+mod serial;
 mod staging;
 mod sweep;
 #[cfg(test)]
@@ -37,7 +38,8 @@ pub const MAX_CHUNKS: usize = 4096;
 /// Most bytes of chunks that wait to be staged, unless a single one is larger.
 pub const MAX_CHUNK_BYTES: usize = 256 << 20;
 
-pub(crate) use self::staging::{Rows, load_rows};
+pub use self::serial::SerialPool;
+pub(crate) use self::staging::{Rows, Unreadable, load_rows};
 
 type Done = Arc<dyn Fn(JobDone) + Send + Sync>;
 

@@ -23,4 +23,4 @@ pub use ending::Ending;
 pub use node::Node;
 pub use platform::{Disks, Opened, Platform, Ready, Stream};
 pub use setup::Setup;
-pub use shell::{Port, READ_BYTES, Shell, Stop, UPKEEP_NS};
+pub use shell::{MAX_READ_BYTES, Port, Shell, Stop, UPKEEP_NS};

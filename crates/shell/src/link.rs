@@ -8,10 +8,10 @@ use model::limits::MAX_FRAME;
 use node::frame::{self, FrameError, HEAD};
 
 use crate::platform::Stream;
-use crate::shell::READ_BYTES;
+use crate::shell::MAX_READ_BYTES;
 
 /// Most bytes kept of an incomplete frame: one frame and what one read brings beyond it.
-const MAX_PARTIAL: usize = HEAD + MAX_FRAME + READ_BYTES;
+const MAX_PARTIAL: usize = HEAD + MAX_FRAME + MAX_READ_BYTES;
 /// A send buffer that has grown beyond this is given back when it is empty.
 const KEEP_BUFFER: usize = 4 << 20;
 

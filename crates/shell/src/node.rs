@@ -98,6 +98,7 @@ impl<D> Node<D> {
             segment_bytes: self.setup.segment_bytes,
             direct: self.setup.direct,
             cluster: cluster.0.to_be_bytes(),
+            begun: folder.is_log_started(),
         };
         let log_error = |error: storage::log::LogError| error.to_string();
         let (log, recovery) = Log::open(Arc::clone(&self.disk), &folder.log_dir(), options, Rng::new(seed))

@@ -88,6 +88,8 @@ pub trait Platform {
     type Disks: Disks;
     /// Threads that load row trees at start, at least 1.
     const LOADERS: usize;
+    /// Bytes read from a connection at a time, at most [`crate::MAX_READ_BYTES`].
+    const READ_BYTES: usize;
 
     /// Calls an address. That the call was answered is told by [`Ready::writable`].
     ///

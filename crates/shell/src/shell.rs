@@ -13,8 +13,8 @@ use crate::node::Node;
 use crate::platform::{Disks, Platform, Ready};
 use crate::setup::Setup;
 
-/// Bytes read from a socket at a time.
-pub const READ_BYTES: usize = 256 * 1024;
+/// Bytes read from a connection at a time, at most.
+pub const MAX_READ_BYTES: usize = 256 * 1024;
 /// How often links, calls and the end are looked after.
 pub const UPKEEP_NS: u64 = 5 * MS;
 /// First token of links, and of clients. Smaller ones are the platform's.
@@ -80,7 +80,7 @@ impl<P: Platform> Shell<P> {
             ending: Ending::default(),
             clients: Clients::new(CLIENTS),
             links: Links::new(LINKS),
-            buf: vec![0; READ_BYTES],
+            buf: vec![0; P::READ_BYTES],
             next_upkeep_ns: 0,
             more: true,
         };
@@ -132,12 +132,12 @@ impl<P: Platform> Shell<P> {
         }
     }
 
-    /// Ends a pass: other nodes, clients, the turn, and what it leaves to be sent. `more`: the platform
-    /// has something left for the next pass.
+    /// The middle of a pass: other nodes, clients, the turn, and its work for the disks. `more`: the
+    /// platform has something left for the next pass.
     ///
     /// # Errors
     /// Why the node must stop at once: nothing may be sent any more.
-    pub fn finish(&mut self, clock: &dyn Clock, now: Now, more: bool) -> Result<(), Stop> {
+    pub fn work(&mut self, now: Now, more: bool) -> Result<(), Stop> {
         self.more = more;
         let mut around = around(&mut self.node, &mut self.platform, now);
         self.more |= self.links.read(&mut self.buf, &mut around);
@@ -149,11 +149,19 @@ impl<P: Platform> Shell<P> {
         if let Some(disks) = &mut self.node.disks {
             disks.hand_over(&mut self.node.core)?;
         }
-        // Fresh, because the lease is judged by it: everything above took time.
+        Ok(())
+    }
+
+    /// Ends a pass: what the turn left is sent. The clock is read anew, because the lease is judged by
+    /// it and everything before took time.
+    ///
+    /// # Errors
+    /// As [`Shell::work`].
+    pub fn send(&mut self, clock: &dyn Clock) -> Result<(), Stop> {
         let now = time(clock);
         self.node.core.flush(now);
         self.check()?;
-        self.send(now);
+        self.send_all(now);
         if now.mono_ns >= self.next_upkeep_ns {
             self.next_upkeep_ns = now.mono_ns + UPKEEP_NS;
             self.upkeep(clock, now)?;
@@ -173,7 +181,7 @@ impl<P: Platform> Shell<P> {
     }
 
     /// Frames to other nodes, then replies to clients.
-    fn send(&mut self, now: Now) {
+    fn send_all(&mut self, now: Now) {
         let mut around = around(&mut self.node, &mut self.platform, now);
         while let Some(node) = around.core.outbox.hang_up.pop() {
             self.links.hang_up(node, "its answers could be wrong", &mut around);

@@ -50,7 +50,8 @@ impl Jobs {
                 Some(JobDone::Checkpoint { group, at, result })
             }
             Job::ReadSnapshot { group, tree, to, next } => {
-                Some(JobDone::SnapshotChunk { group, to, result: self.read(stores, (group, to), tree, next) })
+                let result = self.read(stores, (group, to), tree, next);
+                Some(JobDone::SnapshotChunk { group, to, result, damaged: false })
             }
             Job::EndSnapshot { group, to } => {
                 self.sending.remove(&(group, to));

@@ -153,6 +153,23 @@ impl World {
         (0..ms).for_each(|_| self.step(true));
     }
 
+    /// A node dies, and a row of one of its trees is damaged before it comes back. Trees of other nodes
+    /// must be whole. False if there was no row yet, or the node is down already.
+    pub fn injure(&mut self, id: u64, for_ns: u64) -> bool {
+        if self.nodes[&id].core.is_none() || self.is_rebuilding() {
+            return false;
+        }
+        self.kill(id, for_ns);
+        let injured = self.nodes.get_mut(&id).unwrap().injure(&mut self.rng);
+        self.say(|| format!("a row of node {id} is damaged: {injured}"));
+        injured
+    }
+
+    /// Somebody has damaged rows that are not replaced yet.
+    pub fn is_rebuilding(&self) -> bool {
+        self.nodes.values().any(Node::is_injured)
+    }
+
     /// A copy of a node's data folder as it is now.
     pub fn copy(&self, id: u64) -> Folder {
         self.nodes[&id].copy()
@@ -337,6 +354,17 @@ impl World {
                 client.closed(now.mono_ns, &mut self.rng);
             }
         }
+    }
+
+    /// Runs until no replica is without rows.
+    pub fn rebuilt(&mut self) {
+        for _ in 0..60_000 {
+            if !self.is_rebuilding() {
+                return;
+            }
+            self.step(true);
+        }
+        panic!("a replica never gets its rows");
     }
 
     /// Runs until all replicas have applied the same.

@@ -9,12 +9,12 @@ use everstore_node::replica::Replica;
 use everstore_node::{Core, Settings};
 use model::{GroupId, Index, KeyHasher, NodeId, Now};
 use shard::Machine;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 use storage::log::{Batch, GroupLog, Log, LogOptions};
-use storage::rows::RowStores;
 use storage::rows::memory::MemoryStores;
+use storage::rows::{Order, RowRange, RowStores};
 
 /// One node.
 pub struct Node {
@@ -28,6 +28,8 @@ pub struct Node {
     pub wall_skew_ms: i64,
     pub jobs: Jobs,
     pub stores: MemoryStores,
+    /// Trees with damaged rows.
+    injured: BTreeSet<u64>,
     disk: MemDisk,
     log: Option<Log>,
     unsynced: VecDeque<(u64, u64, Batch)>,
@@ -51,6 +53,7 @@ impl Node {
             wall_skew_ms: 0,
             jobs: Jobs::default(),
             stores: MemoryStores::new(),
+            injured: BTreeSet::new(),
             disk: MemDisk::new(),
             log: None,
             unsynced: VecDeque::new(),
@@ -109,9 +112,18 @@ impl Node {
     ) -> Replica {
         let tree = log.install.as_ref().map_or(u64::from(group.0) + 1, |install| install.tree);
         let mut machine = Machine::new(KeyHasher::new(7), model::limits::MAX_VALUE, rng.next_u64());
-        load(&self.stores, tree, &mut machine).unwrap();
-        let stored = machine.applied();
+        let loaded = load(&self.stores, tree, &mut machine);
+        // Rows are only ever lost on purpose.
+        let rows_lost = self.injured.contains(&tree);
+        assert_eq!(loaded.is_err(), rows_lost, "{group}: {loaded:?}");
+        let stored = if rows_lost { (log.floor, log.floor_term.unwrap_or(0)) } else { machine.applied() };
+        if rows_lost {
+            machine = Machine::new(KeyHasher::new(7), model::limits::MAX_VALUE, rng.next_u64());
+        }
         assert!(stored.0 >= log.floor && stored.0 <= log.last_index(), "rows and log of {group} do not fit");
+        let guessed = rows_lost && log.floor > 0 && log.floor_term.is_none();
+        let bound = log.entries.first().map(|e| e.term).or(log.hard.map(|h| h.term)).unwrap_or(0);
+        let stored = if guessed { (stored.0, bound) } else { stored };
         let hard = log.hard.map_or_else(HardState::default, |h| HardState {
             term: h.term,
             vote: h.vote,
@@ -127,11 +139,37 @@ impl Node {
         let entries = log.entries.into_iter().filter(|e| e.index > stored.0).map(entry).collect();
         let voters = formation.voters(group).iter().map(|n| n.0).collect();
         let conf_state = ConfState { voters, ..ConfState::default() };
-        let recovered =
-            Recovered { hard_state: hard, entries, compacted: stored, conf_state, applied: stored.0 };
+        let recovered = Recovered {
+            hard_state: hard,
+            entries,
+            compacted: stored,
+            conf_state,
+            applied: stored.0,
+            rows_lost,
+            compacted_guessed: guessed,
+        };
         let config = GroupConfig::new(group, NodeId(self.id), rng.next_u64());
         let raft = Group::new(config, recovered, now).unwrap();
-        Replica::new(group, raft, machine, tree, stored)
+        Replica::new(group, raft, machine, tree, if rows_lost { (0, 0) } else { stored })
+    }
+
+    /// Turns over a bit of a row in one of the trees, which are only read at the next start. False if
+    /// there is no row yet.
+    pub fn injure(&mut self, rng: &mut Rng) -> bool {
+        let trees = self.stores.list();
+        let Some(&tree) = trees.get(rng.below(trees.len().max(1) as u64) as usize) else { return false };
+        let rows = self.stores.open(tree).unwrap().range(RowRange::ALL, Order::Ascending).unwrap();
+        let Ok(names) = rows.map(|row| row.map(|row| row.0)).collect::<Result<Vec<_>, _>>() else {
+            return false;
+        };
+        let Some(name) = names.get(rng.below(names.len().max(1) as u64) as usize) else { return false };
+        self.injured.insert(tree);
+        self.stores.flip(tree, name, rng.below(64) as usize)
+    }
+
+    /// Damaged rows are not replaced yet.
+    pub fn is_injured(&self) -> bool {
+        self.stores.list().iter().any(|tree| self.injured.contains(tree))
     }
 
     /// A copy of the data folder as it is now.

@@ -3,6 +3,7 @@
 use cluster::{Addresses, ClusterMap, Formation};
 use consensus::{Group, GroupConfig, Recovered};
 use everstore_node::core::{Forming, Identity};
+use everstore_node::frame::Section;
 use everstore_node::replica::Replica;
 use everstore_node::{Core, Settings};
 use model::{GroupId, KeyHasher, NodeId, Now};
@@ -15,6 +16,8 @@ pub struct World {
     pub now: Now,
     /// Nodes that neither run nor hear anything.
     pub frozen: BTreeSet<u64>,
+    /// Nodes that hear no answers to their requests, but all else.
+    pub deaf: BTreeSet<u64>,
     /// Wall clocks that are ahead, in ms.
     pub ahead_ms: BTreeMap<u64, u64>,
     buffers: BTreeMap<(u64, u64), Vec<u8>>,
@@ -38,6 +41,19 @@ fn core(node: u64, formation: &Formation, now: Now) -> Core {
     core
 }
 
+/// A frame's content less the answers to requests.
+fn without_answers(content: &[u8]) -> Vec<u8> {
+    let mut kept = Vec::new();
+    for section in everstore_node::frame::sections(content) {
+        let (section, content) = section.unwrap();
+        if section != Section::Answer {
+            kept.push(section as u8);
+            model::varint::put_bytes(&mut kept, content);
+        }
+    }
+    kept
+}
+
 impl World {
     pub fn new(nodes: u64, shards: u16) -> World {
         let members = (1..=nodes).map(NodeId).collect();
@@ -48,6 +64,7 @@ impl World {
             cores,
             now,
             frozen: BTreeSet::new(),
+            deaf: BTreeSet::new(),
             ahead_ms: BTreeMap::new(),
             buffers: BTreeMap::new(),
         };
@@ -72,7 +89,11 @@ impl World {
                 let buffer = self.buffers.entry((from, node)).or_default();
                 let mut used = 0;
                 while let Some((content, len)) = everstore_node::frame::first(&buffer[used..]).unwrap() {
-                    core.on_peer(NodeId(from), content).unwrap();
+                    if self.deaf.contains(&node) {
+                        core.on_peer(NodeId(from), &without_answers(content)).unwrap();
+                    } else {
+                        core.on_peer(NodeId(from), content).unwrap();
+                    }
                     used += len;
                 }
                 buffer.drain(..used);
@@ -104,6 +125,12 @@ impl World {
             self.step();
             self.step();
         }
+    }
+
+    /// The node that leads a group.
+    pub fn leader(&self, group: GroupId) -> u64 {
+        let leads = |core: &Core| core.inspect(group).is_some_and(|i| i.leads);
+        self.cores.iter().find(|(n, core)| !self.frozen.contains(n) && leads(core)).map(|(n, _)| *n).unwrap()
     }
 
     pub fn connect(&mut self, node: u64) -> u64 {

@@ -55,6 +55,7 @@ impl Disk {
             compacted: self.compacted,
             conf_state: ConfState { voters: self.voters.clone(), ..ConfState::default() },
             applied: self.applied,
+            ..Recovered::default()
         }
     }
 }

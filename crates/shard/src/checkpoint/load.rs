@@ -3,10 +3,13 @@
 use super::{APPLIED, FLOOR, GENERATION, OWN};
 use crate::machine::Machine;
 use crate::row::Row;
-use model::NodeId;
 use model::effect::WriteId;
 use model::row::{self, family};
 use model::varint::{DecodeError, Reader};
+use model::{Index, NodeId};
+
+/// Largest applied index that is taken, far below where adding one overflows.
+const MAX_INDEX: Index = 1 << 56;
 
 impl Machine {
     /// Puts one row from the row store or a snapshot in place. Rows come in the order of names, so
@@ -53,14 +56,19 @@ impl Machine {
             return Err(DecodeError::Version(format));
         }
         if name == APPLIED {
-            (self.applied, self.applied_term) = (r.u64()?, r.u64()?);
+            let (applied, term) = (r.u64()?, r.u64()?);
+            if applied > MAX_INDEX {
+                return Err(DecodeError::Malformed("applied index"));
+            }
+            (self.applied, self.applied_term) = (applied, term);
             (self.shard_time, self.rolling) = (r.u64()?, r.u64()?);
             self.roll_back();
         } else if let Some(ks) = name.strip_prefix(GENERATION) {
             let ks: [u8; 2] = ks.try_into().map_err(|_| DecodeError::Malformed("row name"))?;
             let at = usize::from(u16::from_be_bytes(ks));
             let space = self.spaces.get_mut(at).ok_or(DecodeError::Malformed("keyspace"))?;
-            space.generation = r.u64()? as u32;
+            let generation = u32::try_from(r.u64()?);
+            space.generation = generation.map_err(|_| DecodeError::Malformed("generation"))?;
         } else if let Some(origin) = name.strip_prefix(FLOOR) {
             let (node, incarnation) = origin.split_at_checked(8).ok_or(DecodeError::Short)?;
             let number = |b: &[u8]| b.try_into().map(u64::from_be_bytes);

@@ -8,8 +8,8 @@ use model::{GroupId, NodeId};
 use node::{Job, JobDone};
 use shard::Machine;
 use std::collections::BTreeMap;
-use storage::rows::RowStores;
 use storage::rows::snapshot::SnapshotIngest;
+use storage::rows::{RowError, RowStores};
 
 /// Steps of compaction after a write; the rest waits for the next one.
 const MAINTAIN_STEPS: u32 = 8;
@@ -110,7 +110,9 @@ impl Lane {
             Task::Sweep(sweep) => return self.sweep(sweep, stores),
             Task::Read { group, to, tree, next, stream } => {
                 let result = self.read(stores, to, (tree, stream), next);
-                done(JobDone::SnapshotChunk { group, to, result: result.map_err(|e| e.to_string()) });
+                let damaged = matches!(result, Err(RowError::Damaged { .. }));
+                let result = result.map_err(|e| e.to_string());
+                done(JobDone::SnapshotChunk { group, to, result, damaged });
             }
             Task::End { to } => {
                 self.sending.remove(&to);
@@ -141,7 +143,9 @@ impl Lane {
 /// One step of compaction. A failure harms no row: the next write finds out whether it lasts.
 fn maintain(stores: &dyn RowStores, tree: u64, steps: u32) -> After {
     let step = stores.open(tree).and_then(|store| store.maintain());
-    if let Err(error) = &step {
+    if let Err(error @ RowError::Damaged { .. }) = &step {
+        tracing::error!(tree, %error, "a row tree is damaged; restart this node to rebuild it");
+    } else if let Err(error) = &step {
         tracing::warn!(tree, %error, "a row tree could not be compacted");
     }
     let again = step.unwrap_or(false) && steps > 1;

@@ -96,7 +96,9 @@ impl Queue {
         let why = || format!("{} chunks of snapshots wait already", self.chunks);
         Task::Refuse(match job {
             Job::StageChunk { group, from, .. } => JobDone::Staged { group, from, result: Err(why()) },
-            Job::ReadSnapshot { group, to, .. } => JobDone::SnapshotChunk { group, to, result: Err(why()) },
+            Job::ReadSnapshot { group, to, .. } => {
+                JobDone::SnapshotChunk { group, to, result: Err(why()), damaged: false }
+            }
             other => return Task::of(other, 0),
         })
     }

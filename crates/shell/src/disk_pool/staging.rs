@@ -48,7 +48,7 @@ pub(super) fn load(
         Staged::Complete => {}
         Staged::Partial { next, .. } => return Err(format!("tree {tree} still waits for chunk {next}")),
     }
-    load_rows(&*store, &mut machine)?;
+    load_rows(&*store, &mut machine).map_err(|e| e.to_string())?;
     Ok(machine)
 }
 
@@ -61,11 +61,22 @@ pub(crate) struct Rows {
     pub(crate) garbage: u64,
 }
 
+/// Why the rows of a tree could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unreadable {
+    /// The row store can not read them.
+    #[error(transparent)]
+    Store(#[from] RowError),
+    /// One makes no sense.
+    #[error("{0}")]
+    Row(String),
+}
+
 /// Puts every row of a tree into a machine.
 ///
 /// # Errors
-/// A text that names tree and row.
-pub(crate) fn load_rows(view: &dyn RowView, machine: &mut Machine) -> Result<Rows, String> {
+/// [`Unreadable`]; the text names tree or row.
+pub(crate) fn load_rows(view: &dyn RowView, machine: &mut Machine) -> Result<Rows, Unreadable> {
     let mut garbage = 0;
     let mut error = None;
     let all = view.for_each(&mut |name, content| {
@@ -77,9 +88,9 @@ pub(crate) fn load_rows(view: &dyn RowView, machine: &mut Machine) -> Result<Row
             Err(e) => error = Some(format!("row {}: {e}", name[..name.len().min(64)].escape_ascii())),
         }
     });
-    let all = all.map_err(|e| e.to_string())?;
+    let all = all?;
     match error {
         None => Ok(Rows { all, garbage }),
-        Some(error) => Err(error),
+        Some(error) => Err(Unreadable::Row(error)),
     }
 }

@@ -69,6 +69,25 @@ pub enum RecoverError {
     },
 }
 
+impl RecoverError {
+    /// True if only rows are concerned, which a healthy replica can replace: what the node promised is in
+    /// its log. Rows beyond the log are none of these, since the log then lacks what it acknowledged.
+    pub(super) fn concerns_rows_only(&self) -> bool {
+        match self {
+            RecoverError::Row { .. } => true,
+            RecoverError::Rows { source, .. } => matches!(source, RowError::Damaged { .. }),
+            RecoverError::Apart { what, .. } => match what {
+                Misfit::Missing(_)
+                | Misfit::Unfinished
+                | Misfit::BelowInstall { .. }
+                | Misfit::Gap { .. } => true,
+                Misfit::Short { .. } | Misfit::Term { .. } => false,
+            },
+            _ => false,
+        }
+    }
+}
+
 /// How rows and log of a group contradict each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Misfit {

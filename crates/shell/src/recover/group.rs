@@ -2,7 +2,7 @@
 
 use super::error::{Misfit, RecoverError};
 use super::{Start, Timing};
-use crate::disk_pool::{Rows, load_rows};
+use crate::disk_pool::{Rows, Unreadable, load_rows};
 use consensus::{ConfState, Entry, Group, GroupConfig, HardState, Recovered};
 use model::{GroupId, Index, KeyHasher, Term};
 use node::replica::Replica;
@@ -21,6 +21,8 @@ pub(super) struct Plan {
     pub(super) group: GroupId,
     pub(super) tree: u64,
     log: GroupLog,
+    /// The tree does not exist and should.
+    missing: bool,
     /// Seeds of the machine and of Raft.
     seeds: (u64, u64),
 }
@@ -40,45 +42,88 @@ fn first_tree(group: GroupId) -> u64 {
 
 impl Plan {
     /// Finds the tree of a group. `known`: trees that exist.
-    pub(super) fn new(
-        group: GroupId,
-        log: GroupLog,
-        known: &BTreeSet<u64>,
-        seeds: (u64, u64),
-    ) -> Result<Plan, RecoverError> {
+    pub(super) fn new(group: GroupId, log: GroupLog, known: &BTreeSet<u64>, seeds: (u64, u64)) -> Plan {
         let installed = log.install.as_ref();
         let tree = installed.map_or(first_tree(group), |install| install.tree);
         // Opening a tree that does not exist makes it: right at the first start and never later.
-        if !known.contains(&tree) && (installed.is_some() || log.floor > 0) {
-            return Err(RecoverError::Apart { group, tree, what: Misfit::Missing(log.floor) });
-        }
-        Ok(Plan { group, tree, log, seeds })
+        let missing = !known.contains(&tree) && (installed.is_some() || log.floor > 0);
+        Plan { group, tree, log, missing, seeds }
     }
 
-    /// Loads the rows, checks them against the log, and makes the replica.
+    /// Loads the rows, checks them against the log, and makes the replica: one without rows if only they
+    /// are damaged, and the log shows that it is whole by knowing what they were made of.
     pub(super) fn restore(self, stores: &dyn RowStores, start: &Start<'_>) -> Result<Restored, RecoverError> {
         let (group, tree) = (self.group, self.tree);
-        let apart = |what| RecoverError::Apart { group, tree, what };
-        let store = self.open(stores)?;
-        let mut machine = Machine::new(KeyHasher::new(start.hash_seed), start.max_value, self.seeds.0);
-        let rows = load_rows(&*store, &mut machine);
-        let rows = rows.map_err(|why| RecoverError::Row { group, tree, why })?;
+        let mut machine = self.machine(start);
+        let rows = match self.load(stores, &mut machine) {
+            Ok(rows) => rows,
+            Err(why) if why.concerns_rows_only() && self.log.last_index() > 0 => {
+                tracing::error!(%group, tree, reason = %why,
+                    "a row tree can not be used; it is set aside and rebuilt from a healthy replica");
+                return self.without_rows(start);
+            }
+            Err(why) => return Err(why),
+        };
         let stored = machine.applied();
-        check(&self.log, stored).map_err(apart)?;
         let hard_state = self.log.hard.map_or_else(HardState::default, raft_hard_state);
         let (compacted, entries) = tail(self.log, stored);
         let count = entries.iter().filter(|entry| entry.index > stored.0).count() as u64;
-        let voters = start.formation.voters(group).iter().map(|node| node.0).collect();
+        let conf_state = conf_state(start, group);
         let recovered = Recovered {
             hard_state,
             entries,
             compacted,
-            conf_state: ConfState { voters, ..ConfState::default() },
+            conf_state,
             applied: stored.0,
+            ..Recovered::default()
         };
         let mut raft = Group::new(config(group, start, self.seeds.1), recovered, start.now)?;
         raft.set_snapshot_source(stored.0, stored.1);
         Ok(Restored { replica: Replica::new(group, raft, machine, tree, stored), rows, entries: count })
+    }
+
+    /// A replica with its whole log, but without rows.
+    fn without_rows(self, start: &Start<'_>) -> Result<Restored, RecoverError> {
+        let (group, tree, seed) = (self.group, self.tree, self.seeds.1);
+        let machine = self.machine(start);
+        let GroupLog { hard, floor, floor_term, entries, .. } = self.log;
+        let hard_state = hard.map_or_else(HardState::default, raft_hard_state);
+        // Terms never fall along a log, and none is above the durable one.
+        let bound = entries.first().map_or(hard_state.term, |entry| entry.term);
+        let floor_term = if floor == 0 { Some(0) } else { floor_term };
+        let count = entries.len() as u64;
+        let recovered = Recovered {
+            hard_state,
+            entries: entries.into_iter().map(raft_entry).collect(),
+            compacted: (floor, floor_term.unwrap_or(bound)),
+            conf_state: conf_state(start, group),
+            applied: floor,
+            rows_lost: true,
+            compacted_guessed: floor_term.is_none(),
+        };
+        let raft = Group::new(config(group, start, seed), recovered, start.now)?;
+        let replica = Replica::new(group, raft, machine, tree, (0, 0));
+        Ok(Restored { replica, rows: Rows::default(), entries: count })
+    }
+
+    fn machine(&self, start: &Start<'_>) -> Machine {
+        Machine::new(KeyHasher::new(start.hash_seed), start.max_value, self.seeds.0)
+    }
+
+    /// The rows, if they are whole and fit the log.
+    fn load(&self, stores: &dyn RowStores, machine: &mut Machine) -> Result<Rows, RecoverError> {
+        let (group, tree) = (self.group, self.tree);
+        let apart = |what| RecoverError::Apart { group, tree, what };
+        if self.missing {
+            return Err(apart(Misfit::Missing(self.log.floor)));
+        }
+        let store = self.open(stores)?;
+        let rows = load_rows(&*store, machine).map_err(|error| match error {
+            Unreadable::Store(source) => RecoverError::Rows { group, source },
+            Unreadable::Row(why) => RecoverError::Row { group, tree, why },
+        })?;
+        check(&self.log, machine.applied()).map_err(apart)?;
+        Ok(rows)
     }
 
     fn open(&self, stores: &dyn RowStores) -> Result<Arc<dyn RowStore>, RecoverError> {
@@ -126,6 +171,11 @@ fn tail(log: GroupLog, stored: (Index, Term)) -> ((Index, Term), Vec<Entry>) {
     let compacted = if log.floor == 0 && from == 1 { (0, 0) } else { compacted };
     let entries = log.entries.into_iter().filter(|entry| entry.index > compacted.0).map(raft_entry);
     (compacted, entries.collect())
+}
+
+fn conf_state(start: &Start<'_>, group: GroupId) -> ConfState {
+    let voters = start.formation.voters(group).iter().map(|node| node.0).collect();
+    ConfState { voters, ..ConfState::default() }
 }
 
 fn config(group: GroupId, start: &Start<'_>, seed: u64) -> GroupConfig {

@@ -134,23 +134,61 @@ fn an_installed_snapshot_is_used_and_other_trees_are_removed() {
 }
 
 #[test]
-fn rows_and_log_that_contradict_each_other_are_refused() {
+fn rows_beyond_the_log_are_refused() {
     let fixture = Fixture::new();
     fixture.write(TREE, &mut machine(6));
     let apart = |log| misfit(&fixture, recovery(log));
-    assert_eq!(apart(log(9..=9, 8)), Misfit::Gap { rows: 6, floor: 8 });
     assert_eq!(apart(log(1..=5, 0)), Misfit::Short { rows: 6, last: 5 });
     assert_eq!(apart(GroupLog::default()), Misfit::Short { rows: 6, last: 0 });
     let mut other = log(1..=9, 0);
     other.entries[5].term = TERM - 1;
     assert_eq!(apart(other), Misfit::Term { index: 6, rows: TERM, log: TERM - 1 });
+}
+
+/// The replica of [`GROUP`], which has no rows; its log is checked.
+fn without_rows(fixture: &Fixture, log: GroupLog, compacted: (Index, u64)) {
+    let last = log.last_index();
+    let (replicas, _) = recovered(fixture, recovery(log)).unwrap();
+    let replica = of_group(&replicas);
+    assert!(replica.raft.is_rebuilding());
+    assert_eq!((replica.machine.applied(), replica.stored), ((0, 0), (0, 0)));
+    assert_eq!((replica.raft.compacted(), replica.raft.last_index()), (compacted, last));
+    assert_eq!(replica.raft.term(), TERM, "its vote is kept");
+    assert!(replicas.iter().all(|r| r.id == GROUP || !r.raft.is_rebuilding()), "others are whole");
+}
+
+#[test]
+fn a_replica_with_a_whole_log_starts_without_rows_that_are_lost_or_too_old() {
+    let fixture = Fixture::new();
+    fixture.write(TREE, &mut machine(6));
+    // A gap between rows and log. The term at the floor: of the entry, else of the one after it, else of
+    // the hard state.
+    without_rows(&fixture, GroupLog { floor_term: Some(2), ..log(9..=9, 8) }, (8, 2));
+    let mut newer = log(9..=9, 8);
+    newer.hard = Some(HardState { term: TERM, vote: 1, commit: 9 });
+    newer.entries[0].term = TERM - 1;
+    without_rows(&fixture, newer, (8, TERM - 1));
+    without_rows(&fixture, log(9..9, 8), (8, TERM));
     let mut older = log(8..=8, 7);
     older.install = Some(Install { tree: TREE, index: 7, term: TERM, conf_state: Vec::new() });
-    assert_eq!(apart(older.clone()), Misfit::BelowInstall { rows: 6, install: 7 });
+    without_rows(&fixture, older.clone(), (7, TERM));
     older.install.as_mut().unwrap().tree = 50;
-    assert_eq!(apart(older), Misfit::Missing(7));
+    without_rows(&fixture, older, (7, TERM));
     assert!(!fixture.stores.list().contains(&50), "looking for a tree does not make it");
-    assert_eq!(misfit(&Fixture::new(), recovery(log(4..=5, 3))), Misfit::Missing(3));
+    without_rows(&Fixture::new(), log(4..=5, 3), (3, TERM));
+}
+
+#[test]
+fn a_replica_with_damaged_rows_starts_without_them_and_keeps_them_for_a_look() {
+    for floor in [0, 5] {
+        let fixture = Fixture::new();
+        fixture.write(TREE, &mut machine(6));
+        let store = fixture.stores.open(TREE).unwrap();
+        store.ingest(&mut [(b"\x63x".to_vec(), Some(Vec::new()))].into_iter()).unwrap();
+        drop(store);
+        without_rows(&fixture, log(floor + 1..=9, floor), (floor, if floor == 0 { 0 } else { TERM }));
+        assert!(fixture.stores.list().contains(&TREE));
+    }
 }
 
 #[test]

@@ -1,0 +1,76 @@
+//! Known bugs, planted one at a time to see that the simulator finds them.
+//!
+//! Only a build with the feature `planted` has them; it refuses to be built without debug assertions,
+//! so that no release can. In all other builds [`is_planted`] is a constant `false`.
+
+#[cfg(all(feature = "planted", not(debug_assertions)))]
+compile_error!("feature `planted` is for tests: it needs debug assertions");
+
+/// A bug. Its text is what goes wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Bug {
+    /// An entry counts as persisted before its sync.
+    AckBeforeSync = 1,
+    /// Replies leave without a second look at the lease.
+    LeaseNotChecked,
+    /// The library's `batch_append` is on.
+    BatchAppend,
+    /// A read does not wait for the uncommitted effects it saw.
+    ReadsNotHeld,
+    /// The vote is not written to the log.
+    VoteNotPersisted,
+    /// A snapshot is reported installed before its rows are in place.
+    SnapshotBeforeRows,
+    /// A torn tail of the log counts as acknowledged: it is not cut but skipped.
+    TornTailAcknowledged,
+    /// The dedupe window is empty after a failover.
+    WindowLost,
+    /// Frames of an old connection are taken after a new one was made.
+    StaleFrames,
+    /// The bound on exposure is not kept.
+    ExposureNotEnforced,
+    /// The applied index of a checkpoint is not that of its rows.
+    AppliedNotAtomic,
+    /// The lease is measured by the wall clock.
+    ClockExtendsLease,
+}
+
+/// All bugs, with the names by which they are planted.
+pub const BUGS: [(&str, Bug); 12] = [
+    ("ack-before-sync", Bug::AckBeforeSync),
+    ("lease-not-checked", Bug::LeaseNotChecked),
+    ("batch-append", Bug::BatchAppend),
+    ("reads-not-held", Bug::ReadsNotHeld),
+    ("vote-not-persisted", Bug::VoteNotPersisted),
+    ("snapshot-before-rows", Bug::SnapshotBeforeRows),
+    ("torn-tail-acknowledged", Bug::TornTailAcknowledged),
+    ("window-lost", Bug::WindowLost),
+    ("stale-frames", Bug::StaleFrames),
+    ("exposure-not-enforced", Bug::ExposureNotEnforced),
+    ("applied-not-atomic", Bug::AppliedNotAtomic),
+    ("clock-extends-lease", Bug::ClockExtendsLease),
+];
+
+#[cfg(feature = "planted")]
+static PLANTED: std::sync::atomic::AtomicU8 = std::sync::atomic::AtomicU8::new(0);
+
+/// Plants a bug in this process, or none.
+#[cfg(feature = "planted")]
+pub fn plant(bug: Option<Bug>) {
+    PLANTED.store(bug.map_or(0, |bug| bug as u8), std::sync::atomic::Ordering::Relaxed);
+}
+
+/// True if this bug is planted.
+#[cfg(feature = "planted")]
+#[inline]
+pub fn is_planted(bug: Bug) -> bool {
+    PLANTED.load(std::sync::atomic::Ordering::Relaxed) == bug as u8
+}
+
+/// Always false in this build.
+#[cfg(not(feature = "planted"))]
+#[inline(always)]
+pub const fn is_planted(_bug: Bug) -> bool {
+    false
+}

@@ -1,0 +1,90 @@
+//! What an observer of the node may look at: nothing here changes anything. The simulator checks its
+//! properties with it while the node works.
+
+use crate::core::Core;
+use model::{GroupId, Index, Now, Term};
+
+/// A replica as it is now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inspect {
+    /// It leads in `term`.
+    pub leads: bool,
+    /// Its term.
+    pub term: Term,
+    /// Last index known to be committed.
+    pub commit: Index,
+    /// Last index of its log, durable or not.
+    pub last: Index,
+    /// Last index applied, and the hash over all it applied.
+    pub applied: (Index, u64),
+}
+
+/// How full queues are, the fullest of each kind; their bounds are in the table of ARCHITECTURE.md.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Loads {
+    /// Requests that wait in a route or were sent and not answered.
+    pub route: usize,
+    /// Answers kept for exactly-once by a shard.
+    pub window: usize,
+    /// Requests parked by a leader that is not ready.
+    pub parked: usize,
+    /// Replies of a connection that are not released.
+    pub pipeline: usize,
+    /// Bytes on their way to a node.
+    pub backlog: usize,
+    /// Bytes of log entries in memory of a replica.
+    pub tail: usize,
+    /// Bytes of replies that wait for a connection.
+    pub output: usize,
+}
+
+impl Core {
+    /// Number of groups, the meta group included; 0 before the cluster is formed.
+    pub fn groups(&self) -> u32 {
+        self.replicas.len() as u32
+    }
+
+    /// This node's replica of a group.
+    pub fn inspect(&self, group: GroupId) -> Option<Inspect> {
+        let replica = self.replicas.get(group.0 as usize)?.as_deref()?;
+        let raft = &replica.raft;
+        Some(Inspect {
+            leads: raft.is_leader(),
+            term: raft.term(),
+            commit: raft.commit(),
+            last: raft.last_index(),
+            applied: (replica.machine.applied().0, replica.machine.rolling()),
+        })
+    }
+
+    /// True if this node's replica of a group may answer reads by itself at this time.
+    pub fn may_answer(&self, group: GroupId, now: Now) -> bool {
+        let replica = self.replicas.get(group.0 as usize).and_then(Option::as_deref);
+        replica.is_some_and(|replica| replica.raft.is_leader() && replica.raft.lease_valid(now))
+    }
+
+    /// Term of an entry in the log of this node's replica, if it is known there.
+    pub fn term_at(&self, group: GroupId, index: Index) -> Option<Term> {
+        self.replicas.get(group.0 as usize)?.as_ref()?.raft.term_at(index)
+    }
+
+    /// Hash over the content of all rows of a replica, whatever their history; `None` while some of it
+    /// is not committed.
+    pub fn content_hash(&self, group: GroupId) -> Option<u64> {
+        self.replicas.get(group.0 as usize)?.as_ref()?.machine.content_hash()
+    }
+
+    /// How full the queues are.
+    pub fn loads(&self) -> Loads {
+        let replicas = || self.replicas.iter().flatten();
+        Loads {
+            route: self.routes.iter().map(router::Route::len).max().unwrap_or(0),
+            window: replicas().map(|r| r.machine.answers()).max().unwrap_or(0),
+            parked: replicas().map(|r| r.requests_waiting()).max().unwrap_or(0),
+            pipeline: self.conns.values().map(|c| c.waiting()).max().unwrap_or(0),
+            backlog: self.peers.values().map(|p| p.backlog).max().unwrap_or(0),
+            tail: replicas().map(|r| r.raft.tail_bytes()).max().unwrap_or(0),
+            output: self.conns.values().map(|c| c.output_bytes()).max().unwrap_or(0),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Commands of one connection keep their order when they are sent to another leader.
+
+mod world;
+
+use model::{GroupId, NodeId};
+use world::World;
+
+const SHARD: GroupId = GroupId(1);
+const NO_EFFECT: &str =
+    "-UNKNOWN the command was executed without effect before the leader changed; its reply is lost\r\n";
+
+/// A client of a node that does not lead has sent these, they are executed and committed, and its node
+/// has heard no answer. `nth`: which of the two such nodes.
+fn executed_and_not_answered(nth: usize, commands: &[&str]) -> (World, u64, u64) {
+    let mut world = World::new(3, 1);
+    world.run(1000);
+    let leader = world.leader(SHARD);
+    let node = (1..=3).filter(|&n| n != leader).nth(nth).unwrap();
+    let client = world.connect(node);
+    assert_eq!(world.ask(node, client, "SET other 1"), "+OK");
+    world.deaf.insert(node);
+    for command in commands {
+        world.send(node, client, command);
+    }
+    world.run(30);
+    assert_eq!(world.got(node, client), "");
+    (world, node, client)
+}
+
+/// Its leader falls silent; the others go on.
+fn fail_over(world: &mut World) {
+    let leader = world.leader(SHARD);
+    world.frozen.insert(leader);
+    world.run(1000);
+    world.deaf.clear();
+    world.run(1000);
+}
+
+#[test]
+fn what_had_no_effect_does_not_run_after_later_ones() {
+    // One of the two nodes leads next itself, the other does not.
+    let mut led = Vec::new();
+    for nth in 0..2 {
+        let commands = ["SET k a XX", "GET k", "SET k b", "GET k", "SET k c XX GET"];
+        let (mut world, node, client) = executed_and_not_answered(nth, &commands);
+        fail_over(&mut world);
+        led.push(world.leader(SHARD) == node);
+        // The first two would see what came after them; the GET before the last known one as well.
+        let expected = format!("{NO_EFFECT}{NO_EFFECT}+OK\r\n{NO_EFFECT}$1\r\nb\r\n");
+        assert_eq!(world.got(node, client), expected);
+        assert_eq!(world.ask(node, client, "GET k"), "$1 c");
+    }
+    led.sort_unstable();
+    assert_eq!(led, [false, true]);
+}
+
+#[test]
+fn what_nothing_came_after_runs_again() {
+    for nth in 0..2 {
+        let commands = ["SET k a", "GET k", "SET none b XX", "DEL k2", "GET k"];
+        let (mut world, node, client) = executed_and_not_answered(nth, &commands);
+        // Another connection's commands are in an order of their own.
+        let another = world.connect(node);
+        world.send(node, another, "SET none b XX");
+        fail_over(&mut world);
+        assert_eq!(world.got(node, client), "+OK\r\n$1\r\na\r\n$-1\r\n:0\r\n$1\r\na\r\n");
+        assert_eq!(world.got(node, another), "$-1\r\n");
+    }
+}
+
+#[test]
+fn a_command_over_several_shards_keeps_the_order_too() {
+    let mut world = World::new(3, 2);
+    world.run(1000);
+    let leader = world.leader(SHARD);
+    let node = (1..=3).find(|&n| n != leader && n != world.leader(GroupId(2))).unwrap_or(leader % 3 + 1);
+    let client = world.connect(node);
+    // Keys of both shards.
+    let keys: Vec<String> = (0..20).map(|i| format!("k{i}")).collect();
+    let dels = format!("DEL {}", keys.join(" "));
+    assert_eq!(world.ask(node, client, &dels), ":0");
+    world.deaf.insert(node);
+    world.send(node, client, &dels);
+    keys.iter().for_each(|key| world.send(node, client, &format!("SET {key} v")));
+    world.run(30);
+    fail_over(&mut world);
+    world.run(1000);
+    let got = world.got(node, client);
+    assert!(!got.starts_with(":"), "the DEL ran after the SETs: {got}");
+    let gets: String = keys.iter().map(|_| "$1 v ").collect();
+    assert_eq!(
+        world.ask(node, client, &format!("MGET {}", keys.join(" "))),
+        format!("*20 {}", gets.trim_end())
+    );
+}
+
+#[test]
+fn a_broken_connection_between_nodes_is_no_other_case() {
+    let (mut world, node, client) = executed_and_not_answered(0, &["SET k a XX", "SET k b"]);
+    world.deaf.clear();
+    // The same leader gets all again under the next attempt.
+    let leader = world.leader(SHARD);
+    let core = world.cores.get_mut(&node).unwrap();
+    core.on_peer_down(NodeId(leader));
+    core.on_peer_up(NodeId(leader), 1, cluster::Addresses::default());
+    world.run(100);
+    assert_eq!(world.got(node, client), format!("{NO_EFFECT}+OK\r\n"));
+    assert_eq!(world.ask(node, client, "GET k"), "$1 b");
+}
