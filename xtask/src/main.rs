@@ -1,4 +1,4 @@
-//! The habits of the project as commands: `cargo xtask verify`, `fix`, `bench`.
+//! The habits of the project as commands: `cargo xtask verify`, `fix`, `bench`, `fuzz`.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -7,6 +7,7 @@
 
 mod bench;
 mod count;
+mod fuzz;
 mod python;
 mod run;
 mod verify;
@@ -31,6 +32,8 @@ enum Command {
     Fix,
     /// Measure beside the peers and write docs/performance.md.
     Bench(bench::BenchArgs),
+    /// Run the fuzz targets for a bounded time.
+    Fuzz(fuzz::FuzzArgs),
 }
 
 fn main() -> ExitCode {
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::verify(&args),
         Command::Fix => verify::fix(),
         Command::Bench(args) => bench::bench(&args),
+        Command::Fuzz(args) => fuzz::fuzz(&args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("xtask: {error}");

@@ -32,6 +32,7 @@ pub fn verify(args: &VerifyArgs) -> Result<ExitCode, String> {
             &["clippy", "--locked", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"],
         )?;
         total += rust_tests()?;
+        total += simulation()?;
     }
     if !args.no_python {
         total += python_tests(args.only_python.as_deref().unwrap_or_default())?;
@@ -60,10 +61,27 @@ fn check(what: &str, arguments: &[&str]) -> Result<Count, String> {
     Ok(Count::one(streamed(&mut cargo(arguments))?.success))
 }
 
+fn has_nextest() -> bool {
+    cargo(&["nextest", "--version"]).output().is_ok_and(|output| output.status.success())
+}
+
+/// Seeds of the simulator and its planted bugs, optimized but with debug assertions.
+fn simulation() -> Result<Count, String> {
+    heading("simulation");
+    let what = ["--locked", "--package", "everstore-sim", "--features", "planted"];
+    let mut arguments = if has_nextest() {
+        vec!["nextest", "run", "--cargo-profile", "sim", "--no-fail-fast", "--status-level", "fail"]
+    } else {
+        vec!["test", "--profile", "sim", "--no-fail-fast"]
+    };
+    arguments.extend(what);
+    let outcome = streamed(&mut cargo(&arguments))?;
+    Ok(Count::of(&outcome.output, outcome.success))
+}
+
 fn rust_tests() -> Result<Count, String> {
     let mut count = Count::default();
-    let has_nextest = cargo(&["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
-    let runner: &[&str] = if has_nextest {
+    let runner: &[&str] = if has_nextest() {
         &["nextest", "run", "--locked", "--workspace", "--no-fail-fast", "--status-level", "fail"]
     } else {
         &["test", "--locked", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]

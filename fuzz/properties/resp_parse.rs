@@ -1,6 +1,6 @@
 //! The property that the fuzz target and the test over its corpus check.
 
-use everstore_resp::{Limits, Parsed, Parser, ProtocolError};
+use resp::{Limits, Parsed, Parser, ProtocolError};
 
 /// What a connection's bytes come out as: all arguments in order, the number of commands with
 /// arguments that were complete, and the error.
@@ -12,7 +12,7 @@ type Seen = (Vec<Vec<u8>>, usize, Option<ProtocolError>);
 /// # Panics
 ///
 /// If the results differ, or an error does not stay.
-pub fn split_invariant(data: &[u8]) {
+pub fn check(data: &[u8]) {
     let limits =
         Limits { max_bulk: 1 << 16, max_inline: 64, max_args: 64, max_request: 1 << 17, ..Limits::default() };
     let streaming = Limits { stream_from: 8, ..limits };
