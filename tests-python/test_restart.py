@@ -1,6 +1,7 @@
 """Clusters that were stopped, killed, moved, emptied or left behind come back right, or say why not."""
 
 import shutil
+import signal
 
 import pytest
 
@@ -140,3 +141,64 @@ def test_a_follower_that_is_far_behind_gets_a_snapshot(new_cluster):
         for start in range(0, 3000, 100):
             found = client.mget([f"s:{i}" for i in range(start, start + 100)])
             assert found == [f"{i}:{value}" for i in range(start, start + 100)]
+
+
+def test_an_older_copy_of_a_folder_is_refused(cluster):
+    """The copy is of the very incarnation that acknowledged more: only the others can know that."""
+    victim = cluster.nodes[2]
+    copy = victim.folder.with_name("copy-3")
+    with cluster.nodes[0].client() as client:
+        client.mset({f"k{i}": "1" for i in range(200)})
+        victim.signal(signal.SIGSTOP)
+        shutil.copytree(victim.folder, copy)
+        victim.signal(signal.SIGCONT)
+        client.mset({f"k{i}": "2" for i in range(200)})
+        assert client.execute_command("WAIT", "2", "30000") == 2
+        victim.kill()
+        shutil.rmtree(victim.folder)
+        copy.rename(victim.folder)
+        before = len(victim.log_text())
+        cluster.restart(victim)
+        assert victim.end() == 2
+        assert "the data folder of node 3 is older than what the node acknowledged" in victim.log_text()[before:]
+        assert client.mget([f"k{i}" for i in range(200)]) == ["2"] * 200
+
+
+def test_a_damaged_row_tree_is_rebuilt(cluster):
+    victim = cluster.nodes[2]
+    with cluster.nodes[0].client() as client:
+        client.mset({f"k{i}": f"{i}:{'v' * 100}" for i in range(2000)})
+        assert victim.stop() == 0  # which leaves its rows in its trees
+        client.mset({f"k{i}": "new" for i in range(0, 2000, 10)})
+    damage_tree(victim, tree=3)
+    before = len(victim.log_text())
+    cluster.restart(victim)
+    cluster.wait_healthy()
+    wait_for(lambda: not victim.status()["problems"], "all its replicas are whole")
+    said = victim.log_text()[before:]
+    assert "tree 3" in said and "rebuilt from a healthy replica" in said, said
+    assert not (victim.folder / "rows" / "3").exists(), "what is of no use any more is removed"
+    expected = ["new" if i % 10 == 0 else f"{i}:{'v' * 100}" for i in range(2000)]
+    # It serves from the new tree, also after a restart, and when another node is gone.
+    for restart in (False, True):
+        if restart:
+            assert victim.stop() == 0
+            cluster.restart(victim)
+            cluster.wait_healthy()
+        with victim.client() as client:
+            for node in (1, 2):
+                assert client.execute_command("EVERSTORE", "SWITCHOVER", "NODE", str(node)) == "OK"
+            assert client.mget([f"k{i}" for i in range(2000)]) == expected
+    cluster.nodes[1].kill()
+    wait_for(lambda: cluster.leads_nothing(cluster.nodes[1]), "the others lead")
+    with victim.client() as client:
+        assert client.mget([f"k{i}" for i in range(2000)]) == expected
+
+
+def damage_tree(node: Node, tree: int):
+    """Turns over a bit in the middle of the largest file of a row tree, which is a table."""
+    files = [path for path in (node.folder / "rows" / str(tree)).rglob("*") if path.is_file()]
+    largest = max(files, key=lambda path: path.stat().st_size)
+    content = bytearray(largest.read_bytes())
+    content[len(content) // 2] ^= 1
+    largest.write_bytes(content)

@@ -10,12 +10,15 @@ from pathlib import Path
 
 import redis
 from redis.backoff import NoBackoff
+from redis.connection import Connection
 from redis.retry import Retry
 
 from .ports import free_port
 
 # Longest wait for anything that is expected to happen; a loaded machine with a debug build is slow.
 PATIENCE = 60.0
+# Options of a connection that does nothing by itself.
+BARE = {"protocol": 2, "retry": Retry(NoBackoff(), 0), "socket_timeout": 15}
 
 
 def program() -> str:
@@ -54,22 +57,31 @@ class Node:
         self.folder = folder
         self.log = folder.parent / f"node-{number}.log"
         self.process: subprocess.Popen | None = None
+        # What this node gets at every start beside what its cluster gives to all.
+        self.flags: tuple[str, ...] = ()
+        self.env: dict[str, str] = {}
         self.take_ports()
 
     def take_ports(self):
         self.port, self.peer_port, self.admin_port = free_port(), free_port(), free_port()
+
+    @property
+    def peer_address(self) -> str:
+        """Where the others call this node first."""
+        return f"127.0.0.1:{self.peer_port}"
 
     def start(self, *flags: str, env: dict[str, str] | None = None):
         assert self.process is None or self.process.poll() is not None
         command = [program(), "serve", "--dir", str(self.folder), "--port", str(self.port)]
         command += ["--peer-port", str(self.peer_port), "--admin-port", str(self.admin_port)]
         # If this process dies, standard input closes and the node stops by itself.
-        command += ["--stop-with-stdin", *flags]
+        command += ["--stop-with-stdin", *self.flags, *flags]
         clean = {k: v for k, v in os.environ.items() if not k.startswith("EVERSTORE_")}
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=clean | (env or {})
-            )
+            self.process = self.spawn(command, log, clean | self.env | (env or {}))
+
+    def spawn(self, command: list[str], log, env: dict[str, str]) -> subprocess.Popen:
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=env)
 
     @property
     def pid(self) -> int:
@@ -101,6 +113,10 @@ class Node:
     def client(self, **options) -> redis.Redis:
         return connect(self.port, **options)
 
+    def connection(self) -> Connection:
+        """A bare connection, not yet connected, for a client that looks after everything itself."""
+        return Connection(host="127.0.0.1", port=self.port, **BARE)
+
     def status(self) -> dict:
         with self.client(socket_timeout=5) as client:
             return json.loads(client.execute_command("EVERSTORE", "STATUS"))
@@ -110,8 +126,10 @@ class Node:
 
 
 class Cluster:
-    def __init__(self, folder: Path, count: int = 3, shards: int = 8, flags: tuple[str, ...] = ()):
-        self.nodes = [Node(i + 1, folder / f"node-{i + 1}") for i in range(count)]
+    def __init__(
+        self, folder: Path, count: int = 3, shards: int = 8, flags: tuple[str, ...] = (), make_node=Node
+    ):
+        self.nodes = [make_node(i + 1, folder / f"node-{i + 1}") for i in range(count)]
         self.shards = shards
         self.flags = flags
         self.folder = folder
@@ -143,7 +161,7 @@ class Cluster:
         return self.nodes[0].folder / "secret"
 
     def seeds(self, node: Node) -> str:
-        return ",".join(f"127.0.0.1:{n.peer_port}" for n in self.nodes if n is not node)
+        return ",".join(n.peer_address for n in self.nodes if n is not node)
 
     def join(self, node: Node):
         node.start("--join", self.seeds(node), "--secret-file", str(self.secret_file), *self.flags)
