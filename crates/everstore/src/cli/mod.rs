@@ -1,5 +1,6 @@
 //! The command line: what a person types, and where it goes.
 
+mod check_history;
 pub mod client;
 mod config;
 mod demo;
@@ -7,6 +8,7 @@ mod error;
 mod keyspace;
 mod parent;
 mod render;
+mod sim;
 mod status;
 mod switchover;
 mod table;
@@ -47,6 +49,10 @@ enum Command {
     Switchover(switchover::SwitchoverArgs),
     /// Show keyspaces and choose their layout.
     Keyspace(keyspace::KeyspaceArgs),
+    /// Run whole clusters in a simulated world in which everything goes wrong, and check every promise.
+    Sim(sim::SimArgs),
+    /// Judge what clients of a real cluster have recorded.
+    CheckHistory(check_history::CheckHistoryArgs),
     /// Show the effective configuration and where each value came from.
     Config(config::ConfigArgs),
     /// Print the version.
@@ -75,6 +81,8 @@ pub fn run() -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Switchover(args) => switchover::run(&args),
         Command::Keyspace(args) => keyspace::run(&args),
+        Command::Sim(args) => sim::run(&args),
+        Command::CheckHistory(args) => check_history::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Version => {
             println!("everstore {}", env!("CARGO_PKG_VERSION"));

@@ -63,13 +63,28 @@ impl Effective {
         env: &[(String, String)],
         file: Option<&Path>,
     ) -> Result<Effective, ConfigError> {
+        let read =
+            |path: &Path| std::fs::read_to_string(path).map_err(|error| unreadable(path, error.to_string()));
+        let text = file.map(read).transpose()?;
+        Effective::merge(flags, env, file.zip(text.as_deref()))
+    }
+
+    /// The same with the content of the file at hand.
+    ///
+    /// # Errors
+    /// As [`Effective::load`].
+    pub fn merge(
+        flags: &[(&'static str, String)],
+        env: &[(String, String)],
+        file: Option<(&Path, &str)>,
+    ) -> Result<Effective, ConfigError> {
         let mut values = BTreeMap::new();
         for key in KEYS {
             let value = checked(key, key.default, &Source::Default)?;
             values.insert(key.name, (value, Source::Default));
         }
-        if let Some(path) = file {
-            merge_file(&mut values, path)?;
+        if let Some((path, text)) = file {
+            merge_file(&mut values, path, text)?;
         }
         merge_env(&mut values, env)?;
         for (name, text) in flags {
@@ -196,10 +211,12 @@ fn checked(key: &'static Key, text: &str, source: &Source) -> Result<Value, Conf
     Ok(value)
 }
 
-fn merge_file(values: &mut Values, path: &Path) -> Result<(), ConfigError> {
-    let unreadable = |reason: String| ConfigError::Unreadable { path: path.to_path_buf(), reason };
-    let text = std::fs::read_to_string(path).map_err(|e| unreadable(e.to_string()))?;
-    let table: toml::Table = text.parse().map_err(|e: toml::de::Error| unreadable(e.to_string()))?;
+fn unreadable(path: &Path, reason: String) -> ConfigError {
+    ConfigError::Unreadable { path: path.to_path_buf(), reason }
+}
+
+fn merge_file(values: &mut Values, path: &Path, text: &str) -> Result<(), ConfigError> {
+    let table: toml::Table = text.parse().map_err(|e: toml::de::Error| unreadable(path, e.to_string()))?;
     let source = Source::File(path.to_path_buf());
     for (name, value) in &table {
         let key = known(name, &source.describe())?;

@@ -155,7 +155,8 @@ impl EventLoop {
             }
         }
         let more = self.accept(now);
-        self.shell.finish(&RealClock, now, more)?;
+        self.shell.work(now, more)?;
+        self.shell.send(&RealClock)?;
         self.figures.turned(&mut self.shell, now);
         Ok(())
     }

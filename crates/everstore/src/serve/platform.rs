@@ -77,6 +77,7 @@ impl Platform for Os {
     type Disks = Disks;
     // More would not help, a node has few cores to spare.
     const LOADERS: usize = 2;
+    const READ_BYTES: usize = shell::MAX_READ_BYTES;
 
     fn connect(&mut self, address: SocketAddr) -> io::Result<Socket> {
         TcpStream::connect(address).map(Socket)

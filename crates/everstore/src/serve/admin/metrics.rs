@@ -1,5 +1,6 @@
 //! Metrics in the text format of Prometheus: base units, one HELP and TYPE per name.
 
+use cluster::status::diagnose::REBUILDING;
 use cluster::status::{NodeStatus, ReplicaRole, Severity, ShardStatus, Status};
 use std::fmt::{Display, Write};
 
@@ -144,6 +145,11 @@ fn formed(status: &Status) -> u8 {
     u8::from(status.forming.is_none() && !status.shards.is_empty())
 }
 
+fn rebuilding(status: &Status) -> usize {
+    let replicas = status.shards.iter().chain(&status.meta).flat_map(|shard| &shard.replicas);
+    replicas.filter(|r| r.node == status.answered_by && r.state == REBUILDING).count()
+}
+
 /// Value of a metric of one shard.
 type OfShard<'a> = Box<dyn Fn(&ShardStatus) -> u64 + 'a>;
 
@@ -174,6 +180,12 @@ fn of_shards(page: &mut Page, status: &Status) {
         page.head(name, "gauge", help);
         status.shards.iter().for_each(|shard| page.labelled(name, &[("shard", &shard.id)], value(shard)));
     }
+    page.one(
+        "everstore_replicas_rebuilding",
+        "gauge",
+        "Replicas of this node, the meta group's included, whose rows are lost and come from another node.",
+        rebuilding(status),
+    );
     let name = "everstore_shard_lag_entries";
     page.head(name, "gauge", "Entries a replica lacks; told by the node that leads the shard.");
     for shard in status.shards.iter().filter(|shard| shard.leader == Some(me)) {

@@ -1,0 +1,363 @@
+//! Clients: they speak RESP over simulated connections, remember what they asked and were told, and do on
+//! trouble what client libraries do.
+
+pub mod command;
+pub mod reply;
+pub mod workload;
+
+use crate::net::{CLIENTS, Network, Owner, SimStream};
+use crate::time::{MS, S, Time};
+use check::history::KeyId;
+use check::{Action, Class, History, Operation, Outcome, Promise};
+use command::Command;
+use env::Rng;
+use reply::First;
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use workload::Maker;
+
+/// A client gives a command up after this time, ns.
+const PATIENCE_NS: u64 = 9 * S;
+/// Most commands without an answer, of clients with a pipeline.
+pub const MAX_WAITING: usize = 32;
+
+/// What all clients saw.
+#[derive(Default)]
+pub struct Book {
+    /// Keys only; operations are added when they are over.
+    history: History,
+    operations: Vec<Operation>,
+    /// Replies that made no sense.
+    pub strange: Vec<String>,
+    /// What was asked and answered, for the timeline; `None` where nobody wants it.
+    pub said: Option<Vec<String>>,
+}
+
+impl Book {
+    /// An empty one; `said`: what is answered is wanted for a timeline.
+    pub fn new(said: bool) -> Book {
+        Book { said: said.then(Vec::new), ..Book::default() }
+    }
+
+    fn call(&mut self, client: u32, connection: u32, now: u64, command: &Command, promise: Promise) -> usize {
+        let first = self.operations.len();
+        for (key, action) in &command.parts {
+            let key: KeyId = self.history.key(Class::Sync, key.as_bytes());
+            self.operations.push(Operation {
+                client,
+                connection,
+                call_ns: now,
+                return_ns: None,
+                key,
+                promise,
+                action: action.clone(),
+                outcome: Outcome::Unknown,
+            });
+        }
+        first
+    }
+
+    fn answer(&mut self, first: usize, command: &Command, wire: &reply::Wire, now: u64) {
+        if let Some(said) = &mut self.said {
+            let since = self.operations.get(first).map_or(0, |o| o.call_ns / 1000);
+            let wire = format!("{wire:?}");
+            said.push(format!(
+                " {} (asked at {since} us) -> {}",
+                shown(command),
+                &wire[..wire.len().min(80)]
+            ));
+        }
+        match command.outcomes(wire) {
+            Ok(outcomes) => {
+                for (at, outcome) in outcomes.into_iter().enumerate() {
+                    let operation = &mut self.operations[first + at];
+                    operation.return_ns = Some(now);
+                    operation.outcome = outcome;
+                }
+            }
+            Err(why) => self.strange.push(format!("{}: {why}", shown(command))),
+        }
+    }
+
+    /// Number of operations.
+    pub fn count(&self) -> usize {
+        self.operations.len()
+    }
+
+    /// Names of all keys.
+    pub fn keys(&self) -> Vec<String> {
+        self.history.keys().map(|(_, key)| String::from_utf8_lossy(&key.name).into_owned()).collect()
+    }
+
+    /// Everything as a history.
+    ///
+    /// # Errors
+    /// In words: an operation that can not be; a fault of the simulator.
+    pub fn into_history(self) -> Result<History, String> {
+        let mut history = self.history;
+        for operation in self.operations {
+            history.push(operation).map_err(|why| why.to_string())?;
+        }
+        Ok(history)
+    }
+}
+
+fn shown(command: &Command) -> String {
+    let words = command.args.iter().map(|arg| arg[..arg.len().min(40)].escape_ascii().to_string());
+    words.collect::<Vec<_>>().join(" ")
+}
+
+struct Waiting {
+    command: Command,
+    first: usize,
+    since_ns: u64,
+}
+
+/// How a client behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    /// Longest pause between two sends, ns.
+    pub think_ns: u64,
+    /// Most commands sent at once.
+    pub burst: u64,
+    /// Most commands without an answer.
+    pub depth: usize,
+    /// A command whose connection broke is sent again where that is harmless.
+    pub retries: bool,
+}
+
+/// One client.
+pub struct Client {
+    /// Its number.
+    pub id: u32,
+    /// When it is looked at next, ns.
+    pub wake_ns: u64,
+    /// When it was last answered, ns.
+    pub answered_ns: u64,
+    /// What it still has to ask before it is done; `None`: it goes on for ever.
+    pub script: Option<VecDeque<Command>>,
+    /// No new commands.
+    pub quiet: bool,
+    maker: Option<Maker>,
+    manner: Manner,
+    time: Time,
+    net: Network,
+    rng: Rng,
+    connections: u32,
+    stream: Option<SimStream>,
+    waiting: VecDeque<Waiting>,
+    again: VecDeque<Command>,
+    unread: Vec<u8>,
+    unsent: Vec<u8>,
+    next_ns: u64,
+    target: usize,
+    promise: Promise,
+}
+
+impl Client {
+    /// A client of a workload.
+    pub fn new(id: u32, maker: Maker, manner: Manner, time: Time, net: Network, mut rng: Rng) -> Client {
+        let (next_ns, target) = (time.ns() + rng.below(20 * MS), rng.below(16) as usize);
+        Client {
+            id,
+            wake_ns: next_ns,
+            answered_ns: 0,
+            script: None,
+            quiet: false,
+            maker: Some(maker),
+            manner,
+            time,
+            net,
+            rng,
+            connections: 0,
+            stream: None,
+            waiting: VecDeque::new(),
+            again: VecDeque::new(),
+            unread: Vec::new(),
+            unsent: Vec::new(),
+            next_ns,
+            target,
+            promise: Promise::Usual,
+        }
+    }
+
+    /// A client that reads keys at the end.
+    pub fn reader(id: u32, keys: impl Iterator<Item = String>, time: Time, net: Network, rng: Rng) -> Client {
+        let manner = Manner { think_ns: MS, burst: 8, depth: MAX_WAITING, retries: true };
+        let script = keys.map(|key| Command::of(key, Action::Get)).collect();
+        let maker = Maker::new(workload::Workload::Registers, id, Rng::new(u64::from(id)), 1, 1);
+        let mut client = Client::new(id, maker, manner, time, net, rng);
+        (client.script, client.promise, client.maker) = (Some(script), Promise::Final, None);
+        client
+    }
+
+    /// Who has its ends of connections.
+    pub fn owner(&self) -> Owner {
+        Owner { machine: CLIENTS + u64::from(self.id), life: 1 }
+    }
+
+    /// It waits for an answer, or has more to ask.
+    pub fn is_busy(&self) -> bool {
+        let scripted = self.script.as_ref().is_some_and(|script| !script.is_empty());
+        scripted || !self.waiting.is_empty() || !self.again.is_empty()
+    }
+
+    /// What it waits for, for a report.
+    pub fn describe(&self) -> String {
+        match self.waiting.front() {
+            Some(w) => {
+                format!("client {} waits for {} since {} ms", self.id, shown(&w.command), w.since_ns / MS)
+            }
+            None => format!("client {} has no connection", self.id),
+        }
+    }
+
+    /// Takes note of what has come, and answers when more does.
+    fn next_coming(&mut self) -> u64 {
+        let (mut happenings, mut calls) = (Vec::new(), Vec::new());
+        self.net.happened(self.owner(), &mut happenings, &mut calls);
+        self.net.next_ns(self.owner().machine)
+    }
+
+    /// Does what it has to do now. `nodes`: addresses where it may connect.
+    pub fn run(&mut self, nodes: &[SocketAddr], book: &mut Book) {
+        let now = self.time.ns();
+        if self.stream.is_some() {
+            self.read(book);
+        }
+        let late = self.waiting.front().is_some_and(|w| w.since_ns + PATIENCE_NS <= now);
+        if late {
+            self.hang_up();
+        }
+        if self.next_ns <= now {
+            if self.stream.is_none() && (!self.quiet || self.is_busy()) {
+                self.connect(nodes);
+            }
+            self.ask(book);
+            self.next_ns = now + 1 + self.rng.below(self.manner.think_ns);
+        }
+        self.send();
+        let patience = self.waiting.front().map_or(u64::MAX, |w| w.since_ns + PATIENCE_NS);
+        let idle = self.quiet && !self.is_busy();
+        let next = if idle { u64::MAX } else { self.next_ns };
+        self.wake_ns = next.min(patience).min(self.next_coming()).max(now + 1);
+    }
+
+    fn connect(&mut self, nodes: &[SocketAddr]) {
+        let Some(&to) = nodes.get(self.target % nodes.len().max(1)) else { return };
+        let own = Ipv4Addr::new(10, 1, (self.id >> 8) as u8, self.id as u8);
+        if let Ok(stream) = self.net.connect(self.owner(), SocketAddr::new(IpAddr::V4(own), 0), to) {
+            self.net.watch(&stream, 1);
+            self.stream = Some(stream);
+            self.connections += 1;
+            let keyspace = self.maker.as_mut().map_or(0, Maker::keyspace);
+            if keyspace > 0 {
+                let command = Command::noise(&format!("SELECT {keyspace}"));
+                reply::encode(&command.args, &mut self.unsent);
+                self.waiting.push_back(Waiting { command, first: 0, since_ns: self.time.ns() });
+            }
+        }
+    }
+
+    /// Asks the next commands.
+    fn ask(&mut self, book: &mut Book) {
+        if self.stream.is_none() || self.waiting.len() >= self.manner.depth {
+            return;
+        }
+        let now = self.time.ns();
+        for _ in 0..1 + self.rng.below(self.manner.burst) {
+            let next = self.again.pop_front().or_else(|| match &mut self.script {
+                Some(script) => script.pop_front(),
+                None if self.quiet => None,
+                None => self.maker.as_mut().map(|maker| maker.next(now)),
+            });
+            let Some(command) = next else { return };
+            // Connections are told apart over all clients.
+            let connection = self.id << 16 | (self.connections & 0xffff);
+            let first = book.call(self.id, connection, now, &command, self.promise);
+            reply::encode(&command.args, &mut self.unsent);
+            self.waiting.push_back(Waiting { command, first, since_ns: now });
+        }
+    }
+
+    fn send(&mut self) {
+        let Some(stream) = &mut self.stream else { return };
+        if self.unsent.is_empty() {
+            return;
+        }
+        match stream.write(&self.unsent) {
+            Ok(_) => self.unsent.clear(),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => self.hang_up(),
+        }
+    }
+
+    fn read(&mut self, book: &mut Book) {
+        let mut buf = [0; 16384];
+        while let Some(stream) = &mut self.stream {
+            match stream.read(&mut buf) {
+                Ok(0) => self.hang_up(),
+                Ok(count) => {
+                    self.unread.extend_from_slice(&buf[..count]);
+                    self.replies(book);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(_) => self.hang_up(),
+            }
+        }
+    }
+
+    fn replies(&mut self, book: &mut Book) {
+        let mut used = 0;
+        loop {
+            match reply::first(&self.unread[used..]) {
+                First::Whole(wire, len) => {
+                    used += len;
+                    if !matches!(wire, reply::Wire::Error(_)) {
+                        self.answered_ns = self.time.ns();
+                    }
+                    match self.waiting.pop_front() {
+                        // What must be read at the end is asked for until it is answered.
+                        Some(waiting) if self.script.is_some() && matches!(wire, reply::Wire::Error(_)) => {
+                            book.answer(waiting.first, &waiting.command, &wire, self.time.ns());
+                            self.again.push_back(waiting.command);
+                        }
+                        Some(waiting) => book.answer(waiting.first, &waiting.command, &wire, self.time.ns()),
+                        // What the node says before it closes a connection answers nothing.
+                        None if matches!(wire, reply::Wire::Error(_)) => {}
+                        None => book.strange.push(format!("client {}: a reply too many: {wire:?}", self.id)),
+                    }
+                }
+                First::Part => break,
+                First::Nonsense => {
+                    book.strange.push(format!("client {}: no reply: {:?}", self.id, &self.unread[used..]));
+                    self.hang_up();
+                    return;
+                }
+            }
+        }
+        self.unread.drain(..used);
+    }
+
+    /// The connection is over. What was not answered may or may not have been executed.
+    fn hang_up(&mut self) {
+        self.stream = None;
+        self.unread.clear();
+        self.unsent.clear();
+        let lost: Vec<Waiting> = self.waiting.drain(..).collect();
+        // Whatever is read or set again is as right as the first time.
+        let harmless = |w: &Waiting| {
+            matches!(&w.command.parts[..], [(_, Action::Get | Action::Exists | Action::StrLen)])
+                || matches!(
+                    &w.command.parts[..],
+                    [(_, Action::Set { condition: check::Condition::None, ttl_ms: None, .. })]
+                )
+        };
+        if self.manner.retries || self.script.is_some() {
+            self.again.extend(lost.into_iter().filter(harmless).map(|w| w.command));
+        }
+        self.target = self.rng.below(16) as usize;
+        self.next_ns = self.time.ns() + 1 + self.rng.below(50 * MS);
+    }
+}

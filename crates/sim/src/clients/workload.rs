@@ -1,0 +1,227 @@
+//! What clients ask: one generator per workload.
+
+use super::command::Command;
+use crate::time::S;
+use check::{Action, Condition};
+use env::Rng;
+
+/// A workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Workload {
+    /// Values set, read, replaced and removed; several keys at a time too.
+    Registers,
+    /// Numbers counted up.
+    Counters,
+    /// Tokens appended to values.
+    Appends,
+    /// Keys that only the first may set.
+    Locks,
+    /// Keys with a time to live.
+    Expiring,
+    /// Commands of all kinds on keys nobody checks, in other keyspaces.
+    Noise,
+    /// Switchovers, changes of layouts, and other commands for whoever runs the cluster.
+    Operations,
+}
+
+/// All workloads by their names.
+pub const WORKLOADS: [(&str, Workload); 7] = [
+    ("registers", Workload::Registers),
+    ("counters", Workload::Counters),
+    ("appends", Workload::Appends),
+    ("locks", Workload::Locks),
+    ("expiring", Workload::Expiring),
+    ("noise", Workload::Noise),
+    ("operations", Workload::Operations),
+];
+
+/// A set of keys is in use for this long, ns; then come others, so that no history of a key gets long.
+const AGE_NS: u64 = 4 * S;
+
+/// What a client's commands are made of.
+#[derive(Debug)]
+pub struct Maker {
+    workload: Workload,
+    client: u32,
+    made: u64,
+    rng: Rng,
+    /// Keys of one age.
+    keys: u64,
+    /// Longest value, bytes.
+    longest: u64,
+    nodes: u64,
+    shards: u64,
+}
+
+impl Maker {
+    /// For one client.
+    pub fn new(workload: Workload, client: u32, mut rng: Rng, nodes: u64, shards: u16) -> Maker {
+        let keys = 2 + rng.below(8);
+        let longest = [40, 200, 1000][rng.below(3) as usize];
+        Maker { workload, client, made: 0, rng, keys, longest, nodes, shards: u64::from(shards) }
+    }
+
+    /// The keyspace its commands are for.
+    pub fn keyspace(&mut self) -> u64 {
+        match self.workload {
+            Workload::Noise | Workload::Operations => 2 + self.rng.below(3),
+            _ => 0,
+        }
+    }
+
+    /// A key of the age it is.
+    fn key(&mut self, kind: &str, now_ns: u64) -> String {
+        // Some keys live as long as the world.
+        let age = if self.rng.chance(1, 20) { 0 } else { 1 + now_ns / AGE_NS };
+        format!("{kind}{age}.{}", self.rng.below(self.keys))
+    }
+
+    /// A value that no other command writes.
+    fn value(&mut self) -> Vec<u8> {
+        let mut value = format!("{}.{}:", self.client, self.made).into_bytes();
+        let longest = if self.rng.chance(1, 200) { 8000 } else { self.longest };
+        value.resize(value.len() + self.rng.below(longest) as usize, b'x');
+        value
+    }
+
+    /// The next command.
+    pub fn next(&mut self, now_ns: u64) -> Command {
+        self.made += 1;
+        match self.workload {
+            Workload::Registers => self.register(now_ns),
+            Workload::Counters => self.counter(now_ns),
+            Workload::Appends => self.append(now_ns),
+            Workload::Locks => self.lock(now_ns),
+            Workload::Expiring => self.expiring(now_ns),
+            Workload::Noise => Command::noise(&self.noise()),
+            Workload::Operations => Command::noise(&self.operation()),
+        }
+    }
+
+    fn set(&mut self, condition: Condition, get: bool) -> Action {
+        Action::Set { value: self.value().into(), condition, get, ttl_ms: None, keep_ttl: false }
+    }
+
+    fn register(&mut self, now_ns: u64) -> Command {
+        let key = self.key("reg", now_ns);
+        let action = match self.rng.below(24) {
+            0..6 => self.set(Condition::None, false),
+            6..14 => Action::Get,
+            14 => Action::Del,
+            15 => self.set(Condition::Nx, false),
+            16 => self.set(Condition::Xx, false),
+            17 => self.set(Condition::None, true),
+            18 => Action::GetDel,
+            19 => Action::GetSet { value: self.value().into() },
+            20 => Action::Exists,
+            21 => Action::StrLen,
+            22 => {
+                let mut keys: Vec<String> =
+                    (0..1 + self.rng.below(3)).map(|_| self.key("reg", now_ns)).collect();
+                keys.push(key);
+                keys.sort_unstable();
+                keys.dedup();
+                return Command::mget(keys);
+            }
+            _ => {
+                let mut keys: Vec<String> =
+                    (0..1 + self.rng.below(3)).map(|_| self.key("reg", now_ns)).collect();
+                keys.push(key);
+                keys.sort_unstable();
+                keys.dedup();
+                let pairs = keys.into_iter().map(|key| {
+                    self.made += 1;
+                    (key, self.value())
+                });
+                let pairs = pairs.collect();
+                return Command::mset(pairs);
+            }
+        };
+        Command::of(key, action)
+    }
+
+    fn counter(&mut self, now_ns: u64) -> Command {
+        let key = self.key("num", now_ns);
+        let action = if self.rng.chance(1, 4) { Action::Get } else { Action::IncrBy { by: 1 } };
+        Command::of(key, action)
+    }
+
+    fn append(&mut self, now_ns: u64) -> Command {
+        let key = self.key("list", now_ns);
+        let token = format!("<{}.{}>", self.client, self.made);
+        let action = match self.rng.below(8) {
+            0 => Action::Get,
+            1 => Action::StrLen,
+            _ => Action::Append { value: token.into_bytes().into() },
+        };
+        Command::of(key, action)
+    }
+
+    fn lock(&mut self, now_ns: u64) -> Command {
+        // New keys all the time, because each can be won once.
+        let key = format!("lock{}.{}", now_ns / (S / 4), self.rng.below(self.keys));
+        let action = if self.rng.chance(1, 3) { Action::Get } else { self.set(Condition::Nx, false) };
+        Command::of(key, action)
+    }
+
+    fn expiring(&mut self, now_ns: u64) -> Command {
+        let key = self.key("exp", now_ns);
+        let ttl_ms = Some(1 + self.rng.below(3000));
+        let action = match self.rng.below(10) {
+            0..4 => Action::Set {
+                value: self.value().into(),
+                condition: Condition::None,
+                get: false,
+                ttl_ms,
+                keep_ttl: false,
+            },
+            4..8 => Action::Get,
+            8 => Action::Expire { ttl_ms: 1 + self.rng.below(2000) as i64 },
+            _ => Action::Persist,
+        };
+        Command::of(key, action)
+    }
+
+    fn noise(&mut self) -> String {
+        let rng = &mut self.rng;
+        let (n, m) = (rng.below(5), rng.below(5));
+        match rng.below(24) {
+            0 => "FLUSHDB".to_owned(),
+            1 => "DBSIZE".to_owned(),
+            2 => "SCAN 0 COUNT 100".to_owned(),
+            3 => "KEYS *".to_owned(),
+            4 => "RANDOMKEY".to_owned(),
+            5 => format!("DEBUG SLEEP 0.0{n}"),
+            6 => format!("CLIENT PAUSE {} WRITE", rng.below(60)),
+            7 => "CLIENT UNPAUSE".to_owned(),
+            8 => format!("RENAME noise{{a}}{n} noise{{a}}{m}"),
+            9 => format!("COPY noise{n} noise{n} DB {}", 2 + m),
+            10 => format!("GETDEL noise{n}"),
+            11 => format!("SETRANGE noise{n} {} abc", rng.below(2000)),
+            12 => "INFO".to_owned(),
+            13 => "WAIT 2 30".to_owned(),
+            14 => format!("DEL noise0 noise1 noise2 noise{{a}}{n}"),
+            15 => format!("EXPIRE noise{n} {}", rng.below(2)),
+            16 => format!("PEXPIRE noise{{a}}{n} {}", rng.below(100)),
+            17 => format!("CLIENT KILL ID {}", rng.below(60)),
+            18 => format!("SELECT {}", 2 + m),
+            _ => {
+                format!("SET noise{{a}}{n} {} PX {}", "y".repeat(rng.below(500) as usize), 1 + rng.below(400))
+            }
+        }
+    }
+
+    fn operation(&mut self) -> String {
+        let (nodes, shards) = (self.nodes, self.shards);
+        let rng = &mut self.rng;
+        match rng.below(8) {
+            0 => format!("EVERSTORE SWITCHOVER NODE {}", 1 + rng.below(nodes)),
+            1 | 2 => format!("EVERSTORE SWITCHOVER SHARD {}", rng.below(shards)),
+            3 => "FAILOVER".to_owned(),
+            4 => format!("KEYSPACE SET {} LAYOUT spread", 3 + rng.below(3)),
+            5 => format!("KEYSPACE SET {} LAYOUT single", 3 + rng.below(3)),
+            6 => "EVERSTORE STATUS".to_owned(),
+            _ => format!("SET op{} {}", rng.below(9), "z".repeat(rng.below(900) as usize)),
+        }
+    }
+}

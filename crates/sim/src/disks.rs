@@ -1,0 +1,234 @@
+//! Log and disk pool of a simulated node: the real log on a simulated disk, the real jobs on row stores in
+//! memory, each done when the seed says so.
+
+use crate::time::{MS, Time, US};
+use env::Rng;
+use model::{GroupId, Index};
+use node::{Core, JobDone};
+use shell::Opened;
+use shell::disk_pool::SerialPool;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use storage::log::{Batch, Log};
+
+/// Bytes of batches that wait for the log, beyond which clients are not read.
+const MAX_WAITING: u64 = 4 << 20;
+/// After this time a segment that could not be made is tried again, ns.
+const RETRY_NS: u64 = 100 * MS;
+
+/// How fast the disk of a machine is. Shared with the world, which changes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// A sync takes at least this long, ns.
+    pub sync_ns: u64,
+    /// What chance adds to it at most, ns.
+    pub sync_jitter_ns: u64,
+    /// Nothing gets done before this time of the world, ns: the disk is stalled.
+    pub stalled_until_ns: u64,
+    /// A job on the row stores takes this long, ns.
+    pub job_ns: u64,
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace { sync_ns: 80 * US, sync_jitter_ns: 60 * US, stalled_until_ns: 0, job_ns: 300 * US }
+    }
+}
+
+/// What a log thread and a disk pool are in the program.
+pub struct SimDisks {
+    time: Time,
+    pace: Rc<RefCell<Pace>>,
+    rng: Rng,
+    log: Option<Log>,
+    /// Batches that the log has not begun to write, in order.
+    waiting: VecDeque<(u64, Batch)>,
+    waiting_bytes: u64,
+    /// Written and not synced: when it is done, and the number of the last batch.
+    syncing: Option<(u64, u64)>,
+    submitted: u64,
+    synced: u64,
+    failed: Option<String>,
+    /// What the log need not keep, each once the batches handed over before it are durable.
+    floors: VecDeque<(u64, BTreeMap<GroupId, Index>)>,
+    pool: SerialPool,
+    /// When the job at work is done.
+    job_due_ns: Option<u64>,
+    done: Vec<JobDone>,
+    /// The next segment can not be made; when to try again.
+    retry_ns: Option<u64>,
+}
+
+impl SimDisks {
+    /// Puts what was opened to work.
+    pub fn start(opened: Opened, time: Time, pace: Rc<RefCell<Pace>>, mut rng: Rng) -> SimDisks {
+        let mut pool = SerialPool::new(opened.stores, Rng::new(rng.next_u64()));
+        opened.garbage.iter().for_each(|&(group, tree)| pool.sweep(group, tree));
+        SimDisks {
+            time,
+            pace,
+            rng,
+            log: Some(opened.log),
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            syncing: None,
+            submitted: 0,
+            synced: 0,
+            failed: None,
+            floors: VecDeque::new(),
+            pool,
+            job_due_ns: None,
+            done: Vec::new(),
+            retry_ns: None,
+        }
+    }
+
+    /// The next time at which something is done, ns of the world.
+    pub fn next_ns(&self) -> u64 {
+        let sync = self.syncing.map_or(u64::MAX, |(due, _)| due);
+        let retry = self.retry_ns.unwrap_or(u64::MAX);
+        sync.min(self.job_due_ns.unwrap_or(u64::MAX)).min(retry)
+    }
+
+    /// Bytes of the log's segments.
+    pub fn log_bytes(&self) -> u64 {
+        self.log.as_ref().map_or(0, Log::bytes)
+    }
+
+    fn fail(&mut self, error: &dyn std::fmt::Display) {
+        self.failed.get_or_insert_with(|| error.to_string());
+    }
+
+    /// Begins to write what waits, if the disk is idle.
+    fn begin(&mut self, at_ns: u64) {
+        let Some(log) = self.log.as_mut().filter(|_| self.syncing.is_none()) else { return };
+        let Some(&(last, _)) = self.waiting.back() else { return };
+        let batches: Vec<Batch> = self.waiting.drain(..).map(|(_, batch)| batch).collect();
+        self.waiting_bytes = 0;
+        if let Err(error) = log.write(&batches) {
+            return self.fail(&error);
+        }
+        let pace = *self.pace.borrow();
+        let took = pace.sync_ns + self.rng.below(pace.sync_jitter_ns + 1);
+        self.syncing = Some((at_ns.max(pace.stalled_until_ns) + took, last));
+    }
+
+    fn finish_sync(&mut self, due_ns: u64, last: u64) {
+        let now = self.time.ns();
+        let Some(log) = &mut self.log else { return };
+        let stalled_ns = self.pace.borrow().stalled_until_ns;
+        if stalled_ns > now {
+            self.syncing = Some((stalled_ns, last));
+            return;
+        }
+        self.syncing = None;
+        if let Err(error) = log.sync() {
+            return self.fail(&error);
+        }
+        self.synced = last;
+        self.keep_log();
+        self.begin(due_ns);
+    }
+
+    /// What the log thread does between writes: frees what is not needed, keeps segments in reserve.
+    fn keep_log(&mut self) {
+        let now = self.time.ns();
+        let Some(log) = self.log.as_mut().filter(|_| self.syncing.is_none()) else { return };
+        while let Some((_, floors)) = self.floors.pop_front_if(|(after, _)| *after <= self.synced) {
+            if let Err(error) = log.free(&floors) {
+                return self.fail(&error);
+            }
+        }
+        if log.reserve_low() && self.retry_ns.is_none_or(|at| at <= now) {
+            self.retry_ns = log.fill_reserve().is_err().then_some(now + RETRY_NS);
+        }
+    }
+
+    fn run_jobs(&mut self, core: &mut Core) {
+        let now = self.time.ns();
+        while let Some(due) = self.job_due_ns.filter(|due| *due <= now) {
+            let stalled_ns = self.pace.borrow().stalled_until_ns;
+            if stalled_ns > now {
+                self.job_due_ns = Some(stalled_ns);
+                return;
+            }
+            self.job_due_ns = None;
+            self.pool.run_one(now / MS, &mut self.done);
+            self.done.drain(..).for_each(|done| core.job_done(done));
+            self.next_job(due);
+        }
+    }
+
+    fn next_job(&mut self, at_ns: u64) {
+        if self.job_due_ns.is_some() || self.pool.pending() == 0 {
+            return;
+        }
+        let took = 1 + self.rng.below(2 * self.pace.borrow().job_ns + 1);
+        let retry_ns = self.pool.next_retry_ms().map_or(0, |ms| ms * MS);
+        // A lane that sleeps must not keep the others from being asked.
+        self.job_due_ns = Some((at_ns + took).max(retry_ns.min(at_ns + 50 * MS)));
+    }
+}
+
+impl shell::Disks for SimDisks {
+    fn done(&mut self, core: &mut Core) -> Result<(), String> {
+        let now = self.time.ns();
+        while let Some((due, last)) = self.syncing.filter(|(due, _)| *due <= now) {
+            self.finish_sync(due, last);
+        }
+        if self.retry_ns.is_some_and(|at| at <= now) {
+            self.keep_log();
+        }
+        if let Some(why) = &self.failed {
+            return Err(format!("the log has failed: {why}"));
+        }
+        core.log_done(self.synced);
+        self.run_jobs(core);
+        Ok(())
+    }
+
+    fn hand_over(&mut self, core: &mut Core) -> Result<(), String> {
+        let now = self.time.ns();
+        for (number, batch) in core.outbox.log.drain(..) {
+            self.submitted = number;
+            self.waiting_bytes += batch.size();
+            self.waiting.push_back((number, batch));
+        }
+        if !core.outbox.floors.is_empty() {
+            self.floors.push_back((self.submitted, core.outbox.floors.drain(..).collect()));
+        }
+        core.outbox.jobs.drain(..).for_each(|job| self.pool.submit(job));
+        self.begin(now);
+        if !self.floors.is_empty() {
+            self.keep_log();
+        }
+        self.next_job(now);
+        match &self.failed {
+            Some(why) => Err(format!("the log has failed: {why}")),
+            None => Ok(()),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.waiting_bytes > MAX_WAITING
+    }
+
+    fn is_flushed(&self) -> bool {
+        self.submitted <= self.synced
+    }
+
+    fn log_full(&self) -> bool {
+        self.retry_ns.is_some() && self.log.as_ref().is_some_and(Log::reserve_low)
+    }
+
+    fn stop(mut self) {
+        let batches: Vec<Batch> = self.waiting.drain(..).map(|(_, batch)| batch).collect();
+        if let Some(mut log) = self.log.take()
+            && log.append(&batches).is_ok()
+        {
+            // What can not be closed is opened as after a crash.
+            let _ = log.close();
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What a seed draws before its world begins: size, weather, clients, and its own mix of faults
+//! ("swarm testing", Groce et al. 2012: runs that leave kinds of faults out find what all at once hide).
+
+use crate::clients::workload::{WORKLOADS, Workload};
+use crate::clients::{MAX_WAITING, Manner};
+use crate::faults::KINDS;
+use crate::net::Weather;
+use crate::process::Shape;
+use crate::time::{MS, S, US};
+use env::Rng;
+
+/// What the user wants of a run. Everything not said is drawn from the seed.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Nodes, 3 or 5.
+    pub nodes: Option<u64>,
+    /// Shards, 1 to 16.
+    pub shards: Option<u16>,
+    /// Simulated length, ns.
+    pub length_ns: u64,
+    /// Faults only before this time, ns: a shorter prefix of the same run.
+    pub until_ns: Option<u64>,
+    /// Kinds of faults that may be drawn, by their place in [`KINDS`].
+    pub faults: Vec<usize>,
+    /// Use all of them, instead of a mix drawn from them.
+    pub all_faults: bool,
+    /// Workloads.
+    pub workloads: Vec<Workload>,
+    /// Some clients ask on before they are answered.
+    pub pipelines: bool,
+    /// Keep a timeline.
+    pub timeline: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            nodes: None,
+            shards: None,
+            length_ns: 60 * S,
+            until_ns: None,
+            faults: (0..KINDS.len()).collect(),
+            all_faults: false,
+            workloads: WORKLOADS.iter().map(|(_, workload)| *workload).collect(),
+            pipelines: true,
+            timeline: false,
+        }
+    }
+}
+
+/// What a seed has drawn.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Size of the cluster.
+    pub shape: Shape,
+    /// The network.
+    pub weather: Weather,
+    /// Kinds of faults with the weight of each.
+    pub faults: Vec<(usize, u64)>,
+    /// Longest time between two faults, ns.
+    pub calm_ns: u64,
+    /// When everything is mended, ns.
+    pub heal_ns: u64,
+    /// When clients stop, ns.
+    pub length_ns: u64,
+    /// What each client does, and how.
+    pub clients: Vec<(Workload, Manner)>,
+    /// Furthest a monotonic clock may be off its rate, in millionths.
+    pub rate_ppm: u64,
+    /// After the end all nodes are killed, and what comes back is compared.
+    pub restart_at_end: bool,
+}
+
+/// Clients of a world.
+const CLIENTS: u64 = 12;
+
+impl Plan {
+    /// Draws.
+    pub fn draw(options: &Options, rng: &mut Rng) -> Plan {
+        // In a fixed order and all of it, so that an option changes nothing else.
+        let (nodes, shards) = (if rng.chance(1, 6) { 5 } else { 3 }, 1 + rng.below(4) as u16);
+        let shape = Shape { nodes: options.nodes.unwrap_or(nodes), shards: options.shards.unwrap_or(shards) };
+        let weather = Weather {
+            least_ns: [20, 50, 200, 1000][rng.below(4) as usize] * US,
+            jitter_ns: [20, 100, 1000, 5000][rng.below(4) as usize] * US,
+            loss_ppm: [0, 0, 100, 2000][rng.below(4) as usize],
+        };
+        let drawn: Vec<(bool, u64)> = KINDS.iter().map(|_| (rng.chance(1, 2), 1 + rng.below(8))).collect();
+        let wanted = |at: &usize| options.all_faults || drawn[*at].0;
+        let faults = options.faults.iter().copied().filter(wanted);
+        let faults = faults.map(|at| (at, KINDS[at].weight * drawn[at].1)).collect();
+        let calm_ns = [100, 400, 1500, 5000][rng.below(4) as usize] * MS;
+        let share = 30 + rng.below(60);
+        let heal_ns = options.length_ns / 100 * share;
+        let heal_ns = options.until_ns.map_or(heal_ns, |until| until.min(heal_ns));
+        let clients = (0..CLIENTS).map(|number| client(options, number, rng)).collect();
+        Plan {
+            shape,
+            weather,
+            faults,
+            calm_ns,
+            heal_ns,
+            length_ns: options.length_ns,
+            clients,
+            rate_ppm: [0, 50, crate::time::MAX_RATE_PPM][rng.below(3) as usize],
+            restart_at_end: rng.chance(1, 2),
+        }
+    }
+
+    /// In one line.
+    pub fn describe(&self) -> String {
+        let faults: Vec<&str> = self.faults.iter().map(|(at, _)| KINDS[*at].name).collect();
+        format!(
+            "{} nodes, {} shards, faults up to every {} ms: {}",
+            self.shape.nodes,
+            self.shape.shards,
+            self.calm_ns / MS,
+            if faults.is_empty() { "none".to_owned() } else { faults.join(" ") }
+        )
+    }
+}
+
+fn client(options: &Options, number: u64, rng: &mut Rng) -> (Workload, Manner) {
+    let drawn = rng.next_u64();
+    let mut manner = Manner {
+        think_ns: [100, 300, 1000][rng.below(3) as usize] * MS,
+        burst: [1, 1, 2, 6][rng.below(4) as usize],
+        depth: if rng.chance(1, 2) { 1 } else { MAX_WAITING },
+        retries: rng.chance(1, 3),
+    };
+    if !options.pipelines {
+        manner.depth = 1;
+    }
+    let count = options.workloads.len() as u64;
+    // Every workload once, then by chance.
+    let at = if number < count { number } else { drawn % count.max(1) };
+    (options.workloads[at as usize], manner)
+}

@@ -1,0 +1,305 @@
+//! One seed from beginning to end, and what is demanded of it.
+
+use crate::clients::Client;
+use crate::faults::KINDS;
+use crate::plan::{Options, Plan};
+use crate::time::{MS, S};
+use crate::timeline::Listener;
+use crate::violation::Violation;
+use crate::world::World;
+use check::Bounds;
+use env::Rng;
+use model::GroupId;
+use std::collections::BTreeMap;
+
+/// A cluster without troubles is formed within this time, ns.
+pub const FORMED_WITHIN_NS: u64 = 20 * S;
+/// After everything is mended every client is served again within this time, ns.
+pub const SERVED_WITHIN_NS: u64 = 15 * S;
+/// After the last command all replicas are equal within this time, ns.
+pub const EQUAL_WITHIN_NS: u64 = 60 * S;
+/// How far shard time may be from the world's, ns: clocks are off by up to 0.1 s, and leaders change.
+pub const EXPIRY_SLACK_NS: u64 = S;
+/// The same where wall clocks jump by up to a minute: a leader whose clock is behind lets keys live longer.
+pub const EXPIRY_SLACK_JUMPS_NS: u64 = 90 * S;
+
+/// Clients that read all keys at the end.
+const READERS: usize = 3;
+
+/// What a seed came to.
+pub struct Outcome {
+    /// Its number.
+    pub seed: u64,
+    /// What was drawn.
+    pub plan: Plan,
+    /// The first property found broken.
+    pub violation: Option<Violation>,
+    /// Keys whose histories were too hard to decide.
+    pub undecided: usize,
+    /// Hash over everything that happened.
+    pub hash: u64,
+    /// Simulated time, ns.
+    pub simulated_ns: u64,
+    /// Passes of nodes and clients.
+    pub events: u64,
+    /// Operations of clients that are checked.
+    pub operations: usize,
+    /// Leaders seen.
+    pub elections: usize,
+    /// The fullest queues.
+    pub loads: node::Loads,
+    /// Faults that struck, by kind.
+    pub struck: Vec<u64>,
+    /// The timeline, if it was wanted.
+    pub lines: Vec<String>,
+}
+
+impl Outcome {
+    /// Faults that struck, with their names.
+    pub fn faults(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        KINDS
+            .iter()
+            .zip(&self.struck)
+            .filter(|(_, count)| **count > 0)
+            .map(|(kind, count)| (kind.name, *count))
+    }
+}
+
+/// Runs a seed.
+pub fn run(seed: u64, options: &Options) -> Outcome {
+    if options.timeline {
+        tracing::subscriber::with_default(Listener, || run_quietly(seed, options))
+    } else {
+        run_quietly(seed, options)
+    }
+}
+
+fn run_quietly(seed: u64, options: &Options) -> Outcome {
+    let mut world = World::new(seed, options);
+    world.form();
+    if world.found.is_none() {
+        world.storm();
+    }
+    if world.found.is_none() {
+        world.recover();
+    }
+    let mut undecided = 0;
+    let operations = world.book.count();
+    if world.found.is_none() {
+        undecided = world.judge();
+    }
+    Outcome {
+        seed,
+        violation: world.found.take(),
+        undecided,
+        hash: world.trace.hash(),
+        simulated_ns: world.now_ns(),
+        events: world.events,
+        operations,
+        elections: world.watch.elections(),
+        loads: world.watch.loads(),
+        struck: std::mem::take(&mut world.struck),
+        lines: std::mem::take(&mut world.trace).into_lines(),
+        plan: world.plan,
+    }
+}
+
+impl World {
+    /// Nodes start one after another until the cluster is formed.
+    fn form(&mut self) {
+        let until_ns = self.now_ns() + FORMED_WITHIN_NS;
+        for node in 1..=self.nodes() {
+            self.start(node);
+            let at = node as usize - 1;
+            if !self.run_while(until_ns, |world| !world.processes[at].progress().0) {
+                return self
+                    .report("live", format!("node {node} did not join in {} s", FORMED_WITHIN_NS / S));
+            }
+        }
+        if !self.run_while(until_ns, |world| world.processes.iter().any(|p| !p.progress().1)) {
+            self.report("live", format!("the cluster was not formed in {} s", FORMED_WITHIN_NS / S));
+        }
+    }
+
+    /// Clients work while things go wrong; then everything is mended, and they must be served again.
+    fn storm(&mut self) {
+        let began_ns = self.now_ns();
+        self.add_clients();
+        self.begin_faults();
+        self.run_until(began_ns + self.plan.heal_ns);
+        self.heal();
+        self.served("after everything was mended");
+        let rest_ns = self.plan.length_ns.saturating_sub(self.plan.heal_ns).min(10 * S);
+        self.run_until(self.now_ns() + rest_ns);
+        self.clients.iter_mut().for_each(|client| client.quiet = true);
+        self.answered("after the storm", SERVED_WITHIN_NS);
+    }
+
+    /// Demands that every client gets an answer to something it asks from now on.
+    fn served(&mut self, when: &str) {
+        let since_ns = self.now_ns();
+        let waiting = |world: &World| world.clients.iter().any(|client| client.answered_ns < since_ns);
+        if !self.run_while(since_ns + SERVED_WITHIN_NS, waiting) {
+            let stuck = self.clients.iter().find(|client| client.answered_ns < since_ns);
+            let stuck = stuck.map_or_else(String::new, Client::describe);
+            self.report(
+                "live",
+                format!("not every client was served within {} s {when}: {stuck}", SERVED_WITHIN_NS / S),
+            );
+        }
+    }
+
+    /// Demands that all clients get all the answers they wait for.
+    fn answered(&mut self, when: &str, within_ns: u64) {
+        let until_ns = self.now_ns() + within_ns;
+        if !self.run_while(until_ns, |world| world.clients.iter().any(Client::is_busy)) {
+            let stuck = self.clients.iter().find(|client| client.is_busy());
+            let stuck = stuck.map_or_else(String::new, Client::describe);
+            self.report(
+                "live",
+                format!("not all clients were answered within {} s {when}: {stuck}", within_ns / S),
+            );
+        }
+    }
+
+    /// All keys are read, all replicas become equal, and what comes back after a restart is the same.
+    fn recover(&mut self) {
+        self.read_all();
+        let before = self.equal("before the end");
+        if !self.plan.restart_at_end || self.found.is_some() {
+            return;
+        }
+        for node in self.sound() {
+            let power = self.rng.chance(1, 2);
+            self.kill(node, power);
+        }
+        self.say(|| "all nodes start again".to_owned());
+        self.sound().into_iter().for_each(|node| self.start(node));
+        self.read_all();
+        let after = self.equal("after a restart of all nodes");
+        for (group, (index, hash)) in before {
+            let same = |(i, h): &(u64, u64)| *i != index || *h == hash;
+            if !after.get(&group).is_none_or(same) {
+                let text = format!("group {group}: other rows at index {index} after a restart");
+                self.report("replicas equal", text);
+            }
+        }
+    }
+
+    fn read_all(&mut self) {
+        let mut keys = self.book.keys();
+        keys.sort_unstable();
+        for reader in 0..READERS {
+            let own = keys.iter().skip(reader).step_by(READERS).cloned();
+            let id = self.clients.len() as u32;
+            let rng = Rng::new(self.rng.next_u64());
+            self.clients.push(Client::reader(id, own, self.time.clone(), self.net.clone(), rng));
+        }
+        self.answered("when all keys were read at the end", 4 * SERVED_WITHIN_NS);
+    }
+
+    /// Waits until all replicas have applied the same and compares their rows: by group, index and hash.
+    fn equal(&mut self, when: &str) -> BTreeMap<GroupId, (u64, u64)> {
+        let until_ns = self.now_ns() + EQUAL_WITHIN_NS;
+        let sound = self.sound();
+        if !self.run_while(until_ns, |world| !world.is_settled(&sound)) {
+            let why = self.unsettled(&sound);
+            let text = format!("replicas are not equal {} s {when}: {why}", EQUAL_WITHIN_NS / S);
+            self.report("live", text);
+            return BTreeMap::new();
+        }
+        let mut all = BTreeMap::new();
+        for group in (0..=self.plan.shape.shards.into()).map(GroupId) {
+            let hash_of = |world: &mut World, node: u64| {
+                let core = world.process(node).core()?;
+                Some((core.inspect(group)?.applied.0, core.content_hash(group)?))
+            };
+            for &node in &sound {
+                let Some((index, hash)) = hash_of(self, node) else { continue };
+                let (at, expected) = *all.entry(group).or_insert((index, hash));
+                if at == index && expected != hash {
+                    let text = format!(
+                        "group {group}: rows of node {node} differ from those of another at index {index} {when}"
+                    );
+                    self.report("replicas equal", text);
+                }
+            }
+        }
+        all
+    }
+
+    /// Every sound node is up, and all its replicas have applied all there is anywhere.
+    fn is_settled(&self, sound: &[u64]) -> bool {
+        let cores = || sound.iter().map(|node| self.processes[*node as usize - 1].core());
+        if cores().any(|core| core.is_none()) {
+            return false;
+        }
+        (0..=u32::from(self.plan.shape.shards)).map(GroupId).all(|group| {
+            let mut seen = cores().flatten().map(|core| core.inspect(group).map(|i| (i.applied.0, i.last)));
+            let first = seen.next().flatten();
+            first.is_some_and(|(applied, last)| applied == last) && seen.all(|other| other == first)
+        })
+    }
+
+    /// What keeps the world from being settled, for a report.
+    fn unsettled(&self, sound: &[u64]) -> String {
+        let describe = |node: &u64| {
+            let process = &self.processes[*node as usize - 1];
+            let Some(core) = process.core() else {
+                return format!("node {node} is down: {:?}", process.stopped);
+            };
+            let of = |group| {
+                core.inspect(group).map(|i| (group.0, i.term, i.leads, i.applied.0, i.commit, i.last))
+            };
+            let groups: Vec<_> = (0..core.groups()).map(GroupId).filter_map(of).collect();
+            format!("node {node}: (group, term, leads, applied, commit, last) {groups:?}")
+        };
+        sound.iter().map(describe).collect::<Vec<_>>().join("; ")
+    }
+
+    /// What clients saw is checked as a whole. Answers how many keys could not be decided.
+    fn judge(&mut self) -> usize {
+        let book = std::mem::take(&mut self.book);
+        let history = match book.into_history() {
+            Ok(history) => history,
+            Err(why) => {
+                self.report("simulator", why);
+                return 0;
+            }
+        };
+        let jumps = self.plan.faults.iter().any(|(kind, _)| KINDS[*kind].name == "clock");
+        let expiry_slack_ns = if jumps { EXPIRY_SLACK_JUMPS_NS } else { EXPIRY_SLACK_NS };
+        let bounds = Bounds { expiry_slack_ns, ..Bounds::default() };
+        let verdict = check::all(&history, &bounds);
+        self.trace.note(self.now_ns(), verdict.steps);
+        if let Some(violation) = verdict.violations.into_iter().next() {
+            self.report(violation.property, violation.sentence);
+            if let Some(found) = &mut self.found {
+                found.details = violation.details;
+            }
+        }
+        verdict.undecided.len()
+    }
+}
+
+/// The shortest prefix of a failing seed that could be found: until when faults happen, ns, and what is
+/// found then. At most a dozen shorter runs.
+pub fn shorten(outcome: &Outcome, options: &Options) -> Option<(u64, Violation)> {
+    let (mut low, mut high) = (0, outcome.plan.heal_ns / MS);
+    let mut best = None;
+    for _ in 0..12 {
+        let middle = low + (high - low) / 2;
+        if middle == high {
+            break;
+        }
+        let shorter = Options { until_ns: Some(middle * MS), timeline: false, ..options.clone() };
+        match run(outcome.seed, &shorter).violation {
+            Some(violation) => {
+                best = Some((middle * MS, violation));
+                high = middle;
+            }
+            None => low = middle + 1,
+        }
+    }
+    best
+}

@@ -1,0 +1,115 @@
+//! What is checked while the world goes on: one file per property.
+
+mod bounded;
+mod commit;
+mod leases;
+mod replicas;
+mod terms;
+
+use crate::process::Process;
+use crate::violation::Violation;
+use model::GroupId;
+use node::Inspect;
+
+/// Between two looks at the queues of a node, passes.
+const LOOK_AT_LOADS: u64 = 64;
+
+/// A replica that was looked at.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    machine: u64,
+    group: GroupId,
+    before: Option<Inspect>,
+    now: Inspect,
+}
+
+/// All watchers.
+#[derive(Default)]
+pub struct Watch {
+    /// By machine and group.
+    last: Vec<Vec<Option<(u64, Inspect)>>>,
+    terms: terms::Terms,
+    commit: commit::Commit,
+    replicas: replicas::Replicas,
+    leases: leases::Leases,
+    bounded: bounded::Bounded,
+    /// The first thing found.
+    pub found: Option<Violation>,
+    /// Changes of leadership, for the timeline; `None` where nobody wants it.
+    pub said: Option<Vec<String>>,
+}
+
+impl Watch {
+    /// Watchers that have seen nothing; `said`: changes of leadership are wanted for a timeline.
+    pub fn new(said: bool) -> Watch {
+        Watch { said: said.then(Vec::new), ..Watch::default() }
+    }
+
+    /// Looks at a node after a pass.
+    pub fn look(&mut self, process: &Process, at_ns: u64) {
+        let Some(core) = process.core() else { return };
+        let (machine, life) = (process.machine, process.life());
+        for group in (0..core.groups()).map(GroupId) {
+            let Some(now) = core.inspect(group) else { continue };
+            let last = self.slot(machine, group).replace((life, now));
+            let before = last.filter(|(of, _)| *of == life).map(|(_, inspect)| inspect);
+            let quiet = before == Some(now);
+            let seen = Seen { machine, group, before, now };
+            let result = if quiet { Ok(()) } else { self.changed(&seen, process) };
+            let result = result.and_then(|()| self.leases.look(&seen, process));
+            self.keep(result, at_ns);
+        }
+        if process.passes.is_multiple_of(LOOK_AT_LOADS) {
+            let result = self.bounded.look(process);
+            self.keep(result, at_ns);
+        }
+    }
+
+    fn slot(&mut self, machine: u64, group: GroupId) -> &mut Option<(u64, Inspect)> {
+        let (machine, group) = (machine as usize, group.0 as usize);
+        if self.last.len() <= machine {
+            self.last.resize_with(machine + 1, Vec::new);
+        }
+        let of_machine = &mut self.last[machine];
+        if of_machine.len() <= group {
+            of_machine.resize(group + 1, None);
+        }
+        &mut of_machine[group]
+    }
+
+    fn changed(&mut self, seen: &Seen, process: &Process) -> Result<(), (&'static str, String)> {
+        if let Some(said) = &mut self.said
+            && seen.before.is_none_or(|before| before.leads != seen.now.leads)
+        {
+            let Inspect { leads, term, commit, last, .. } = seen.now;
+            let role = if leads { "leads" } else { "does not lead" };
+            said.push(format!(
+                "node {} {role} group {} in term {term}, commit {commit}, last {last}",
+                seen.machine, seen.group
+            ));
+        }
+        self.terms.look(seen)?;
+        self.commit.look(seen, process)?;
+        self.replicas.look(seen)?;
+        self.leases.note(seen, process);
+        Ok(())
+    }
+
+    fn keep(&mut self, result: Result<(), (&'static str, String)>, at_ns: u64) {
+        if let Err((property, sentence)) = result
+            && self.found.is_none()
+        {
+            self.found = Some(Violation::new(property, at_ns, sentence));
+        }
+    }
+
+    /// The largest figures of all queues seen, for the report.
+    pub fn loads(&self) -> node::Loads {
+        self.bounded.most()
+    }
+
+    /// Leaders seen, over all groups and terms.
+    pub fn elections(&self) -> usize {
+        self.terms.len()
+    }
+}

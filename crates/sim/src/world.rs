@@ -1,0 +1,422 @@
+//! The world of one seed: machines, clients, network and time, and what goes wrong.
+
+use crate::clients::workload::Maker;
+use crate::clients::{Book, Client};
+use crate::disks::Pace;
+use crate::faults::KINDS;
+use crate::net::{CLIENTS, Link, Machine, Network};
+use crate::plan::{Options, Plan};
+use crate::process::{Places, Process};
+use crate::time::{S, Time};
+use crate::trace::Trace;
+use crate::violation::Violation;
+use crate::watch::Watch;
+use env::{MemDisk, Rng};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use storage::rows::memory::MemoryStores;
+
+/// What was begun and ends later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Later {
+    Start(u64),
+    MendLink(u64, u64),
+    CutLink(u64, u64),
+    MendCpu(u64),
+    MendDisk(u64),
+    MendSpace(u64),
+    OldCopy(u64),
+}
+
+/// Why a node may stop by itself.
+#[derive(Clone, Copy, Debug, Default)]
+struct Excuse {
+    /// Its disk was made to fail.
+    disk: bool,
+}
+
+/// So long nothing new goes wrong when an older copy of a folder comes back, ns.
+const CALM_NS: u64 = 4 * S;
+/// A node that has ended, or stopped because of its disk, is started again after this time, ns.
+const START_AGAIN_NS: u64 = S;
+
+/// The world.
+pub struct World {
+    /// What the seed has drawn.
+    pub plan: Plan,
+    /// Everything random that is not a part's own.
+    pub(crate) rng: Rng,
+    pub(crate) net: Network,
+    pub(crate) time: Time,
+    pub(crate) processes: Vec<Process>,
+    pub(crate) clients: Vec<Client>,
+    pub(crate) book: Book,
+    pub(crate) watch: Watch,
+    /// What happened.
+    pub trace: Trace,
+    later: BTreeMap<(u64, u64), Later>,
+    next_later: u64,
+    next_fault_ns: u64,
+    wakes: Vec<(Machine, u64)>,
+    /// Nodes that lost something they had synced.
+    lost: BTreeSet<u64>,
+    excuses: Vec<Excuse>,
+    copies: BTreeMap<u64, (MemDisk, MemoryStores)>,
+    /// No process ends before this time, ns, because of an older copy of a folder; see [`World::copy_folder`].
+    guarded_until_ns: u64,
+    /// Nothing new goes wrong before this time, ns.
+    calm_until_ns: u64,
+    /// Faults so far, by kind.
+    pub(crate) struck: Vec<u64>,
+    /// Steps: passes of nodes and of clients.
+    pub events: u64,
+    pub(crate) found: Option<Violation>,
+}
+
+impl World {
+    /// A world that has not begun.
+    pub fn new(seed: u64, options: &Options) -> World {
+        let mut rng = Rng::new(seed);
+        let plan = Plan::draw(options, &mut Rng::new(rng.next_u64()));
+        let time = Time::default();
+        let net = Network::new(time.clone(), plan.weather, Rng::new(rng.next_u64()));
+        let places: Places = Rc::new(RefCell::new(vec![0; plan.shape.nodes as usize + 1]));
+        let machine = |machine: u64, rng: &mut Rng| {
+            let own = Rng::new(rng.next_u64());
+            Process::new(machine, plan.shape, Rc::clone(&places), time.clone(), net.clone(), own)
+        };
+        let mut processes: Vec<Process> = (1..=plan.shape.nodes).map(|m| machine(m, &mut rng)).collect();
+        for process in &mut processes {
+            process.clock.rate_ppm = rng.below(2 * plan.rate_ppm + 1) as i64 - plan.rate_ppm as i64;
+            process.clock.wall_off_ms = rng.below(201) as i64 - 100;
+        }
+        World {
+            excuses: vec![Excuse::default(); processes.len() + 1],
+            plan,
+            rng,
+            net,
+            time,
+            processes,
+            clients: Vec::new(),
+            book: Book::new(options.timeline),
+            watch: Watch::new(options.timeline),
+            trace: Trace::new(options.timeline),
+            later: BTreeMap::new(),
+            next_later: 0,
+            next_fault_ns: u64::MAX,
+            wakes: Vec::new(),
+            lost: BTreeSet::new(),
+            copies: BTreeMap::new(),
+            guarded_until_ns: 0,
+            calm_until_ns: 0,
+            struck: vec![0; KINDS.len()],
+            events: 0,
+            found: None,
+        }
+    }
+
+    /// Number of nodes.
+    pub fn nodes(&self) -> u64 {
+        self.plan.shape.nodes
+    }
+
+    /// The world's time, ns.
+    pub fn now_ns(&self) -> u64 {
+        self.time.ns()
+    }
+
+    pub(crate) fn process(&mut self, node: u64) -> &mut Process {
+        &mut self.processes[node as usize - 1]
+    }
+
+    pub(crate) fn say(&mut self, what: impl FnOnce() -> String) {
+        self.trace.say(self.time.ns(), what);
+    }
+
+    /// Notes something found; the first counts.
+    pub(crate) fn report(&mut self, property: &'static str, sentence: String) {
+        if self.found.is_none() {
+            self.say(|| format!("VIOLATION {property}: {sentence}"));
+            self.found = Some(Violation::new(property, self.time.ns(), sentence));
+        }
+    }
+
+    pub(crate) fn later(&mut self, after_ns: u64, what: Later) {
+        self.next_later += 1;
+        self.later.insert((self.time.ns() + after_ns, self.next_later), what);
+    }
+
+    /// Clients begin.
+    pub(crate) fn add_clients(&mut self) {
+        let clients = self.plan.clients.clone();
+        for (number, (workload, manner)) in clients.into_iter().enumerate() {
+            let id = number as u32;
+            let shape = self.plan.shape;
+            let maker = Maker::new(workload, id, Rng::new(self.rng.next_u64()), shape.nodes, shape.shards);
+            let rng = Rng::new(self.rng.next_u64());
+            self.clients.push(Client::new(id, maker, manner, self.time.clone(), self.net.clone(), rng));
+        }
+    }
+
+    /// Faults begin.
+    pub(crate) fn begin_faults(&mut self) {
+        if !self.plan.faults.is_empty() {
+            self.next_fault_ns = self.time.ns() + 1 + self.rng.below(self.plan.calm_ns);
+        }
+    }
+
+    /// A node starts, or tries to.
+    pub(crate) fn start(&mut self, node: u64) {
+        if self.process(node).is_up() {
+            return;
+        }
+        crate::timeline::speaks(node);
+        self.process(node).start();
+        let up = self.process(node).is_up();
+        self.say(|| format!("node {node} starts{}", if up { "" } else { ", and stops" }));
+        if !up {
+            self.stopped(node);
+        }
+    }
+
+    pub(crate) fn kill(&mut self, node: u64, power: bool) {
+        let mut rng = Rng::new(self.rng.next_u64());
+        self.process(node).kill(power, &mut rng);
+        self.excuses[node as usize].disk = false;
+    }
+
+    /// A process has ended by itself: either its disk did it, or what it had synced is lost, or that is
+    /// a finding.
+    fn stopped(&mut self, node: u64) {
+        let Some(why) = self.process(node).stopped.clone() else { return };
+        let (shell::Stop::Failed(text) | shell::Stop::Refused(text)) = &why;
+        self.say(|| format!("node {node} has stopped: {text}"));
+        if self.lost.contains(&node) {
+            return;
+        }
+        if self.excuses[node as usize].disk {
+            self.later(START_AGAIN_NS, Later::Start(node));
+            return;
+        }
+        self.report("starts", format!("node {node} stopped although nothing had happened to it: {text}"));
+    }
+
+    /// The disk of a node may fail from now on.
+    pub(crate) fn excuse(&mut self, node: u64) {
+        self.excuses[node as usize].disk = true;
+    }
+
+    /// True if a node may lose what it has synced: then still only a minority has.
+    pub(crate) fn may_destroy(&self, node: u64) -> bool {
+        !self.lost.contains(&node) && (self.lost.len() as u64) < (self.nodes() - 1) / 2
+    }
+
+    pub(crate) fn destroyed(&mut self, node: u64) {
+        self.lost.insert(node);
+    }
+
+    /// Nodes that have lost nothing they had synced.
+    pub(crate) fn sound(&self) -> Vec<u64> {
+        (1..=self.nodes()).filter(|node| !self.lost.contains(node)).collect()
+    }
+
+    /// True if all nodes are up, and no disk is to fail.
+    pub(crate) fn all_well(&self) -> bool {
+        let up = self.processes.iter().all(|p| p.is_up() && p.progress().1);
+        up && self.excuses.iter().all(|excuse| !excuse.disk)
+    }
+
+    /// Copies a folder. Until the copy has come back and its node was refused no process ends.
+    pub(crate) fn copy_folder(&mut self, node: u64) {
+        self.guarded_until_ns = u64::MAX;
+        let process = self.process(node);
+        let copy = (process.disk.copy(), process.stores.copy());
+        self.copies.insert(node, copy);
+    }
+
+    /// Runs until a time, or until something was found.
+    pub(crate) fn run_until(&mut self, until_ns: u64) {
+        while self.found.is_none() && self.step(until_ns) {}
+    }
+
+    /// Runs until something is the case, at most until a time. False if it did not come about.
+    pub(crate) fn run_while(&mut self, until_ns: u64, busy: impl Fn(&World) -> bool) -> bool {
+        while busy(self) {
+            if self.found.is_some() || !self.step(until_ns) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Whatever comes next. False when that is not before `until_ns`.
+    fn step(&mut self, until_ns: u64) -> bool {
+        let process = self.processes.iter().map(|p| p.wake_ns).enumerate().min_by_key(|(_, at)| *at);
+        let client = self.clients.iter().map(|c| c.wake_ns).enumerate().min_by_key(|(_, at)| *at);
+        let (process, process_ns) = process.unwrap_or((0, u64::MAX));
+        let (client, client_ns) = client.unwrap_or((0, u64::MAX));
+        let later_ns = self.later.first_key_value().map_or(u64::MAX, |((at, _), _)| *at);
+        let next = process_ns.min(client_ns).min(later_ns).min(self.next_fault_ns);
+        if next >= until_ns {
+            self.time.set(until_ns.max(self.time.ns()));
+            return false;
+        }
+        self.time.set(next.max(self.time.ns()));
+        if later_ns == next {
+            if let Some((_, what)) = self.later.pop_first() {
+                self.happen(what);
+            }
+        } else if self.next_fault_ns == next {
+            self.strike();
+        } else if process_ns == next {
+            self.pass(process);
+        } else {
+            self.events += 1;
+            self.turn_of_client(client);
+        }
+        self.spread_wakes();
+        true
+    }
+
+    fn pass(&mut self, at: usize) {
+        let now = self.time.ns();
+        let process = &mut self.processes[at];
+        crate::timeline::speaks(process.machine);
+        if !process.pass() {
+            return;
+        }
+        self.events += 1;
+        if self.trace.has_timeline() {
+            crate::timeline::said().into_iter().for_each(|line| self.trace.say(now, || line));
+        }
+        self.watch.look(process, now);
+        let node = process.machine;
+        if let Some(said) = &mut self.watch.said {
+            said.drain(..).for_each(|line| self.trace.say(now, || line));
+        }
+        self.trace.note(now, node << 56 | self.net.delivered());
+        if !self.processes[at].is_up() {
+            match self.processes[at].stopped {
+                Some(_) => self.stopped(node),
+                // It has ended in good order.
+                None => self.later(START_AGAIN_NS, Later::Start(node)),
+            }
+        }
+        if let Some(violation) = self.watch.found.take() {
+            self.report(violation.property, violation.sentence);
+        }
+    }
+
+    fn turn_of_client(&mut self, at: usize) {
+        let nodes: Vec<SocketAddr> = self.processes.iter().map(Process::redis_address).collect();
+        self.clients[at].run(&nodes, &mut self.book);
+        let note = 0xff << 56 | (at as u64) << 40 | self.book.count() as u64;
+        self.trace.note(self.time.ns(), note);
+        if let Some(said) = &mut self.book.said {
+            let now = self.time.ns();
+            said.drain(..).for_each(|line| self.trace.say(now, || format!("client {at}{line}")));
+        }
+        if let Some(strange) = self.book.strange.pop() {
+            self.report("replies", strange);
+        }
+    }
+
+    /// Whoever has something coming is looked at in time.
+    fn spread_wakes(&mut self) {
+        self.net.take_wakes(&mut self.wakes);
+        for (machine, at) in self.wakes.drain(..) {
+            if machine >= CLIENTS {
+                if let Some(client) = self.clients.get_mut((machine - CLIENTS) as usize) {
+                    client.wake_ns = client.wake_ns.min(at);
+                }
+            } else if let Some(process) = self.processes.get_mut(machine as usize - 1) {
+                process.hint(at);
+            }
+        }
+    }
+
+    /// Something goes wrong.
+    fn strike(&mut self) {
+        let calm_ns = self.plan.calm_ns;
+        self.next_fault_ns = self.time.ns() + 1 + self.rng.below(calm_ns);
+        let total: u64 = self.plan.faults.iter().map(|(_, weight)| weight).sum();
+        let mut at = self.rng.below(total);
+        let kind = self.plan.faults.iter().find_map(|(kind, weight)| {
+            let hit = at < *weight;
+            at = at.saturating_sub(*weight);
+            hit.then_some(*kind)
+        });
+        let Some(kind) = kind else { return };
+        let now = self.time.ns();
+        if now < self.calm_until_ns || KINDS[kind].ends && now < self.guarded_until_ns {
+            return;
+        }
+        if (KINDS[kind].strike)(self) {
+            self.struck[kind] += 1;
+        }
+    }
+
+    fn happen(&mut self, what: Later) {
+        match what {
+            Later::Start(node) => self.start(node),
+            Later::CutLink(from, to) => {
+                self.net.change(from, to, |link| link.cut = true);
+                self.net.change(to, from, |link| link.cut = true);
+            }
+            Later::MendLink(from, to) => self.net.change(from, to, |link| *link = Link::default()),
+            Later::MendCpu(node) => self.process(node).slowness = 1,
+            Later::MendDisk(node) => *self.process(node).pace.borrow_mut() = Pace::default(),
+            Later::MendSpace(node) => self.process(node).disk.set_capacity(None),
+            Later::OldCopy(node) => self.bring_back(node),
+        }
+    }
+
+    /// The older copy of a folder takes the place of the folder.
+    fn bring_back(&mut self, node: u64) {
+        let Some((disk, stores)) = self.copies.remove(&node) else { return };
+        self.kill(node, true);
+        self.mend();
+        self.calm_until_ns = self.time.ns() + CALM_NS;
+        self.guarded_until_ns = self.calm_until_ns;
+        self.say(|| format!("node {node} gets the older copy of its folder back"));
+        let process = self.process(node);
+        (process.disk, process.stores) = (disk, stores);
+        process.disk.crash_process();
+        process.stores.crash();
+        // By then the others hear each other again.
+        self.later(CALM_NS / 2, Later::Start(node));
+    }
+
+    /// Everything that can be mended is.
+    pub(crate) fn heal(&mut self) {
+        self.say(|| "everything is mended".to_owned());
+        self.next_fault_ns = u64::MAX;
+        self.mend();
+        let returning: Vec<u64> = self.copies.keys().copied().collect();
+        self.later.clear();
+        returning.iter().for_each(|node| self.bring_back(*node));
+        for node in (1..=self.nodes()).filter(|node| !returning.contains(node)) {
+            self.later(1, Later::Start(node));
+        }
+    }
+
+    /// Networks, clocks and disks are well, and nobody stands still.
+    fn mend(&mut self) {
+        let nodes = self.nodes();
+        self.later.retain(|_, what| !matches!(what, Later::CutLink(..)));
+        for a in 1..=nodes {
+            for b in (1..=nodes).filter(|b| *b != a) {
+                self.net.change(a, b, |link| *link = Link::default());
+            }
+            let process = self.process(a);
+            process.slowness = 1;
+            process.paused_until_ns = 0;
+            process.clock.wall_off_ms = 0;
+            *process.pace.borrow_mut() = Pace::default();
+            process.disk.set_capacity(None);
+            process.hint(0);
+        }
+    }
+}
