@@ -108,6 +108,14 @@ impl Core {
         }
     }
 
+    /// An attempt of a node is over: what has come of an incomplete batch is sent again.
+    pub(crate) fn end_batch(&mut self, group: GroupId, from: NodeId) {
+        let replica = self.replicas.get_mut(group.0 as usize).and_then(Option::as_deref_mut);
+        if let Some(replica) = replica {
+            replica.batches.remove(&from);
+        }
+    }
+
     /// Executes the first parked request. The leader is ready. False if there is none.
     pub(crate) fn run_parked(&mut self, group: GroupId) -> bool {
         let Some(replica) = self.replica(group) else { return false };

@@ -200,8 +200,6 @@ impl Core {
                 let text = cross_slot(ks);
                 self.reply_now(conn, |reply| reply.error(&text));
             }
-            // What its connection sent before waits for a layout: it waits behind that.
-            Placement::Shard(_) if self.is_deferred(conn.id) => self.wait_for_layout(conn, spec, args, slot),
             Placement::Shard(shard) => {
                 if let Some(text) = self.leaves_shard(spec, args, slot, shard) {
                     return self.reply_now(conn, |reply| reply.error(&text));
@@ -247,6 +245,10 @@ impl Core {
         if size > MAX_COMMAND {
             let text = crate::execute::too_long(size);
             return self.reply_now(conn, |reply| reply.error(&text));
+        }
+        if self.is_deferred(conn.id) {
+            // What its connection sent before waits for a layout: it waits behind that.
+            return self.wait_for_layout(conn, spec, args, slot);
         }
         let flags = self.flags_of(conn, spec);
         let at = group.0 as usize;

@@ -90,11 +90,13 @@ impl Core {
     ) -> Result<(), crate::frame::FrameError> {
         let f = ForwardFrame::decode(&mut Reader::new(content))?;
         let state = self.inbound.entry((from, f.group)).or_default();
-        if f.attempt > state.0 {
-            *state = (f.attempt, false);
-        }
-        if f.attempt < state.0 || state.1 {
+        if f.attempt < state.0 || (f.attempt == state.0 && state.1) {
             return Ok(());
+        }
+        let begins = f.attempt > state.0;
+        *state = (f.attempt, false);
+        if begins {
+            self.end_batch(f.group, from);
         }
         let source = Source::Peer { node: from, attempt: f.attempt, seq: f.seq };
         let leads = self
@@ -104,7 +106,8 @@ impl Core {
             .is_some_and(|r| r.raft.is_leader() && r.requests_waiting() < MAX_PARKED);
         // Answers that can not be sent must not pile up: it asks again.
         if !leads || !self.peers.get(&from).is_some_and(|p| p.takes_answers()) {
-            state.1 = true;
+            self.inbound.insert((from, f.group), (f.attempt, true));
+            self.end_batch(f.group, from);
             self.answer(f.group, source, Status::NotLeader, (0, 0), &[]);
             return Ok(());
         }
@@ -202,11 +205,8 @@ impl Core {
         if let Some(replica) = self.replica(group) {
             replica.begin(now);
         }
-        if write && self.repeats(group, source, id) {
+        if write && (self.repeats(group, source, id) || self.refuses_writes(group, source)) {
             return;
-        }
-        if write && self.log_full {
-            return self.answer_error(group, source, &self.log_full_text());
         }
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
         if parts.flags.has(Flags::INTERNAL)
@@ -248,14 +248,19 @@ impl Core {
             let epoch = crate::internal::number(parts.args.get(1)).unwrap_or(u64::MAX);
             replica.closing.insert(parts.ks, epoch);
         }
-        let mut written = (0, 0);
-        if outcome.wrote {
-            written = (replica.raft.term(), outcome.hold);
-            if write {
-                replica.machine.answered(id, slot, &reply);
-            }
+        let written = if outcome.wrote { (replica.raft.term(), outcome.hold) } else { (0, 0) };
+        if outcome.wrote && write {
+            replica.machine.answered(id, slot, &reply);
         }
         self.settle(group, Held { index: outcome.hold, source, reply: Ok(reply), written });
+    }
+
+    /// Answers a write with an error if the log takes none.
+    fn refuses_writes(&mut self, group: GroupId, source: Source) -> bool {
+        if self.log_full {
+            self.answer_error(group, source, &self.log_full_text());
+        }
+        self.log_full
     }
 
     /// Answers a request that was not executed with an error.

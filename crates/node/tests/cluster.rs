@@ -211,7 +211,7 @@ fn a_full_log_refuses_writes_and_gives_leadership_away() {
 fn whoever_finds_its_rows_damaged_lets_another_send_them() {
     let mut world = World::new(3, 1);
     world.run(1000);
-    let leader = |world: &World| world.cores[&1].status().shards[0].leader.unwrap();
+    let leader = |world: &World| world.leader(GroupId(1));
     let before = leader(&world);
     let result = Err("tree 2 is damaged".to_owned());
     let chunk = JobDone::SnapshotChunk { group: GroupId(1), to: NodeId(9), result, damaged: true };

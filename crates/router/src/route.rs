@@ -375,8 +375,11 @@ mod tests {
         assert_eq!(route.len(), 1);
     }
 
+    /// Sent before, more to come, passed.
+    type Marks = (bool, bool, bool);
+
     /// What is sent now: number, and place in a batch.
-    fn batch(route: &mut Route, seq: &mut u64) -> Vec<(u64, Option<(bool, bool, bool)>)> {
+    fn batch(route: &mut Route, seq: &mut u64) -> Vec<(u64, Option<Marks>)> {
         let next = || route.send_next(seq).map(|(f, a)| (f.seq, a.map(|a| (a.sent, a.more, a.passed))));
         std::iter::from_fn(next).collect()
     }

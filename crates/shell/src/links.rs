@@ -256,6 +256,12 @@ impl<P: Platform> Links<P> {
     fn established(&mut self, at: usize, other: Established, around: &mut Around<'_, P>) -> bool {
         let Some(link) = self.links.get(at) else { return false };
         let dialled = link.dialled;
+        // Its last bytes may have been on their way for so long that the node has started again meanwhile.
+        // Found by the simulator: such a ghost took the place of the living.
+        if other.incarnation < around.core.known_incarnation(other.node) {
+            self.close(at, "it is from an earlier start of the node", around);
+            return false;
+        }
         match around.membership.learn(&other, dialled.is_some()) {
             Ok(joined) => self.joined |= joined,
             Err(why) => {

@@ -158,11 +158,11 @@ fn member_at(folder: &Folder, addresses: &Addresses) -> Option<Peer> {
 
 /// A node without an id calls from the address of a member whose token is not its own here. Safety rule 2:
 /// a member that comes without its folder must not get its old id again, and giving it a new one would
-/// hide that its replicas are gone. But the very process that was admitted elsewhere, or a later start of
-/// its folder, has only not heard of its id yet, while others have.
+/// hide that its replicas are gone. But the very process that was admitted elsewhere has only not heard of
+/// its id yet, while others have.
 fn judge(member: &Peer, joiner: &Joiner) -> Admission {
     let (node, at) = (member.node, &joiner.addresses.peer);
-    if member.boot == Some(joiner.boot) || joiner.incarnation > member.incarnation {
+    if member.boot == Some(joiner.boot) {
         return Admission::NotNow(format!("this node is being admitted as node {node} by another one"));
     }
     Admission::Refused(lost_folder(node, at))

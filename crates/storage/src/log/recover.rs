@@ -85,7 +85,11 @@ pub(super) fn find(disk: &dyn Disk, dir: &Path, cluster: [u8; 16]) -> Result<Fil
     for name in disk.list(dir).map_err(io("list", dir))? {
         if is_unfinished(&name) {
             let path = dir.join(&name);
-            disk.remove(&path).map_err(io("remove", &path))?;
+            match disk.remove(&path) {
+                // Whoever made it has just ended it.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                result => result.map_err(io("remove", &path))?,
+            }
         }
         let Some(file) = file_number(&name) else { continue };
         let path = file::path(dir, file);
