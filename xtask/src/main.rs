@@ -1,4 +1,4 @@
-//! The habits of the project as commands: `cargo xtask verify`, `fix`, `bench`, `fuzz`.
+//! The habits of the project as commands: `cargo xtask verify`, `fix`, `bench`, `fuzz`, `coverage`.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -7,6 +7,7 @@
 
 mod bench;
 mod count;
+mod coverage;
 mod fuzz;
 mod python;
 mod run;
@@ -34,14 +35,20 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Run the fuzz targets for a bounded time.
     Fuzz(fuzz::FuzzArgs),
+    /// Tell which lines the simulator alone reaches, as a table for each file.
+    Coverage(coverage::CoverageArgs),
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = coverage::as_compiler() {
+        return code;
+    }
     let result = match Cli::parse().command {
         Command::Verify(args) => verify::verify(&args),
         Command::Fix => verify::fix(),
         Command::Bench(args) => bench::bench(&args),
         Command::Fuzz(args) => fuzz::fuzz(&args),
+        Command::Coverage(args) => coverage::coverage(&args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("xtask: {error}");
