@@ -152,7 +152,15 @@ pub struct Client {
     unsent: Vec<u8>,
     next_ns: u64,
     target: usize,
+    /// The node refuses: another one is tried.
+    fed_up: bool,
     promise: Promise,
+}
+
+/// Whether a node says that it can not serve now.
+fn is_refusal(wire: &reply::Wire) -> bool {
+    let reply::Wire::Error(text) = wire else { return false };
+    ["CLUSTERDOWN", "TRYAGAIN", "MISCONF", "UNKNOWN"].iter().any(|word| text.starts_with(word))
 }
 
 impl Client {
@@ -178,6 +186,7 @@ impl Client {
             unsent: Vec::new(),
             next_ns,
             target,
+            fed_up: false,
             promise: Promise::Usual,
         }
     }
@@ -314,12 +323,15 @@ impl Client {
             match reply::first(&self.unread[used..]) {
                 First::Whole(wire, len) => {
                     used += len;
-                    if !matches!(wire, reply::Wire::Error(_)) {
+                    let refused = is_refusal(&wire);
+                    if refused {
+                        self.fed_up |= self.script.is_some() || self.rng.chance(1, 4);
+                    } else {
                         self.answered_ns = self.time.ns();
                     }
                     match self.waiting.pop_front() {
                         // What must be read at the end is asked for until it is answered.
-                        Some(waiting) if self.script.is_some() && matches!(wire, reply::Wire::Error(_)) => {
+                        Some(waiting) if self.script.is_some() && refused => {
                             book.answer(waiting.first, &waiting.command, &wire, self.time.ns());
                             self.again.push_back(waiting.command);
                         }
@@ -338,11 +350,15 @@ impl Client {
             }
         }
         self.unread.drain(..used);
+        if self.fed_up && self.waiting.is_empty() {
+            self.hang_up();
+        }
     }
 
     /// The connection is over. What was not answered may or may not have been executed.
     fn hang_up(&mut self) {
         self.stream = None;
+        self.fed_up = false;
         self.unread.clear();
         self.unsent.clear();
         let lost: Vec<Waiting> = self.waiting.drain(..).collect();

@@ -79,12 +79,14 @@ impl Watch {
 
     fn changed(&mut self, seen: &Seen, process: &Process) -> Result<(), (&'static str, String)> {
         if let Some(said) = &mut self.said
-            && seen.before.is_none_or(|before| before.leads != seen.now.leads)
+            && seen
+                .before
+                .is_none_or(|b| (b.leads, b.term, b.last) != (seen.now.leads, seen.now.term, seen.now.last))
         {
             let Inspect { leads, term, commit, last, .. } = seen.now;
-            let role = if leads { "leads" } else { "does not lead" };
+            let role = if leads { "leads" } else { "follows in" };
             said.push(format!(
-                "node {} {role} group {} in term {term}, commit {commit}, last {last}",
+                "node {} {role} group {}, term {term}, commit {commit}, last {last}",
                 seen.machine, seen.group
             ));
         }

@@ -33,15 +33,40 @@ struct Hunt {
 /// Bugs that can not be planted yet, with what they wait for.
 const WAITING: &[(Bug, &str)] = &[(Bug::ExposureNotEnforced, "asynchronous keyspaces")];
 
-const HUNTS: &[Hunt] = &[];
+/// Bugs that are planted and that the simulator has not found in some hundreds of seeds: its holes.
+const NOT_FOUND: &[Bug] = &[
+    Bug::AckBeforeSync,
+    Bug::LeaseNotChecked,
+    Bug::BatchAppend,
+    Bug::ReadsNotHeld,
+    Bug::TornTailAcknowledged,
+    Bug::StaleFrames,
+    Bug::ClockExtendsLease,
+];
+
+const HUNTS: &[Hunt] = &[
+    Hunt::usual(Bug::VoteNotPersisted, 60),
+    Hunt::usual(Bug::SnapshotBeforeRows, 60),
+    Hunt::usual(Bug::WindowLost, 40),
+    Hunt::usual(Bug::AppliedNotAtomic, 60),
+];
 
 impl Hunt {
+    /// With the mix of faults that each seed draws.
+    const fn usual(bug: Bug, seeds: u64) -> Hunt {
+        Hunt { bug, faults: &[], swarm: true, workloads: &[], shards: 2, seconds: 20, seeds }
+    }
+
     fn name(&self) -> &'static str {
         BUGS.iter().find(|(_, bug)| *bug == self.bug).map_or("?", |(name, _)| name)
     }
 
     fn options(&self) -> Options {
-        let faults = self.faults.iter().map(|name| sim::faults::by_name(name).expect(name)).collect();
+        let named = self.faults.iter().map(|name| sim::faults::by_name(name).expect(name));
+        let faults = match self.faults.len() {
+            0 => (0..sim::faults::KINDS.len()).collect(),
+            _ => named.collect(),
+        };
         let wanted = |name: &str| self.workloads.is_empty() || self.workloads.contains(&name);
         let workloads = WORKLOADS.iter().filter(|(name, _)| wanted(name)).map(|(_, workload)| *workload);
         Options {
@@ -70,7 +95,8 @@ fn every_bug_has_a_hunt_or_waits_for_something() {
     for (name, bug) in BUGS {
         let hunted = HUNTS.iter().filter(|hunt| hunt.bug == bug).count();
         let waiting = WAITING.iter().filter(|(waiting, _)| *waiting == bug).count();
-        assert_eq!(hunted + waiting, 1, "{name}");
+        let not_found = NOT_FOUND.iter().filter(|other| **other == bug).count();
+        assert_eq!(hunted + waiting + not_found, 1, "{name}");
     }
 }
 

@@ -13,7 +13,7 @@ use sim::Options;
 use super::CliError;
 
 /// Commit from which this program was built.
-pub const COMMIT: &str = env!("EVERSTORE_COMMIT");
+pub const COMMIT: &str = env!("BUILT_FROM_COMMIT");
 
 /// Flags of `sim`.
 #[derive(Debug, Args)]
