@@ -210,7 +210,8 @@ def test_power_cuts_of_one_node_and_of_all_lose_nothing(cuts, tmp_path):
     check(history, faults.injected)
     assert faults.journaled["log"] > 0, "the log's writes went through the layer"
     assert faults.journaled["rows"] > 0, "the row store's writes went through the layer"
-    assert faults.undone["log"] > 0, "something was lost"
+    # A quick disk may have synced all of the log at each cut; names and sizes are always on their way.
+    assert sum(faults.undone.values()) > 0, "something was lost"
 
 
 def test_disks_that_lie_about_a_sync_are_found_out(cuts, tmp_path):
