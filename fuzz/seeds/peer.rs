@@ -38,11 +38,13 @@ fn contents() -> Vec<(&'static str, Section, Vec<u8>)> {
     let command = written(&|out| request::encode(Flags::WRITE, Keyspace(0), &[b"set", b"k", b"v"], out));
     let forward = ForwardFrame {
         group: GroupId(3),
+        term: 7,
         attempt: 2,
         seq: 900,
         low_water: 800,
         slot: 12182,
         request: &command,
+        again: None,
     };
     let answer = AnswerFrame {
         group: GroupId(3),

@@ -89,6 +89,7 @@ impl Core {
     ) {
         let id = self.id_of(source);
         let Some(replica) = self.replica(group) else { return };
+        replica.take_in();
         if again.is_none() && replica.batches.is_empty() {
             return self.submit(group, source, slot, request);
         }

@@ -369,6 +369,17 @@ impl Conn {
         last
     }
 
+    /// True if any reply not sent may be one of a read, or of a command that had no effects, of this node:
+    /// no entry of its own tells whether it is true.
+    pub fn holds_reads(&self) -> bool {
+        let read = |slot: &Slot| match slot.state {
+            State::Local(mark) => !mark.wrote,
+            State::Waiting => false,
+            State::Ready(_) => true,
+        };
+        !self.wire.is_empty() || self.slots.iter().any(read)
+    }
+
     /// The mark a place waits for, `None` if it waits for no entry.
     pub fn mark(&self, place: u64) -> Option<Mark> {
         let at = place.checked_sub(self.first)?;

@@ -114,8 +114,8 @@ pub struct Core {
     pub(crate) stats: Stats,
     /// Replies that rest on the lease are kept back until it is proven again.
     pub(crate) quarantine: bool,
-    /// Leadership was lost before it could be proven again.
-    pub(crate) distrust: bool,
+    /// Groups whose leadership was lost before it could be proven again.
+    pub(crate) distrusted: BTreeSet<GroupId>,
     /// Connections that go on with input read earlier.
     pub(crate) resuming: Vec<u64>,
     /// State of the meta group's rows that the map was made from.
@@ -187,7 +187,7 @@ impl Core {
             log_growth: LogGrowth::default(),
             handlers: Handlers::default(),
             quarantine: false,
-            distrust: false,
+            distrusted: BTreeSet::new(),
             resuming: Vec::new(),
             map_seen: None,
             driving: BTreeMap::new(),

@@ -336,8 +336,8 @@ impl Core {
             }
         } else {
             conn.reply_free(start);
-            replica.served = true;
         }
+        replica.served |= !outcome.wrote;
         if outcome.wrote {
             conn.note_written(group, term, outcome.hold);
             if replica.machine.pending_bytes() > SOFT_ENTRY {

@@ -55,11 +55,11 @@ impl Core {
     /// Sends what waits in a route to the leader, or executes it if this node leads.
     pub(crate) fn pump(&mut self, group: GroupId) {
         let at = group.0 as usize;
-        let Some((leader, _)) = self.routes[at].leader() else { return };
+        let Some((leader, term)) = self.routes[at].leader() else { return };
         if leader == self.me.node {
             while self.replicas[at]
                 .as_ref()
-                .is_some_and(|r| r.requests_waiting() < MAX_PARKED && r.raft.is_leader())
+                .is_some_and(|r| r.requests_waiting() < MAX_PARKED && r.raft.leads_in(term))
             {
                 let Some((forward, again)) = self.routes[at].send_next(&mut self.next_seq) else { break };
                 let (seq, slot, request) = (forward.seq, forward.slot, forward.request.clone());
@@ -76,7 +76,7 @@ impl Core {
         while peer.takes() {
             let Some((forward, again)) = route.send_next(&mut self.next_seq) else { break };
             let (seq, slot, request) = (forward.seq, forward.slot, forward.request.bytes());
-            let frame = ForwardFrame { group, attempt, seq, low_water, slot, request, again };
+            let frame = ForwardFrame { group, term, attempt, seq, low_water, slot, request, again };
             peer.frame.section(Section::Forward, |out| frame.encode(out));
         }
     }
@@ -103,7 +103,7 @@ impl Core {
             .replicas
             .get(f.group.0 as usize)
             .and_then(Option::as_ref)
-            .is_some_and(|r| r.raft.is_leader() && r.requests_waiting() < MAX_PARKED);
+            .is_some_and(|r| r.raft.leads_in(f.term) && r.requests_waiting() < MAX_PARKED);
         // Answers that can not be sent must not pile up: it asks again.
         if !leads || !self.peers.get(&from).is_some_and(|p| p.takes_answers()) {
             self.inbound.insert((from, f.group), (f.attempt, true));
@@ -248,6 +248,7 @@ impl Core {
             let epoch = crate::internal::number(parts.args.get(1)).unwrap_or(u64::MAX);
             replica.closing.insert(parts.ks, epoch);
         }
+        replica.served |= !outcome.wrote;
         let written = if outcome.wrote { (replica.raft.term(), outcome.hold) } else { (0, 0) };
         if outcome.wrote && write {
             replica.machine.answered(id, slot, &reply);
@@ -300,7 +301,6 @@ impl Core {
                 self.propose(group);
             }
         } else if let Ok(reply) = held.reply {
-            replica.served = true;
             self.answer(group, held.source, Status::Done, held.written, &reply);
         }
     }

@@ -18,10 +18,8 @@
 use crate::conn::{Conn, Fate};
 use crate::core::Core;
 use crate::execute::{NO_EFFECT, UNKNOWN};
-use crate::replica::Source;
 use model::GroupId;
 use model::slot::{Slot, slot_of};
-use router::wire::Status;
 use router::{Flags, Forward, Request, Target};
 use std::collections::BTreeMap;
 
@@ -38,13 +36,12 @@ pub(crate) struct Lost {
 impl Core {
     /// This node stopped leading a group. The machine is rolled back already.
     pub(crate) fn leadership_lost(&mut self, group: GroupId) {
-        // Requests of other nodes are sent again by them; our own are still in the route.
+        // Requests of other nodes are sent again by them, for a later term; our own are still in the route.
         if let Some(replica) = self.replica(group) {
             replica.held.clear();
             replica.waiting.clear();
         }
         self.end_sendings(group);
-        self.refuse_inbound(group);
         let mut places = Vec::new();
         let mut ids: Vec<u64> = self.conns.keys().copied().collect();
         ids.sort_unstable();
@@ -69,19 +66,6 @@ impl Core {
             }
         }
         self.resolve_lost(group);
-    }
-
-    /// What other nodes have sent in their attempts so far is gone. Nothing more of these attempts is
-    /// taken, not even if this node leads again: a later request would overtake those that are gone.
-    fn refuse_inbound(&mut self, group: GroupId) {
-        let mut refused = Vec::new();
-        for (&(node, _), state) in self.inbound.iter_mut().filter(|((_, g), state)| *g == group && !state.1) {
-            state.1 = true;
-            refused.push(Source::Peer { node, attempt: state.0, seq: 0 });
-        }
-        for source in refused {
-            self.answer(group, source, Status::NotLeader, (0, 0), &[]);
-        }
     }
 
     /// Looks at the open fates again.

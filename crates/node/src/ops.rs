@@ -36,6 +36,18 @@ pub(crate) enum Op {
     Wait(Box<Wait>),
 }
 
+impl Op {
+    /// The connection that waits for it.
+    pub(crate) fn conn(&self) -> Option<u64> {
+        match self {
+            Op::Gather { conn, .. } | Op::Random { conn, .. } => Some(*conn),
+            Op::Scan(scan) => Some(scan.conn),
+            Op::Wait(wait) => Some(wait.conn),
+            Op::Drive { .. } => None,
+        }
+    }
+}
+
 /// A WAIT under way. It asks in rounds, so that nobody waits long for a client that is gone or for a
 /// leader that is none any more.
 #[derive(Debug)]

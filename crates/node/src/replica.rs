@@ -98,7 +98,8 @@ pub struct Replica {
     pub out: Output,
     /// Commands were executed in this turn, so the machine knows its next index.
     pub begun: bool,
-    /// Replies of this turn went out on the strength of the lease: it is checked once more.
+    /// Something was executed in this turn whose reply no entry of its own will prove: its lease is
+    /// checked once more.
     pub served: bool,
     /// They were executed in the turn in which a round proved leadership: that is enough.
     pub proven: bool,
@@ -134,6 +135,8 @@ pub struct Replica {
     /// The shard met an entry it can not read: it stands still.
     pub broken: Option<DecodeError>,
     leading: Option<Term>,
+    /// The term in which the requests came that wait.
+    taken: Term,
     own: VecDeque<(Term, Index)>,
     ends: VecDeque<(Term, Index)>,
     /// The fate of entries of terms below can not be told any more.
@@ -175,6 +178,7 @@ impl Replica {
             told: Promise::default(),
             broken: None,
             leading: None,
+            taken: 0,
             own: VecDeque::new(),
             ends: VecDeque::from([(term, index)]),
             floor: 0,
@@ -263,27 +267,39 @@ impl Replica {
         Ok(())
     }
 
-    /// The role changed. Returns true when this replica stopped leading: what it executed and is
-    /// not committed is taken back.
+    /// A request comes in. None runs in a later term than the one it came in: those of an earlier one
+    /// are forgotten, and whoever sent them sends them again.
+    pub fn take_in(&mut self) {
+        let term = self.raft.term();
+        if self.taken != term {
+            self.forget_requests();
+            self.taken = term;
+        }
+    }
+
+    fn forget_requests(&mut self) {
+        self.parked.clear();
+        self.batches.clear();
+        self.round = None;
+    }
+
+    /// The role changed. Returns true when this replica stopped leading, be it to lead again in a later
+    /// term: what it executed and is not committed is taken back.
     pub fn role_changed(&mut self, role: Role, term: Term) -> bool {
         let leads = (role == Role::Leader).then_some(term);
-        let idle = self.parked.is_empty() && self.batches.is_empty();
-        if self.leading == leads && (leads.is_some() || idle) {
-            return false;
-        }
         // Requests may also have come while this replica led for less than a turn.
-        let lost = self.leading.is_some() || !idle && leads.is_none();
+        let idle = self.parked.is_empty() && self.batches.is_empty();
+        let led = self.leading.or((!idle).then_some(self.taken));
+        self.leading = leads;
+        let lost = led.is_some() && led != leads;
         if lost {
             self.machine.roll_back();
             self.own.clear();
             self.closing.clear();
-            self.parked.clear();
-            self.batches.clear();
+            self.forget_requests();
             self.waiters.clear();
-            self.round = None;
             self.begun = false;
         }
-        self.leading = leads;
         lost
     }
 

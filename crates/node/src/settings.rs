@@ -35,6 +35,9 @@ pub struct Settings {
     pub query_buffer_limit: usize,
     /// Most bytes of replies waiting for one connection.
     pub output_buffer_limit: usize,
+    /// A batch for the log of more bytes is complete: with the entry that made it so, which may have 16
+    /// MiB, it must fit into the log's segments.
+    pub log_batch: u64,
     /// Bytes of the log. When entries of all shards that no checkpoint has fill half of it, the shards
     /// that fill it most are checkpointed; no shard keeps more than this from being freed.
     pub checkpoint_log_share: u64,
@@ -66,6 +69,7 @@ impl Default for Settings {
             max_clients: 10_000,
             query_buffer_limit: 1 << 30,
             output_buffer_limit: 256 << 20,
+            log_batch: 4 << 20,
             checkpoint_log_share: 128 << 20,
             snapshot_rate: 64 << 20,
             requirepass: String::new(),

@@ -3,12 +3,15 @@
 use crate::conn::Blocked;
 use crate::core::Core;
 use crate::frame::{self, FrameError, Section, content};
+use crate::ops::Op;
 use crate::peer::Peer;
+use crate::replica::Source;
 use consensus::{Entry, Message, Output, Step};
 use model::time::MS;
 use model::varint::{DecodeError, Reader};
 use model::{GroupId, NodeId, Now};
 use router::request::parse;
+use std::collections::BTreeSet;
 use storage::log::HardState;
 
 /// Passes over the groups in one turn: what one pass applies may let another execute.
@@ -198,7 +201,7 @@ impl Core {
             send_raft(peer, group, &message);
         }
         if let Some(persist) = out.persist.take() {
-            if self.builder.size() > self.batch_limit() {
+            if self.builder.size() > self.settings.log_batch {
                 self.finish_batch();
             }
             if let Some(install) = &persist.install {
@@ -210,7 +213,7 @@ impl Core {
             for entry in &persist.entries {
                 bytes += entry.data.len() as u64;
                 self.builder.entry(group, entry.index, entry.term, 0, &entry.data);
-                if self.builder.size() > self.batch_limit() {
+                if self.builder.size() > self.settings.log_batch {
                     // This batch may be all that is left after a crash, and entries of a term must
                     // never be without the term: they replace entries that were promised in another.
                     if let Some(hard) = hard {
@@ -246,11 +249,6 @@ impl Core {
                 return;
             }
         }
-    }
-
-    /// Largest batch, with room for one entry of the largest size.
-    fn batch_limit(&self) -> u64 {
-        4 << 20
     }
 
     /// Hands the batch of this turn to the log.
@@ -338,15 +336,18 @@ impl Core {
         self.set_now(now);
         let now = self.now;
         let mut unproven = false;
-        for replica in self.replicas.iter_mut().flatten() {
+        for (at, replica) in self.replicas.iter_mut().enumerate() {
+            let Some(replica) = replica.as_deref_mut() else { continue };
             match replica.may_leave(now) {
                 Some(true) => {}
-                Some(false) => self.distrust = true,
+                Some(false) => {
+                    self.distrusted.insert(GroupId(at as u32));
+                }
                 None => unproven = true,
             }
         }
         self.quarantine = unproven;
-        if self.distrust && !unproven {
+        if !self.distrusted.is_empty() && !unproven {
             self.drop_unproven();
         }
         if !self.quarantine {
@@ -356,14 +357,18 @@ impl Core {
         }
     }
 
-    /// Leadership was lost between a read and its reply: replies that are not on the wire may be
-    /// stale. Their connections are closed, which clients treat like any broken connection.
+    /// Leadership was lost between a read and its reply: replies that are not sent may be stale, also
+    /// those that wait behind others, for an entry, or to be merged. Their connections are closed, which
+    /// clients treat like any broken connection. A command with effects stays: its entry will tell.
     fn drop_unproven(&mut self) {
-        self.distrust = false;
-        for conn in self.conns.values_mut().filter(|c| !c.wire.is_empty()) {
+        let merged: BTreeSet<u64> = self.ops.values().filter_map(Op::conn).collect();
+        for conn in self.conns.values_mut().filter(|c| c.holds_reads() || merged.contains(&c.id)) {
             conn.wire.clear();
             conn.closing = true;
             conn.cut = true;
+        }
+        for group in std::mem::take(&mut self.distrusted) {
+            self.forget_held_reads(group);
         }
         let mut ids: Vec<u64> = self.conns.values().filter(|c| c.cut).map(|c| c.id).collect();
         ids.sort_unstable();
@@ -373,6 +378,26 @@ impl Core {
                 peer.answers.clear();
                 self.outbox.hang_up.push(peer.node);
             }
+        }
+    }
+
+    /// Reads of forwarded requests that wait for an entry: they are sent again.
+    fn forget_held_reads(&mut self, group: GroupId) {
+        let Some(replica) = self.replica(group) else { return };
+        let mut sources = Vec::new();
+        replica.held.retain(|held| {
+            let read = held.written.1 == 0;
+            if read {
+                sources.push(held.source);
+            }
+            !read
+        });
+        for source in sources {
+            match source {
+                Source::Own { .. } => self.routes[group.0 as usize].restart(),
+                Source::Peer { node, .. } => self.outbox.hang_up.push(node),
+            }
+            self.pumping.insert(group);
         }
     }
 }

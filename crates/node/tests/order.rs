@@ -111,3 +111,27 @@ fn a_broken_connection_between_nodes_is_no_other_case() {
     assert_eq!(world.got(node, client), format!("{NO_EFFECT}+OK\r\n"));
     assert_eq!(world.ask(node, client, "GET k"), "$1 b");
 }
+
+#[test]
+fn what_comes_late_does_not_run_in_a_later_term() {
+    let mut world = World::new(3, 1);
+    world.run(1000);
+    let leader = world.leader(SHARD);
+    let [node, other] = [1, 2].map(|n| (leader + n - 1) % 3 + 1);
+    let client = world.connect(node);
+    world.late.insert((node, leader));
+    world.send(node, client, "GETDEL k");
+    world.send(node, client, "SET k v");
+    world.run(5);
+    // The next leader gets both again, and the first has no effect.
+    let person = world.connect(other);
+    let switchover = |to: u64| format!("EVERSTORE SWITCHOVER SHARD 0 TO {to}");
+    world.ask(other, person, &switchover(other));
+    assert_eq!(world.got(node, client), "$-1\r\n+OK\r\n");
+    // Now the request reaches the node it was sent to first, which leads again.
+    world.ask(other, person, &switchover(leader));
+    assert_eq!(world.leader(SHARD), leader);
+    world.late.clear();
+    world.run(100);
+    assert_eq!(world.ask(node, client, "GET k"), "$1 v");
+}

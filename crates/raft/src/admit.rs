@@ -6,6 +6,7 @@
 
 use crate::config::check_members;
 use crate::group::Group;
+use model::planted::{Bug, is_planted};
 use model::{Index, Term};
 use raft::StateRole;
 use raft::eraftpb::{EntryType, Message, MessageType};
@@ -118,6 +119,8 @@ impl Group {
             }
         }
         match kind {
+            // Planted: see model/planted.rs. What it makes does not pass these.
+            MessageType::MsgAppend | MessageType::MsgAppendResponse if is_planted(Bug::BatchAppend) => Ok(()),
             MessageType::MsgAppend if self.keeps_too_much() => Err(Dropped::NoRows),
             MessageType::MsgAppend => check_entries(m),
             MessageType::MsgHeartbeat => self.check_heartbeat(m),

@@ -36,6 +36,10 @@ impl Group {
     pub fn is_leader(&self) -> bool {
         self.raw.raft.state == StateRole::Leader
     }
+    /// True if it leads in this term.
+    pub fn leads_in(&self, term: Term) -> bool {
+        self.is_leader() && self.term() == term
+    }
     /// The current term.
     pub fn term(&self) -> Term {
         self.raw.raft.term

@@ -8,6 +8,9 @@ use model::{GroupId, Index, Term};
 pub struct ForwardFrame<'a> {
     /// The group of the shard.
     pub group: GroupId,
+    /// It is for the leader of this term. No other runs it: it may come late, long after a leader in
+    /// between has answered it and run what follows it.
+    pub term: Term,
     /// The attempt it belongs to.
     pub attempt: u64,
     /// Its number.
@@ -96,6 +99,7 @@ impl<'a> ForwardFrame<'a> {
     /// Appends the section's content.
     pub fn encode(&self, out: &mut Vec<u8>) {
         put_u64(out, u64::from(self.group.0));
+        put_u64(out, self.term);
         put_u64(out, self.attempt);
         put_u64(out, self.seq);
         put_u64(out, self.low_water);
@@ -113,6 +117,7 @@ impl<'a> ForwardFrame<'a> {
     pub fn decode(r: &mut Reader<'a>) -> Result<ForwardFrame<'a>, DecodeError> {
         Ok(ForwardFrame {
             group: read_group(r)?,
+            term: r.u64()?,
             attempt: r.u64()?,
             seq: r.u64()?,
             low_water: r.u64()?,
@@ -169,8 +174,8 @@ mod tests {
         for bits in 0..8 {
             let (sent, more, passed) = (bits & 1 != 0, bits & 2 != 0, bits & 4 != 0);
             for again in [None, Some(Again { sent, more, passed, domain: 1 << (bits * 9) })] {
-                let forward =
-                    ForwardFrame { group, attempt: 2, seq: 900, low_water: 800, slot: 77, request, again };
+                let (term, attempt, seq, low_water, slot) = (300, 2, 900, 800, 77);
+                let forward = ForwardFrame { group, term, attempt, seq, low_water, slot, request, again };
                 out.clear();
                 forward.encode(&mut out);
                 assert_eq!(ForwardFrame::decode(&mut Reader::new(&out)), Ok(forward));

@@ -4,6 +4,7 @@ use cluster::handshake::{Gate, Known, News};
 use cluster::{Admission, Established, Folder, FolderError, Formation, Forming, Joiner, Refusal, Verdict};
 use model::NodeId;
 use node::Core;
+use std::io;
 
 /// The data folder and the forming of the cluster.
 #[derive(Debug)]
@@ -60,7 +61,10 @@ impl Membership {
     pub fn learn(&mut self, other: &Established, dialled: bool) -> Result<bool, String> {
         self.remember(other, dialled).map_err(|error| {
             let text = error.to_string();
-            if matches!(error, FolderError::Io { .. }) {
+            // For want of space the file is as it was, and the other side tries again.
+            if let FolderError::Io { error: cause, .. } = &error
+                && cause.kind() != io::ErrorKind::StorageFull
+            {
                 self.failed = Some(error);
             }
             text
@@ -92,9 +96,19 @@ impl Membership {
             Verdict::OtherCluster => by.dialled.is_some() && by.given && by.connected == 0,
             Verdict::Outdated => true,
         };
+        if refusal.verdict == Verdict::Outdated {
+            self.outdated(&refusal.reason);
+        }
         if ends {
             let at = by.dialled.map_or_else(String::new, |address| format!(" (node at {address})"));
             self.refused = Some(format!("this node can not take part: {}{at}", refusal.reason));
+        }
+    }
+
+    /// The folder is an old one, and no later start may take part with it.
+    pub fn outdated(&mut self, why: &str) {
+        if let Err(error) = self.folder.outdated(why) {
+            self.failed = Some(error);
         }
     }
 

@@ -198,6 +198,7 @@ impl<P: Platform> Shell<P> {
     /// The core or the data folder says that the node must stop.
     fn check(&mut self) -> Result<(), Stop> {
         if let Some(why) = self.node.core.outbox.refused.take() {
+            self.node.membership.outdated(&why);
             return Err(Stop::Refused(why));
         }
         if let Some(why) = self.node.core.outbox.fatal.take() {

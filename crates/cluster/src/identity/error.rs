@@ -62,6 +62,15 @@ pub enum FolderError {
         /// The node whose log it was.
         node: NodeId,
     },
+    /// An earlier start learned that the folder is an old copy (safety rule 2). Those who know may have
+    /// forgotten it since.
+    #[error("data folder {} is not the newest of its node, an earlier start was told: {why}", path.display())]
+    Outdated {
+        /// The folder.
+        path: PathBuf,
+        /// What was told.
+        why: String,
+    },
     /// The folder belongs to a cluster with another secret than the one given.
     #[error("data folder {} belongs to cluster {cluster}, whose secret is not the one given", path.display())]
     OtherSecret {

@@ -11,6 +11,9 @@ use model::NodeId;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Most characters that are kept of why a folder is outdated.
+const MAX_WHY: usize = 1024;
+
 /// An open data folder; locked until dropped.
 ///
 /// Every method that changes it returns after the change is durable. After an error nothing is
@@ -136,6 +139,19 @@ impl Folder {
     /// [`FolderError::Io`].
     pub fn log_started(&mut self) -> Result<(), FolderError> {
         self.commit(Record { log_started: true, ..self.record.clone() })
+    }
+
+    /// Remembers for good that this folder is older than what its node promised: no further start takes
+    /// part, even when those who know it have forgotten. Of a folder without a log nothing is to be feared.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`].
+    pub fn outdated(&mut self, why: &str) -> Result<(), FolderError> {
+        if !self.record.log_started {
+            return Ok(());
+        }
+        let why: String = why.chars().take(MAX_WHY).collect();
+        self.commit(Record { outdated: Some(why), ..self.record.clone() })
     }
 
     /// Whether a log was begun in an earlier start.

@@ -31,6 +31,8 @@ pub(super) struct Record {
     pub(super) boot: Boot,
     pub(super) token: JoinToken,
     pub(super) log_started: bool,
+    /// How it was found out that the folder is older than what its node promised.
+    pub(super) outdated: Option<String>,
     /// On the node that was bootstrapped: replicas and shards the cluster is to have.
     pub(super) wish: Option<(u32, u16)>,
     pub(super) formation: Option<Formation>,
@@ -58,6 +60,8 @@ struct File {
     boot: String,
     join_token: String,
     log_started: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outdated: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     forming: Option<Wish>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,6 +110,7 @@ impl Record {
             boot: self.boot.to_string(),
             join_token: self.token.to_string(),
             log_started: self.log_started,
+            outdated: self.outdated.clone(),
             forming: self.wish.map(|(replicas, shards)| Wish { replicas, shards }),
             formation: self.formation.as_ref().map(|formation| FormationTable {
                 replicas: formation.replicas,
@@ -153,6 +158,7 @@ impl File {
             boot: Boot::parse(&self.boot)?,
             token: JoinToken::parse(&self.join_token)?,
             log_started: self.log_started,
+            outdated: self.outdated,
             wish: self.forming.map(|wish| (wish.replicas, wish.shards)),
             formation: self.formation.map(|table| Formation {
                 replicas: table.replicas,

@@ -82,6 +82,9 @@ pub(super) fn existing(
         let cluster = record.cluster.map_or("none yet".to_owned(), |id| id.to_string());
         return Err(FolderError::OtherSecret { path: dir.to_owned(), cluster });
     }
+    if let Some(why) = record.outdated {
+        return Err(FolderError::Outdated { path: dir.to_owned(), why });
+    }
     let log = dir.join(LOG);
     if record.log_started && list(disk, &log)?.is_empty() {
         return Err(FolderError::LostLog { path: log, node: record.node.unwrap_or_default() });
@@ -115,6 +118,7 @@ pub(super) fn create(
         boot: Boot([0; 16]),
         token: JoinToken(derive(&start.random, b"token")),
         log_started: false,
+        outdated: None,
         wish: start.bootstrap.then_some((start.replicas, start.shards)),
         formation: None,
         peers: BTreeMap::new(),

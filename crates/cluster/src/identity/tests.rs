@@ -209,6 +209,26 @@ fn folders_that_lost_something_are_refused() {
 }
 
 #[test]
+fn a_folder_once_told_to_be_old_takes_part_no_more() {
+    let disk = MemDisk::new();
+    let mut folder = open(&disk, &bootstrap(1)).unwrap();
+    folder.outdated("nothing is to be feared of a folder without a log").unwrap();
+    drop(folder);
+    let mut folder = open(&disk, &bootstrap(1)).unwrap();
+    disk.write_atomic(&folder.log_dir().join("1"), b"x").unwrap();
+    folder.log_started().unwrap();
+    folder.outdated("node 2 knows of index 7").unwrap();
+    drop(folder);
+    let incarnation = disk.read(Path::new("/data/node.toml"), 1 << 20).unwrap();
+    for _ in 0..2 {
+        let text = "data folder /data is not the newest of its node, an earlier start was told: node 2 knows of index 7";
+        assert_eq!(refusal(&disk, &bootstrap(1)), text);
+    }
+    let after = disk.read(Path::new("/data/node.toml"), 1 << 20).unwrap();
+    assert_eq!(after, incarnation, "no start makes it look newer");
+}
+
+#[test]
 fn damage_is_noticed_and_another_format_is_named() {
     let disk = MemDisk::new();
     drop(open(&disk, &bootstrap(1)).unwrap());

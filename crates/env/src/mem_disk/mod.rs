@@ -140,6 +140,11 @@ impl MemDisk {
         self.state().capacity = bytes;
     }
 
+    /// True while [`MemDisk::set_capacity`] limits it.
+    pub fn is_limited(&self) -> bool {
+        self.state().capacity.is_some()
+    }
+
     /// Bytes of all files that have a name now.
     pub fn used(&self) -> u64 {
         self.state().used()

@@ -18,6 +18,8 @@ pub struct World {
     pub frozen: BTreeSet<u64>,
     /// Nodes that hear no answers to their requests, but all else.
     pub deaf: BTreeSet<u64>,
+    /// Links, from and to, whose frames arrive only when they are taken out of here.
+    pub late: BTreeSet<(u64, u64)>,
     /// Wall clocks that are ahead, in ms.
     pub ahead_ms: BTreeMap<u64, u64>,
     buffers: BTreeMap<(u64, u64), Vec<u8>>,
@@ -65,6 +67,7 @@ impl World {
             now,
             frozen: BTreeSet::new(),
             deaf: BTreeSet::new(),
+            late: BTreeSet::new(),
             ahead_ms: BTreeMap::new(),
             buffers: BTreeMap::new(),
         };
@@ -85,7 +88,7 @@ impl World {
             let now = self.now_at(node);
             let core = self.cores.get_mut(&node).unwrap();
             core.set_now(now);
-            for &from in &nodes {
+            for &from in nodes.iter().filter(|from| !self.late.contains(&(**from, node))) {
                 let buffer = self.buffers.entry((from, node)).or_default();
                 let mut used = 0;
                 while let Some((content, len)) = everstore_node::frame::first(&buffer[used..]).unwrap() {

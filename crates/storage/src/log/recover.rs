@@ -217,8 +217,14 @@ impl Recover {
             } else {
                 let later = Later::scan(found, bytes, at);
                 // Planted: see model/planted.rs
-                let skip = is_planted(Bug::TornTailAcknowledged) && header.is_some();
-                if !closed && later.synced <= at as u64 && !skip {
+                if is_planted(Bug::TornTailAcknowledged)
+                    && !closed
+                    && let Some((next, sequence)) = self.next_intact(found, bytes, at)
+                {
+                    (at, self.next_sequence) = (next, sequence);
+                    continue;
+                }
+                if !closed && later.synced <= at as u64 {
                     self.cut(found, at, &later);
                     return Ok(Tail { end: at as u64, synced, ghosts_end: later.end, bytes: Vec::new() });
                 }
@@ -226,15 +232,23 @@ impl Recover {
                     let why = "batch header fails its checksum, though it was synced".to_owned();
                     return Err(LogError::Damaged { file: found.path.clone(), offset: at as u64, why });
                 };
-                if !skip {
-                    self.damage.push((found.path.clone(), at as u64, header.groups));
-                }
+                self.damage.push((found.path.clone(), at as u64, header.groups));
             }
             // Both branches above have a header; without one the loop has ended.
             at += header.map_or(ALIGN, |h| h.size());
             self.next_sequence += 1;
         }
         Ok(Tail { end: at as u64, synced, ghosts_end: at as u64, bytes: Vec::new() })
+    }
+
+    /// Place and number of the next batch after a bad one. Planted: nothing else may go on there.
+    fn next_intact(&self, found: &Found, bytes: &[u8], bad: usize) -> Option<(usize, u64)> {
+        let intact = |at: usize| {
+            let header = Header::decode(found.header.key, &bytes[at..])?;
+            header.payload(&bytes[at..])?;
+            (header.sequence > self.next_sequence).then_some((at, header.sequence))
+        };
+        (bad + ALIGN..bytes.len()).step_by(ALIGN).find_map(intact)
     }
 
     fn cut(&mut self, found: &Found, at: usize, later: &Later) {
