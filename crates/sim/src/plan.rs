@@ -24,8 +24,12 @@ pub struct Options {
     pub faults: Vec<usize>,
     /// Use all of them, instead of a mix drawn from them.
     pub all_faults: bool,
+    /// Longest time between two faults, ns.
+    pub calm_ns: Option<u64>,
     /// Workloads.
     pub workloads: Vec<Workload>,
+    /// Clients think so many times as short as usual: much is under way at any time.
+    pub haste: u64,
     /// Some clients ask on before they are answered.
     pub pipelines: bool,
     /// Keep a timeline.
@@ -41,7 +45,9 @@ impl Default for Options {
             until_ns: None,
             faults: (0..KINDS.len()).collect(),
             all_faults: false,
+            calm_ns: None,
             workloads: WORKLOADS.iter().map(|(_, workload)| *workload).collect(),
+            haste: 1,
             pipelines: true,
             timeline: false,
         }
@@ -98,7 +104,7 @@ impl Plan {
             shape,
             weather,
             faults,
-            calm_ns,
+            calm_ns: options.calm_ns.unwrap_or(calm_ns),
             heal_ns,
             length_ns: options.length_ns,
             clients,
@@ -123,7 +129,7 @@ impl Plan {
 fn client(options: &Options, number: u64, rng: &mut Rng) -> (Workload, Manner) {
     let drawn = rng.next_u64();
     let mut manner = Manner {
-        think_ns: [100, 300, 1000][rng.below(3) as usize] * MS,
+        think_ns: [100, 300, 1000][rng.below(3) as usize] * MS / options.haste.max(1),
         burst: [1, 1, 2, 6][rng.below(4) as usize],
         depth: if rng.chance(1, 2) { 1 } else { MAX_WAITING },
         retries: rng.chance(1, 3),

@@ -50,6 +50,9 @@ pub struct Process {
     pub pace: Rc<RefCell<Pace>>,
     /// A pass takes so many times as long as usual.
     pub slowness: u64,
+    /// Its power is cut in the middle of a write: after so many more passes with something unsynced, for
+    /// so many ns.
+    pub power_cut: Option<(u64, u64)>,
     /// It stands still until this time, ns.
     pub paused_until_ns: u64,
     /// The next pass is interrupted between its turn and sending, for so many ns.
@@ -105,6 +108,7 @@ impl Process {
             stores: MemoryStores::new(),
             pace: Rc::default(),
             slowness: 1,
+            power_cut: None,
             paused_until_ns: 0,
             interrupt_ns: 0,
             interrupt_early_ns: 0,
@@ -250,6 +254,7 @@ impl Process {
                 random,
             },
             settings: Settings {
+                log_batch: SEGMENT_BYTES / 5,
                 checkpoint_log_share: LOG_SHARE,
                 snapshot_rate: 4 << 20,
                 ..Settings::default()
@@ -285,7 +290,7 @@ impl Process {
         self.stores.crash();
         self.wake_ns = u64::MAX;
         (self.paused_until_ns, self.interrupt_ns, self.interrupt_early_ns) = (0, 0, 0);
-        (self.sending_ns, self.begun) = (None, None);
+        (self.sending_ns, self.begun, self.power_cut) = (None, None, None);
     }
 
     /// An end in good order is asked for.
@@ -384,6 +389,17 @@ impl Process {
         // Always on the grain of the network, so that what is due together is done together.
         let disks = disks.checked_next_multiple_of(GRAIN_NS).unwrap_or(u64::MAX);
         self.wake_ns = due.min(disks).min(self.net.next_ns(self.machine)).max(now);
+    }
+
+    /// After a pass: how long its power is cut now, if it is, in ns.
+    pub fn take_power_cut(&mut self) -> Option<u64> {
+        let unsynced = !self.is_flushed();
+        let (passes, for_ns) = self.power_cut.as_mut().filter(|_| unsynced)?;
+        if *passes > 0 {
+            *passes -= 1;
+            return None;
+        }
+        Some(*for_ns)
     }
 
     /// True when everything handed to the disk is durable, or nothing runs.

@@ -7,7 +7,7 @@ use crate::faults::KINDS;
 use crate::net::{CLIENTS, Link, Machine, Network};
 use crate::plan::{Options, Plan};
 use crate::process::{Places, Process};
-use crate::time::{S, Time};
+use crate::time::{MS, S, Time};
 use crate::trace::Trace;
 use crate::violation::Violation;
 use crate::watch::Watch;
@@ -184,7 +184,8 @@ impl World {
     pub(crate) fn kill(&mut self, node: u64, power: bool) {
         let mut rng = Rng::new(self.rng.next_u64());
         self.process(node).kill(power, &mut rng);
-        self.excuses[node as usize].disk = false;
+        // A disk that is full stays so.
+        self.excuses[node as usize].disk = self.process(node).disk.is_limited();
     }
 
     /// A process has ended by itself: either its disk did it, or what it had synced is lost, or that is
@@ -304,6 +305,13 @@ impl World {
                 None => self.later(START_AGAIN_NS, Later::Start(node)),
             }
         }
+        if let Some(for_ns) = self.processes[at].take_power_cut() {
+            self.say(|| {
+                format!("node {node} loses its power in the middle of a write for {} ms", for_ns / MS)
+            });
+            self.kill(node, false);
+            self.later(for_ns, Later::Start(node));
+        }
         if let Some(violation) = self.watch.found.take() {
             self.report(violation.property, violation.sentence);
         }
@@ -412,6 +420,7 @@ impl World {
             }
             let process = self.process(a);
             process.slowness = 1;
+            process.power_cut = None;
             process.paused_until_ns = 0;
             process.clock.wall_off_ms = 0;
             *process.pace.borrow_mut() = Pace::default();

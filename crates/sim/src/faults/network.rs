@@ -51,6 +51,13 @@ pub(super) fn cut(world: &mut World) -> bool {
     true
 }
 
+/// A node does not hear of others what happens meanwhile; clients still reach it.
+pub(super) fn deafen(world: &mut World, node: u64, for_ns: u64) {
+    for other in (1..=world.nodes()).filter(|other| *other != node) {
+        cut_one(world, other, node, for_ns);
+    }
+}
+
 fn cut_one(world: &mut World, from: u64, to: u64, for_ns: u64) {
     world.say(|| format!("{from} -> {to} carries nothing for {} ms", for_ns / MS));
     world.net.change(from, to, |link| link.cut = true);
