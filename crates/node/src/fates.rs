@@ -13,15 +13,16 @@
 //! memory; replies that are dropped with the lease are dropped with their connection. A command
 //! that went through the route before (it waited for the lease, or is a part of one over several
 //! shards) kept no reply here: it is told to be passed when a later one that ran here had effects.
+//! If none had, that one runs again, and with it the reads after it: none may be older than one before it.
 //! A fate that can not be learned never leads to a rerun: later ones may have been done.
 
-use crate::conn::{Conn, Fate};
+use crate::conn::{Conn, Fate, Mark};
 use crate::core::Core;
 use crate::execute::{NO_EFFECT, UNKNOWN};
 use model::GroupId;
 use model::slot::{Slot, slot_of};
 use router::{Flags, Forward, Request, Target};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The commands of one group whose fate is open.
 #[derive(Debug)]
@@ -32,6 +33,9 @@ pub(crate) struct Lost {
     reruns: Vec<Forward>,
     until_ms: u64,
 }
+
+/// Connection, place, what it waits for, and what became of that.
+type Fated = (u64, u64, Mark, Fate);
 
 impl Core {
     /// This node stopped leading a group. The machine is rolled back already.
@@ -71,24 +75,17 @@ impl Core {
     /// Looks at the open fates again.
     pub(crate) fn resolve_lost(&mut self, group: GroupId) {
         let Some(mut lost) = self.lost.remove(&group) else { return };
-        let late = self.now.mono_ms() >= lost.until_ms;
         let deadline = self.now.mono_ms() + self.settings.quorum_timeout_ms;
-        let Some(replica) = self.replicas[group.0 as usize].as_deref() else { return };
+        let (fates, last) = self.fates(group, &lost);
         let (conns, touched) = (&mut self.conns, &mut self.touched);
-        let mut last: BTreeMap<u64, u64> = BTreeMap::new();
-        lost.places.retain(|&(id, place)| {
-            let Some(conn) = conns.get_mut(&id) else { return false };
-            let Some(mark) = conn.mark(place) else { return false };
-            let fate = match replica.fate(&mark) {
-                Fate::Pending if late => Fate::Unknown,
-                fate => fate,
-            };
-            if mark.wrote && matches!(fate, Fate::Committed | Fate::Unknown) {
-                let last = last.entry(id).or_default();
-                *last = mark.order.max(*last);
-            }
+        lost.places.clear();
+        for (id, place, mark, fate) in fates {
+            let Some(conn) = conns.get_mut(&id) else { continue };
             match fate {
-                Fate::Pending => return true,
+                Fate::Pending => {
+                    lost.places.push((id, place));
+                    continue;
+                }
                 Fate::Committed => {}
                 Fate::Unknown => {
                     conn.rerun(place);
@@ -107,8 +104,7 @@ impl Core {
                 }
             }
             touched.push(id);
-            false
-        });
+        }
         if !last.is_empty() {
             self.routes[group.0 as usize].passed_by(&last);
         }
@@ -119,6 +115,40 @@ impl Core {
         } else {
             self.lost.insert(group, lost);
         }
+    }
+
+    /// What is known now of the commands whose fate is open, and by connection the order of the last one
+    /// that has, or may have had effects.
+    fn fates(&self, group: GroupId, lost: &Lost) -> (Vec<Fated>, BTreeMap<u64, u64>) {
+        let Some(replica) = self.replicas[group.0 as usize].as_deref() else { return Default::default() };
+        let late = self.now.mono_ms() >= lost.until_ms;
+        let (mut last, mut pending) = (BTreeMap::<u64, u64>::new(), BTreeSet::new());
+        let mut fates = Vec::with_capacity(lost.places.len());
+        for &(id, place) in &lost.places {
+            let Some(mark) = self.conns.get(&id).and_then(|conn| conn.mark(place)) else { continue };
+            let fate = match replica.fate(&mark) {
+                Fate::Pending if late => Fate::Unknown,
+                fate => fate,
+            };
+            if mark.wrote && matches!(fate, Fate::Committed | Fate::Unknown) {
+                let last = last.entry(id).or_default();
+                *last = mark.order.max(*last);
+            }
+            if mark.wrote && fate == Fate::Pending {
+                pending.insert(id);
+            }
+            fates.push((id, place, mark, fate));
+        }
+        let route = &self.routes[group.0 as usize];
+        for (id, _, mark, fate) in
+            fates.iter_mut().filter(|(.., mark, fate)| !mark.wrote && *fate == Fate::Committed)
+        {
+            // It must not be older than what one before it will read.
+            if route.runs_again_before(*id, last.get(id).copied().unwrap_or(0), mark.order) {
+                *fate = if pending.contains(id) { Fate::Pending } else { Fate::NotDone };
+            }
+        }
+        (fates, last)
     }
 
     /// A connection is gone, and with it the marks of what it executed here: if something of it is

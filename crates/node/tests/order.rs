@@ -135,3 +135,38 @@ fn what_comes_late_does_not_run_in_a_later_term() {
     world.run(100);
     assert_eq!(world.ask(node, client, "GET k"), "$1 v");
 }
+
+#[test]
+fn a_read_is_not_older_than_one_before_it() {
+    let mut world = World::new(3, 2);
+    world.run(1000);
+    let leader = world.leader(SHARD);
+    let client = world.connect(leader);
+    // A key of this shard and one of the other.
+    let keys: Vec<String> = (0..40).map(|i| format!("k{i}")).collect();
+    let of_shard = |key: &&String| model::slot::slot_of(key.as_bytes()) < 8192;
+    let mine = keys.iter().find(of_shard).unwrap();
+    let other = keys.iter().find(|key| !of_shard(key)).unwrap();
+    assert_eq!(world.ask(leader, client, &format!("SET {mine} 0")), "+OK");
+    // What it sends arrives, and it hears of nothing.
+    for follower in (1..=3).filter(|n| *n != leader) {
+        world.late.insert((follower, leader));
+    }
+    // The parts of the MGET go through the routes, the GET does not.
+    for command in [format!("SET {mine} 1"), format!("MGET {mine} {other}"), format!("GET {mine}")] {
+        world.send(leader, client, &command);
+        world.run(1);
+    }
+    world.frozen.insert(leader);
+    world.run(1000);
+    // Both entries are committed, and a value of somebody else comes after them.
+    let next = world.leader(SHARD);
+    let another = world.connect(next);
+    assert_eq!(world.ask(next, another, &format!("GET {mine}")), "$1 1");
+    assert_eq!(world.ask(next, another, &format!("SET {mine} 2")), "+OK");
+    world.frozen.clear();
+    world.late.clear();
+    world.run(3000);
+    let got = world.got(leader, client);
+    assert_eq!(got, "+OK\r\n*2\r\n$1\r\n2\r\n$-1\r\n$1\r\n2\r\n");
+}

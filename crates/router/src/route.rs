@@ -240,6 +240,13 @@ impl Route {
         }
     }
 
+    /// True if a request of the connection will run again that was executed on this node between these
+    /// places in its order of execution.
+    pub fn runs_again_before(&self, conn: u64, after: u64, before: u64) -> bool {
+        let again = |f: &&Forward| f.domain == conn && f.may_have_run() && !f.passed;
+        self.queue.iter().filter(again).any(|f| f.order > after && f.order < before)
+    }
+
     /// Every sequence number below was answered or given up. `next_seq`: the next one to be given.
     pub fn low_water(&mut self, next_seq: u64) -> u64 {
         self.shuffled &= !self.queue.is_empty();

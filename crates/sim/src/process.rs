@@ -391,6 +391,14 @@ impl Process {
         self.wake_ns = due.min(disks).min(self.net.next_ns(self.machine)).max(now);
     }
 
+    /// It stands still no longer.
+    pub fn go_on(&mut self) {
+        (self.paused_until_ns, self.interrupt_ns, self.interrupt_early_ns) = (0, 0, 0);
+        if let Some(at) = &mut self.sending_ns {
+            *at = (*at).min(self.time.ns());
+        }
+    }
+
     /// After a pass: how long its power is cut now, if it is, in ns.
     pub fn take_power_cut(&mut self) -> Option<u64> {
         let unsynced = !self.is_flushed();

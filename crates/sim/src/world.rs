@@ -305,7 +305,7 @@ impl World {
                 None => self.later(START_AGAIN_NS, Later::Start(node)),
             }
         }
-        if let Some(for_ns) = self.processes[at].take_power_cut() {
+        if let Some(for_ns) = self.processes[at].take_power_cut().filter(|_| now >= self.guarded_until_ns) {
             self.say(|| {
                 format!("node {node} loses its power in the middle of a write for {} ms", for_ns / MS)
             });
@@ -421,7 +421,7 @@ impl World {
             let process = self.process(a);
             process.slowness = 1;
             process.power_cut = None;
-            process.paused_until_ns = 0;
+            process.go_on();
             process.clock.wall_off_ms = 0;
             *process.pace.borrow_mut() = Pace::default();
             process.disk.set_capacity(None);
