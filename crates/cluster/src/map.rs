@@ -6,6 +6,7 @@
 
 mod layout;
 mod member;
+pub mod mode;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 
 pub use layout::{KeyspaceLayout, LayoutError, LayoutRow, Phase, ShardLayout};
 pub use member::Member;
+pub use mode::{Mode, ModeRow, Replication};
 
 /// Format version of the rows of this module.
 pub const FORMAT: u8 = 1;
@@ -27,6 +29,7 @@ pub const EPOCH_ROW: &[u8] = b"epoch";
 pub const NEXT_NODE_ROW: &[u8] = b"next_node";
 const MEMBER_PREFIX: &str = "member/";
 const LAYOUT_PREFIX: &str = "layout/";
+const MODE_PREFIX: &str = "mode/";
 
 /// A row to be proposed to the meta group (or a shard): name without family, content.
 pub type Row = (Vec<u8>, Vec<u8>);
@@ -63,6 +66,7 @@ pub struct ClusterMap {
     /// Id for the node that joins next.
     pub next_node: NodeId,
     layouts: Vec<LayoutRow>,
+    modes: Vec<ModeRow>,
     /// Shard of each slot.
     owners: Vec<ShardId>,
 }
@@ -88,6 +92,7 @@ impl ClusterMap {
             members: formation.members.iter().map(|node| (*node, Member::default())).collect(),
             next_node: NodeId(last.0 + 1),
             layouts: (0..KEYSPACES).map(|ks| LayoutRow::first(Keyspace(ks), formation.shards)).collect(),
+            modes: vec![ModeRow::first(); usize::from(KEYSPACES)],
             owners,
         }
     }
@@ -182,6 +187,10 @@ impl ClusterMap {
                 Some(value) => LayoutRow::decode(value, shards)?,
                 None => LayoutRow::first(Keyspace(ks), shards),
             };
+        } else if let Some(n) = text.strip_prefix(MODE_PREFIX) {
+            let bad = DecodeError::Malformed("mode row name");
+            let ks: u16 = n.parse().ok().filter(|ks| *ks < KEYSPACES).ok_or(bad)?;
+            self.modes[usize::from(ks)] = value.map_or(Ok(ModeRow::first()), ModeRow::decode)?;
         } else if name == EPOCH_ROW {
             self.epoch = value.map_or(Ok(1), number)?;
         } else if name == NEXT_NODE_ROW {
@@ -206,6 +215,11 @@ pub fn member_name(node: NodeId) -> Vec<u8> {
 /// Name of a keyspace's layout row, in the meta group and in each shard.
 pub fn layout_name(ks: Keyspace) -> Vec<u8> {
     format!("{LAYOUT_PREFIX}{:02}", ks.0).into_bytes()
+}
+
+/// Name of the row with a keyspace's replication mode, in the meta group and in each shard.
+pub fn mode_name(ks: Keyspace) -> Vec<u8> {
+    format!("{MODE_PREFIX}{:02}", ks.0).into_bytes()
 }
 
 fn number(value: u64) -> Vec<u8> {

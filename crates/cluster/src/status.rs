@@ -168,6 +168,8 @@ pub struct KeyspaceStatus {
     pub n: u16,
     /// `spread` or `single`.
     pub layout: String,
+    /// `sync` or `async`.
+    pub mode: String,
     /// The shard that holds all of it, if its layout is `single`.
     pub shard: Option<u16>,
     /// Keys it holds.

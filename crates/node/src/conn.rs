@@ -41,6 +41,8 @@ pub struct Mark {
     pub order: u64,
     /// The command has effects.
     pub wrote: bool,
+    /// The reply leaves when the entry is written, see [`crate::exposure`]; else when it is committed.
+    pub early: bool,
 }
 
 #[derive(Debug)]
@@ -223,7 +225,7 @@ impl Conn {
     pub fn reply_free(&mut self, start: usize) {
         if !self.slots.is_empty() {
             let reply = (self.held.bytes.len() - start) as u32;
-            let mark = Mark { group: GroupId(0), term: 0, index: 0, order: 0, wrote: false };
+            let mark = Mark { group: GroupId(0), term: 0, index: 0, order: 0, wrote: false, early: false };
             self.push(reply, 0, State::Local(mark));
         }
     }
@@ -373,7 +375,7 @@ impl Conn {
     /// no entry of its own tells whether it is true.
     pub fn holds_reads(&self) -> bool {
         let read = |slot: &Slot| match slot.state {
-            State::Local(mark) => !mark.wrote,
+            State::Local(mark) => !mark.wrote || mark.early,
             State::Waiting => false,
             State::Ready(_) => true,
         };
@@ -421,7 +423,7 @@ mod tests {
     }
 
     fn mark(index: Index) -> Mark {
-        Mark { group: GroupId(1), term: 3, index, order: 0, wrote: true }
+        Mark { group: GroupId(1), term: 3, index, order: 0, wrote: true, early: false }
     }
 
     fn hold(conn: &mut Conn, index: Index, reply: &[u8], request: &[u8]) {

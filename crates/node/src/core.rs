@@ -13,6 +13,7 @@ use crate::replica::Replica;
 use crate::settings::{ConfigTable, Settings};
 use crate::snapshots::Transfers;
 use crate::stats::{Gauges, Stats};
+use crate::turn::Built;
 use cluster::map::ClusterMap;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -104,8 +105,10 @@ pub struct Core {
     pub(crate) late: Vec<(Target, Vec<u8>)>,
     pub(crate) lost: BTreeMap<GroupId, Lost>,
     pub(crate) builder: BatchBuilder,
-    pub(crate) building: Vec<(GroupId, u64)>,
-    pub(crate) batches: VecDeque<(u64, Vec<(GroupId, u64)>)>,
+    pub(crate) building: Vec<Built>,
+    pub(crate) batches: VecDeque<(u64, Vec<Built>)>,
+    /// Number of the last batch that is known to be written.
+    pub(crate) written_batch: u64,
     pub(crate) next_batch: u64,
     pub(crate) transfers: Transfers,
     /// How far the log has grown, for the choice of checkpoints.
@@ -182,6 +185,7 @@ impl Core {
             builder: BatchBuilder::default(),
             building: Vec::new(),
             batches: VecDeque::new(),
+            written_batch: 0,
             next_batch: 1,
             transfers: Transfers::default(),
             log_growth: LogGrowth::default(),

@@ -3,6 +3,7 @@
 use crate::conn::{Blocked, Conn, Mark};
 use crate::core::Core;
 use crate::lookahead::{Lookahead, MAX_AHEAD, Stop};
+use crate::replica::Replica;
 use cluster::map::Placement;
 use model::limits::MAX_ENTRY;
 use model::slot::{Slot, slot_of};
@@ -275,6 +276,7 @@ impl Core {
             .with(Flags::WRITE, spec.flags.has(flag::WRITE))
             .with(Flags::RESP3, conn.session.proto == Proto::Resp3)
             .with(Flags::TOUCH, !conn.session.flags.no_touch)
+            .with(Flags::COMMITTED, conn.session.flags.committed)
     }
 
     /// Queues a request of a connection for its shard's leader.
@@ -327,17 +329,19 @@ impl Core {
         if conn.reply_is_error(start) {
             self.stats.errors += 1;
         }
-        if outcome.hold > replica.machine.applied().0 {
+        let early = is_early(replica, ks, spec, flags, args);
+        if outcome.hold > replica.free_upto(early) {
             let order = replica.next_order();
-            let mark = Mark { group, term, index: outcome.hold, order, wrote: outcome.wrote };
+            let mark = Mark { group, term, index: outcome.hold, order, wrote: outcome.wrote, early };
             conn.reply_held(start, mark, |out| request::encode(flags, ks, args, out));
-            if replica.waiting.back() != Some(&(outcome.hold, conn.id)) {
-                replica.waiting.push_back((outcome.hold, conn.id));
+            let waiting = if early { &mut replica.waiting_early } else { &mut replica.waiting };
+            if waiting.back() != Some(&(outcome.hold, conn.id)) {
+                waiting.push_back((outcome.hold, conn.id));
             }
         } else {
             conn.reply_free(start);
         }
-        replica.served |= !outcome.wrote;
+        replica.served |= !outcome.wrote || early;
         if outcome.wrote {
             conn.note_written(group, term, outcome.hold);
             if replica.machine.pending_bytes() > SOFT_ENTRY {
@@ -353,6 +357,17 @@ impl Core {
         conn.blocked = Some(Blocked::Drain(request));
         conn.session.flags.blocked = true;
     }
+}
+
+/// Whether the reply of a command need not wait for the commit: all keyspaces it concerns are
+/// asynchronous, and the connection does not ask for more.
+#[inline]
+pub(crate) fn is_early(replica: &Replica, ks: Keyspace, spec: &Spec, flags: Flags, args: &[&[u8]]) -> bool {
+    replica.asynchronous != 0
+        && replica.is_async(ks)
+        && !flags.has(Flags::COMMITTED)
+        && spec.name != "flushall"
+        && second_keyspace(spec, args).is_none_or(|other| replica.is_async(other))
 }
 
 /// The keyspace that COPY and MOVE name besides the connection's.

@@ -5,14 +5,14 @@ use crate::again::Standing;
 use crate::core::Core;
 use crate::dispatch::second_keyspace;
 use crate::frame::Section;
-use crate::replica::{Held, Parked, Source, Waiter};
+use crate::replica::{Held, Parked, Replica, Source, Waiter};
 use model::effect::WriteId;
 use model::planted::{Bug, is_planted};
 use model::slot::Slot;
 use model::varint::Reader;
 use model::{GroupId, Index, NodeId, Reply, Term};
 use resp::{Proto, Resp};
-use router::request::parse;
+use router::request::{Parts, parse};
 use router::wire::{AnswerFrame, ForwardFrame, Status};
 use router::{Flags, Target};
 use shard::window::Seen;
@@ -50,6 +50,17 @@ const NOT_KEPT: &str =
 /// The error for a command that must not run again after a later one of its connection.
 pub(crate) const NO_EFFECT: &str =
     "UNKNOWN the command was executed without effect before the leader changed; its reply is lost";
+
+/// Changes of a keyspace that count from their proposal on, not only once they are applied.
+fn obey_at_once(replica: &mut Replica, parts: &Parts<'_>) {
+    let epoch = crate::internal::number(parts.args.get(1)).unwrap_or(u64::MAX);
+    if parts.args[0] == crate::internal::CLOSE {
+        replica.closing.insert(parts.ks, epoch);
+    }
+    if parts.args[0] == crate::internal::MODE && parts.args[2] == b"sync" {
+        replica.to_sync.insert(parts.ks, epoch);
+    }
+}
 
 impl Core {
     /// Sends what waits in a route to the leader, or executes it if this node leads.
@@ -208,12 +219,17 @@ impl Core {
         if write && (self.repeats(group, source, id) || self.refuses_writes(group, source)) {
             return;
         }
+        self.execute_new(group, source, id, slot, &parts);
+    }
+
+    /// A request that may be executed, and was not before.
+    fn execute_new(&mut self, group: GroupId, source: Source, id: WriteId, slot: Slot, parts: &Parts<'_>) {
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
         if parts.flags.has(Flags::INTERNAL)
             && let Some(entry) = crate::internal::wait_for(&parts.args)
         {
             let (entry, wanted, ms) = entry;
-            let until_ms = if ms == 0 { u64::MAX } else { now.mono_ms() + ms };
+            let until_ms = if ms == 0 { u64::MAX } else { self.now.mono_ms() + ms };
             return replica.waiters.push(Waiter { entry, wanted, until_ms, source });
         }
         let internal = parts.flags.has(Flags::INTERNAL);
@@ -244,16 +260,18 @@ impl Core {
         };
         let touch = parts.flags.has(Flags::TOUCH);
         let outcome = replica.machine.execute(handler, parts.ks, touch, &parts.args, &mut out);
-        if internal && parts.args[0] == crate::internal::CLOSE && outcome.wrote {
-            let epoch = crate::internal::number(parts.args.get(1)).unwrap_or(u64::MAX);
-            replica.closing.insert(parts.ks, epoch);
+        if internal && outcome.wrote {
+            obey_at_once(replica, parts);
         }
         replica.served |= !outcome.wrote;
+        let early = spec
+            .is_some_and(|spec| crate::dispatch::is_early(replica, parts.ks, spec, parts.flags, &parts.args));
+        replica.served |= early;
         let written = if outcome.wrote { (replica.raft.term(), outcome.hold) } else { (0, 0) };
-        if outcome.wrote && write {
+        if outcome.wrote && parts.flags.has(Flags::WRITE) {
             replica.machine.answered(id, slot, &reply);
         }
-        self.settle(group, Held { index: outcome.hold, source, reply: Ok(reply), written });
+        self.settle(group, Held { index: outcome.hold, source, early, reply: Ok(reply), written });
     }
 
     /// Answers a write with an error if the log takes none.
@@ -277,7 +295,7 @@ impl Core {
         match replica.machine.seen(id) {
             Ok(index) => {
                 let written = (replica.raft.term(), index);
-                replica.held.push_back(Held { index, source, reply: Err(id), written });
+                replica.held.push_back(Held { index, source, early: false, reply: Err(id), written });
             }
             Err(Seen::New) => return false,
             // Planted: see model/planted.rs. Committed answers are asked for after a failover.
@@ -295,7 +313,7 @@ impl Core {
     /// The reply of what was just executed waits for its entry, or leaves if there is none to wait for.
     fn settle(&mut self, group: GroupId, held: Held) {
         let Some(replica) = self.replica(group) else { return };
-        if held.index > replica.machine.applied().0 {
+        if held.index > replica.free_upto(held.early) {
             replica.held.push_back(held);
             if replica.machine.pending_bytes() > crate::dispatch::SOFT_ENTRY {
                 self.propose(group);
@@ -323,7 +341,13 @@ impl Core {
                 rows.iter().for_each(|(name, value)| replica.machine.put_system(name, Some(value)));
                 replica.machine.answered(id, 0, &reply);
                 let written = (replica.raft.term(), index);
-                return replica.held.push_back(Held { index, source, reply: Ok(reply), written });
+                return replica.held.push_back(Held {
+                    index,
+                    source,
+                    early: false,
+                    reply: Ok(reply),
+                    written,
+                });
             }
         }
         self.answer(GroupId::META, source, Status::Done, (0, 0), &reply);
@@ -333,8 +357,9 @@ impl Core {
     pub(crate) fn release_held(&mut self, group: GroupId) {
         loop {
             let Some(replica) = self.replica(group) else { return };
-            let applied = replica.machine.applied().0;
-            let Some(held) = replica.held.pop_front_if(|h| h.index <= applied) else { return };
+            let (applied, early) = (replica.free_upto(false), replica.free_upto(true));
+            let free = |h: &mut Held| h.index <= if h.early { early } else { applied };
+            let Some(held) = replica.held.pop_front_if(free) else { return };
             let reply = match held.reply {
                 Ok(reply) => reply,
                 Err(id) => match replica.machine.seen(id) {

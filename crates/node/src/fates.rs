@@ -44,6 +44,7 @@ impl Core {
         if let Some(replica) = self.replica(group) {
             replica.held.clear();
             replica.waiting.clear();
+            replica.waiting_early.clear();
         }
         self.end_sendings(group);
         let mut places = Vec::new();

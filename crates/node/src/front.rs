@@ -54,6 +54,7 @@ impl Core {
             _ if self.forming.is_some() => Err(self.forming_text()),
             "everstore|switchover" => self.switchover(conn, args),
             "failover" => self.failover(conn, args),
+            "client|replication" => self.choose_replication(conn, args),
             "keyspace|list" => self.list_keyspaces(conn),
             "keyspace|get" => self.get_keyspace(conn, args),
             "keyspace|set" => self.set_keyspace(conn, args),
@@ -186,7 +187,8 @@ impl Core {
         let status = self.keyspace_status();
         let (keys, expires) = status.get(usize::from(ks.0)).map_or((0, 0), |k| (k.keys, k.expires));
         let (layout, shard) = shown(&self.map, ks);
-        reply.map(if shard.is_some() { 6 } else { 5 });
+        let mode = self.map.mode(ks).mode;
+        reply.map(if shard.is_some() { 8 } else { 7 });
         reply.bulk_str("keyspace");
         reply.int(i64::from(ks.0));
         reply.bulk_str("layout");
@@ -196,7 +198,11 @@ impl Core {
             reply.int(i64::from(shard));
         }
         reply.bulk_str("mode");
-        reply.bulk_str("sync");
+        reply.bulk_str(&mode.replication.to_string());
+        reply.bulk_str("max-exposure-bytes");
+        reply.int(mode.max_bytes as i64);
+        reply.bulk_str("max-exposure-ms");
+        reply.int(mode.max_ms as i64);
         reply.bulk_str("keys");
         reply.int(keys as i64);
         reply.bulk_str("expires");
@@ -224,11 +230,14 @@ impl Core {
         Ok(())
     }
 
-    /// `KEYSPACE SET n LAYOUT single|spread`.
+    /// `KEYSPACE SET n LAYOUT single|spread`, or the replication mode of the keyspace.
     fn set_keyspace(&mut self, conn: &mut Conn, args: &[&[u8]]) -> Result<(), String> {
         let ks = Core::keyspace_arg(args)?;
         if args.len() != 5 || !args[3].eq_ignore_ascii_case(b"layout") {
-            return Err("ERR syntax error: KEYSPACE SET n LAYOUT single|spread".to_owned());
+            let mode = crate::modes::parse(&args[3..], self.map.mode(ks).mode)?;
+            self.poll(conn, Goal::Mode(ks, mode));
+            self.drive_polls();
+            return Ok(());
         }
         let layout = match &args[4].to_ascii_lowercase()[..] {
             b"single" => "single",

@@ -147,6 +147,7 @@ impl Core {
 
     fn info_everstore(&self, out: &mut String) {
         let leads = self.replicas.iter().skip(1).flatten().filter(|r| r.raft.is_leader()).count();
+        let exposed = self.exposed();
         lines!(out,
             "node_id" self.me.node,
             "cluster_id" self.me.cluster,
@@ -160,6 +161,10 @@ impl Core {
             "log_sync_p50_usec" self.gauges.sync_p50_us,
             "log_sync_p99_usec" self.gauges.sync_p99_us,
             "log_bytes" self.gauges.log_bytes,
+            "exposed_entries" exposed.entries,
+            "exposed_bytes" exposed.bytes,
+            "exposed_ms" exposed.ms,
+            "exposed_at_failovers_bytes" self.stats.exposed_at_failovers,
         );
     }
 }

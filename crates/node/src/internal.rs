@@ -14,6 +14,8 @@ pub(crate) const WAIT: &[u8] = b"wait-for";
 pub(crate) const CLOSE: &[u8] = b"close-keyspace";
 /// Name of the request to open a keyspace: number, epoch, layout.
 pub(crate) const OPEN: &[u8] = b"open-keyspace";
+/// Name of the request to change a keyspace's mode: epoch, replication, bytes, ms.
+pub(crate) const MODE: &[u8] = b"set-mode";
 
 /// The handler of an internal request.
 pub(crate) fn handler(args: &[&[u8]]) -> Option<Handler> {
@@ -21,6 +23,7 @@ pub(crate) fn handler(args: &[&[u8]]) -> Option<Handler> {
         SCAN => scan,
         CLOSE => layouts::close,
         OPEN => layouts::open,
+        MODE => crate::modes::set,
         _ => return None,
     })
 }

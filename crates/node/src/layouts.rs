@@ -3,6 +3,7 @@
 
 use crate::core::Core;
 use crate::internal;
+use crate::ops::Step;
 use cluster::map::{LayoutError, Phase, Placement, layout_name};
 use cluster::peer::MAX_MEMBERS;
 use cluster::{ClusterMap, JoinToken, KeyspaceLayout, ShardLayout};
@@ -44,6 +45,7 @@ fn refresh(replica: &mut Replica, shards: u16) {
     let Some(shard) = replica.id.shard() else { return };
     replica.layouts_seen = Some(replica.machine.system_version());
     replica.serves = 0;
+    crate::modes::refresh(replica);
     for ks in 0..KEYSPACES {
         let row = row_of(&replica.machine, Keyspace(ks), shards);
         replica.serves |= u16::from(row.serves(shard)) << ks;
@@ -149,6 +151,8 @@ impl Core {
             }
             "finish-layout" => self.map.finish_change(Keyspace(number(1)? as u16), number(2)?).map_err(shown),
             "abort-layout" => self.map.abort_change(Keyspace(number(1)? as u16), number(2)?).map_err(shown),
+            "begin-mode" => self.mode_rows(args),
+            "settle-mode" => Ok(self.map.settle_mode(Keyspace(number(1)? as u16), number(2)?)),
             "member" => self.member_rows(args),
             "join" => self.join_rows(args),
             other => Err(format!("ERR unknown request '{other}'")),
@@ -310,27 +314,31 @@ impl Core {
             None => String::new(),
         };
         let args: [&[u8]; 4] = [name, epoch.as_bytes(), count.as_bytes(), layout.as_bytes()];
+        let kind = if name == internal::CLOSE { Step::Close } else { Step::Open };
+        self.drive_shards(step, kind, &args);
+    }
+
+    /// Asks all shards to take a step of a change of a keyspace.
+    pub(crate) fn drive_shards(&mut self, step: (Keyspace, u64), kind: Step, args: &[&[u8]]) {
         let flags = Flags::INTERNAL.with(Flags::WRITE, true);
-        let op = self.open_driver(step, name == internal::CLOSE, shards);
+        let op = self.open_driver(step, kind, self.shards());
         self.driving.insert(step, op);
         for shard in self.all_shards() {
-            let request = Request::new(flags, step.0, &args);
+            let request = Request::new(flags, step.0, args);
             self.ask(op, u32::from(shard.0), shard.group(), 0, request);
         }
     }
 
-    /// All shards have answered a step of a layout change.
-    pub(crate) fn driven(&mut self, step: (Keyspace, u64), close: bool, replies: &[Vec<u8>]) {
+    /// All shards have answered a step of a change.
+    pub(crate) fn driven(&mut self, step: (Keyspace, u64), kind: Step, replies: &[Vec<u8>]) {
         self.driving.remove(&step);
-        if !close {
-            return;
-        }
-        let verb: &[u8] = if replies.iter().all(|r| r == b"+OK\r\n") {
-            b"finish-layout"
-        } else if replies.iter().any(|r| r.starts_with(b"-NOTEMPTY")) {
-            b"abort-layout"
-        } else {
-            return; // Some shard could not be reached: the step is tried again.
+        let all = replies.iter().all(|r| r == b"+OK\r\n");
+        let verb: &[u8] = match kind {
+            Step::Close if all => b"finish-layout",
+            Step::Close if replies.iter().any(|r| r.starts_with(b"-NOTEMPTY")) => b"abort-layout",
+            Step::Mode if all && !self.map.mode(step.0).settled => b"settle-mode",
+            // Nothing is to be told, or some shard could not be reached: the step is tried again.
+            _ => return,
         };
         let (ks, epoch) = (step.0.to_string(), step.1.to_string());
         self.ask_meta(&[verb, ks.as_bytes(), epoch.as_bytes()]);

@@ -30,10 +30,21 @@ pub(crate) enum Op {
     Scan(Box<Scan>),
     /// Shards are asked in turn until one has a key.
     Random { conn: u64, place: u64, request: Request, left: Vec<ShardId> },
-    /// All shards are asked to take a step of a layout change.
-    Drive { step: (model::Keyspace, u64), close: bool, replies: Vec<Vec<u8>>, left: usize },
+    /// All shards are asked to take a step of a change.
+    Drive { step: (model::Keyspace, u64), kind: Step, replies: Vec<Vec<u8>>, left: usize },
     /// The smallest number of followers over all groups written to.
     Wait(Box<Wait>),
+}
+
+/// A step of a change that all shards take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// They close a keyspace.
+    Close,
+    /// They open it in its new layout.
+    Open,
+    /// They take its new mode.
+    Mode,
 }
 
 impl Op {
@@ -153,8 +164,8 @@ impl Core {
     }
 
     /// Opens the operation behind [`Core::drive`].
-    pub(crate) fn open_driver(&mut self, step: (model::Keyspace, u64), close: bool, shards: u16) -> u64 {
-        self.open(Op::Drive { step, close, replies: Vec::new(), left: usize::from(shards) })
+    pub(crate) fn open_driver(&mut self, step: (model::Keyspace, u64), kind: Step, shards: u16) -> u64 {
+        self.open(Op::Drive { step, kind, replies: Vec::new(), left: usize::from(shards) })
     }
 
     fn open(&mut self, op: Op) -> u64 {
@@ -406,13 +417,13 @@ impl Core {
             }
             Op::Scan(_) => self.scan_part(op, reply),
             Op::Random { .. } => self.random_on(op, reply),
-            Op::Drive { step, close, replies, left } => {
+            Op::Drive { step, kind, replies, left } => {
                 replies.push(reply.to_vec());
                 *left -= 1;
                 if *left == 0 {
-                    let (step, close, replies) = (*step, *close, std::mem::take(replies));
+                    let (step, kind, replies) = (*step, *kind, std::mem::take(replies));
                     self.ops.remove(&op);
-                    self.driven(step, close, &replies);
+                    self.driven(step, kind, &replies);
                 }
             }
             Op::Wait(_) => self.wait_part(op, reply),

@@ -4,6 +4,7 @@
 use crate::conn::Conn;
 use crate::core::Core;
 use crate::layouts::shown;
+use cluster::map::Mode;
 use model::{GroupId, Keyspace, NodeId, Reply};
 use resp::{Proto, Resp};
 use router::Target;
@@ -18,6 +19,8 @@ pub(crate) enum Goal {
     Switched(Vec<GroupId>, NodeId, Option<NodeId>),
     /// The keyspace is open again after this epoch, with this layout.
     Layout(Keyspace, u64, &'static str),
+    /// All shards obey this mode of the keyspace.
+    Mode(Keyspace, Mode),
 }
 
 /// A connection that waits for a goal.
@@ -65,6 +68,13 @@ impl Core {
                     self.ask_meta(&[b"begin-layout", ks.to_string().as_bytes(), layout.as_bytes()]);
                 }
             }
+            Goal::Mode(ks, mode) => {
+                if self.map.mode(*ks).mode != *mode && self.routes[0].is_empty() {
+                    let (ks, words) = (ks.to_string(), crate::modes::words(*mode));
+                    let [replication, bytes, ms] = words.each_ref().map(String::as_bytes);
+                    self.ask_meta(&[b"begin-mode", ks.as_bytes(), replication, bytes, ms]);
+                }
+            }
         }
     }
 
@@ -84,6 +94,10 @@ impl Core {
                     self.routes[g.0 as usize].leader().is_some_and(|(leader, _)| leader != *from)
                 };
                 groups.iter().all(moved).then_some(Ok(()))
+            }
+            Goal::Mode(ks, mode) => {
+                let row = self.map.mode(*ks);
+                (row.mode == *mode && row.settled).then_some(Ok(()))
             }
             Goal::Layout(ks, epoch, wanted) => {
                 let row = self.map.layout(*ks);

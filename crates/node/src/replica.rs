@@ -2,6 +2,7 @@
 
 use crate::again::{Batch, Standing};
 use crate::conn::{Fate, Mark};
+use crate::exposure::{Bound, Exposure};
 use consensus::{Entry, Group, Output, Promise, Role};
 use model::effect::WriteId;
 use model::planted::{Bug, is_planted};
@@ -39,6 +40,8 @@ pub struct Held {
     pub index: Index,
     /// Who gets it.
     pub source: Source,
+    /// It leaves when the entry is written, see [`crate::exposure`].
+    pub early: bool,
     /// The reply; for a write that is in flight under its id already, it is taken from the window.
     pub reply: Result<Vec<u8>, WriteId>,
     /// Term and index of the write, (0, 0) for a read.
@@ -110,6 +113,18 @@ pub struct Replica {
     pub suspect: Option<Term>,
     /// Keyspaces (bit by number) this shard serves, as of `layouts_seen`.
     pub serves: u16,
+    /// Keyspaces (bit by number) whose replies leave before the commit, as of `layouts_seen`.
+    pub asynchronous: u16,
+    /// Keyspaces that an entry not yet applied makes synchronous, with its epoch.
+    pub to_sync: BTreeMap<Keyspace, u64>,
+    /// The bound of what they may expose.
+    pub bound: Bound,
+    /// What they expose.
+    pub exposure: Exposure,
+    /// Replies that need not wait for the commit may leave up to this index.
+    pub early: Index,
+    /// Connections with a reply that waits until its entry is written, by index.
+    pub waiting_early: VecDeque<(Index, u64)>,
     /// Keyspaces that are closed by an entry not yet applied, with its epoch.
     pub closing: BTreeMap<Keyspace, u64>,
     /// State of the machine's system rows that `serves` was made from.
@@ -165,6 +180,12 @@ impl Replica {
             lease_was_ns: 0,
             suspect: None,
             serves: 0,
+            asynchronous: 0,
+            to_sync: BTreeMap::new(),
+            bound: Bound { bytes: u64::MAX, ms: u64::MAX },
+            exposure: Exposure::default(),
+            early: 0,
+            waiting_early: VecDeque::new(),
             closing: BTreeMap::new(),
             layouts_seen: None,
             log_share: 0,
@@ -249,6 +270,13 @@ impl Replica {
         (term, index)
     }
 
+    /// Up to this index nothing holds a reply back; `early`: one that need not wait for the commit.
+    #[inline]
+    pub fn free_upto(&self, early: bool) -> Index {
+        let applied = self.machine.applied().0;
+        if early { self.early.max(applied) } else { applied }
+    }
+
     /// The next number in the order of execution.
     #[inline]
     pub fn next_order(&mut self) -> u64 {
@@ -258,10 +286,14 @@ impl Replica {
 
     /// Proposes what was executed since the last call. An error means that leadership is gone: the
     /// caller treats it as lost.
-    pub fn propose(&mut self) -> Result<(), consensus::Refused> {
+    pub fn propose(&mut self, now_ms: u64) -> Result<(), consensus::Refused> {
         if let Some(payload) = self.machine.take_entry() {
+            let bytes = payload.len();
             let entry = self.raft.propose(payload)?;
             self.own.push_back(entry);
+            if self.asynchronous != 0 {
+                self.exposure.proposed(entry.1, bytes, now_ms);
+            }
             self.active = true;
         }
         Ok(())
@@ -296,6 +328,9 @@ impl Replica {
             self.machine.roll_back();
             self.own.clear();
             self.closing.clear();
+            self.to_sync.clear();
+            self.exposure.clear();
+            self.early = 0;
             self.forget_requests();
             self.waiters.clear();
             self.begun = false;
@@ -361,6 +396,9 @@ impl Replica {
     /// of a later term is applied the end is known (safety rule 3).
     #[inline]
     pub fn fate(&self, mark: &Mark) -> Fate {
+        if mark.early && mark.index <= self.early && self.leading == Some(mark.term) {
+            return Fate::Committed; // As far as its reply is concerned.
+        }
         let (index, term) = self.machine.applied();
         if mark.term == term {
             return if mark.index <= index { Fate::Committed } else { Fate::Pending };

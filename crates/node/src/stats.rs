@@ -32,6 +32,8 @@ pub struct Stats {
     pub commands: u64,
     /// Error replies.
     pub errors: u64,
+    /// Bytes of answered asynchronous writes that were not committed when this node stopped leading.
+    pub exposed_at_failovers: u64,
     /// Client connections accepted.
     pub connections: u64,
     /// Client connections refused.
@@ -62,6 +64,7 @@ impl Stats {
         Stats {
             commands: 0,
             errors: 0,
+            exposed_at_failovers: 0,
             connections: 0,
             rejected_connections: 0,
             net_input: 0,

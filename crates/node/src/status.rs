@@ -179,7 +179,8 @@ impl Core {
         }
         let keyspace = |(n, (keys, expires)): (usize, (u64, u64))| {
             let (layout, shard) = shown(&self.map, Keyspace(n as u16));
-            KeyspaceStatus { n: n as u16, layout: layout.to_owned(), shard, keys, expires }
+            let mode = self.map.mode(Keyspace(n as u16)).mode.replication.to_string();
+            KeyspaceStatus { n: n as u16, layout: layout.to_owned(), mode, shard, keys, expires }
         };
         counts.into_iter().enumerate().map(keyspace).collect()
     }

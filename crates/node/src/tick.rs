@@ -58,6 +58,7 @@ impl Core {
             self.start_checkpoints();
             self.ask_for_rows();
             self.drive_layouts();
+            self.drive_modes();
             self.retry_deferred();
             self.drive_polls();
         }

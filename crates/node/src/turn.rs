@@ -9,7 +9,7 @@ use crate::replica::Source;
 use consensus::{Entry, Message, Output, Step};
 use model::time::MS;
 use model::varint::{DecodeError, Reader};
-use model::{GroupId, NodeId, Now};
+use model::{GroupId, Index, NodeId, Now, Term};
 use router::request::parse;
 use std::collections::BTreeSet;
 use storage::log::HardState;
@@ -18,6 +18,16 @@ use storage::log::HardState;
 const MAX_PASSES: usize = 8;
 /// Length of a tick in ns.
 pub const TICK_NS: u64 = 5 * MS;
+
+/// What a batch holds of a group.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Built {
+    group: GroupId,
+    /// The last Ready that is complete with it.
+    ready: u64,
+    /// Term and index of its last entry.
+    last: Option<(Term, Index)>,
+}
 
 impl Core {
     /// Monotonic ns at which the next tick is due.
@@ -85,20 +95,41 @@ impl Core {
 
     /// Proposes what was executed on a group in this turn.
     pub(crate) fn propose(&mut self, group: GroupId) {
+        let now_ms = self.now.mono_ms();
         let Some(replica) = self.replica(group) else { return };
-        if let Err(refused) = replica.propose() {
+        if let Err(refused) = replica.propose(now_ms) {
             // Not possible as long as commands are only executed when the group would accept them.
             self.outbox.fatal = Some(format!("group {group} refused an entry that was executed: {refused}"));
         }
     }
 
+    /// The log has written everything up to this batch: a crash of this process loses none of it.
+    pub fn log_written(&mut self, batch: u64) {
+        let seen = self.written_batch;
+        self.written_batch = seen.max(batch);
+        let new = self.batches.iter().filter(|(number, _)| *number > seen && *number <= batch);
+        let ends: Vec<Built> = new.flat_map(|(_, built)| built.iter().copied()).collect();
+        for built in ends {
+            let Some(replica) = self.replica(built.group) else { continue };
+            if let Some((term, index)) = built.last
+                && replica.leading() == Some(term)
+            {
+                replica.exposure.written(index);
+                replica.active = true;
+            }
+        }
+    }
+
     /// The log has made everything up to this batch durable.
     pub fn log_done(&mut self, batch: u64) {
+        if batch > self.written_batch {
+            self.log_written(batch);
+        }
         while let Some((_, groups)) = self.batches.pop_front_if(|(number, _)| *number <= batch) {
-            for (group, number) in groups {
+            for Built { group, ready, .. } in groups {
                 let Some(replica) = self.replica(group) else { continue };
                 let mut out = std::mem::take(&mut replica.out);
-                replica.raft.persisted(number, &mut out);
+                replica.raft.persisted(ready, &mut out);
                 replica.out = out;
                 replica.active = true;
             }
@@ -152,18 +183,21 @@ impl Core {
     /// Proposes, collects and carries out what the group asks for, and releases who waited.
     fn advance(&mut self, group: GroupId) {
         self.propose(group);
+        let now_ms = self.now.mono_ms();
         let Some(replica) = self.replica(group) else { return };
         replica.begun = false;
         let before = replica.machine.applied();
         let mut out = std::mem::take(&mut replica.out);
         replica.active |= replica.raft.ready(&mut out);
         let (role, term, leader) = (replica.raft.role(), replica.raft.term(), replica.raft.leader());
+        let exposed = replica.exposure.exposed(now_ms);
         let lost = replica.role_changed(role, term);
         let proven = out.reads.drain(..).rfind(|r| r.index.is_some()).map(|r| r.id);
         if self.routes[group.0 as usize].set_leader(leader, term) {
             self.pumping.insert(group);
         }
         if lost {
+            self.tell_exposed(group, exposed);
             self.leadership_lost(group);
         }
         self.absorb(group, &mut out);
@@ -186,6 +220,7 @@ impl Core {
                 self.reload_map();
             }
         }
+        self.release_early(group);
         self.release_waiters(group);
         let ran = self.unpark(group) | self.prove(group, proven);
         if ran && let Some(replica) = self.replica(group) {
@@ -225,9 +260,13 @@ impl Core {
             if let Some(hard) = hard {
                 self.builder.hard_state(group, hard);
             }
-            self.building.push((group, persist.number));
+            let last = persist.entries.last().map(|entry| (entry.term, entry.index));
+            self.building.push(Built { group, ready: persist.number, last });
             if let Some(replica) = self.replica(group) {
                 replica.log_share += bytes;
+                if last.is_some() && replica.asynchronous != 0 && replica.leading().is_some() {
+                    self.builder.announce();
+                }
             }
         }
         let committed = std::mem::take(&mut out.committed);
@@ -261,6 +300,27 @@ impl Core {
         let builder = std::mem::take(&mut self.builder);
         self.outbox.log.push((number, builder.finish()));
         self.batches.push_back((number, std::mem::take(&mut self.building)));
+    }
+
+    /// Lets replies go that need not wait for the commit, as far as the exposure allows. They rest on the
+    /// lease, which is checked once more before they leave.
+    fn release_early(&mut self, group: GroupId) {
+        let now_ms = self.now.mono_ms();
+        let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
+        if replica.leading().is_none() || replica.waiting_early.is_empty() && replica.held.is_empty() {
+            return replica.exposure.committed(replica.machine.applied().0);
+        }
+        replica.exposure.committed(replica.machine.applied().0);
+        let upto = replica.exposure.answer(replica.bound, now_ms);
+        if upto <= replica.early {
+            return;
+        }
+        replica.early = upto;
+        replica.served = true;
+        while let Some((_, conn)) = replica.waiting_early.pop_front_if(|(index, _)| *index <= upto) {
+            self.touched.push(conn);
+        }
+        self.release_held(group);
     }
 
     /// Connections whose replies waited for entries that are applied now.

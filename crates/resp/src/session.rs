@@ -41,6 +41,8 @@ pub struct SessionFlags {
     pub no_touch: bool,
     /// `READONLY`: followers may answer its reads.
     pub readonly: bool,
+    /// `CLIENT REPLICATION sync`: its writes are answered when they are committed, in every keyspace.
+    pub committed: bool,
     /// It waits in a blocking command such as WAIT.
     pub blocked: bool,
     /// It is closed once its replies are sent.

@@ -21,6 +21,8 @@ impl Flags {
     pub const TOUCH: Flags = Flags(4);
     /// Not a command of a client but one of the node's own, see the node's `internal` module.
     pub const INTERNAL: Flags = Flags(8);
+    /// The reply waits for the commit, also in an asynchronous keyspace.
+    pub const COMMITTED: Flags = Flags(16);
 
     /// True when all bits of `other` are set.
     pub fn has(self, other: Flags) -> bool {

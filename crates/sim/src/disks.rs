@@ -14,6 +14,8 @@ use storage::log::{Batch, Log};
 
 /// Bytes of batches that wait for the log, beyond which clients are not read.
 const MAX_WAITING: u64 = 4 << 20;
+/// A write takes this long, ns.
+const WRITE_NS: u64 = 20 * US;
 /// After this time a segment that could not be made is tried again, ns.
 const RETRY_NS: u64 = 100 * MS;
 
@@ -47,6 +49,8 @@ pub struct SimDisks {
     waiting_bytes: u64,
     /// Written and not synced: when it is done, and the number of the last batch.
     syncing: Option<(u64, u64)>,
+    /// Written and announced, to be told: when, and the number of the last batch.
+    telling: Option<(u64, u64)>,
     submitted: u64,
     synced: u64,
     failed: Option<String>,
@@ -73,6 +77,7 @@ impl SimDisks {
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             syncing: None,
+            telling: None,
             submitted: 0,
             synced: 0,
             failed: None,
@@ -88,7 +93,8 @@ impl SimDisks {
     pub fn next_ns(&self) -> u64 {
         let sync = self.syncing.map_or(u64::MAX, |(due, _)| due);
         let retry = self.retry_ns.unwrap_or(u64::MAX);
-        sync.min(self.job_due_ns.unwrap_or(u64::MAX)).min(retry)
+        let told = self.telling.map_or(u64::MAX, |(due, _)| due);
+        sync.min(self.job_due_ns.unwrap_or(u64::MAX)).min(retry).min(told)
     }
 
     /// Bytes of the log's segments.
@@ -106,10 +112,14 @@ impl SimDisks {
         let Some(&(last, _)) = self.waiting.back() else { return };
         let batches: Vec<Batch> = self.waiting.drain(..).map(|(_, batch)| batch).collect();
         self.waiting_bytes = 0;
+        let announced = batches.iter().any(Batch::is_announced);
         if let Err(error) = log.write(&batches) {
             return self.fail(&error);
         }
         let pace = *self.pace.borrow();
+        if announced {
+            self.telling = Some((at_ns.max(pace.stalled_until_ns) + WRITE_NS, last));
+        }
         let took = pace.sync_ns + self.rng.below(pace.sync_jitter_ns + 1);
         self.syncing = Some((at_ns.max(pace.stalled_until_ns) + took, last));
     }
@@ -182,6 +192,9 @@ impl shell::Disks for SimDisks {
         }
         if let Some(why) = &self.failed {
             return Err(format!("the log has failed: {why}"));
+        }
+        if let Some((_, last)) = self.telling.take_if(|(due, _)| *due <= now) {
+            core.log_written(last);
         }
         core.log_done(self.synced);
         self.run_jobs(core);

@@ -1,4 +1,4 @@
-//! `everstore keyspace`: which keyspaces there are, and whether they are spread or single.
+//! `everstore keyspace`: which keyspaces there are, where their keys live and when their writes are answered.
 
 use std::process::ExitCode;
 
@@ -17,9 +17,14 @@ Examples:
   everstore keyspace list
   everstore keyspace get 3
   everstore keyspace set 3 --layout spread     only while keyspace 3 is empty
+  everstore keyspace set 3 --replication async --max-exposure-ms 200
 
 single: all keys in one shard; every multi-key command works, at the speed of one thread.
-spread: keys over all shards by hash slot; multi-key commands need one slot (hash tags).")]
+spread: keys over all shards by hash slot; multi-key commands need one slot (hash tags).
+
+sync:  a write is answered when it is on the disks of a majority.
+async: a write is answered when it is in the log file of the leader. A failover may lose answered
+       writes, per shard at most max-exposure-bytes and those of the last max-exposure-ms.")]
 pub struct KeyspaceArgs {
     #[command(subcommand)]
     command: KeyspaceCommand,
@@ -40,14 +45,23 @@ enum KeyspaceCommand {
         #[command(flatten)]
         target: TargetArgs,
     },
-    /// Choose the layout of an empty keyspace.
+    /// Choose the replication mode of a keyspace, or the layout of an empty one.
     Set {
         /// Number of the keyspace, as in SELECT.
         #[arg(value_parser = number())]
         keyspace: u16,
         /// Where its keys live.
         #[arg(long)]
-        layout: Layout,
+        layout: Option<Layout>,
+        /// When a write is answered.
+        #[arg(long)]
+        replication: Option<Replication>,
+        /// Async: most bytes of answered writes, per shard, that a failover may lose.
+        #[arg(long, value_name = "BYTES")]
+        max_exposure_bytes: Option<u64>,
+        /// Async: longest time in ms for which an answered write may be lost by a failover.
+        #[arg(long, value_name = "MS")]
+        max_exposure_ms: Option<u64>,
         #[command(flatten)]
         target: TargetArgs,
     },
@@ -59,6 +73,12 @@ enum Layout {
     Spread,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Replication {
+    Sync,
+    Async,
+}
+
 fn number() -> clap::builder::RangedI64ValueParser<u16> {
     clap::value_parser!(u16).range(..i64::from(model::limits::KEYSPACES))
 }
@@ -68,21 +88,69 @@ pub fn run(args: &KeyspaceArgs) -> Result<ExitCode, CliError> {
     match &args.command {
         KeyspaceCommand::List { target } => show(target, None)?,
         KeyspaceCommand::Get { keyspace, target } => show(target, Some(*keyspace))?,
-        KeyspaceCommand::Set { keyspace, layout, target } => {
-            let layout = match layout {
+        KeyspaceCommand::Set {
+            keyspace,
+            layout,
+            replication,
+            max_exposure_bytes,
+            max_exposure_ms,
+            target,
+        } => {
+            let layout = layout.map(|layout| match layout {
                 Layout::Single => "single",
                 Layout::Spread => "spread",
-            };
-            let number = keyspace.to_string();
-            let reply = target.connect()?.call(&["KEYSPACE", "SET", &number, "LAYOUT", layout])?;
-            if target.json {
-                println!("{}", serde_json::json!({ "keyspace": keyspace, "layout": layout }));
-            } else {
-                println!("{reply}");
-            }
+            });
+            let mode = replication.map(|replication| match replication {
+                Replication::Sync => "sync",
+                Replication::Async => "async",
+            });
+            let number = |n: &u64| n.to_string();
+            let options = [
+                ("REPLICATION", mode.map(str::to_owned)),
+                ("MAX-EXPOSURE-BYTES", max_exposure_bytes.as_ref().map(number)),
+                ("MAX-EXPOSURE-MS", max_exposure_ms.as_ref().map(number)),
+            ];
+            set(target, *keyspace, layout, &options)?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The layout and the mode are changes of their own.
+fn set(
+    target: &TargetArgs,
+    keyspace: u16,
+    layout: Option<&str>,
+    options: &[(&str, Option<String>)],
+) -> Result<(), CliError> {
+    let number = keyspace.to_string();
+    let mut json = serde_json::json!({ "keyspace": keyspace });
+    let mut words = vec!["KEYSPACE", "SET", &number];
+    for (name, value) in options {
+        if let Some(value) = value {
+            words.extend([*name, value]);
+            json[name.to_ascii_lowercase()] = serde_json::json!(value);
+        }
+    }
+    if layout.is_none() && words.len() == 3 {
+        return Err(CliError::Refused(
+            "nothing to set: give --layout, --replication, --max-exposure-bytes or --max-exposure-ms".into(),
+        ));
+    }
+    let mut node = target.connect()?;
+    if let Some(layout) = layout {
+        node.call(&["KEYSPACE", "SET", &number, "LAYOUT", layout])?;
+        json["layout"] = serde_json::json!(layout);
+    }
+    if words.len() > 3 {
+        node.call(&words)?;
+    }
+    if target.json {
+        println!("{json}");
+    } else {
+        println!("OK");
+    }
+    Ok(())
 }
 
 /// Keyspaces are part of the status, so that there is one description of them.

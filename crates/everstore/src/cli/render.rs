@@ -140,11 +140,12 @@ fn followers(status: &Status, shard: &ShardStatus) -> String {
 
 /// Keyspaces as a table; also what `everstore keyspace list` prints.
 pub fn keyspaces(keyspaces: &[&KeyspaceStatus]) -> String {
-    let mut table = Table::new(&[">KEYSPACE", "LAYOUT", "SHARD", ">KEYS", ">EXPIRING"]);
+    let mut table = Table::new(&[">KEYSPACE", "LAYOUT", "MODE", "SHARD", ">KEYS", ">EXPIRING"]);
     for keyspace in keyspaces {
         table.row([
             keyspace.n.to_string(),
             keyspace.layout.clone(),
+            keyspace.mode.clone(),
             keyspace.shard.map_or_else(|| "all".into(), |shard| shard.to_string()),
             keyspace.keys.to_string(),
             keyspace.expires.to_string(),
@@ -217,9 +218,28 @@ mod tests {
             nodes: vec![node(1, NodeState::Up), node(2, NodeState::Up), node(3, away)],
             shards: vec![shard(0, 1), shard(1, 2)],
             keyspaces: vec![
-                KeyspaceStatus { n: 0, layout: "spread".into(), keys: 10, ..KeyspaceStatus::default() },
-                KeyspaceStatus { n: 1, layout: "single".into(), shard: Some(1), keys: 2, expires: 1 },
-                KeyspaceStatus { n: 2, layout: "single".into(), shard: Some(2), ..KeyspaceStatus::default() },
+                KeyspaceStatus {
+                    n: 0,
+                    layout: "spread".into(),
+                    mode: "sync".into(),
+                    keys: 10,
+                    ..KeyspaceStatus::default()
+                },
+                KeyspaceStatus {
+                    n: 1,
+                    layout: "single".into(),
+                    mode: "async".into(),
+                    shard: Some(1),
+                    keys: 2,
+                    expires: 1,
+                },
+                KeyspaceStatus {
+                    n: 2,
+                    layout: "single".into(),
+                    mode: "sync".into(),
+                    shard: Some(2),
+                    ..KeyspaceStatus::default()
+                },
             ],
             ..Status::default()
         };

@@ -77,6 +77,7 @@ impl shell::Disks for Disks {
         if let Some(why) = self.wake.log_failed() {
             return Err(format!("the log has failed: {why}"));
         }
+        core.log_written(self.wake.written());
         core.log_done(self.wake.synced());
         while let Ok(done) = self.done.try_recv() {
             core.job_done(done);

@@ -14,6 +14,7 @@ pub struct Wake {
     /// The loop is about to block, or blocks: only then is the system call of the waker needed.
     sleeping: AtomicBool,
     posted: AtomicBool,
+    written: AtomicU64,
     synced: AtomicU64,
     log_failed: OnceLock<String>,
 }
@@ -26,6 +27,7 @@ impl Wake {
             waker: Waker::new(registry, token)?,
             sleeping: AtomicBool::new(false),
             posted: AtomicBool::new(false),
+            written: AtomicU64::new(0),
             synced: AtomicU64::new(0),
             log_failed: OnceLock::new(),
         }))
@@ -46,6 +48,7 @@ impl Wake {
     /// The log reports.
     pub fn log_done(&self, done: Done) {
         match done {
+            Done::Written(batches) => self.written.store(batches, Ordering::Release),
             Done::Synced { batches, .. } => self.synced.store(batches, Ordering::Release),
             Done::Failed(text) => {
                 // Only the first reason is of interest.
@@ -65,6 +68,11 @@ impl Wake {
     pub fn awake(&self) -> bool {
         self.sleeping.store(false, Ordering::SeqCst);
         self.posted.swap(false, Ordering::SeqCst)
+    }
+
+    /// Number of the last batch that is known to be written; may be behind [`Wake::synced`].
+    pub fn written(&self) -> u64 {
+        self.written.load(Ordering::Acquire)
     }
 
     /// Number of the last batch that is durable.

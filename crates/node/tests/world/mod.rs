@@ -18,6 +18,8 @@ pub struct World {
     pub frozen: BTreeSet<u64>,
     /// Nodes that hear no answers to their requests, but all else.
     pub deaf: BTreeSet<u64>,
+    /// Nodes whose logs are written and not synced.
+    pub unsynced: BTreeSet<u64>,
     /// Links, from and to, whose frames arrive only when they are taken out of here.
     pub late: BTreeSet<(u64, u64)>,
     /// Wall clocks that are ahead, in ms.
@@ -67,6 +69,7 @@ impl World {
             now,
             frozen: BTreeSet::new(),
             deaf: BTreeSet::new(),
+            unsynced: BTreeSet::new(),
             late: BTreeSet::new(),
             ahead_ms: BTreeMap::new(),
             buffers: BTreeMap::new(),
@@ -104,7 +107,11 @@ impl World {
             core.turn(now);
             let batches = std::mem::take(&mut core.outbox.log);
             if let Some((number, _)) = batches.last() {
-                core.log_done(*number);
+                if self.unsynced.contains(&node) {
+                    core.log_written(*number);
+                } else {
+                    core.log_done(*number);
+                }
                 core.turn(now);
             }
             core.flush(now);

@@ -27,6 +27,7 @@ pub(super) fn client(call: &mut Call<'_>, sub: &str) -> Outcome {
             call.host.unpause();
             call.ok()
         }
+        "replication" => Outcome::Node,
         "reply" => reply(call),
         "unblock" => unblock(call),
         "getredir" => call.int(-1),

@@ -213,6 +213,7 @@ pub(super) const CLIENT: &[Spec] = &[Spec {
             ],
             ..BASE
         },
+        super::own::CLIENT_REPLICATION,
         Spec {
             name: "client|reply",
             arity: 3,

@@ -21,6 +21,33 @@ const WHAT: Arg = arg(
     ]),
 );
 
+const REPLICATION: Arg =
+    arg("replication", ArgKind::OneOf(&[token("sync", "SYNC"), token("async", "ASYNC")]));
+const CHANGE: Arg = arg(
+    "option",
+    ArgKind::OneOf(&[
+        LAYOUT,
+        REPLICATION.token("REPLICATION"),
+        arg("max-exposure-bytes", ArgKind::Integer).token("MAX-EXPOSURE-BYTES"),
+        arg("max-exposure-ms", ArgKind::Integer).token("MAX-EXPOSURE-MS"),
+    ]),
+)
+.multiple();
+
+/// `CLIENT REPLICATION`.
+pub(super) const CLIENT_REPLICATION: Spec = Spec {
+    args: &[REPLICATION],
+    categories: Categories(category::CONNECTION),
+    group: Group::Connection,
+    ..own(
+        "client|replication",
+        3,
+        LOOK,
+        "Choose whether writes of this connection are answered when they are committed, also in an \
+         asynchronous keyspace",
+    )
+};
+
 /// `KEYSPACE` and `EVERSTORE`.
 pub(super) const OWN: &[Spec] = &[
     Spec {
@@ -32,8 +59,13 @@ pub(super) const OWN: &[Spec] = &[
             own("keyspace|help", 2, LOOK, "Show helpful text about the different subcommands"),
             own("keyspace|list", 2, LOOK, "List the keyspaces with their options"),
             Spec {
-                args: &[NUMBER, LAYOUT],
-                ..own("keyspace|set", -5, STATE, "Change the options of a keyspace while it is empty")
+                args: &[NUMBER, CHANGE],
+                ..own(
+                    "keyspace|set",
+                    -5,
+                    STATE,
+                    "Change the replication mode of a keyspace, or its layout while it is empty",
+                )
             },
         ],
         ..own("keyspace", -2, Flags(0), "A container for commands on keyspaces")

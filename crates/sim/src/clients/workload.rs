@@ -214,13 +214,18 @@ impl Maker {
     fn operation(&mut self) -> String {
         let (nodes, shards) = (self.nodes, self.shards);
         let rng = &mut self.rng;
-        match rng.below(8) {
+        match rng.below(11) {
             0 => format!("EVERSTORE SWITCHOVER NODE {}", 1 + rng.below(nodes)),
             1 | 2 => format!("EVERSTORE SWITCHOVER SHARD {}", rng.below(shards)),
             3 => "FAILOVER".to_owned(),
             4 => format!("KEYSPACE SET {} LAYOUT spread", 3 + rng.below(3)),
             5 => format!("KEYSPACE SET {} LAYOUT single", 3 + rng.below(3)),
             6 => "EVERSTORE STATUS".to_owned(),
+            7 | 8 => {
+                let (ks, bytes, ms) = (2 + rng.below(3), 4096 << rng.below(8), 10 + rng.below(300));
+                format!("KEYSPACE SET {ks} REPLICATION async MAX-EXPOSURE-BYTES {bytes} MAX-EXPOSURE-MS {ms}")
+            }
+            9 => format!("KEYSPACE SET {} REPLICATION sync", 2 + rng.below(3)),
             _ => format!("SET op{} {}", rng.below(9), "z".repeat(rng.below(900) as usize)),
         }
     }

@@ -78,9 +78,15 @@ pub struct Batch {
     pub(super) payload_len: usize,
     pub(super) notes: Vec<Note>,
     pub(super) groups: u64,
+    pub(super) announced: bool,
 }
 
 impl Batch {
+    /// True if somebody waits for it to be written, not only synced.
+    pub fn is_announced(&self) -> bool {
+        self.announced
+    }
+
     /// Bytes it takes in the log.
     pub fn size(&self) -> u64 {
         self.bytes.len() as u64
@@ -102,6 +108,7 @@ pub struct BatchBuilder {
     notes: Vec<Note>,
     hard: Vec<(GroupId, HardState)>,
     groups: u64,
+    announced: bool,
 }
 
 impl Default for BatchBuilder {
@@ -120,7 +127,7 @@ impl BatchBuilder {
     pub fn with_buffer(mut bytes: Vec<u8>) -> BatchBuilder {
         bytes.clear();
         bytes.resize(HEADER, 0);
-        BatchBuilder { bytes, notes: Vec::new(), hard: Vec::new(), groups: 0 }
+        BatchBuilder { bytes, notes: Vec::new(), hard: Vec::new(), groups: 0, announced: false }
     }
 
     /// Appends an entry at `index`; the group's entries at `index` and above are discarded by it.
@@ -166,6 +173,11 @@ impl BatchBuilder {
         self.push(&Item::Forget { group });
     }
 
+    /// Somebody waits for this batch to be written: that is told before it is synced.
+    pub fn announce(&mut self) {
+        self.announced = true;
+    }
+
     pub(super) fn push(&mut self, item: &Item<'_>) {
         let before = self.bytes.len();
         item.encode(&mut self.bytes);
@@ -190,7 +202,13 @@ impl BatchBuilder {
         }
         let payload_len = self.bytes.len() - HEADER;
         self.bytes.resize(self.bytes.len().next_multiple_of(ALIGN), 0);
-        Batch { bytes: self.bytes, payload_len, notes: self.notes, groups: self.groups }
+        Batch {
+            bytes: self.bytes,
+            payload_len,
+            notes: self.notes,
+            groups: self.groups,
+            announced: self.announced,
+        }
     }
 }
 

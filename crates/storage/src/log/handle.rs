@@ -15,6 +15,10 @@ pub const MAX_QUEUED_BYTES: u64 = 64 << 20;
 /// What the log thread reports to a shard thread.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Done {
+    /// This shard thread's batches up to this number are written, not yet durable: a crash of the process
+    /// loses none of them, one of the machine may. Told only if one of them was announced
+    /// ([`super::BatchBuilder::announce`]).
+    Written(u64),
     /// This shard thread's batches up to number `batches` are durable, and all before them.
     Synced {
         /// Number that [`LogHandle::submit`] gave to the last of them.

@@ -180,6 +180,9 @@ impl Writer {
     fn append(&mut self, from: &[usize]) -> Result<(), LogError> {
         let segments = self.log.bytes();
         let appended = self.log.write(&self.batches)?;
+        if self.batches.iter().any(Batch::is_announced) {
+            self.tell_written(from);
+        }
         let before = self.clock.mono_ns();
         self.log.sync()?;
         let sync_ns = self.clock.mono_ns().saturating_sub(before);
@@ -204,6 +207,15 @@ impl Writer {
             self.status.publish(&self.log);
         }
         Ok(())
+    }
+
+    fn tell_written(&self, from: &[usize]) {
+        for (at, producer) in self.producers.iter().enumerate() {
+            let new = from.iter().filter(|producer| **producer == at).count() as u64;
+            if new > 0 {
+                (producer.done)(Done::Written(producer.completed + new));
+            }
+        }
     }
 
     /// Has the next segment made beside this thread, so that changing to it costs no waiting.

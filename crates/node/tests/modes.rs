@@ -1,0 +1,180 @@
+//! Replication modes: what a reply waits for, and what is exposed.
+
+mod world;
+
+use model::GroupId;
+use world::World;
+
+const SHARD: GroupId = GroupId(1);
+
+/// A client of the leader of a cluster with one shard, in keyspace 1, which is asynchronous.
+fn in_async_keyspace(options: &str) -> (World, u64, u64) {
+    let mut world = World::new(3, 1);
+    world.run(1000);
+    let leader = world.leader(SHARD);
+    let client = world.connect(leader);
+    assert_eq!(world.ask(leader, client, &format!("KEYSPACE SET 1 REPLICATION async{options}")), "+OK");
+    assert_eq!(world.ask(leader, client, "SELECT 1"), "+OK");
+    (world, leader, client)
+}
+
+/// Only this node goes on, and none hears of its writes.
+fn cut_off(world: &mut World, node: u64) {
+    world.frozen.extend((1..=3).filter(|n| *n != node));
+}
+
+#[test]
+fn an_asynchronous_write_is_answered_before_it_is_committed() {
+    let (mut world, leader, client) = in_async_keyspace("");
+    let sync = world.connect(leader);
+    cut_off(&mut world, leader);
+    world.send(leader, sync, "SET k 0");
+    world.send(leader, client, "SET k 1");
+    world.send(leader, client, "GET k");
+    world.send(leader, client, "SET k 2 NX");
+    world.run(10);
+    assert_eq!(world.got(leader, sync), "", "keyspace 0 waits for a majority");
+    assert_eq!(world.got(leader, client), "+OK\r\n$1\r\n1\r\n$-1\r\n");
+    let exposed = world.cores[&leader].exposed();
+    assert!(exposed.entries >= 1 && exposed.bytes > 0 && exposed.ms <= 10, "{exposed:?}");
+    // Without a majority the lease ends, and nothing is answered any more.
+    world.run(500);
+    world.send(leader, client, "SET k 3");
+    world.run(100);
+    assert_eq!(world.got(leader, client), "");
+    assert_eq!(world.cores[&leader].exposed().entries, 0, "it leads no more");
+}
+
+#[test]
+fn it_waits_until_it_is_written() {
+    let (mut world, leader, client) = in_async_keyspace("");
+    world.send(leader, client, "SET k 1");
+    let now = world.now;
+    let core = world.cores.get_mut(&leader).unwrap();
+    core.turn(now);
+    core.flush(now);
+    assert_eq!(world.got(leader, client), "", "the log has not even begun");
+    world.unsynced.extend(1..=3);
+    world.run(5);
+    assert_eq!(world.got(leader, client), "+OK\r\n");
+}
+
+#[test]
+fn beyond_the_bound_replies_wait() {
+    let (mut world, leader, client) = in_async_keyspace(" MAX-EXPOSURE-BYTES 4096");
+    cut_off(&mut world, leader);
+    let value = "x".repeat(1500);
+    for n in 0..4 {
+        world.send(leader, client, &format!("SET k{n} {value}"));
+        world.run(1);
+    }
+    world.run(10);
+    assert_eq!(world.got(leader, client), "+OK\r\n+OK\r\n", "6000 bytes are too much");
+    assert!(world.cores[&leader].exposed().bytes <= 4096);
+    world.frozen.clear();
+    world.run(200);
+    assert_eq!(world.got(leader, client), "+OK\r\n+OK\r\n");
+    assert_eq!(world.cores[&leader].exposed().bytes, 0);
+}
+
+#[test]
+fn an_old_exposure_makes_later_writes_wait() {
+    let (mut world, leader, client) = in_async_keyspace(" MAX-EXPOSURE-MS 20");
+    cut_off(&mut world, leader);
+    world.send(leader, client, "SET k 1");
+    world.run(30);
+    world.send(leader, client, "SET k 2");
+    world.run(30);
+    assert_eq!(world.got(leader, client), "+OK\r\n");
+    world.frozen.clear();
+    world.run(200);
+    assert_eq!(world.got(leader, client), "+OK\r\n");
+}
+
+#[test]
+fn a_connection_may_ask_for_more_and_not_for_less() {
+    let (mut world, leader, client) = in_async_keyspace("");
+    assert_eq!(world.ask(leader, client, "CLIENT REPLICATION sync"), "+OK");
+    let other = world.connect(leader);
+    assert!(world.ask(leader, other, "CLIENT REPLICATION async").starts_with("-ERR keyspace 0 is sync"));
+    cut_off(&mut world, leader);
+    world.send(leader, client, "SET k 1");
+    world.run(10);
+    assert_eq!(world.got(leader, client), "");
+    world.frozen.clear();
+    world.run(200);
+    assert_eq!(world.got(leader, client), "+OK\r\n");
+    assert_eq!(world.ask(leader, client, "CLIENT REPLICATION async"), "+OK");
+}
+
+#[test]
+fn a_change_to_sync_is_obeyed_at_once() {
+    let (mut world, leader, client) = in_async_keyspace("");
+    let person = world.connect(leader);
+    assert_eq!(world.ask(leader, person, "KEYSPACE SET 1 REPLICATION sync"), "+OK");
+    cut_off(&mut world, leader);
+    world.send(leader, client, "SET k 1");
+    world.run(10);
+    assert_eq!(world.got(leader, client), "");
+    let (mut world, leader, client) = in_async_keyspace("");
+    let person = world.connect(leader);
+    world.send(leader, person, "KEYSPACE SET 1 REPLICATION sync");
+    // From the moment at which the shard's leader has proposed it.
+    for _ in 0..200 {
+        world.run(1);
+        if world.got(leader, person) == "+OK\r\n" {
+            break;
+        }
+        let before = world.cores[&leader].exposed().entries;
+        world.send(leader, client, "SET k 1");
+        world.run(1);
+        world.got(leader, client);
+        assert!(before < 3);
+    }
+    cut_off(&mut world, leader);
+    world.send(leader, client, "SET k 2");
+    world.run(10);
+    assert_eq!(world.got(leader, client), "");
+}
+
+#[test]
+fn forwarded_writes_obey_the_mode_too() {
+    let (mut world, leader, _) = in_async_keyspace("");
+    let node = leader % 3 + 1;
+    let client = world.connect(node);
+    assert_eq!(world.ask(node, client, "SELECT 1"), "+OK");
+    assert_eq!(world.ask(node, client, "SET k 1"), "+OK");
+    let third = (1..=3).find(|n| *n != leader && *n != node).unwrap();
+    world.frozen.insert(third);
+    // Its node hears the leader, and the leader nothing of what its node has on disk.
+    world.unsynced.insert(node);
+    world.send(node, client, "INCR n");
+    world.send(node, client, "GET k");
+    world.run(20);
+    assert_eq!(world.got(node, client), ":1\r\n$1\r\n1\r\n");
+}
+
+#[test]
+fn what_was_exposed_may_be_lost_and_the_rest_goes_on() {
+    let (mut world, leader, client) = in_async_keyspace("");
+    assert_eq!(world.ask(leader, client, "SET k 1"), "+OK");
+    world.run(50);
+    // Its frames do not arrive: the others lead on without it.
+    for other in (1..=3).filter(|n| *n != leader) {
+        world.late.insert((leader, other));
+    }
+    world.send(leader, client, "SET k 2");
+    world.run(10);
+    assert_eq!(world.got(leader, client), "+OK\r\n");
+    world.run(1500);
+    let next = world.leader(SHARD);
+    assert_ne!(next, leader);
+    let other = world.connect(next);
+    world.ask(next, other, "SELECT 1");
+    assert_eq!(world.ask(next, other, "GET k"), "$1 1");
+    world.late.clear();
+    world.run(1000);
+    assert_eq!(world.ask(leader, client, "GET k"), "$1 1", "the old leader follows");
+    assert_eq!(world.ask(leader, client, "SET k 3"), "+OK");
+    assert_eq!(world.ask(next, other, "GET k"), "$1 3");
+}
