@@ -39,7 +39,8 @@ static COMMANDS: [Spec; COUNT] = {
     all
 };
 
-/// Longest name of a command in bytes; names are letters only, so that folding case is one OR.
+/// Longest name of a command in bytes; names are letters, so that folding case is one OR, or letters and
+/// `_`, which a fold alone would take for another byte.
 const MAX_NAME: usize = 16;
 /// Places in the hash table; a power of two, at least twice [`COUNT`].
 const PLACES: usize = 256;
@@ -88,16 +89,30 @@ struct Place {
     id: u16,
 }
 
+/// Added to the length of a name that is not letters only, so that it is found on a way of its own,
+/// which costs the others nothing.
+const ODD: usize = 1 << 15;
+
+const fn letters(name: &[u8]) -> bool {
+    let mut i = 0;
+    while i < name.len() && name[i].is_ascii_lowercase() {
+        i += 1;
+    }
+    i == name.len()
+}
+
 static TABLE: [Place; PLACES] = {
     let mut table = [const { Place { packed: (0, 0), len: 0, id: FREE } }; PLACES];
     let mut id = 0;
     while id < COUNT {
-        let packed = pack(NAMES[id].as_bytes());
+        let name = NAMES[id].as_bytes();
+        let packed = pack(name);
         let mut at = place(packed);
         while table[at].id != FREE {
             at = (at + 1) % PLACES;
         }
-        table[at] = Place { packed, len: NAMES[id].len() as u16, id: id as u16 };
+        let len = if letters(name) { name.len() } else { name.len() | ODD };
+        table[at] = Place { packed, len: len as u16, id: id as u16 };
         id += 1;
     }
     table
@@ -138,6 +153,10 @@ pub fn lookup(name: &[u8]) -> Option<&'static Spec> {
         }
         if slot.id == FREE {
             return None;
+        }
+        if slot.packed == packed && usize::from(slot.len) == name.len() | ODD {
+            let spec = &COMMANDS[usize::from(slot.id)];
+            return spec.name.as_bytes().eq_ignore_ascii_case(name).then_some(spec);
         }
         at = (at + 1) % PLACES;
     }
