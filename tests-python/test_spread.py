@@ -22,7 +22,7 @@ def test_any_node_answers_for_every_key(shared_ports):
 
 @pytest.mark.parametrize(
     "command",
-    ["MSETNX a 1 b 2", "RENAME a b", "RENAMENX a b", "COPY a b", "LCS a b"],
+    ["MSETNX a 1 b 2", "RENAME a b", "RENAMENX a b", "COPY a b", "LCS a b", "BITOP OR a b"],
 )
 def test_atomic_commands_over_slots_are_refused_with_the_way_out(r, command):
     r.mset({"a": "1", "b": "2"})

@@ -328,7 +328,11 @@ impl<'a> Data<'a> {
         index
     }
 
-    fn check_size(&self, key: Key<'_>, value: usize) -> Done {
+    /// Whether a key may have a value of so many bytes: to be asked before memory is taken for it.
+    ///
+    /// # Errors
+    /// A value above [`Data::max_value`] or a key above [`model::limits::MAX_KEY`].
+    pub fn check_size(&self, key: Key<'_>, value: usize) -> Done {
         if value > self.machine.max_value {
             return Err(Stop::error(format!(
                 "ERR string exceeds maximum allowed size (max-value): {value} bytes, at most {} are allowed",

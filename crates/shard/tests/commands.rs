@@ -7,6 +7,8 @@
     reason = "reads golden files and starts a real Redis beside the machine"
 )]
 
+#[path = "commands/bits_model.rs"]
+mod bits_model;
 #[path = "commands/hold.rs"]
 mod hold;
 #[path = "commands/random.rs"]

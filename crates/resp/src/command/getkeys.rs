@@ -41,14 +41,31 @@ pub(super) fn getkeys(call: &mut Call<'_>, with_flags: bool) -> Outcome {
     Outcome::Done
 }
 
-/// What this call does to the keys. Only `SET` depends on its arguments: `GET` among them reads.
+/// What this call does to the keys, where that depends on the arguments: `SET` reads with `GET` among
+/// them, `BITFIELD` only reads if it has nothing but `GET`.
 fn flags_of(spec: &Spec, range: &KeySpec, args: &[&[u8]]) -> KeyFlags {
-    if !range.flags.has(key_flag::VARIABLE_FLAGS) || spec.name != "set" {
+    if !range.flags.has(key_flag::VARIABLE_FLAGS) {
         return range.flags;
     }
-    if args.iter().skip(3).any(|arg| arg.eq_ignore_ascii_case(b"GET")) {
-        KeyFlags(key_flag::RW | key_flag::ACCESS | key_flag::UPDATE)
-    } else {
-        KeyFlags(key_flag::OW | key_flag::UPDATE)
+    match spec.name {
+        "set" if args.iter().skip(3).any(|arg| arg.eq_ignore_ascii_case(b"GET")) => {
+            KeyFlags(key_flag::RW | key_flag::ACCESS | key_flag::UPDATE)
+        }
+        "set" => KeyFlags(key_flag::OW | key_flag::UPDATE),
+        "bitfield" if only_gets(&args[2..]) => KeyFlags(key_flag::RO | key_flag::ACCESS),
+        "bitfield" => KeyFlags(key_flag::RW | key_flag::ACCESS | key_flag::UPDATE),
+        _ => range.flags,
+    }
+}
+
+/// True if these arguments of `BITFIELD` say `GET type offset` and, where it pleases, `OVERFLOW how`.
+fn only_gets(mut args: &[&[u8]]) -> bool {
+    loop {
+        args = match args {
+            [] => return true,
+            [name, _, _, rest @ ..] if name.eq_ignore_ascii_case(b"GET") => rest,
+            [name, _, rest @ ..] if name.eq_ignore_ascii_case(b"OVERFLOW") => rest,
+            _ => return false,
+        }
     }
 }

@@ -13,6 +13,9 @@ import sys
 PORT = int(sys.argv[1])
 HERE = pathlib.Path(__file__).parent
 ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "a": "\a"}
+# Files of the table whose texts are ours, and commands of them with a text in COMMAND INFO.
+OWN_TEXTS = {"bitmap.rs"}
+OWN_NOTES = {"bitfield"}
 CONTAINERS = {"acl", "client", "command", "config", "latency", "memory", "object", "slowlog"}
 
 
@@ -108,11 +111,13 @@ def table():
     answer(conn)
     out = ["# COMMAND INFO and COMMAND DOCS of Redis 7.0.15 in RESP3, written by record.py."]
     source = HERE.parent.parent.parent / "shard" / "src" / "table"
-    names = set()
+    names, own = set(), set()
     for file in source.glob("*.rs"):
-        names |= set(re.findall(r'^ +name: "([a-z|-]+)"', file.read_text(), re.M))
-    for name in sorted(names - CONTAINERS):
-        for sub in ("INFO", "DOCS"):
+        found = set(re.findall(r'^ +name: "([a-z_|-]+)"', file.read_text(), re.M))
+        names |= found
+        own |= found if file.name in OWN_TEXTS else set()
+    for name in sorted(names - CONTAINERS - OWN_NOTES):
+        for sub in ("INFO",) if name in own else ("INFO", "DOCS"):
             conn.sendall(request([b"COMMAND", sub.encode(), name.encode()]))
             data, _ = answer(conn)
             out += [f"> COMMAND {sub} {name}", quoted(data)]

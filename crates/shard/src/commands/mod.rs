@@ -4,6 +4,12 @@
 //! checks itself. Texts of errors and types of replies are those of Redis 7.0.
 
 mod big;
+mod bitfield;
+mod bitfield_draft;
+mod bitfield_type;
+mod bitmap;
+mod bitop;
+mod bits;
 mod counters;
 mod deadline;
 mod expiry;
@@ -31,6 +37,11 @@ pub use scan::{ScanFilter, ScanRequest, scan_part};
 /// Every handler, sorted by name. A subcommand is named `container|subcommand`, as in the table.
 static HANDLERS: &[(&str, Handler)] = &[
     ("append", pieces::append),
+    ("bitcount", bitmap::bitcount),
+    ("bitfield", bitfield::bitfield),
+    ("bitfield_ro", bitfield::bitfield_ro),
+    ("bitop", bitop::bitop),
+    ("bitpos", bitmap::bitpos),
     ("copy", rename::copy),
     ("dbsize", keyspace::dbsize),
     ("decr", counters::decr),
@@ -43,6 +54,7 @@ static HANDLERS: &[(&str, Handler)] = &[
     ("flushall", keyspace::flushall),
     ("flushdb", keyspace::flushdb),
     ("get", strings::get),
+    ("getbit", bitmap::getbit),
     ("getdel", strings::getdel),
     ("getex", strings::getex),
     ("getrange", pieces::getrange),
@@ -72,6 +84,7 @@ static HANDLERS: &[(&str, Handler)] = &[
     ("renamenx", rename::renamenx),
     ("scan", scan::scan),
     ("set", strings::set),
+    ("setbit", bitmap::setbit),
     ("setex", strings::setex),
     ("setnx", strings::setnx),
     ("setrange", pieces::setrange),

@@ -4,6 +4,7 @@ use super::*;
 
 const GROUPS: &[&[Spec]] = &[
     string::STRING,
+    bitmap::BITMAP,
     keys::KEYS,
     connection::CONNECTION,
     connection_client::CLIENT,

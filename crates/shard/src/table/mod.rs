@@ -3,9 +3,12 @@
 //! data; handlers are attached by name or [`Spec::id`] elsewhere.
 //!
 //! Texts, flags, key positions and arities of Redis commands are those of Redis 7.0.15, except
-//! where a command is ours or newer (`since` says so). A container such as `CLIENT` has
-//! [`Spec::subcommands`]; the name of a subcommand is written `client|id`, as Redis reports it.
+//! where a command is ours or newer (`since` says so) and for the texts of `bitmap`, which are ours.
+//! A container such as `CLIENT` has [`Spec::subcommands`]; the name of a subcommand is written
+//! `client|id`, as Redis reports it.
 
+mod bitmap;
+mod bitmap_args;
 mod connection;
 mod connection_args;
 mod connection_client;

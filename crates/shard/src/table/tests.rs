@@ -8,7 +8,8 @@ fn every() -> impl Iterator<Item = &'static Spec> {
 #[test]
 fn every_name_is_found_in_any_case_and_no_other() {
     for (id, spec) in commands().iter().enumerate() {
-        assert!(spec.name.bytes().all(|b| b.is_ascii_lowercase()), "{}: letters only", spec.name);
+        let folds = |b: u8| b.is_ascii_lowercase() || b == b'_';
+        assert!(spec.name.bytes().all(folds), "{}: letters and _ only", spec.name);
         for name in [spec.name.to_uppercase(), spec.name.to_string()] {
             let found = lookup(name.as_bytes()).expect("a command of the table");
             assert_eq!((found.name, found.id()), (spec.name, id));
@@ -17,7 +18,16 @@ fn every_name_is_found_in_any_case_and_no_other() {
             assert!(lookup(wrong.as_bytes()).is_none(), "{wrong:?}");
         }
     }
-    for wrong in ["", "\u{1}et", "g t", "abcdefghijklmnop", "abcdefghijklmnopq", "GE\x14"] {
+    for wrong in [
+        "",
+        "\u{1}et",
+        "g t",
+        "abcdefghijklmnop",
+        "abcdefghijklmnopq",
+        "GE\x14",
+        "bitfield\x7fro",
+        "BITFIELD?RO",
+    ] {
         assert!(lookup(wrong.as_bytes()).is_none(), "{wrong:?}");
     }
 }
@@ -67,6 +77,7 @@ fn key_positions_follow_redis() {
     assert_eq!(at("mset", 7), [1, 3, 5]);
     assert_eq!(at("del", 4), [1, 2, 3]);
     assert_eq!(at("rename", 3), [1, 2]);
+    assert_eq!(at("bitop", 6), [2, 3, 4, 5]);
     assert_eq!(at("ping", 2), [0usize; 0]);
     assert_eq!(at("mget", 1), [0usize; 0]);
     assert_eq!(at("get", 0), [0usize; 0]);
@@ -104,7 +115,7 @@ fn the_issue_commands_are_all_there() {
         pexpire pexpireat ttl pttl expiretime pexpiretime persist rename renamenx copy keys scan randomkey \
         dbsize flushdb flushall object swapdb ping echo quit reset select auth hello client command config \
         info time lastsave role wait debug latency memory slowlog shutdown acl lolwut readonly readwrite \
-        keyspace failover everstore";
+        keyspace failover everstore bitcount bitfield bitfield_ro bitop bitpos getbit setbit";
     for name in all.split_whitespace() {
         assert!(lookup(name.as_bytes()).is_some(), "{name}");
     }

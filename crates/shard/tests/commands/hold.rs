@@ -48,6 +48,12 @@ const ON_K: &[&str] = &[
     "LCS other k LEN",
     "GETEX k",
     "SETRANGE k 0 \"\"",
+    "GETBIT k 1",
+    "BITCOUNT k",
+    "BITCOUNT k 0 3 BIT",
+    "BITPOS k 1",
+    "BITFIELD k GET u8 0",
+    "BITFIELD_RO k GET u8 0",
 ];
 /// Conditions that fail and errors, when `k` is there.
 const PRESENT: &[&str] = &[
@@ -63,6 +69,11 @@ const PRESENT: &[&str] = &[
     "SET k 2 NX GET",
     "APPEND k \"\"",
     "SETRANGE k 500000 x",
+    "SETBIT k 1 1",
+    "SETBIT k 4000000 1",
+    "BITFIELD k SET u8 0 116 INCRBY i5 1 0",
+    "BITFIELD k OVERFLOW FAIL INCRBY u8 0 200",
+    "BITFIELD k SET u8 #500000 1",
 ];
 /// Conditions that fail and errors, when `k` is absent.
 const ABSENT: &[&str] = &[
@@ -77,6 +88,7 @@ const ABSENT: &[&str] = &[
     "MOVE k 1",
     "EXPIRE k 10",
     "PEXPIREAT k 1",
+    "BITOP OR nothing k",
 ];
 /// Commands that look at the whole keyspace.
 const WHOLE: &[&str] = &["DBSIZE", "KEYS nothing", "RANDOMKEY", "SCAN 0", "SCAN 0 MATCH nothing"];

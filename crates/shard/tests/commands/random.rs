@@ -63,9 +63,45 @@ const TIMES: &[&str] =
 const TIME_OPTIONS: &[&str] = &["EX", "PX", "EXAT", "PXAT"];
 const PATTERNS: &[&str] = &["*", "k?", "k[13]", "k[^1]", "[k-a]*", "**2", "\\k1", "x*", "k[1-", ""];
 
+/// Offsets of bits, far below what our largest value has here, or refused by everybody.
+const BITS: &[&str] = &["0", "1", "7", "8", "15", "100", "1000", "4095", "-1", "x", "4294967296", "", "01"];
+/// Ends of ranges. No wrong ones: Redis 7.0 does not look at them when the key is absent.
+const ENDS: &[&str] = &["0", "1", "2", "5", "-1", "-2", "-7", "100", "-100", "9223372036854775807", "13"];
+const FIELDS: &[&str] = &["i1", "u1", "i8", "u8", "i5", "u13", "i64", "u63", "i33", "u64", "i65", "i0", "x"];
+/// Numbers for fields. The lowest of all is not among them: Redis takes it for one above the range.
+const NUMBERS: &[&str] = &[
+    "0",
+    "1",
+    "-1",
+    "2",
+    "-2",
+    "127",
+    "128",
+    "-129",
+    "255",
+    "300",
+    "9223372036854775807",
+    "4294967296",
+    "x",
+];
+/// The steps of a BITFIELD: `A` a field's type, `B` an offset, `#` one in fields, `Y` a number.
+const STEPS: &[&str] = &[
+    "GET A B",
+    "get A #",
+    "SET A B Y",
+    "set A # Y",
+    "INCRBY A B Y",
+    "incrby A # Y",
+    "OVERFLOW SAT",
+    "overflow fail",
+    "OVERFLOW wrap",
+    "OVERFLOW no",
+    "GET A",
+];
+
 /// A command line's pattern: `K` a key, `V` a value, `I` an integer, `F` a float, `T` a time, `P` a
-/// glob, `N` a number for COUNT, `O` an option with or without its time; anything else stands for itself; `?` cuts the line
-/// there now and then.
+/// glob, `N` a number for COUNT, `O` an option with or without its time, `B` a bit's offset, `E` an end of a
+/// range, `G` steps of a BITFIELD; anything else stands for itself; `?` cuts the line there now and then.
 const LINES: &[&str] = &[
     "GET K",
     "SET K V",
@@ -92,6 +128,14 @@ const LINES: &[&str] = &[
     "INCRBYFLOAT K F",
     "INCRBYFLOAT K F",
     "LCS K K ? L ? L ? L",
+    "SETBIT K B J",
+    "GETBIT K B",
+    "BITCOUNT K ? E E ? U",
+    "BITPOS K J ? E ? E ? U",
+    "BITOP H K K ? K ? K",
+    "BITFIELD K G",
+    "BITFIELD K G",
+    "BITFIELD_RO K G",
     "DEL K ? K",
     "UNLINK K ? K",
     "EXISTS K ? K",
@@ -148,6 +192,7 @@ impl Random {
                 "?" if self.below(2) == 0 => break,
                 "?" => {}
                 "O" => self.option(now, &mut args),
+                "G" => self.steps(&mut args),
                 "T" => {
                     let absolute = line.contains("EXPIREAT");
                     let unit = if line.starts_with("PEX") { 1 } else { 1000 };
@@ -173,9 +218,35 @@ impl Random {
             "M" => self.pick(&["REPLACE", "DB", "1", "0", "17", "x", "99999999999"]),
             "D" => self.pick(&["0", "1", "1", "17", "x"]),
             "S" => self.pick(&["0", "0", "1"]),
+            "A" => self.pick(FIELDS),
+            "B" => self.pick(BITS),
+            "E" => self.pick(ENDS),
+            "H" => self.pick(&["AND", "or", "XOR", "NOT", "DIFF"]),
+            "J" => self.pick(&["0", "1", "0", "1", "2", "x"]),
+            "U" => self.pick(&["BYTE", "BIT", "bit"]),
+            "Y" => self.pick(NUMBERS),
             other => other,
         };
         text.as_bytes().to_vec()
+    }
+
+    /// Up to four steps, most of them right.
+    fn steps(&mut self, args: &mut Vec<Vec<u8>>) {
+        for _ in 0..self.below(5) {
+            // The last two are wrong, and would be in most commands.
+            let right = self.below(8) > 0;
+            let step = self.pick(if right { &STEPS[..STEPS.len() - 2] } else { STEPS });
+            for word in step.split(' ') {
+                match word {
+                    "#" => args.push(format!("#{}", self.below(40)).into_bytes()),
+                    // The first eight are right.
+                    "A" if right => args.push(self.pick(&FIELDS[..8]).as_bytes().to_vec()),
+                    "B" if right => args.push(self.pick(&BITS[..8]).as_bytes().to_vec()),
+                    "Y" if right => args.push(self.pick(&NUMBERS[..8]).as_bytes().to_vec()),
+                    other => args.push(self.word(other)),
+                }
+            }
+        }
     }
 
     fn option(&mut self, now: u64, args: &mut Vec<Vec<u8>>) {
