@@ -153,7 +153,8 @@ fn local(n: u8) -> Local {
 
 fn addresses(text: &[u8]) -> Addresses {
     let host: String = text.iter().map(|byte| char::from(0x21 + byte % 0x5e)).collect();
-    Addresses { redis: format!("h{host}:1"), peer: "h:2".into(), admin: String::new() }
+    let cluster = if host.is_empty() { String::new() } else { format!("h{host}:3") };
+    Addresses { redis: format!("h{host}:1"), peer: "h:2".into(), admin: String::new(), cluster }
 }
 
 /// What the script says a side is, beside the usual.

@@ -6,7 +6,7 @@ use cluster::{Formation, Gate, Handshake, Joiner, Known, Local, News, Purpose, R
 use model::NodeId;
 
 pub fn seeds() -> Vec<Seed> {
-    let addresses = Addresses { redis: "h:1".into(), peer: "h:2".into(), admin: String::new() };
+    let addresses = Addresses { redis: "h:1".into(), peer: "h:2".into(), ..Addresses::default() };
     let local = Local {
         cluster: Some(cluster::ClusterId(0xc1)),
         node: Some(NodeId(2)),

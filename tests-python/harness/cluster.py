@@ -64,6 +64,12 @@ class Node:
 
     def take_ports(self):
         self.port, self.peer_port, self.admin_port = free_port(), free_port(), free_port()
+        # 0 = none; see `with_cluster_port`.
+        self.cluster_port = 0
+
+    def with_cluster_port(self) -> "Node":
+        self.cluster_port = free_port()
+        return self
 
     @property
     def peer_address(self) -> str:
@@ -74,6 +80,8 @@ class Node:
         assert self.process is None or self.process.poll() is not None
         command = [program(), "serve", "--dir", str(self.folder), "--port", str(self.port)]
         command += ["--peer-port", str(self.peer_port), "--admin-port", str(self.admin_port)]
+        if self.cluster_port:
+            command += ["--cluster-port", str(self.cluster_port)]
         # If this process dies, standard input closes and the node stops by itself.
         command += ["--stop-with-stdin", *self.flags, *flags]
         clean = {k: v for k, v in os.environ.items() if not k.startswith("EVERSTORE_")}

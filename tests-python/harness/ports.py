@@ -25,9 +25,9 @@ def free_port() -> int:
 
 
 def free_base(count: int, spread: int) -> int:
-    """A port such that `count` ports from it, and from `spread` and 2 * `spread` above it, are free."""
+    """A port such that `count` ports from it, and from `spread`, 2 and 3 * `spread` above it, are free."""
     for base in _next:
-        wanted = [base + i + j * spread for i in range(count) for j in range(3)]
+        wanted = [base + i + j * spread for i in range(count) for j in range(4)]
         if max(wanted) < LAST and all(is_free(port) for port in wanted):
             return base
     raise AssertionError("no free ports")

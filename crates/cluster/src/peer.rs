@@ -18,6 +18,8 @@ pub struct Addresses {
     pub peer: String,
     /// Admin port; empty if it is off.
     pub admin: String,
+    /// For clients that speak Redis Cluster; empty if that port is off.
+    pub cluster: String,
 }
 
 /// Distinguishes the process that runs now from every other one: random, new with each start.
@@ -64,7 +66,8 @@ macro_rules! nonce {
 nonce!(Boot JoinToken);
 
 impl Addresses {
-    /// Appends the three addresses.
+    /// Appends the three addresses that every version knows. That of the cluster port has another place in
+    /// each format, where programs that know only three do not miss it.
     pub fn encode(&self, out: &mut Vec<u8>) {
         for address in [&self.redis, &self.peer, &self.admin] {
             put_bytes(out, address.as_bytes());
@@ -76,11 +79,8 @@ impl Addresses {
     /// # Errors
     /// [`DecodeError::Malformed`] for an address that [`Addresses::check`] refuses.
     pub fn decode(r: &mut Reader<'_>) -> Result<Addresses, DecodeError> {
-        let mut next = || -> Result<String, DecodeError> {
-            let text = std::str::from_utf8(r.bytes()?).map_err(|_| DecodeError::Malformed("address"))?;
-            well_formed(text).then(|| text.to_owned()).ok_or(DecodeError::Malformed("address"))
-        };
-        Ok(Addresses { redis: next()?, peer: next()?, admin: next()? })
+        let mut next = || read_address(r);
+        Ok(Addresses { redis: next()?, peer: next()?, admin: next()?, cluster: String::new() })
     }
 
     /// The first address that is too long or has characters no address has.
@@ -88,13 +88,20 @@ impl Addresses {
     /// # Errors
     /// A text that names it.
     pub fn check(&self) -> Result<(), String> {
-        match [&self.redis, &self.peer, &self.admin].into_iter().find(|text| !well_formed(text)) {
+        let all = [&self.redis, &self.peer, &self.admin, &self.cluster];
+        match all.into_iter().find(|text| !well_formed(text)) {
             None => Ok(()),
             Some(bad) => Err(format!(
                 "{bad:?} is no address; allowed: HOST:PORT of at most {MAX_ADDRESS} printable characters"
             )),
         }
     }
+}
+
+/// Reads one address, written with its length in front.
+pub(crate) fn read_address(r: &mut Reader<'_>) -> Result<String, DecodeError> {
+    let text = std::str::from_utf8(r.bytes()?).map_err(|_| DecodeError::Malformed("address"))?;
+    well_formed(text).then(|| text.to_owned()).ok_or(DecodeError::Malformed("address"))
 }
 
 /// Printable ASCII without spaces, so that an address of a peer cannot forge lines of a log.
@@ -147,7 +154,7 @@ mod tests {
     proptest! {
         #[test]
         fn peers_round_trip(node in 1u64.., incarnation: u64, boot: Option<[u8; 16]>, a in "[!-~]{0,260}") {
-            let addresses = Addresses { redis: a.clone(), peer: "h:1".into(), admin: a };
+            let addresses = Addresses { redis: a.clone(), peer: "h:1".into(), admin: a, cluster: String::new() };
             let peer = Peer { node: NodeId(node), addresses, incarnation, boot: boot.map(Boot) };
             let mut out = Vec::new();
             peer.encode(&mut out);
@@ -163,6 +170,8 @@ mod tests {
         for bad in ["a b:1".to_owned(), "a\n:1".to_owned(), "ä:1".to_owned(), "x".repeat(MAX_ADDRESS + 1)] {
             let addresses = Addresses { redis: bad.clone(), ..Addresses::default() };
             assert!(addresses.check().unwrap_err().contains("is no address"), "{bad}");
+            let cluster = Addresses { cluster: bad.clone(), ..Addresses::default() };
+            assert!(cluster.check().unwrap_err().contains("is no address"), "{bad}");
             let mut out = Vec::new();
             addresses.encode(&mut out);
             let decoded = Addresses::decode(&mut Reader::new(&out));

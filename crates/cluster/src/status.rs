@@ -62,6 +62,8 @@ pub struct NodeStatus {
     pub peer_address: String,
     /// `HOST:PORT` of the admin port, empty if it is off.
     pub admin_address: String,
+    /// `HOST:PORT` for clients that speak Redis Cluster, empty if that port is off.
+    pub cluster_address: String,
     /// Whether the node that answers hears from it.
     pub state: NodeState,
     /// Version of the program.

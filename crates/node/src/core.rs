@@ -50,7 +50,7 @@ pub struct Identity {
     pub incarnation: u64,
     /// Id of the cluster, as shown to people.
     pub cluster: String,
-    /// Addresses of this node: Redis, peer, admin.
+    /// Addresses of this node.
     pub addresses: cluster::Addresses,
 }
 
@@ -314,8 +314,9 @@ impl Core {
 
     // ---- client connections ----
 
-    /// A client connected. `Err`: the connection limit is reached; the text is sent before closing.
-    pub fn on_connect(&mut self, addr: String, laddr: String) -> Result<u64, String> {
+    /// A client connected; `cluster`: to the port that speaks Redis Cluster. `Err`: the connection limit is
+    /// reached; the text is sent before closing.
+    pub fn on_connect(&mut self, addr: String, laddr: String, cluster: bool) -> Result<u64, String> {
         if self.conns.len() >= self.settings.max_clients {
             self.stats.rejected_connections += 1;
             return Err("-ERR max number of clients reached\r\n".to_owned());
@@ -324,7 +325,8 @@ impl Core {
         self.next_conn += 1;
         self.stats.connections += 1;
         let authenticated = self.settings.requirepass.is_empty();
-        let session = Session::new(id, addr, laddr, self.now.mono_ms(), authenticated);
+        let mut session = Session::new(id, addr, laddr, self.now.mono_ms(), authenticated);
+        session.cluster = cluster;
         let mut parser = Parser::new(self.limits());
         parser.set_authenticated(authenticated);
         self.conns.insert(id, Box::new(Conn::new(id, session, parser)));

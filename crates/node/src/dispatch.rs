@@ -154,6 +154,12 @@ impl Core {
     fn run_admitted(&mut self, conn: &mut Conn, spec: &'static Spec, args: &[&[u8]]) {
         conn.session.begin(spec.name, self.now.mono_ms());
         self.stats.commands += 1;
+        if conn.session.cluster
+            && self.forming.is_none()
+            && let Some(text) = self.redirect(conn, spec, args)
+        {
+            return self.reply_now(conn, |reply| reply.error(&text));
+        }
         match spec.route {
             Route::Front => self.run_front(conn, spec, args),
             _ if self.forming.is_some() => {

@@ -40,6 +40,7 @@ impl Core {
                 self.outbox.shutdown = true;
                 conn.closing = true;
             }
+            Outcome::Slot { slot, keys } => self.look_into_slot(conn, slot, keys),
             Outcome::Node => self.run_node(conn, spec, args),
         }
     }

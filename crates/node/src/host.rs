@@ -6,6 +6,7 @@ use resp::host::{ConfigError, Host, Memory, PauseScope, Role, Section};
 use resp::latency::Latency;
 use resp::session::Session;
 use resp::slowlog::SlowLog;
+use resp::topology::Topology;
 
 /// Most clients that wait for the end of a pause are bounded by the connection limit; a pause itself
 /// is bounded by this, in ms (one day).
@@ -116,8 +117,12 @@ impl Host for Core {
         info::SECTIONS
     }
 
-    fn info(&self, section: &'static str, out: &mut String) {
-        self.info_section(section, out);
+    fn info(&self, section: &'static str, session: &Session, out: &mut String) {
+        self.info_section(section, session, out);
+    }
+
+    fn topology(&self) -> Topology {
+        self.make_topology()
     }
 
     fn memory(&self) -> Memory {

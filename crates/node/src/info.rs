@@ -2,6 +2,7 @@
 
 use crate::core::Core;
 use resp::host::{Host, Section};
+use resp::session::Session;
 use std::fmt::Write;
 
 /// The Redis version by which clients choose their features.
@@ -39,9 +40,9 @@ impl Core {
         self.replicas.iter().flatten().map(|r| r.raft.commit()).sum()
     }
 
-    pub(crate) fn info_section(&self, section: &str, out: &mut String) {
+    pub(crate) fn info_section(&self, section: &str, session: &Session, out: &mut String) {
         match section {
-            "Server" => self.info_server(out),
+            "Server" => self.info_server(session, out),
             "Clients" => lines!(out,
                 "connected_clients" self.conns.len() + 1,
                 "cluster_connections" self.peers.values().filter(|p| p.connected).count(),
@@ -75,21 +76,25 @@ impl Core {
                 "used_cpu_sys" self.gauges.cpu_ms.1 as f64 / 1000.0,
                 "used_cpu_user" self.gauges.cpu_ms.0 as f64 / 1000.0,
             ),
-            "Cluster" => lines!(out, "cluster_enabled" 0),
+            "Cluster" => lines!(out, "cluster_enabled" u8::from(session.cluster)),
             "Keyspace" => self.info_keyspace(out),
             "Everstore" => self.info_everstore(out),
             _ => {}
         }
     }
 
-    fn info_server(&self, out: &mut String) {
-        let port = self.me.addresses.redis.rsplit_once(':').map_or("0", |(_, port)| port).to_owned();
+    fn info_server(&self, session: &Session, out: &mut String) {
+        let (mode, address) = match session.cluster {
+            true => ("cluster", &session.laddr),
+            false => ("standalone", &self.me.addresses.redis),
+        };
+        let port = address.rsplit_once(':').map_or("0", |(_, port)| port);
         let seconds = self.uptime_ms() / 1000;
         lines!(out,
             "redis_version" REDIS_VERSION,
             "everstore_version" env!("CARGO_PKG_VERSION"),
             "redis_git_sha1" "00000000",
-            "redis_mode" "standalone",
+            "redis_mode" mode,
             "os" std::env::consts::OS,
             "arch_bits" usize::BITS,
             "multiplexing_api" "epoll",

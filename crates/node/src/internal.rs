@@ -1,7 +1,8 @@
-//! Requests of the nodes themselves that run in a shard like commands: a part of a SCAN, waiting for
-//! replication, and the steps of a layout change.
+//! Requests of the nodes themselves that run in a shard like commands: a part of a SCAN, the keys of a
+//! slot, waiting for replication, and the steps of a layout change.
 
 use crate::layouts;
+use model::limits::SLOTS;
 use model::{Index, Position, Term};
 use shard::commands::{ScanRequest, scan_part};
 use shard::data::{Context, Done, Handler, Stop};
@@ -17,10 +18,17 @@ pub(crate) const OPEN: &[u8] = b"open-keyspace";
 /// Name of the request to change a keyspace's mode: epoch, replication, bytes, ms.
 pub(crate) const MODE: &[u8] = b"set-mode";
 
+/// Name of the request for the number of keys in a slot: slot.
+pub(crate) const SLOT_COUNT: &[u8] = b"slot-count";
+/// Name of the request for keys in a slot: slot, at most how many.
+pub(crate) const SLOT_KEYS: &[u8] = b"slot-keys";
+
 /// The handler of an internal request.
 pub(crate) fn handler(args: &[&[u8]]) -> Option<Handler> {
     Some(match *args.first()? {
         SCAN => scan,
+        SLOT_COUNT => slot_count,
+        SLOT_KEYS => slot_keys,
         CLOSE => layouts::close,
         OPEN => layouts::open,
         MODE => crate::modes::set,
@@ -58,6 +66,34 @@ fn scan(cx: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let next = scan_part(&mut cx.data, from, end, count, &filter, &mut keys);
     cx.reply.array(2);
     cx.reply.bulk_str(&next.map_or(0, |p| p.0 + 1).to_string());
+    cx.reply.array(keys.len());
+    keys.iter().for_each(|key| cx.reply.bulk(key));
+    Ok(())
+}
+
+/// First position of a slot and of the next one.
+fn slot_range(arg: Option<&&[u8]>) -> Result<(Position, Position), Stop> {
+    let slot = number(arg)?.min(u64::from(SLOTS) - 1);
+    Ok((Position(slot << 48), Position((slot + 1) << 48)))
+}
+
+/// Expired keys that nobody has deleted yet are counted, as DBSIZE does.
+fn slot_count(cx: &mut Context<'_>, args: &[&[u8]]) -> Done {
+    let (from, end) = slot_range(args.get(1))?;
+    let count = cx.data.space().range(from, end).count();
+    cx.reply.int(count as i64);
+    Ok(())
+}
+
+fn slot_keys(cx: &mut Context<'_>, args: &[&[u8]]) -> Done {
+    let (from, end) = slot_range(args.get(1))?;
+    let wanted = usize::try_from(number(args.get(2))?).unwrap_or(usize::MAX);
+    let mut keys = Vec::new();
+    if wanted > 0 {
+        scan_part(&mut cx.data, from, end, wanted, &ScanRequest::parse(&[SCAN, b"0"])?.filter, &mut keys);
+    }
+    // Keys of one position are found together.
+    keys.truncate(wanted);
     cx.reply.array(keys.len());
     keys.iter().for_each(|key| cx.reply.bulk(key));
     Ok(())

@@ -170,6 +170,8 @@ impl Core {
             redis: text(3)?.to_owned(),
             peer: text(4)?.to_owned(),
             admin: text(5)?.to_owned(),
+            // Not said by a node of an older version.
+            cluster: text(6).unwrap_or_default().to_owned(),
         };
         Ok(self.map.member_rows(node, &member))
     }
@@ -189,6 +191,7 @@ impl Core {
             redis: text(2)?.to_owned(),
             peer: text(3)?.to_owned(),
             admin: text(4)?.to_owned(),
+            cluster: text(5).unwrap_or_default().to_owned(),
         };
         let member = cluster::Member { addresses, incarnation: 0, boot: None, token: Some(token) };
         Ok(self.map.member_rows(self.map.next_node, &member))
@@ -208,7 +211,7 @@ impl Core {
         }
         self.next_join_ms = now_ms + JOIN_MS;
         let token = token.to_string();
-        let args = ["join", &token, &addresses.redis, &addresses.peer, &addresses.admin];
+        let args = ["join", &token, &addresses.redis, &addresses.peer, &addresses.admin, &addresses.cluster];
         self.ask_meta(&args.map(str::as_bytes));
     }
 
@@ -226,7 +229,7 @@ impl Core {
         }
         let (node, incarnation) = (self.me.node.to_string(), self.me.incarnation.to_string());
         let at = self.me.addresses.clone();
-        let args = ["member", &node, &incarnation, &at.redis, &at.peer, &at.admin];
+        let args = ["member", &node, &incarnation, &at.redis, &at.peer, &at.admin, &at.cluster];
         let args = args.map(str::as_bytes);
         self.ask_meta(&args);
     }

@@ -7,6 +7,7 @@
 pub mod again;
 mod checkpoints;
 pub mod clock;
+mod cluster_port;
 pub mod conn;
 pub mod core;
 pub mod dispatch;
@@ -37,6 +38,7 @@ pub mod snapshots;
 pub mod stats;
 pub mod status;
 pub mod tick;
+mod topology;
 pub mod turn;
 
 pub use crate::core::Core;

@@ -93,6 +93,8 @@ pub(crate) struct Scan {
     wanted: usize,
     found: Vec<Vec<u8>>,
     steps: u32,
+    /// Only the shards that cluster clients ask this node for.
+    own_only: bool,
 }
 
 impl Core {
@@ -149,6 +151,10 @@ impl Core {
         let shards: Vec<ShardId> = if all { self.all_shards().collect() } else { self.map.shards_of(ks) };
         if shards.is_empty() {
             return self.reply_now(conn, |reply| reply.error(&closed(ks)));
+        }
+        let shards = self.shards_for(conn, shards);
+        if shards.is_empty() {
+            return self.reply_of_none(conn, merge);
         }
         let requests: Vec<_> =
             shards.iter().map(|shard| (shard.group(), 0, Request::new(flags, ks, args))).collect();
@@ -221,6 +227,7 @@ impl Core {
             wanted: scan.count,
             found: Vec::new(),
             steps: 0,
+            own_only: conn.session.cluster,
         };
         let op = self.open(Op::Scan(Box::new(state)));
         let from = Position(scan.cursor.saturating_sub(1));
@@ -243,16 +250,21 @@ impl Core {
 
     /// The next shard to ask; `Err` with the cursor to answer with when enough was found, `Err(None)`
     /// when the keyspace is closed.
-    fn next_scan_part(&self, scan: &mut Scan, from: Position) -> Result<(GroupId, Request), Option<u64>> {
-        scan.steps += 1;
-        let done = from.0 >= u64::from(SLOTS) << 48;
-        if done || scan.found.len() >= scan.wanted || scan.steps > MAX_STEPS {
-            return Err(Some(if done { 0 } else { from.0 + 1 }));
-        }
+    fn next_scan_part(&self, scan: &mut Scan, mut from: Position) -> Result<(GroupId, Request), Option<u64>> {
         let ks = scan.ks;
-        let Placement::Shard(shard) = self.map.shard_of(ks, from.slot()) else { return Err(None) };
-        let last = self.last_slot_of_run(ks, from.slot());
-        let end = (u64::from(last) + 1) << 48;
+        let (shard, end) = loop {
+            scan.steps += 1;
+            let done = from.0 >= u64::from(SLOTS) << 48;
+            if done || scan.found.len() >= scan.wanted || scan.steps > MAX_STEPS {
+                return Err(Some(if done { 0 } else { from.0 + 1 }));
+            }
+            let Placement::Shard(shard) = self.map.shard_of(ks, from.slot()) else { return Err(None) };
+            let end = (u64::from(self.last_slot_of_run(ks, from.slot())) + 1) << 48;
+            if !scan.own_only || self.seat(shard.group()) == Some(self.me.node) {
+                break (shard, end);
+            }
+            from = Position(end);
+        };
         scan.end = Position(end);
         let left = scan.wanted - scan.found.len();
         let (from, end, left) = (from.0.to_string(), end.to_string(), left.to_string());
@@ -285,7 +297,10 @@ impl Core {
     /// RANDOMKEY: starts at a random shard.
     pub(crate) fn run_random(&mut self, conn: &mut Conn) {
         let ks = conn.session.keyspace;
-        let mut left = self.map.shards_of(ks);
+        let mut left = self.shards_for(conn, self.map.shards_of(ks));
+        if left.is_empty() && conn.session.cluster {
+            return self.reply_now(conn, |reply| reply.null());
+        }
         let turn = (self.now.mono_ns ^ self.next_op.wrapping_mul(0x9E37_79B9_7F4A_7C15)) as usize;
         if left.is_empty() {
             return self.reply_now(conn, |reply| reply.error(&closed(ks)));

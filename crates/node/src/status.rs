@@ -69,6 +69,7 @@ impl Core {
             redis_address: addresses.redis,
             peer_address: addresses.peer,
             admin_address: addresses.admin,
+            cluster_address: addresses.cluster,
             state,
             version: report.version.clone(),
             pid: report.pid,
@@ -85,12 +86,16 @@ impl Core {
 
     /// Addresses of a member: as told by itself, else as the map knows them.
     pub fn addresses(&self, node: NodeId) -> Addresses {
+        self.known_addresses(node).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn known_addresses(&self, node: NodeId) -> Option<&Addresses> {
         if node == self.me.node {
-            return self.me.addresses.clone();
+            return Some(&self.me.addresses);
         }
         match self.peers.get(&node) {
-            Some(peer) if !peer.addresses.peer.is_empty() => peer.addresses.clone(),
-            _ => self.map.members.get(&node).map(|m| m.addresses.clone()).unwrap_or_default(),
+            Some(peer) if !peer.addresses.peer.is_empty() => Some(&peer.addresses),
+            _ => self.map.members.get(&node).map(|member| &member.addresses),
         }
     }
 

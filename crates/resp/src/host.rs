@@ -3,6 +3,7 @@
 use crate::latency::Latency;
 use crate::session::Session;
 use crate::slowlog::SlowLog;
+use crate::topology::Topology;
 
 /// What `ROLE`, `HELLO` and `INFO replication` say. A node that leads any shard, or forwards to one,
 /// is `master` to clients: it takes writes.
@@ -102,8 +103,10 @@ pub trait Host {
 
     /// The sections of `INFO` in the order they are shown.
     fn sections(&self) -> &[Section];
-    /// Appends the lines `field:value\r\n` of a section.
-    fn info(&self, section: &'static str, out: &mut String);
+    /// Appends the lines `field:value\r\n` of a section, as a connection is told them.
+    fn info(&self, section: &'static str, session: &Session, out: &mut String);
+    /// The cluster as clients of its cluster ports see it.
+    fn topology(&self) -> Topology;
     /// Figures for `MEMORY`.
     fn memory(&self) -> Memory;
     /// The slow log.

@@ -14,6 +14,7 @@ pub mod latency;
 pub mod parse;
 pub mod session;
 pub mod slowlog;
+pub mod topology;
 
 pub use command::{Call, Outcome, Refusal, admit, run};
 pub use encode::{Proto, Resp};

@@ -52,6 +52,8 @@ pub struct SessionFlags {
 /// One connection.
 #[derive(Clone, Debug)]
 pub struct Session {
+    /// It came by the port that speaks Redis Cluster.
+    pub cluster: bool,
     /// Unique on this node for the life of the process; from 1.
     pub id: u64,
     /// The client's `ip:port`.
@@ -90,6 +92,7 @@ impl Session {
     /// A connection just accepted. `authenticated`: no password is configured.
     pub fn new(id: u64, addr: String, laddr: String, now_ms: u64, authenticated: bool) -> Session {
         Session {
+            cluster: false,
             id,
             addr,
             laddr,

@@ -60,17 +60,18 @@ impl<S: Stream> Clients<S> {
         }
     }
 
-    /// A client has connected.
+    /// A client has connected to this port.
     pub fn accepted<P: Platform<Stream = S>>(
         &mut self,
+        port: Port,
         mut stream: S,
         address: SocketAddr,
         platform: &mut P,
         core: &mut Core,
     ) {
-        platform.tune(&stream, Port::Redis);
+        platform.tune(&stream, port);
         let local = stream.local_addr().map_or_else(|_| String::new(), |a| a.to_string());
-        let id = match core.on_connect(address.to_string(), local) {
+        let id = match core.on_connect(address.to_string(), local, port == Port::Cluster) {
             Ok(id) => id,
             Err(text) => {
                 // A fresh socket takes a line; if not, the client sees the close only.

@@ -26,6 +26,8 @@ const CLIENTS: usize = 1 << 32;
 pub enum Port {
     /// Redis clients.
     Redis,
+    /// Redis clients that speak Redis Cluster.
+    Cluster,
     /// Other nodes.
     Peer,
 }
@@ -123,8 +125,8 @@ impl<P: Platform> Shell<P> {
     /// Somebody has connected to a port of this node.
     pub fn accepted(&mut self, port: Port, stream: P::Stream, address: SocketAddr, now: Now) {
         match port {
-            Port::Redis => {
-                self.clients.accepted(stream, address, &mut self.platform, &mut self.node.core);
+            Port::Redis | Port::Cluster => {
+                self.clients.accepted(port, stream, address, &mut self.platform, &mut self.node.core);
             }
             Port::Peer => {
                 self.links.accepted(stream, address, &mut around(&mut self.node, &mut self.platform, now));

@@ -19,7 +19,7 @@ fn start(replicas: u32) -> Start {
 }
 
 fn addresses(n: u8) -> Addresses {
-    Addresses { redis: format!("h:700{n}"), peer: format!("h:710{n}"), admin: String::new() }
+    Addresses { redis: format!("h:700{n}"), peer: format!("h:710{n}"), ..Addresses::default() }
 }
 
 fn joiner(n: u8) -> Joiner {

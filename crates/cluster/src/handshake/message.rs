@@ -5,7 +5,7 @@ use super::transcript::PROOF;
 use super::{News, Purpose};
 use crate::formation::Formation;
 use crate::identity::ClusterId;
-use crate::peer::{Addresses, Boot, JoinToken, Peer};
+use crate::peer::{Addresses, Boot, JoinToken, Peer, read_address};
 use model::NodeId;
 use model::varint::{DecodeError, Reader, put_bytes, put_u64};
 
@@ -23,6 +23,9 @@ pub(super) const REFUSED: u8 = 4;
 
 /// First field of a hello, so that something else that listens or connects is noticed at once.
 const MAGIC: &[u8] = b"everstore";
+
+/// In the place of a member's id, which is never 0: no member follows.
+const MEMBERS_END: u8 = 0;
 
 /// Who a node says it is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -96,13 +99,23 @@ impl Identity {
             }
             None => out.push(0),
         }
+        let mut ports = cluster_ports_head(&self.addresses);
+        let own = ports.len();
         for member in &self.news.members {
-            let before = out.len();
+            let before = (out.len(), ports.len());
             member.encode(&mut out);
-            if out.len() > MAX_MESSAGE - PROOF - 2 {
-                out.truncate(before);
+            if !member.addresses.cluster.is_empty() {
+                put_u64(&mut ports, member.node.0);
+                put_bytes(&mut ports, member.addresses.cluster.as_bytes());
+            }
+            if out.len() + ports.len() > MAX_MESSAGE - PROOF - 2 {
+                out.truncate(before.0);
+                ports.truncate(before.1);
                 break;
             }
+        }
+        if ports.len() > own || !self.addresses.cluster.is_empty() {
+            out.extend_from_slice(&ports);
         }
         framed(IDENTITY, &out, PROOF)
     }
@@ -125,7 +138,7 @@ impl Identity {
         let incarnation = r.u64()?;
         let boot = Boot(read_16(&mut r)?);
         let token = JoinToken(read_16(&mut r)?);
-        let addresses = Addresses::decode(&mut r)?;
+        let mut addresses = Addresses::decode(&mut r)?;
         let assigned = read_node(&mut r)?;
         let formation = match r.u8()? {
             0 => None,
@@ -133,12 +146,37 @@ impl Identity {
             _ => return Err(DecodeError::Malformed("formation")),
         };
         let mut members = Vec::new();
-        while !r.is_empty() {
+        while !r.is_empty() && r.rest()[0] != MEMBERS_END {
             members.push(Peer::decode(&mut r)?);
+        }
+        if !r.is_empty() {
+            r.u8()?;
+            addresses.cluster = read_address(&mut r)?;
+            read_cluster_ports(&mut r, &mut members)?;
         }
         let news = News { members, formation };
         Ok(Identity { purpose, cluster, node, incarnation, boot, token, addresses, assigned, news })
     }
+}
+
+/// What ends the members if addresses of cluster ports follow, and that of this node.
+fn cluster_ports_head(own: &Addresses) -> Vec<u8> {
+    let mut out = vec![MEMBERS_END];
+    put_bytes(&mut out, own.cluster.as_bytes());
+    out
+}
+
+/// Addresses of cluster ports of members, in the members' order, to the end.
+fn read_cluster_ports(r: &mut Reader<'_>, members: &mut [Peer]) -> Result<(), DecodeError> {
+    // Each is looked for behind the one before: a stranger's message must not cost its length squared.
+    let mut members = members.iter_mut();
+    while !r.is_empty() {
+        let node = NodeId(r.u64()?);
+        let address = read_address(r)?;
+        let member = members.find(|member| member.node == node);
+        member.ok_or(DecodeError::Malformed("cluster port"))?.addresses.cluster = address;
+    }
+    Ok(())
 }
 
 fn read_node(r: &mut Reader<'_>) -> Result<Option<NodeId>, DecodeError> {

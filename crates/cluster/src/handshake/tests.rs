@@ -8,7 +8,12 @@ use std::collections::BTreeMap;
 const CLUSTER: ClusterId = ClusterId(0xc1);
 
 fn addresses(n: u64) -> Addresses {
-    Addresses { redis: format!("h:700{n}"), peer: format!("h:710{n}"), admin: format!("h:720{n}") }
+    Addresses {
+        redis: format!("h:700{n}"),
+        peer: format!("h:710{n}"),
+        admin: format!("h:720{n}"),
+        cluster: String::new(),
+    }
 }
 
 /// Node `n`, a member; its nonce, boot and token are made of `n`.
@@ -178,6 +183,17 @@ fn two_members_learn_everything_of_each_other() {
         let at_1 = done(&ended.dial);
         assert_eq!((at_1.peer(), at_1.members.len(), &at_1.formation), (peer(2, 5, Some(2)), 0, &None));
     }
+}
+
+#[test]
+fn a_cluster_port_reaches_the_other_side() {
+    let with_port = |n: u64| Addresses { cluster: format!("h:730{n}"), ..addresses(n) };
+    let told = vec![Peer { addresses: with_port(3), ..peer(3, 2, None) }];
+    let dial = Local { addresses: with_port(1), ..member(1) };
+    let ended = talk((dial, Knows::telling(told.clone(), None)), (member(2), Knows::default()));
+    let at_2 = done(&ended.accept);
+    assert_eq!((&at_2.addresses, &at_2.members), (&with_port(1), &told));
+    assert_eq!(done(&ended.dial).addresses, addresses(2));
 }
 
 #[test]
@@ -352,5 +368,5 @@ fn as_many_members_are_told_as_fit() {
 
 fn long() -> Addresses {
     let text = "x".repeat(crate::peer::MAX_ADDRESS);
-    Addresses { redis: text.clone(), peer: text.clone(), admin: text }
+    Addresses { redis: text.clone(), peer: text.clone(), admin: text.clone(), cluster: text }
 }

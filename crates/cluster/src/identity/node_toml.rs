@@ -20,7 +20,7 @@ pub(super) const MAX_NODE_TOML: usize = 2 * 1024 * 1024;
 
 const HEAD: &str = "# Identity of an Everstore node, written by the program. A changed file is refused.\n";
 const CHECK: &str = "# check ";
-const _: () = assert!(crate::peer::MAX_MEMBERS * (3 * crate::peer::MAX_ADDRESS + 256) < MAX_NODE_TOML);
+const _: () = assert!(crate::peer::MAX_MEMBERS * (4 * crate::peer::MAX_ADDRESS + 256) < MAX_NODE_TOML);
 
 /// What is remembered.
 #[derive(Clone, PartialEq, Debug)]
@@ -92,6 +92,8 @@ struct PeerTable {
     redis: String,
     peer: String,
     admin: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    cluster: String,
     incarnation: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     boot: Option<String>,
@@ -172,7 +174,8 @@ impl File {
 
 impl PeerTable {
     fn known(self) -> Option<Known> {
-        let addresses = Addresses { redis: self.redis, peer: self.peer, admin: self.admin };
+        let PeerTable { redis, peer, admin, cluster, .. } = self;
+        let addresses = Addresses { redis, peer, admin, cluster };
         let boot = self.boot.map(|boot| Boot::parse(&boot).ok_or(())).transpose().ok()?;
         let token = self.token.map(|token| JoinToken::parse(&token).ok_or(())).transpose().ok()?;
         let peer = Peer { node: NodeId(self.node), addresses, incarnation: self.incarnation, boot };
@@ -187,6 +190,7 @@ fn peer_table(known: &Known) -> PeerTable {
         redis: addresses.redis.clone(),
         peer: addresses.peer.clone(),
         admin: addresses.admin.clone(),
+        cluster: addresses.cluster.clone(),
         incarnation: *incarnation,
         boot: boot.map(|boot| boot.to_string()),
         token: known.token.map(|token| token.to_string()),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 const DIR: &str = "/data";
 
 fn bootstrap(random: u8) -> Start {
-    let addresses = Addresses { redis: "h:7001".into(), peer: "h:7101".into(), admin: String::new() };
+    let addresses = Addresses { redis: "h:7001".into(), peer: "h:7101".into(), ..Addresses::default() };
     Start {
         bootstrap: true,
         replicas: 3,
@@ -308,7 +308,22 @@ fn node_toml_of_format_1_stays_readable() {
     assert_eq!(folder.formation().unwrap().to_string(), "3 replicas, 16 shards, nodes 1 2 3");
     let second = folder.peers().next().unwrap();
     assert_eq!((second.node, second.incarnation, second.boot), (NodeId(2), 2, Some(Boot([2; 16]))));
+    assert_eq!((second.addresses.admin.as_str(), second.addresses.cluster.as_str()), ("127.0.0.1:7202", ""));
     assert_eq!(folder.by_token(crate::JoinToken([4; 16])).unwrap().node, NodeId(2));
+}
+
+#[test]
+fn a_cluster_port_is_kept_and_stands_in_the_file_only_if_there_is_one() {
+    let disk = MemDisk::new();
+    let mut folder = open(&disk, &bootstrap(1)).unwrap();
+    let cluster = Addresses { cluster: "h:7302".into(), ..peer(2, 1, None).addresses };
+    folder.learn(&[Peer { addresses: cluster.clone(), ..peer(2, 1, None) }, peer(3, 1, None)]).unwrap();
+    drop(folder);
+    let text = String::from_utf8(disk.read(Path::new("/data/node.toml"), 1 << 20).unwrap()).unwrap();
+    assert_eq!(text.matches("\ncluster = \"h:").count(), 1, "{text}");
+    let folder = open(&disk, &plain(2)).unwrap();
+    let known: Vec<&Addresses> = folder.peers().map(|peer| &peer.addresses).collect();
+    assert_eq!(known, [&cluster, &peer(3, 1, None).addresses]);
 }
 
 #[test]

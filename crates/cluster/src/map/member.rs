@@ -1,8 +1,8 @@
 //! The row of one member.
 
 use super::{FORMAT, format};
-use crate::peer::{Addresses, Boot, JoinToken, Peer, put_nonce, read_nonce};
-use model::varint::{DecodeError, Reader, put_u64};
+use crate::peer::{Addresses, Boot, JoinToken, Peer, put_nonce, read_address, read_nonce};
+use model::varint::{DecodeError, Reader, put_bytes, put_u64};
 
 /// A member as all nodes agree on it. Its addresses are empty until the meta group has a row of it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -25,6 +25,10 @@ impl Member {
         put_nonce(&mut out, self.boot.map(|boot| boot.0));
         put_nonce(&mut out, self.token.map(|token| token.0));
         self.addresses.encode(&mut out);
+        // Last, because a program that does not know it reads no further.
+        if !self.addresses.cluster.is_empty() {
+            put_bytes(&mut out, self.addresses.cluster.as_bytes());
+        }
         out
     }
 
@@ -38,7 +42,10 @@ impl Member {
         let incarnation = r.u64()?;
         let boot = read_nonce(&mut r)?.map(Boot);
         let token = read_nonce(&mut r)?.map(JoinToken);
-        let addresses = Addresses::decode(&mut r)?;
+        let mut addresses = Addresses::decode(&mut r)?;
+        if !r.is_empty() {
+            addresses.cluster = read_address(&mut r)?;
+        }
         Ok(Member { addresses, incarnation, boot, token })
     }
 

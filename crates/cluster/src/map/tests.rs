@@ -187,9 +187,12 @@ fn the_bytes_of_rows_stay_what_they_are() {
     let shard = ShardLayout { epoch: 3, open: Some(KeyspaceLayout::Single(ShardId(1))) };
     assert_eq!(shard.encode(), [1, 3, 1, 1, 1]);
     assert_eq!(ShardLayout { epoch: 3, open: None }.encode(), [1, 3, 0]);
-    let addresses = Addresses { redis: "a:1".into(), peer: "b".into(), admin: String::new() };
-    let member = Member { addresses, incarnation: 2, ..Member::default() };
+    let addresses = Addresses { redis: "a:1".into(), peer: "b".into(), ..Addresses::default() };
+    let mut member = Member { addresses, incarnation: 2, ..Member::default() };
     assert_eq!(member.encode(), b"\x01\x02\x00\x00\x03a:1\x01b\x00");
+    member.addresses.cluster = "c:2".into();
+    assert_eq!(member.encode(), b"\x01\x02\x00\x00\x03a:1\x01b\x00\x03c:2");
+    assert_eq!(Member::decode(&member.encode()), Ok(member));
     assert_eq!(
         (layout_name(Keyspace(5)), member_name(NodeId(12))),
         (b"layout/05".into(), b"member/12".into())

@@ -23,7 +23,7 @@ pub struct DemoArgs {
     /// Number of nodes [default: as many as DIR holds, else 3].
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=i64::from(plan::MAX_NODES)))]
     pub nodes: Option<u16>,
-    /// Redis port of the first node; the others follow. Peer ports are 100 and admin ports 200 above.
+    /// Redis port of the first node; the others follow. Peer ports are 100, admin ports 200 and cluster ports 300 above.
     #[arg(long, default_value_t = 7001, value_parser = clap::value_parser!(u16).range(1..=i64::from(plan::MAX_PORT)))]
     pub port: u16,
     /// Folder for the data of all nodes; kept between runs.

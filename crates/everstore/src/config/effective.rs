@@ -288,6 +288,10 @@ fn check_together(config: &Config) -> Result<(), ConfigError> {
             "'port' ({port}), 'peer-port' ({peer}) and 'admin-port' ({admin}) must differ"
         ));
     }
+    let others = [("port", port), ("peer-port", peer), ("admin-port", admin)];
+    if let Some((name, port)) = others.into_iter().find(|(_, p)| *p == config.cluster_port && *p != 0) {
+        return conflict(format!("'cluster-port' and '{name}' must differ: both are {port}"));
+    }
     if config.bootstrap && !config.join.is_empty() {
         return conflict(
             "'bootstrap' creates a new cluster and 'join' enters an existing one: give one of them".into(),

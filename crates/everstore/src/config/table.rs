@@ -88,6 +88,10 @@ keys! {
         "Folder with everything this node keeps. Made if it does not exist; one node per folder.";
     "port" port: u16, Kind::Whole(1, MAX_PORT, ""), "6379", restart, Some("port"),
         "Port for Redis clients.";
+    "cluster-port" cluster_port: u16, Kind::Whole(0, MAX_PORT, ""), "0", restart, None,
+        "Port that speaks Redis Cluster for keyspace 0, so that cluster clients go straight to leaders; 0 turns it off.";
+    "cluster-advertise" cluster_advertise: Option<String>, Kind::Address, "", restart, None,
+        "Address under which cluster clients reach this node. Default: first address of 'bind' and 'cluster-port'.";
     "bind" bind: Vec<IpAddr>, Kind::IpList, "127.0.0.1", restart, Some("bind"),
         "Interfaces for Redis clients and other nodes. Without 'requirepass' Redis clients are served on loopback only, whatever stands here.";
     "peer-port" peer_port: u16, Kind::Derived(1, MAX_PORT), "", restart, None,

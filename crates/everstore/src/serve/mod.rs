@@ -104,10 +104,12 @@ fn listen(config: &Config) -> Result<Vec<(TcpListener, Port)>, ServeError> {
     if let Some(why) = fewer {
         tracing::warn!("{why}");
     }
+    let with_cluster = redis.iter().filter(|_| config.cluster_port != 0);
+    let cluster = with_cluster.map(|&ip| (ip, config.cluster_port, Port::Cluster));
     let redis = redis.iter().map(|&ip| (ip, config.port, Port::Redis));
     let peer = config.bind.iter().map(|&ip| (ip, config.peer_port, Port::Peer));
     let open = |(ip, port, purpose)| Ok((sockets::listen(ip, port).map_err(ServeError)?, purpose));
-    redis.chain(peer).map(open).collect()
+    redis.chain(cluster).chain(peer).map(open).collect()
 }
 
 fn start_admin(config: &Config, state: Arc<AdminState>) -> Result<Option<Admin>, ServeError> {
@@ -128,6 +130,7 @@ fn say_start(config: &Config, shell: &Shell<Os>) {
         cluster = shown(folder.cluster().map(|cluster| cluster.to_string())),
         incarnation = folder.incarnation(),
         port = config.port,
+        cluster_port = config.cluster_port,
         peer_port = config.peer_port,
         admin_port = config.admin_port,
         dir = %config.dir.display(),

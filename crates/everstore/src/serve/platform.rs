@@ -91,7 +91,7 @@ impl Platform for Os {
 
     fn tune(&mut self, stream: &Socket, port: Port) {
         match port {
-            Port::Redis => sockets::set_client_options(&stream.0, self.keepalive_s),
+            Port::Redis | Port::Cluster => sockets::set_client_options(&stream.0, self.keepalive_s),
             Port::Peer => sockets::set_peer_options(&stream.0),
         }
     }

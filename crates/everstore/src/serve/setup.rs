@@ -50,6 +50,11 @@ fn start(config: &Config) -> Result<Start, String> {
         0 => String::new(),
         port => shown(&config.admin_bind, port),
     };
+    let cluster = match (config.cluster_port, &config.cluster_advertise) {
+        (0, _) => String::new(),
+        (_, Some(address)) => address.clone(),
+        (port, None) => shown(&redis, port),
+    };
     Ok(Start {
         bootstrap: config.bootstrap,
         replicas: config.replicas as u32,
@@ -60,6 +65,7 @@ fn start(config: &Config) -> Result<Start, String> {
             redis: shown(&redis, config.port),
             peer: config.advertised_peer_address(),
             admin,
+            cluster,
         },
         random,
     })

@@ -114,7 +114,7 @@ impl Client {
         let conn = match self.conn {
             Some(conn) => conn,
             None => {
-                let conn = core.on_connect("c:1".into(), "s:1".into()).unwrap();
+                let conn = core.on_connect("c:1".into(), "s:1".into(), false).unwrap();
                 self.conn = Some(conn);
                 self.fresh = true;
                 conn
@@ -134,7 +134,7 @@ impl Client {
 
     /// Asks one thing over a new connection.
     pub fn ask(&mut self, core: &mut Core, what: What, records: &mut Vec<Record>, clock: &mut u64) {
-        let conn = core.on_connect("c:1".into(), "s:1".into()).unwrap();
+        let conn = core.on_connect("c:1".into(), "s:1".into(), false).unwrap();
         self.conn = Some(conn);
         let mut bytes = Vec::new();
         self.command(what, &mut Rng::new(1), &mut bytes, conn, records, clock);

@@ -85,7 +85,12 @@ impl Node {
             self.stores.destroy(tree).unwrap();
         }
         let address = |kind: &str| format!("{kind}{}:{}", self.id, self.incarnation);
-        let addresses = Addresses { redis: address("r"), peer: address("p"), admin: address("a") };
+        let addresses = Addresses {
+            redis: address("r"),
+            peer: address("p"),
+            admin: address("a"),
+            ..Addresses::default()
+        };
         let me =
             Identity { node: NodeId(self.id), incarnation: self.incarnation, cluster: "c".into(), addresses };
         let settings = Settings {

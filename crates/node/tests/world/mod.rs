@@ -29,7 +29,8 @@ pub struct World {
 
 fn core(node: u64, formation: &Formation, now: Now) -> Core {
     let address = |kind: &str| format!("{kind}{node}:1");
-    let addresses = Addresses { redis: address("r"), peer: address("p"), admin: address("a") };
+    let addresses =
+        Addresses { redis: address("r"), peer: address("p"), admin: address("a"), cluster: address("x") };
     let me = Identity { node: NodeId(node), incarnation: 1, cluster: "c".into(), addresses };
     let mut core = Core::new(Settings::default(), me, 7, Forming { joined: 3, needed: 3 }, now);
     let replicas = (0..=formation.shards).map(|group| {
@@ -144,7 +145,12 @@ impl World {
     }
 
     pub fn connect(&mut self, node: u64) -> u64 {
-        self.cores.get_mut(&node).unwrap().on_connect("c:1".into(), "s:1".into()).unwrap()
+        self.connect_to(node, false)
+    }
+
+    /// A client of the plain or of the cluster port.
+    pub fn connect_to(&mut self, node: u64, cluster: bool) -> u64 {
+        self.cores.get_mut(&node).unwrap().on_connect("c:1".into(), "s:1".into(), cluster).unwrap()
     }
 
     pub fn send(&mut self, node: u64, conn: u64, command: &str) {

@@ -24,6 +24,9 @@ pub(super) fn select(call: &mut Call<'_>) -> Outcome {
     if i32::try_from(number).is_err() {
         return call.error("ERR value is out of range, value must between -2147483648 and 2147483647");
     }
+    if call.session.cluster && number != 0 {
+        return call.error("ERR SELECT is not allowed in cluster mode");
+    }
     match u16::try_from(number) {
         Ok(number) if number < KEYSPACES => {
             call.session.keyspace = Keyspace(number);

@@ -100,6 +100,7 @@ fn greet(call: &mut Call<'_>) {
     let version = call.host.redis_version().to_string();
     let role = if matches!(call.host.role(), Role::Leader(..)) { "master" } else { "replica" };
     let id = call.session.id as i64;
+    let mode = if call.session.cluster { "cluster" } else { "standalone" };
     let mut reply = call.reply();
     let number = reply.proto.number();
     reply.map(7);
@@ -112,7 +113,7 @@ fn greet(call: &mut Call<'_>) {
     reply.bulk(b"id");
     reply.int(id);
     reply.bulk(b"mode");
-    reply.bulk(b"standalone");
+    reply.bulk_str(mode);
     reply.bulk(b"role");
     reply.bulk_str(role);
     reply.bulk(b"modules");

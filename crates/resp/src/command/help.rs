@@ -22,6 +22,7 @@ fn lines(container: &str) -> &'static [&'static str] {
     match container {
         "acl" => ACL,
         "client" => CLIENT,
+        "cluster" => CLUSTER,
         "command" => COMMAND,
         "config" => CONFIG,
         "debug" => DEBUG,
@@ -92,6 +93,36 @@ const CLIENT: &[&str] = &[
     "    Will not touch idle times of keys when set on.",
     "SETINFO (LIB-NAME|LIB-VER) <value>",
     "    Set the name or the version of the client's library.",
+];
+
+const CLUSTER: &[&str] = &[
+    "COUNT-FAILURE-REPORTS <node-id>",
+    "    Return number of failure reports for <node-id>.",
+    "COUNTKEYSINSLOT <slot>",
+    "    Return the number of keys in <slot>.",
+    "GETKEYSINSLOT <slot> <count>",
+    "    Return key names in a slot.",
+    "INFO",
+    "    Return information about the cluster.",
+    "KEYSLOT <key>",
+    "    Return the hash slot for <key>.",
+    "LINKS",
+    "    Return information about all network links between this node and its peers.",
+    "    Output format is an array where each array element is a map containing attributes of a link",
+    "MYID",
+    "    Return the node id.",
+    "MYSHARDID",
+    "    Return the node's shard id.",
+    "NODES",
+    "    Return cluster configuration seen by node. Output format:",
+    "    <id> <ip:port> <flags> <master> <pings> <pongs> <epoch> <link> <slot> ...",
+    "REPLICAS <node-id>",
+    "    Return <node-id> replicas.",
+    "SHARDS",
+    "    Return information about slot range mappings and the nodes associated with them.",
+    "SLOTS",
+    "    Return information about slots range mappings. Each range is made of:",
+    "    start, end, master and replicas IP addresses, ports and ids",
 ];
 
 const COMMAND: &[&str] = &[

@@ -14,7 +14,7 @@ pub(super) fn info(call: &mut Call<'_>) -> Outcome {
                 text.push_str("\r\n");
             }
             text.push_str(&format!("# {}\r\n", section.name));
-            call.host.info(section.name, &mut text);
+            call.host.info(section.name, call.session, &mut text);
         }
     }
     call.verbatim(&text)

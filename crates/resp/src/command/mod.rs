@@ -6,6 +6,7 @@
 mod client;
 mod client_kill;
 mod client_list;
+mod cluster;
 mod config;
 mod connection;
 mod debug;
@@ -63,6 +64,13 @@ pub enum Outcome {
         now: bool,
         /// Despite errors.
         force: bool,
+    },
+    /// Nothing is written: the shard of this slot answers how many keys it has there, or with some of them.
+    Slot {
+        /// The slot.
+        slot: u16,
+        /// With at most so many keys; `None`: how many there are.
+        keys: Option<u64>,
     },
     /// Nothing is written: the node runs the command, because it takes longer than a turn
     /// (`FAILOVER`, `KEYSPACE`, `EVERSTORE`).
@@ -141,6 +149,9 @@ fn integer(arg: &[u8]) -> Option<i64> {
 /// Executes a call that [`admit`] gave `spec` for. The command's route must be
 /// [`Route::Front`](shard::table::Route::Front); any other is answered with an error.
 pub fn run(spec: &'static Spec, call: &mut Call<'_>) -> Outcome {
+    if let Some(("cluster", sub)) = spec.name.split_once('|') {
+        return cluster::cluster(call, sub);
+    }
     if let Some((container, "help")) = spec.name.split_once('|') {
         return help::help(call, container);
     }
@@ -167,6 +178,7 @@ fn plain(spec: &'static Spec, call: &mut Call<'_>) -> Outcome {
         "reset" => connection::reset(call),
         "readonly" => connection::readonly(call, true),
         "readwrite" => connection::readonly(call, false),
+        "asking" => cluster::asking(call),
         "auth" => hello::auth(call),
         "hello" => hello::hello(call),
         "command" => spec_info::all(call),

@@ -56,6 +56,9 @@ pub(super) fn lolwut(call: &mut Call<'_>) -> Outcome {
 /// Keyspaces have shards and options of their own, so they are never exchanged; what is wrong with
 /// the numbers is still said first.
 pub(super) fn swapdb(call: &mut Call<'_>) -> Outcome {
+    if call.session.cluster {
+        return call.error("ERR SWAPDB is not allowed in cluster mode");
+    }
     for (at, which) in [(1, "first"), (2, "second")] {
         match integer(call.args[at]) {
             None => return call.error(&format!("ERR invalid {which} DB index")),

@@ -16,7 +16,7 @@ ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "a": "\a"}
 # Files of the table whose texts are ours, and commands of them with a text in COMMAND INFO.
 OWN_TEXTS = {"bitmap.rs"}
 OWN_NOTES = {"bitfield"}
-CONTAINERS = {"acl", "client", "command", "config", "latency", "memory", "object", "slowlog"}
+CONTAINERS = {"acl", "client", "cluster", "command", "config", "latency", "memory", "object", "slowlog"}
 
 
 def words(text):

@@ -8,6 +8,7 @@ const GROUPS: &[&[Spec]] = &[
     keys::KEYS,
     connection::CONNECTION,
     connection_client::CLIENT,
+    cluster::CLUSTER,
     server::SERVER,
     server_command::COMMAND,
     server_inspect::INSPECT,

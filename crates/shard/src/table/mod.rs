@@ -9,6 +9,7 @@
 
 mod bitmap;
 mod bitmap_args;
+mod cluster;
 mod connection;
 mod connection_args;
 mod connection_client;

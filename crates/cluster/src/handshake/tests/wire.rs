@@ -28,6 +28,41 @@ fn the_bytes_on_the_wire_stay_what_they_are() {
     );
 }
 
+/// The addresses of cluster ports follow where a program that does not know them finds no member.
+#[test]
+fn cluster_ports_follow_the_members() {
+    let with_port = |n: u64| Addresses { cluster: format!("h:730{n}"), ..addresses(n) };
+    let members = vec![
+        Peer { addresses: with_port(1), ..peer(1, 5, Some(1)) },
+        peer(2, 5, None),
+        Peer { addresses: with_port(3), ..peer(3, 5, None) },
+    ];
+    let said = |own: Addresses, members: Vec<Peer>| message::Identity {
+        purpose: Purpose::Turn,
+        cluster: Some(CLUSTER),
+        node: Some(NodeId(1)),
+        incarnation: 1,
+        boot: Boot([1; 16]),
+        token: JoinToken([1; 16]),
+        addresses: own,
+        assigned: None,
+        news: News { members, formation: None },
+    };
+    let plain = said(addresses(1), vec![peer(1, 5, Some(1)), peer(2, 5, None), peer(3, 5, None)]).encode();
+    for (own, members, ports) in [
+        (with_port(1), members.clone(), &b"\0\x06h:7301\x01\x06h:7301\x03\x06h:7303"[..]),
+        (addresses(1), members, b"\0\0\x01\x06h:7301\x03\x06h:7303"),
+    ] {
+        let identity = said(own, members);
+        let encoded = identity.encode();
+        assert_eq!(encoded[6..], [&plain[6..], ports].concat());
+        assert_eq!(message::Identity::decode(&encoded[6..]), Ok(identity));
+    }
+    for bad in [&b"\0"[..], b"\0\x02h", b"\0\0\x04\x01h", b"\0\0\x03\x01h\x01\x01h", b"\0\x03a b"] {
+        assert!(message::Identity::decode(&[&plain[6..], bad].concat()).is_err(), "{bad:?}");
+    }
+}
+
 #[test]
 fn other_protocols_and_versions_are_refused() {
     for (bytes, reason) in [

@@ -14,8 +14,10 @@ pub const MAX_NODES: u16 = 9;
 const PEER_OFFSET: u16 = 100;
 /// Admin port = Redis port + this.
 const ADMIN_OFFSET: u16 = 200;
-/// Highest first port, so that the last admin port is still a port.
-pub const MAX_PORT: u16 = u16::MAX - ADMIN_OFFSET - MAX_NODES;
+/// Cluster port = Redis port + this.
+const CLUSTER_OFFSET: u16 = 300;
+/// Highest first port, so that the last cluster port is still a port.
+pub const MAX_PORT: u16 = u16::MAX - CLUSTER_OFFSET - MAX_NODES;
 /// Nodes and shards unless the flags or the folder say otherwise.
 const DEFAULT_NODES: u16 = 3;
 const DEFAULT_SHARDS: u16 = 16;
@@ -33,6 +35,8 @@ pub struct NodePlan {
     pub peer_port: u16,
     /// Its admin port.
     pub admin_port: u16,
+    /// Its port for cluster clients.
+    pub cluster_port: u16,
     /// Whether its folder holds a node already.
     pub exists: bool,
 }
@@ -75,13 +79,14 @@ impl Plan {
                     port,
                     peer_port: port + PEER_OFFSET,
                     admin_port: port + ADMIN_OFFSET,
+                    cluster_port: port + CLUSTER_OFFSET,
                     exists: holds_node(&args.dir, number),
                 }
             })
             .collect();
         for node in &nodes {
             check_folder(&node.dir)?;
-            for port in [node.port, node.peer_port, node.admin_port] {
+            for port in [node.port, node.peer_port, node.admin_port, node.cluster_port] {
                 check_port(port)?;
             }
         }
@@ -114,6 +119,7 @@ impl Plan {
         pair("--port", node.port.to_string().into());
         pair("--peer-port", node.peer_port.to_string().into());
         pair("--admin-port", node.admin_port.to_string().into());
+        pair("--cluster-port", node.cluster_port.to_string().into());
         if self.bootstraps(node) {
             pair("--replicas", self.replicas.to_string().into());
             pair("--shards", self.shards.to_string().into());
@@ -234,11 +240,12 @@ mod tests {
         let plan = Plan::make(&args(dir.path(), 21_001)).expect("free ports");
         assert_eq!(
             joined(&plan, 1),
-            "serve --dir D/node-1 --port 21001 --peer-port 21101 --admin-port 21201 --replicas 3 --shards 16 --bootstrap"
+            "serve --dir D/node-1 --port 21001 --peer-port 21101 --admin-port 21201 --cluster-port 21301 --replicas 3 \
+             --shards 16 --bootstrap"
         );
         assert_eq!(
             joined(&plan, 3),
-            "serve --dir D/node-3 --port 21003 --peer-port 21103 --admin-port 21203 \
+            "serve --dir D/node-3 --port 21003 --peer-port 21103 --admin-port 21203 --cluster-port 21303 \
              --join 127.0.0.1:21101,127.0.0.1:21102 --secret-file D/node-1/secret"
         );
     }

@@ -10,11 +10,13 @@ use super::super::CliError;
 use super::plan::{NodePlan, Plan};
 
 /// Keys that the demo sets for each node; the same in its environment would apply to all of them.
-const OWN_KEYS: [&str; 12] = [
+const OWN_KEYS: [&str; 14] = [
     "DIR",
     "PORT",
     "PEER_PORT",
     "ADMIN_PORT",
+    "CLUSTER_PORT",
+    "CLUSTER_ADVERTISE",
     "PEER_ADVERTISE",
     "BIND",
     "BOOTSTRAP",

@@ -23,7 +23,7 @@ pub fn starting(plan: &Plan) -> String {
 
 /// When the cluster takes writes.
 pub fn ready(plan: &Plan, processes: &[Process]) -> String {
-    let mut table = Table::new(&[">NODE", "REDIS", "PEER", "ADMIN", ">PID"]);
+    let mut table = Table::new(&[">NODE", "REDIS", "PEER", "ADMIN", "CLUSTER", ">PID"]);
     for process in processes {
         let node = &process.node;
         let address = |port: u16| format!("127.0.0.1:{port}");
@@ -32,18 +32,22 @@ pub fn ready(plan: &Plan, processes: &[Process]) -> String {
             address(node.port),
             address(node.peer_port),
             address(node.admin_port),
+            address(node.cluster_port),
             process.pid().to_string(),
         ]);
     }
     let mut out = format!("\n{}\n", table.render());
     let ports: Vec<u16> = plan.nodes.iter().map(|node| node.port).collect();
     let (first, last) = (ports[0], ports[ports.len() - 1]);
+    let cluster = plan.nodes[0].cluster_port;
     let victim = processes.last().map_or(0, Process::pid);
     let _ = write!(
         out,
         "Connect with any Redis client, to any of the nodes:\n  \
            redis-cli -p {first} SET greeting hello\n  \
            redis-cli -p {last} GET greeting\n\
+         or with a cluster client, which goes straight to leaders:\n  \
+           redis-cli -c -p {cluster} GET greeting\n\
          Keyspace 0 is spread over all shards; keyspaces 1-15 are single, so every multi-key command works there (SELECT 1).\n\
          Two things to try:\n  \
            kill -9 {victim}    a node dies under load; clients of the others see a short pause, no error\n  \

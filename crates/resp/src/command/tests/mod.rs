@@ -1,5 +1,6 @@
 //! The commands against a small host, and against replies taken from Redis.
 
+mod cluster;
 mod golden;
 mod ours;
 
@@ -7,6 +8,7 @@ use super::*;
 use crate::host::{ConfigError, Host, Memory, PauseScope, Role, Section};
 use crate::latency::Latency;
 use crate::slowlog::SlowLog;
+use crate::topology::Topology;
 use std::collections::BTreeMap;
 
 /// A node with two other connections and two options.
@@ -19,6 +21,7 @@ pub(super) struct Small {
     pub latency: Latency,
     pub follows: bool,
     pub resets: u32,
+    pub topology: Topology,
 }
 
 impl Default for Small {
@@ -36,6 +39,7 @@ impl Default for Small {
             latency: Latency::default(),
             follows: false,
             resets: 0,
+            topology: Topology::default(),
         }
     }
 }
@@ -113,8 +117,12 @@ impl Host for Small {
             Section { name: "Keyspace", default: true },
         ]
     }
-    fn info(&self, section: &'static str, out: &mut String) {
-        out.push_str(&format!("about:{section}\r\n"));
+    fn info(&self, section: &'static str, session: &Session, out: &mut String) {
+        let cluster = if session.cluster { " cluster" } else { "" };
+        out.push_str(&format!("about:{section}{cluster}\r\n"));
+    }
+    fn topology(&self) -> Topology {
+        self.topology.clone()
     }
     fn memory(&self) -> Memory {
         Memory {
