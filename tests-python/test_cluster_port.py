@@ -213,6 +213,21 @@ def test_a_cluster_client_survives_the_death_of_a_node(cluster):
     wait_for(lambda: victim.cluster_port in owners(bare(cluster.running()[0])).values(), "it leads again")
 
 
+def test_all_cluster_ports_change_between_two_starts(cluster):
+    client = cluster_client(cluster.nodes)
+    for i in range(50):
+        client.set(f"key:{i}", i)
+    cluster.stop()
+    for node in cluster.nodes:
+        node.with_cluster_port()
+    cluster.restart_all()
+    cluster.wait_healthy()
+    wait_for(lambda: balanced(cluster), "every node leads its part again")
+    client = cluster_client(cluster.nodes[:1], read_from_replicas=True)
+    assert {n.port for n in client.get_primaries()} == {n.cluster_port for n in cluster.nodes}
+    assert [client.get(f"key:{i}") for i in range(50)] == [str(i) for i in range(50)]
+
+
 def test_nodes_without_the_port_are_helped_by_those_with_it(new_cluster):
     def make_node(number, folder):
         node = Node(number, folder)

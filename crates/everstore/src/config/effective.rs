@@ -292,6 +292,11 @@ fn check_together(config: &Config) -> Result<(), ConfigError> {
     if let Some((name, port)) = others.into_iter().find(|(_, p)| *p == config.cluster_port && *p != 0) {
         return conflict(format!("'cluster-port' and '{name}' must differ: both are {port}"));
     }
+    if config.cluster_port == 0 && config.cluster_advertise.is_some() {
+        return conflict(
+            "'cluster-advertise' says where 'cluster-port' is reached, which is off: set that as well".into(),
+        );
+    }
     if config.bootstrap && !config.join.is_empty() {
         return conflict(
             "'bootstrap' creates a new cluster and 'join' enters an existing one: give one of them".into(),

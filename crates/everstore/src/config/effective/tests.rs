@@ -48,6 +48,20 @@ fn flag_beats_environment_beats_file_beats_default() {
 }
 
 #[test]
+fn the_cluster_port_is_off_unless_it_is_set_and_must_differ_from_the_others() {
+    let load = |pairs: &[(&'static str, &str)]| Effective::load(&flags(pairs), &[], None);
+    assert_eq!(load(&[]).expect("defaults").config().cluster_port, 0);
+    // 0 is no port: that of an admin port that is off is not the same.
+    load(&[("admin-port", "0")]).expect("both off");
+    let on = load(&[("cluster-port", "7301"), ("cluster-advertise", "db-1:7301")]).expect("valid");
+    assert!(on.redis_rows().contains(&("cluster-port", "7301".to_owned())));
+    let text = load(&[("cluster-port", "16379")]).expect_err("the peer port").to_string();
+    assert!(text.contains("'cluster-port' and 'peer-port' must differ: both are 16379"), "{text}");
+    let text = load(&[("cluster-advertise", "h:1")]).expect_err("no port").to_string();
+    assert!(text.contains("'cluster-port' is reached, which is off"), "{text}");
+}
+
+#[test]
 fn unknown_keys_are_errors_with_a_suggestion() {
     let file = file("replica = 3\n");
     let error = Effective::load(&[], &[], Some(file.path())).expect_err("unknown key");
