@@ -5,7 +5,7 @@ import time
 
 import pytest
 import redis
-from redis.cluster import ClusterNode, RedisCluster
+from redis.cluster import ClusterNode, LoadBalancingStrategy, RedisCluster
 from redis.crc import key_slot
 
 from harness.cluster import Node, connect, wait_for
@@ -223,7 +223,7 @@ def test_all_cluster_ports_change_between_two_starts(cluster):
     cluster.restart_all()
     cluster.wait_healthy()
     wait_for(lambda: balanced(cluster), "every node leads its part again")
-    client = cluster_client(cluster.nodes[:1], read_from_replicas=True)
+    client = cluster_client(cluster.nodes[:1], load_balancing_strategy=LoadBalancingStrategy.ROUND_ROBIN)
     assert {n.port for n in client.get_primaries()} == {n.cluster_port for n in cluster.nodes}
     assert [client.get(f"key:{i}") for i in range(50)] == [str(i) for i in range(50)]
 
