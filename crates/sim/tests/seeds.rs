@@ -20,6 +20,7 @@ const FOUND: &[(u64, u64, &str)] = &[
     (104354, 6, "node: a request that came late was run by a leader of a later term (GETDEL after SET)"),
     (200797, 60, "node: a read by an old lease that waited behind a write was answered"),
     (201413, 60, "cluster: an old folder that was refused took part once its peers had started again"),
+    (302232, 60, "node: a read of a connection was older than one before it, after a failover"),
     (210356, 60, "shell: a node stopped because a full disk could not take the news of another"),
 ];
 

@@ -27,10 +27,44 @@ fn wait_for(dones: &Receiver<Done>, number: u64) {
     loop {
         match dones.recv().unwrap() {
             Done::Synced { batches, .. } if batches >= number => return,
-            Done::Synced { .. } => {}
+            Done::Synced { .. } | Done::Written(_) => {}
             Done::Failed(text) => panic!("{text}"),
         }
     }
+}
+
+#[test]
+fn what_is_announced_is_told_when_it_is_written_and_survives_the_process() {
+    let disk = MemDisk::new();
+    let (thread, mut handles, dones) = start(&disk, 1);
+    for index in 1..=3 {
+        let mut builder = handles[0].builder();
+        builder.entry(G, index, 1, 0, &[3; 50]);
+        if index == 2 {
+            builder.announce();
+        }
+        handles[0].submit(builder.finish()).unwrap();
+        match dones[0].recv().unwrap() {
+            Done::Written(batches) => assert_eq!((index, batches), (2, 2)),
+            Done::Synced { batches, .. } => assert_eq!((batches, index == 2), (index, false)),
+            Done::Failed(text) => panic!("{text}"),
+        }
+        if index == 2 {
+            wait_for(&dones[0], 2);
+        }
+    }
+    // The disk refuses to sync: the batch is told to be written, and is there after a crash.
+    disk.fail_once(Op::Sync, 0);
+    let mut builder = handles[0].builder();
+    builder.entry(G, 4, 1, 0, &[4; 50]);
+    builder.announce();
+    handles[0].submit(builder.finish()).unwrap();
+    assert_eq!(dones[0].recv().unwrap(), Done::Written(4));
+    assert!(matches!(dones[0].recv().unwrap(), Done::Failed(_)));
+    thread.stop();
+    disk.crash_process();
+    let (_, recovery) = open(&disk).unwrap();
+    assert_eq!(entries(&recovery, G).len(), 4);
 }
 
 #[test]
