@@ -34,8 +34,16 @@ pub(crate) struct Lost {
     until_ms: u64,
 }
 
-/// Connection, place, what it waits for, and what became of that.
-type Fated = (u64, u64, Mark, Fate);
+/// A command whose fate is open.
+struct Fated {
+    conn: u64,
+    place: u64,
+    mark: Mark,
+    /// What is known of it now.
+    fate: Fate,
+    /// It was done, without effects, and runs again all the same.
+    rerun: bool,
+}
 
 impl Core {
     /// This node stopped leading a group. The machine is rolled back already.
@@ -80,7 +88,7 @@ impl Core {
         let (fates, last) = self.fates(group, &lost);
         let (conns, touched) = (&mut self.conns, &mut self.touched);
         lost.places.clear();
-        for (id, place, mark, fate) in fates {
+        for Fated { conn: id, place, mark, fate, rerun } in fates {
             let Some(conn) = conns.get_mut(&id) else { continue };
             match fate {
                 Fate::Pending => {
@@ -100,6 +108,7 @@ impl Core {
                         let target = Target::Slot { conn: id, slot: place };
                         let mut forward = Forward::new(target, request, slot, deadline);
                         forward.order = mark.order;
+                        forward.executed = rerun;
                         lost.reruns.push(forward);
                     }
                 }
@@ -138,15 +147,15 @@ impl Core {
             if mark.wrote && fate == Fate::Pending {
                 pending.insert(id);
             }
-            fates.push((id, place, mark, fate));
+            fates.push(Fated { conn: id, place, mark, fate, rerun: false });
         }
         let route = &self.routes[group.0 as usize];
-        for (id, _, mark, fate) in
-            fates.iter_mut().filter(|(.., mark, fate)| !mark.wrote && *fate == Fate::Committed)
-        {
+        for fated in fates.iter_mut().filter(|f| !f.mark.wrote && f.fate == Fate::Committed) {
             // It must not be older than what one before it will read.
-            if route.runs_again_before(*id, last.get(id).copied().unwrap_or(0), mark.order) {
-                *fate = if pending.contains(id) { Fate::Pending } else { Fate::NotDone };
+            let after = last.get(&fated.conn).copied().unwrap_or(0);
+            if route.runs_again_before(fated.conn, after, fated.mark.order) {
+                fated.rerun = !pending.contains(&fated.conn);
+                fated.fate = if fated.rerun { Fate::NotDone } else { Fate::Pending };
             }
         }
         (fates, last)

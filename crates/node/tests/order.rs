@@ -136,13 +136,14 @@ fn what_comes_late_does_not_run_in_a_later_term() {
     assert_eq!(world.ask(node, client, "GET k"), "$1 v");
 }
 
-#[test]
-fn a_read_is_not_older_than_one_before_it() {
+/// A leader has executed these of a client in their order, the parts of those over two shards through its
+/// routes, and they are in the logs of the others when it stands still; the next leader sets `mine` to 2 if
+/// `between`. What the client gets in the end, and `mine` then. `mine` is a key of the shard.
+fn resolved_by_the_next(commands: &[&str], between: bool) -> (String, String) {
     let mut world = World::new(3, 2);
     world.run(1000);
     let leader = world.leader(SHARD);
     let client = world.connect(leader);
-    // A key of this shard and one of the other.
     let keys: Vec<String> = (0..40).map(|i| format!("k{i}")).collect();
     let of_shard = |key: &&String| model::slot::slot_of(key.as_bytes()) < 8192;
     let mine = keys.iter().find(of_shard).unwrap();
@@ -152,21 +153,35 @@ fn a_read_is_not_older_than_one_before_it() {
     for follower in (1..=3).filter(|n| *n != leader) {
         world.late.insert((follower, leader));
     }
-    // The parts of the MGET go through the routes, the GET does not.
-    for command in [format!("SET {mine} 1"), format!("MGET {mine} {other}"), format!("GET {mine}")] {
-        world.send(leader, client, &command);
+    for command in commands {
+        world.send(leader, client, &command.replace("mine", mine).replace("other", other));
         world.run(1);
     }
     world.frozen.insert(leader);
     world.run(1000);
-    // Both entries are committed, and a value of somebody else comes after them.
     let next = world.leader(SHARD);
     let another = world.connect(next);
-    assert_eq!(world.ask(next, another, &format!("GET {mine}")), "$1 1");
-    assert_eq!(world.ask(next, another, &format!("SET {mine} 2")), "+OK");
+    if between {
+        assert_eq!(world.ask(next, another, &format!("SET {mine} 2")), "+OK");
+    }
     world.frozen.clear();
     world.late.clear();
     world.run(3000);
-    let got = world.got(leader, client);
+    (world.got(leader, client), world.ask(next, another, &format!("GET {mine}")))
+}
+
+#[test]
+fn a_read_is_not_older_than_one_before_it() {
+    let (got, at_last) = resolved_by_the_next(&["SET mine 1", "MGET mine other", "GET mine"], true);
     assert_eq!(got, "+OK\r\n*2\r\n$1\r\n2\r\n$-1\r\n$1\r\n2\r\n");
+    assert_eq!(at_last, "$1 2");
+}
+
+#[test]
+fn nor_does_it_see_what_came_after_it() {
+    let commands = ["SET mine 1", "MGET mine other", "GET mine", "MSET mine 5 other 5"];
+    let (got, at_last) = resolved_by_the_next(&commands, false);
+    let lines: Vec<&str> = got.split("\r\n").collect();
+    assert_eq!((lines[0], lines[3], at_last.as_str()), ("+OK", "+OK", "$1 5"), "{got:?}");
+    assert!(lines[1..3].iter().all(|line| line.starts_with("-UNKNOWN")), "{got:?}");
 }

@@ -41,6 +41,8 @@ pub struct Forward {
     pub domain: u64,
     /// The attempt in which it was sent last.
     pub attempt: u64,
+    /// It was executed on this node, without effects, before it was first sent.
+    pub executed: bool,
     /// A later request of its connection was executed: without an answer of its own it is not run
     /// again, only looked up.
     pub passed: bool,
@@ -54,7 +56,8 @@ impl Forward {
             Target::Part { .. } => 0,
         };
         let order = u64::MAX;
-        Forward { seq: 0, target, request, slot, deadline_ms, order, domain, attempt: 0, passed: false }
+        let (attempt, executed, passed) = (0, false, false);
+        Forward { seq: 0, target, request, slot, deadline_ms, order, domain, attempt, executed, passed }
     }
 
     /// The same, as part of a command of this connection.
@@ -64,7 +67,7 @@ impl Forward {
 
     /// True when a leader may have executed it.
     pub fn may_have_run(&self) -> bool {
-        self.seq != 0
+        self.seq != 0 || self.executed
     }
 
     /// True when it may change rows.
