@@ -2,6 +2,7 @@
 //! machine now, because it is not committed. Bounded: beyond the bound replies wait for the commit.
 
 use model::Index;
+use model::planted::{Bug, is_planted};
 use std::collections::VecDeque;
 
 /// An entry of this leader that is not known to be committed.
@@ -76,6 +77,11 @@ impl Exposure {
 
     /// Replies of asynchronous writes up to the index returned may leave now.
     pub fn answer(&mut self, bound: Bound, now_ms: u64) -> Index {
+        if is_planted(Bug::ExposureNotEnforced) {
+            // Planted: see model/planted.rs
+            self.answered = self.answered.max(self.written);
+            return self.answered;
+        }
         let old = self.open.front().is_some_and(|oldest| now_ms.saturating_sub(oldest.at_ms) > bound.ms);
         let within = self.open.partition_point(|open| open.end - self.base <= bound.bytes);
         let upto = match (within.checked_sub(1).filter(|_| !old), self.open.front()) {

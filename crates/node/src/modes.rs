@@ -122,6 +122,11 @@ impl Core {
         })
     }
 
+    /// Bytes that were exposed when this node stopped leading, since its start.
+    pub fn exposed_at_failovers(&self) -> u64 {
+        self.stats.exposed_at_failovers
+    }
+
     /// A replica stops leading: what it exposed may be lost, and nobody may overlook that.
     pub(crate) fn tell_exposed(&mut self, group: GroupId, exposed: Exposed) {
         if exposed.entries > 0 {

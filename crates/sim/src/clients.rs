@@ -8,6 +8,7 @@ pub mod workload;
 use crate::net::{CLIENTS, Network, Owner, SimStream};
 use crate::time::{MS, S, Time};
 use check::history::KeyId;
+use check::history::{Event, Failover};
 use check::{Action, Class, History, Operation, Outcome, Promise};
 use command::Command;
 use env::Rng;
@@ -40,10 +41,11 @@ impl Book {
         Book { said: said.then(Vec::new), ..Book::default() }
     }
 
-    fn call(&mut self, client: u32, connection: u32, now: u64, command: &Command, promise: Promise) -> usize {
+    fn call(&mut self, of: (u32, Class, Promise), connection: u32, now: u64, command: &Command) -> usize {
+        let (client, class, promise) = of;
         let first = self.operations.len();
         for (key, action) in &command.parts {
-            let key: KeyId = self.history.key(Class::Sync, key.as_bytes());
+            let key: KeyId = self.history.key(class, key.as_bytes());
             self.operations.push(Operation {
                 client,
                 connection,
@@ -85,9 +87,21 @@ impl Book {
         self.operations.len()
     }
 
-    /// Names of all keys.
-    pub fn keys(&self) -> Vec<String> {
-        self.history.keys().map(|(_, key)| String::from_utf8_lossy(&key.name).into_owned()).collect()
+    /// Names of all keys of keyspaces of this class, ascending.
+    pub fn keys(&self, class: Class) -> Vec<String> {
+        let keys = self.history.keys().filter(|(_, key)| key.class == class);
+        let mut names: Vec<String> =
+            keys.map(|(_, key)| String::from_utf8_lossy(&key.name).into_owned()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// A leader was lost that had answered what was not committed.
+    pub fn failover(&mut self, failover: Failover) {
+        // One more than can be kept would be one that nobody can judge: the check says so.
+        if let Err(why) = self.history.push_event(Event::Failover(failover)) {
+            self.strange.push(why.to_string());
+        }
     }
 
     /// Everything as a history.
@@ -155,6 +169,7 @@ pub struct Client {
     /// The node refuses: another one is tried.
     fed_up: bool,
     promise: Promise,
+    class: Class,
 }
 
 /// Whether a node says that it can not serve now.
@@ -167,6 +182,7 @@ impl Client {
     /// A client of a workload.
     pub fn new(id: u32, maker: Maker, manner: Manner, time: Time, net: Network, mut rng: Rng) -> Client {
         let (next_ns, target) = (time.ns() + rng.below(20 * MS), rng.below(16) as usize);
+        let class = maker.class();
         Client {
             id,
             wake_ns: next_ns,
@@ -188,16 +204,25 @@ impl Client {
             target,
             fed_up: false,
             promise: Promise::Usual,
+            class,
         }
     }
 
-    /// A client that reads keys at the end.
-    pub fn reader(id: u32, keys: impl Iterator<Item = String>, time: Time, net: Network, rng: Rng) -> Client {
+    /// A client that reads keys of a keyspace of this class at the end.
+    pub fn reader(
+        id: u32,
+        class: Class,
+        keys: impl Iterator<Item = String>,
+        time: Time,
+        net: Network,
+        rng: Rng,
+    ) -> Client {
         let manner = Manner { think_ns: MS, burst: 8, depth: MAX_WAITING, retries: true };
         let script = keys.map(|key| Command::of(key, Action::Get)).collect();
         let maker = Maker::new(workload::Workload::Registers, id, Rng::new(u64::from(id)), 1, 1);
         let mut client = Client::new(id, maker, manner, time, net, rng);
         (client.script, client.promise, client.maker) = (Some(script), Promise::Final, None);
+        client.class = class;
         client
     }
 
@@ -260,7 +285,8 @@ impl Client {
             self.net.watch(&stream, 1);
             self.stream = Some(stream);
             self.connections += 1;
-            let keyspace = self.maker.as_mut().map_or(0, Maker::keyspace);
+            let own = if self.class == Class::Async { workload::EXPOSED.0 } else { 0 };
+            let keyspace = self.maker.as_mut().map_or(own, Maker::keyspace);
             if keyspace > 0 {
                 let command = Command::noise(&format!("SELECT {keyspace}"));
                 reply::encode(&command.args, &mut self.unsent);
@@ -284,7 +310,7 @@ impl Client {
             let Some(command) = next else { return };
             // Connections are told apart over all clients.
             let connection = self.id << 16 | (self.connections & 0xffff);
-            let first = book.call(self.id, connection, now, &command, self.promise);
+            let first = book.call((self.id, self.class, self.promise), connection, now, &command);
             reply::encode(&command.args, &mut self.unsent);
             self.waiting.push_back(Waiting { command, first, since_ns: now });
         }

@@ -7,7 +7,7 @@ use crate::time::{MS, S};
 use crate::timeline::Listener;
 use crate::violation::Violation;
 use crate::world::World;
-use check::Bounds;
+use check::{Bounds, Class};
 use env::Rng;
 use model::GroupId;
 use std::collections::BTreeMap;
@@ -187,13 +187,15 @@ impl World {
     }
 
     fn read_all(&mut self) {
-        let mut keys = self.book.keys();
-        keys.sort_unstable();
-        for reader in 0..READERS {
-            let own = keys.iter().skip(reader).step_by(READERS).cloned();
-            let id = self.clients.len() as u32;
-            let rng = Rng::new(self.rng.next_u64());
-            self.clients.push(Client::reader(id, own, self.time.clone(), self.net.clone(), rng));
+        for (class, readers) in [(Class::Sync, READERS), (Class::Async, 1)] {
+            let keys = self.book.keys(class);
+            for reader in 0..readers {
+                let own = keys.iter().skip(reader).step_by(readers).cloned();
+                let id = self.clients.len() as u32;
+                let rng = Rng::new(self.rng.next_u64());
+                let (time, net) = (self.time.clone(), self.net.clone());
+                self.clients.push(Client::reader(id, class, own, time, net, rng));
+            }
         }
         self.answered("when all keys were read at the end", 4 * SERVED_WITHIN_NS);
     }

@@ -2,6 +2,7 @@
 
 mod bounded;
 mod commit;
+mod exposure;
 mod leases;
 mod replicas;
 mod terms;
@@ -33,6 +34,8 @@ pub struct Watch {
     replicas: replicas::Replicas,
     leases: leases::Leases,
     bounded: bounded::Bounded,
+    /// What leaders expose.
+    pub exposures: exposure::Exposures,
     /// The first thing found.
     pub found: Option<Violation>,
     /// Changes of leadership, for the timeline; `None` where nobody wants it.

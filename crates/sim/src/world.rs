@@ -182,6 +182,9 @@ impl World {
     }
 
     pub(crate) fn kill(&mut self, node: u64, power: bool) {
+        if let Some(failover) = self.watch.exposures.lost(node) {
+            self.book.failover(failover);
+        }
         let mut rng = Rng::new(self.rng.next_u64());
         self.process(node).kill(power, &mut rng);
         // A disk that is full stays so.
@@ -293,6 +296,9 @@ impl World {
             crate::timeline::said().into_iter().for_each(|line| self.trace.say(now, || line));
         }
         self.watch.look(process, now);
+        if let Some(failover) = self.watch.exposures.look(process, now) {
+            self.book.failover(failover);
+        }
         let node = process.machine;
         if let Some(said) = &mut self.watch.said {
             said.drain(..).for_each(|line| self.trace.say(now, || line));

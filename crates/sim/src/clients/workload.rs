@@ -2,7 +2,7 @@
 
 use super::command::Command;
 use crate::time::S;
-use check::{Action, Condition};
+use check::{Action, Class, Condition};
 use env::Rng;
 
 /// A workload.
@@ -18,6 +18,8 @@ pub enum Workload {
     Locks,
     /// Keys with a time to live.
     Expiring,
+    /// Tokens appended to values of a keyspace that is made asynchronous.
+    Exposed,
     /// Commands of all kinds on keys nobody checks, in other keyspaces.
     Noise,
     /// Switchovers, changes of layouts, and other commands for whoever runs the cluster.
@@ -25,18 +27,22 @@ pub enum Workload {
 }
 
 /// All workloads by their names.
-pub const WORKLOADS: [(&str, Workload); 7] = [
+pub const WORKLOADS: [(&str, Workload); 8] = [
     ("registers", Workload::Registers),
     ("counters", Workload::Counters),
     ("appends", Workload::Appends),
     ("locks", Workload::Locks),
     ("expiring", Workload::Expiring),
+    ("exposed", Workload::Exposed),
     ("noise", Workload::Noise),
     ("operations", Workload::Operations),
 ];
 
 /// A set of keys is in use for this long, ns; then come others, so that no history of a key gets long.
 const AGE_NS: u64 = 4 * S;
+
+/// The asynchronous keyspace, and the bytes that it may expose.
+pub const EXPOSED: (u64, u64) = (1, 4096);
 
 /// What a client's commands are made of.
 #[derive(Debug)]
@@ -65,8 +71,14 @@ impl Maker {
     pub fn keyspace(&mut self) -> u64 {
         match self.workload {
             Workload::Noise | Workload::Operations => 2 + self.rng.below(3),
+            Workload::Exposed => EXPOSED.0,
             _ => 0,
         }
+    }
+
+    /// What its keyspace promises.
+    pub fn class(&self) -> Class {
+        if self.workload == Workload::Exposed { Class::Async } else { Class::Sync }
     }
 
     /// A key of the age it is.
@@ -92,6 +104,7 @@ impl Maker {
             Workload::Counters => self.counter(now_ns),
             Workload::Appends => self.append(now_ns),
             Workload::Locks => self.lock(now_ns),
+            Workload::Exposed => self.exposed(now_ns),
             Workload::Expiring => self.expiring(now_ns),
             Workload::Noise => Command::noise(&self.noise()),
             Workload::Operations => Command::noise(&self.operation()),
@@ -155,6 +168,21 @@ impl Maker {
             _ => Action::Append { value: token.into_bytes().into() },
         };
         Command::of(key, action)
+    }
+
+    fn exposed(&mut self, now_ns: u64) -> Command {
+        if self.made % 100 == 1 {
+            let (ks, bytes) = EXPOSED;
+            return Command::noise(&format!(
+                "KEYSPACE SET {ks} REPLICATION async MAX-EXPOSURE-BYTES {bytes} MAX-EXPOSURE-MS 1000"
+            ));
+        }
+        let key = self.key("exposed", now_ns);
+        let mut token = format!("<{}.{}:", self.client, self.made).into_bytes();
+        let longest = self.longest.min(400);
+        token.resize(token.len() + self.rng.below(longest) as usize, b'x');
+        token.push(b'>');
+        Command::of(key, Action::Append { value: token.into() })
     }
 
     fn lock(&mut self, now_ns: u64) -> Command {
