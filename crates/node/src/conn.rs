@@ -141,6 +141,8 @@ pub struct Conn {
     held: Fifo,
     replay: Fifo,
     slots: VecDeque<Slot>,
+    /// Places whose answers come from elsewhere and have not.
+    routed: usize,
     /// Bytes of answers that came before those of earlier commands.
     ready_bytes: usize,
     first: u64,
@@ -165,6 +167,7 @@ impl Conn {
             held: Fifo::default(),
             replay: Fifo::default(),
             slots: VecDeque::new(),
+            routed: 0,
             ready_bytes: 0,
             first: 0,
             muted: BTreeSet::new(),
@@ -175,6 +178,12 @@ impl Conn {
     #[inline]
     pub fn takes_commands(&self) -> bool {
         !self.closing && self.blocked.is_none() && !self.is_full()
+    }
+
+    /// True while an answer is awaited that may be given twice, and another one the second time.
+    #[inline]
+    pub fn awaits_others(&self) -> bool {
+        self.routed > 0
     }
 
     /// Number of replies not released.
@@ -260,6 +269,7 @@ impl Conn {
 
     /// Reserves the next place for an answer that comes later. Returns the place.
     pub fn reserve(&mut self) -> u64 {
+        self.routed += 1;
         self.push(0, 0, State::Waiting);
         self.first + self.slots.len() as u64 - 1
     }
@@ -284,6 +294,7 @@ impl Conn {
     pub fn answer(&mut self, place: u64, reply: &[u8]) {
         let Some(at) = place.checked_sub(self.first) else { return };
         if at == 0 && self.slots.front().is_some_and(|s| matches!(s.state, State::Waiting)) {
+            self.routed -= 1;
             if !self.is_muted() {
                 self.wire.extend_from_slice(reply);
             }
@@ -293,6 +304,7 @@ impl Conn {
         if let Some(slot) = self.slots.get_mut(at as usize)
             && matches!(slot.state, State::Waiting)
         {
+            self.routed -= 1;
             self.ready_bytes += reply.len();
             slot.state = State::Ready(reply.to_vec());
         }
@@ -395,6 +407,7 @@ impl Conn {
     pub fn rerun(&mut self, place: u64) -> Option<Vec<u8>> {
         let at = place.checked_sub(self.first)? as usize;
         let slot = self.slots.get_mut(at)?;
+        self.routed += usize::from(!matches!(slot.state, State::Waiting));
         slot.state = State::Waiting;
         Some(self.replay.at(slot.request_at, slot.request as usize).to_vec())
     }

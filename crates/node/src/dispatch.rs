@@ -336,15 +336,22 @@ impl Core {
             self.stats.errors += 1;
         }
         let early = is_early(replica, ks, spec, flags, args);
-        if outcome.hold > replica.free_upto(early) {
+        let held = outcome.hold > replica.free_upto(early);
+        if held || conn.awaits_others() {
+            // One that waits for nothing is kept with its request as well, if one before it may run again:
+            // see fates.rs.
+            let (applied, applied_term) = replica.machine.applied();
+            let (term, index) = if held { (term, outcome.hold) } else { (applied_term, applied) };
             let order = replica.next_order();
-            let mark = Mark { group, term, index: outcome.hold, order, wrote: outcome.wrote, early };
+            let mark = Mark { group, term, index, order, wrote: outcome.wrote, early };
             conn.reply_held(start, mark, |out| request::encode(flags, ks, args, out));
+        }
+        if held {
             let waiting = if early { &mut replica.waiting_early } else { &mut replica.waiting };
             if waiting.back() != Some(&(outcome.hold, conn.id)) {
                 waiting.push_back((outcome.hold, conn.id));
             }
-        } else {
+        } else if !conn.awaits_others() {
             conn.reply_free(start);
         }
         replica.served |= !outcome.wrote || early;

@@ -154,7 +154,9 @@ fn resolved_by_the_next(commands: &[&str], between: bool) -> (String, String) {
         world.late.insert((follower, leader));
     }
     for command in commands {
-        world.send(leader, client, &command.replace("mine", mine).replace("other", other));
+        let two = keys.iter().rfind(of_shard).unwrap();
+        let command = command.replace("mine", mine).replace("other", other).replace("two", two);
+        world.send(leader, client, &command);
         world.run(1);
     }
     world.frozen.insert(leader);
@@ -184,4 +186,50 @@ fn nor_does_it_see_what_came_after_it() {
     let lines: Vec<&str> = got.split("\r\n").collect();
     assert_eq!((lines[0], lines[3], at_last.as_str()), ("+OK", "+OK", "$1 5"), "{got:?}");
     assert!(lines[1..3].iter().all(|line| line.starts_with("-UNKNOWN")), "{got:?}");
+}
+
+#[test]
+fn what_waits_for_nothing_is_not_older_either() {
+    // The MGET waits for the SET, the GET behind it does not.
+    let mut commands = vec!["SET two 1", "MGET mine two other", "GET mine"];
+    let (got, at_last) = resolved_by_the_next(&commands, true);
+    assert_eq!(got, "+OK\r\n*3\r\n$1\r\n2\r\n$1\r\n1\r\n$-1\r\n$1\r\n2\r\n");
+    assert_eq!(at_last, "$1 2");
+    commands.push("MSET mine 5 other 5");
+    let (got, at_last) = resolved_by_the_next(&commands, false);
+    let lines: Vec<&str> = got.split("\r\n").collect();
+    assert_eq!((lines[0], lines[3], at_last.as_str()), ("+OK", "+OK", "$1 5"), "{got:?}");
+    assert!(lines[1..3].iter().all(|line| line.starts_with("-UNKNOWN")), "{got:?}");
+}
+
+#[test]
+fn an_answer_that_overtakes_one_with_a_key_in_common_ends_it() {
+    let mut world = World::new(3, 2);
+    world.run(1000);
+    let leader = world.leader(SHARD);
+    let node = leader % 3 + 1;
+    let client = world.connect(node);
+    // Two keys of the shard, read together, of which one is not committed.
+    let keys: Vec<String> = (0..40).map(|i| format!("k{i}")).collect();
+    let of_shard = |key: &&String| model::slot::slot_of(key.as_bytes()) < 8192;
+    let (a, b) = (keys.iter().find(of_shard).unwrap(), keys.iter().rfind(of_shard).unwrap());
+    assert_eq!(world.ask(node, client, &format!("SET {a} 0")), "+OK");
+    for follower in (1..=3).filter(|n| *n != leader) {
+        world.unsynced.insert(follower);
+    }
+    for command in [format!("SET {b} 1"), format!("MGET {a} {b}"), format!("GET {a}")] {
+        world.send(node, client, &command);
+        world.run(2);
+    }
+    world.frozen.insert(leader);
+    world.unsynced.clear();
+    world.run(1000);
+    let next = world.leader(SHARD);
+    let another = world.connect(next);
+    assert_eq!(world.ask(next, another, &format!("SET {a} 2")), "+OK");
+    world.run(3000);
+    let got = world.got(node, client);
+    let lines: Vec<&str> = got.split("\r\n").collect();
+    assert!(lines[1].starts_with("-UNKNOWN") || got.contains("*2\r\n$1\r\n0"), "{got:?}");
+    assert!(got.ends_with("$1\r\n0\r\n"), "{got:?}");
 }

@@ -193,8 +193,28 @@ impl Route {
         let at = self.position(seq)?;
         if wrote {
             self.pass_before(at);
+        } else {
+            self.pass_those_that_share(at);
         }
         self.take(at)
+    }
+
+    /// An answer without effects overtakes those of commands on several keys before it that wait for more
+    /// entries. What has been read must not be read older by one after it: if such a command has a key (or
+    /// any argument) in common with it, it must not run again.
+    fn pass_those_that_share(&mut self, at: usize) {
+        let domain = self.queue[at].domain;
+        if domain == 0 || !self.queue.range(..at).any(|f| f.domain == domain && f.may_have_run()) {
+            return;
+        }
+        let answered = self.queue[at].request.clone();
+        let Ok(answered) = answered.parts() else { return };
+        for forward in self.queue.range_mut(..at).filter(|f| f.domain == domain && f.may_have_run()) {
+            let shares = forward.request.parts().is_ok_and(|parts| {
+                parts.args.iter().skip(1).any(|arg| answered.args.iter().skip(1).any(|other| arg == other))
+            });
+            forward.passed |= shares;
+        }
     }
 
     /// True when an answer that tells of no effects says nothing any more: it is of an earlier attempt
