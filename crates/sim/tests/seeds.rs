@@ -21,6 +21,8 @@ const FOUND: &[(u64, u64, &str)] = &[
     (200797, 60, "node: a read by an old lease that waited behind a write was answered"),
     (201413, 60, "cluster: an old folder that was refused took part once its peers had started again"),
     (302232, 60, "node: a read of a connection was older than one before it, after a failover"),
+    (600111, 60, "node: a read that ran again after a failover saw a later command of its connection"),
+    (10124, 6, "node: a read was older than one before it that waited for more entries"),
     (210356, 60, "shell: a node stopped because a full disk could not take the news of another"),
 ];
 

@@ -39,8 +39,9 @@ impl Exposures {
     }
 }
 
-/// Entries hold many writes: bytes alone are bounded.
+/// Entries hold many writes: bytes alone are bounded. `at_ns`: when this was exposed.
 fn failover(at_ns: u64, exposed: Exposed) -> Failover {
-    let exposure = Exposure { entries: u64::MAX >> 16, bytes: EXPOSED.1, ms: exposed.ms + SLACK_MS };
+    // The slack also before, because the time of the failover is put later by as much.
+    let exposure = Exposure { entries: u64::MAX >> 16, bytes: EXPOSED.1, ms: exposed.ms + 2 * SLACK_MS };
     Failover { at_ns: at_ns + SLACK_MS * MS, exposure }
 }
