@@ -46,9 +46,11 @@ fn copied(from: impl Read, mut to: impl Write) -> String {
     kept
 }
 
-/// The workspace's folder.
+/// The workspace's folder. As cargo says it now: a program built in another clone, with the same folder for
+/// build output, may be taken for this one.
 pub fn root() -> PathBuf {
-    let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let now = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let manifest = now.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
     manifest.parent().map_or(manifest.clone(), PathBuf::from)
 }
 

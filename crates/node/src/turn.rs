@@ -307,16 +307,18 @@ impl Core {
     fn release_early(&mut self, group: GroupId) {
         let now_ms = self.now.mono_ms();
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
-        if replica.leading().is_none() || replica.waiting_early.is_empty() && replica.held.is_empty() {
-            return replica.exposure.committed(replica.machine.applied().0);
+        let applied = replica.machine.applied().0;
+        replica.exposure.committed(applied);
+        let none = replica.asynchronous == 0 && replica.waiting_early.is_empty();
+        if none || replica.leading().is_none() {
+            return;
         }
-        replica.exposure.committed(replica.machine.applied().0);
         let upto = replica.exposure.answer(replica.bound, now_ms);
         if upto <= replica.early {
             return;
         }
         replica.early = upto;
-        replica.served = true;
+        replica.served |= upto > applied;
         while let Some((_, conn)) = replica.waiting_early.pop_front_if(|(index, _)| *index <= upto) {
             self.touched.push(conn);
         }

@@ -256,9 +256,9 @@ SHARD  SLOTS  LEADER  FOLLOWERS    TERM  COMMIT  WORST LAG
     0   8192  node 1  2, 3 (away)     2    1234          0
     1   8192  node 2  1, 3 (away)     2    1234          0
 
-KEYSPACE  LAYOUT  SHARD  KEYS  EXPIRING
-       0  spread  all      10         0
-       1  single  1         2         1
+KEYSPACE  LAYOUT  MODE   SHARD  KEYS  EXPIRING
+       0  spread  sync   all      10         0
+       1  single  async  1         2         1
 ";
         assert_eq!(page(&status, &diagnose(&status)), expected);
     }
