@@ -279,11 +279,15 @@ impl Core {
         }
     }
 
+    /// Whether this node leads the meta group, and so carries changes of keyspaces to the shards.
+    pub(crate) fn drives_changes(&self) -> bool {
+        let meta = self.replicas.first().and_then(Option::as_deref);
+        self.forming.is_none() && meta.is_some_and(|meta| meta.leading().is_some())
+    }
+
     /// Carries layout changes on, on the node that leads the meta group.
     pub(crate) fn drive_layouts(&mut self) {
-        let leads =
-            self.replicas.first().and_then(Option::as_deref).is_some_and(|meta| meta.leading().is_some());
-        if !leads || self.forming.is_some() {
+        if !self.drives_changes() {
             return;
         }
         for ks in (0..KEYSPACES).map(Keyspace) {

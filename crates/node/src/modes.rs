@@ -178,9 +178,7 @@ impl Core {
 
     /// Carries changes of modes on, on the node that leads the meta group.
     pub(crate) fn drive_modes(&mut self) {
-        let leads =
-            self.replicas.first().and_then(Option::as_deref).is_some_and(|meta| meta.leading().is_some());
-        if !leads || self.forming.is_some() {
+        if !self.drives_changes() {
             return;
         }
         for ks in (0..KEYSPACES).map(Keyspace) {

@@ -107,6 +107,9 @@ impl Core {
     pub fn log_written(&mut self, batch: u64) {
         let seen = self.written_batch;
         self.written_batch = seen.max(batch);
+        if self.replicas.iter().flatten().all(|replica| replica.asynchronous == 0) {
+            return; // Nobody waits for less than the commit.
+        }
         let new = self.batches.iter().filter(|(number, _)| *number > seen && *number <= batch);
         let ends: Vec<Built> = new.flat_map(|(_, built)| built.iter().copied()).collect();
         for built in ends {
