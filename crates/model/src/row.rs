@@ -63,6 +63,16 @@ pub fn put_key_name(out: &mut Vec<u8>, ks: Keyspace, generation: u32, position: 
     out.extend_from_slice(&[0, 1]);
 }
 
+/// What the names of all rows at this position and after it begin with or exceed.
+pub fn position_name(ks: Keyspace, generation: u32, position: u64) -> Vec<u8> {
+    let mut out = Vec::with_capacity(15);
+    out.push(family::KEY);
+    out.extend_from_slice(&ks.0.to_be_bytes());
+    out.extend_from_slice(&generation.to_be_bytes());
+    out.extend_from_slice(&position.to_be_bytes());
+    out
+}
+
 /// The parts of a key row's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyName {

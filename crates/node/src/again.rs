@@ -19,8 +19,7 @@
 //! the middle holds nobody else up.
 
 use crate::core::Core;
-use crate::replica::{Parked, Replica, Source};
-use model::slot::Slot;
+use crate::replica::{Arrival, Parked, Replica};
 use model::{GroupId, NodeId};
 use router::Flags;
 use router::wire::{Again, Status};
@@ -46,9 +45,11 @@ pub enum Standing {
 }
 
 impl Replica {
-    /// Requests that wait for this leader or for the end of their batch.
+    /// Requests that wait for this leader, for the end of their batch, or for rows.
     pub fn requests_waiting(&self) -> usize {
-        self.parked.len() + self.batches.values().map(|batch| batch.parked.len()).sum::<usize>()
+        self.parked.len()
+            + self.cold.requests()
+            + self.batches.values().map(|batch| batch.parked.len()).sum::<usize>()
     }
 
     /// Judges the batch at the front of the parked requests, if there is one. This leader is ready.
@@ -76,31 +77,29 @@ impl Replica {
 
 impl Core {
     /// A request of an attempt of a node (or of this one): runs, or waits for its leader or its batch.
-    #[allow(clippy::too_many_arguments)] // it is what a frame says
     pub(crate) fn receive(
         &mut self,
         group: GroupId,
         from: NodeId,
         attempt: u64,
-        source: Source,
-        slot: Slot,
-        request: &[u8],
+        arrival: Arrival<'_>,
         again: Option<Again>,
     ) {
-        let id = self.id_of(source);
+        let id = self.id_of(arrival.source);
         let Some(replica) = self.replica(group) else { return };
         replica.take_in();
+        replica.cold.begin_attempt(from, attempt);
         if again.is_none() && replica.batches.is_empty() {
-            return self.submit(group, source, slot, request);
+            return self.submit(group, arrival);
         }
         // Of an earlier attempt nothing more will come.
         let open = replica.batches.remove(&from).filter(|batch| batch.attempt == attempt);
         if again.is_none() && open.is_none() {
-            return self.submit(group, source, slot, request);
+            return self.submit(group, arrival);
         }
         let mut batch = open.unwrap_or(Batch { attempt, parked: Vec::new() });
         let standing = again.map_or(Standing::Runs, Standing::Open);
-        batch.parked.push(Parked { source, id, slot, request: request.to_vec(), standing });
+        batch.parked.push(arrival.park(id, standing));
         if again.is_some_and(|again| again.more) {
             replica.batches.insert(from, batch);
         } else {
@@ -125,7 +124,7 @@ impl Core {
         if p.standing == Standing::NoEffect {
             self.answer(group, p.source, Status::NoEffect, (0, 0), &[]);
         } else {
-            self.execute(group, p.source, p.id, p.slot, &p.request);
+            self.execute(group, p.id, p.arrival());
         }
         true
     }

@@ -8,6 +8,7 @@
 //! then the disk pool gets it.
 
 use crate::core::Core;
+use crate::memory::MIN_SHARE;
 use crate::outbox::{Job, JobDone};
 use model::{GroupId, Index, Term};
 use std::collections::BTreeMap;
@@ -65,6 +66,13 @@ impl Core {
             }
         }
         shares.sort_unstable_by(|a, b| b.cmp(a));
+        if self.is_short_of_memory() {
+            // Only what is in the row store can leave memory. A small change may be one of a large row.
+            let least = if self.memory.full_since_ms.is_some() { 1 } else { MIN_SHARE };
+            let large = shares.iter().take_while(|(share, _)| *share >= least);
+            due.extend(large.map(|&(_, group)| group));
+            return due;
+        }
         for (share, group) in shares {
             // Where a busy shard fills the log while it is checkpointed, quiet ones would free little.
             if unsaved <= limit / 2 || share < limit / 2 / count {
@@ -133,6 +141,9 @@ impl Core {
                 self.chunk_read(group, to, result);
             }
             JobDone::Staged { group, result, .. } => self.chunk_staged(group, result),
+            JobDone::Fetched { group, tree, ticket, result, damaged } => {
+                self.fetched((group, tree, ticket), result, damaged);
+            }
             JobDone::Loaded { group, tree, result } => self.staged_loaded(group, tree, result),
         }
     }

@@ -114,6 +114,8 @@ pub enum Blocked {
     Drain(Vec<u8>),
     /// An operation that blocks the connection is under way (WAIT, DEBUG SLEEP).
     Busy,
+    /// The next command waits until its rows are in memory; it has not run.
+    Cold,
 }
 
 /// One client connection.
@@ -403,6 +405,16 @@ impl Conn {
         }
     }
 
+    /// The entry a place waits for is known to be committed. It may stand behind others for long, until
+    /// nobody can tell any more what became of entries of its term.
+    pub fn settle(&mut self, place: u64) {
+        let at = place.checked_sub(self.first).map(|at| at as usize);
+        if let Some(State::Local(mark)) = at.and_then(|at| self.slots.get_mut(at)).map(|slot| &mut slot.state)
+        {
+            mark.index = 0;
+        }
+    }
+
     /// Gives up the reply of a place: it will be answered anew. Returns the request to run again.
     pub fn rerun(&mut self, place: u64) -> Option<Vec<u8>> {
         let at = place.checked_sub(self.first)? as usize;
@@ -453,6 +465,17 @@ mod tests {
 
     fn upto(committed: Index) -> impl Fn(&Mark) -> Fate {
         move |mark| if mark.index <= committed { Fate::Committed } else { Fate::Pending }
+    }
+
+    #[test]
+    fn what_is_settled_waits_for_its_turn_only() {
+        let mut conn = conn();
+        let place = conn.reserve();
+        hold(&mut conn, 6, b"1", b"w1");
+        conn.settle(place + 1);
+        conn.answer(place, b"0");
+        assert!(conn.release(|_| Fate::Unknown));
+        assert_eq!((&conn.wire[..], conn.waiting()), (&b"01"[..], 0));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::conn::Conn;
 use crate::fates::Lost;
 use crate::handlers::Handlers;
 use crate::lookahead::Lookahead;
+use crate::memory::Memory;
 use crate::ops::Op;
 use crate::outbox::Outbox;
 use crate::peer::Peer;
@@ -132,6 +133,7 @@ pub struct Core {
     /// Connections in `DEBUG SLEEP`: (end, connection) -> place of the reply.
     pub(crate) sleeping: BTreeMap<(u64, u64), u64>,
     pub(crate) gauges: Gauges,
+    pub(crate) memory: Memory,
     pub(crate) config_table: Option<Box<dyn ConfigTable>>,
     /// The node is about to end.
     pub(crate) ending: bool,
@@ -199,6 +201,7 @@ impl Core {
             polls: Vec::new(),
             sleeping: BTreeMap::new(),
             gauges: Gauges::default(),
+            memory: Memory::default(),
             config_table: None,
             ending: false,
             rebalance_pause_ms: 0,

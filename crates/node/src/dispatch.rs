@@ -1,8 +1,10 @@
 //! From a parsed command to the place where it runs: here, in one shard, in several, or at the front.
 
+use crate::cold::MEMORY;
 use crate::conn::{Blocked, Conn, Mark};
 use crate::core::Core;
 use crate::lookahead::{Lookahead, MAX_AHEAD, Stop};
+use crate::memory::{OUT_OF_MEMORY, Room};
 use crate::replica::Replica;
 use cluster::map::Placement;
 use model::limits::MAX_ENTRY;
@@ -13,6 +15,7 @@ use resp::{Parser, Proto, Resp};
 use router::{Flags, Forward, Request, Target, request};
 use shard::data::Key;
 use shard::table::{Route, Spec, flag};
+use std::collections::BTreeSet;
 
 /// Effects of a turn above this many bytes are proposed at once instead of at the end of the turn.
 pub(crate) const SOFT_ENTRY: usize = 1 << 20;
@@ -75,6 +78,7 @@ impl Core {
             let ran = self.run_unless_paused(conn, &args);
             self.hint = None;
             if !ran {
+                self.prefetch(conn, ahead, at + 1);
                 return (at, end);
             }
             end = ahead.end(at);
@@ -107,7 +111,24 @@ impl Core {
         }
     }
 
-    /// False if the command has to wait for the end of a pause.
+    /// A command waits for rows: those of the commands after it are read as well.
+    fn prefetch(&mut self, conn: &Conn, ahead: &Lookahead, from: usize) {
+        let (ks, mut groups) = (conn.session.keyspace, BTreeSet::new());
+        for position in (from..ahead.len()).filter_map(|at| ahead.position(at)) {
+            if let Placement::Shard(shard) = self.map.shard_of(ks, position.slot())
+                && let Some(replica) = self.replica(shard.group())
+                && replica.leading().is_some()
+            {
+                replica.machine.want(ks, position, None);
+                groups.insert(shard.group());
+            }
+        }
+        for group in groups {
+            self.fetch(group);
+        }
+    }
+
+    /// False if the command has to wait for the end of a pause, or for rows.
     fn run_unless_paused(&mut self, conn: &mut Conn, args: &[&[u8]]) -> bool {
         if args.is_empty() {
             return true;
@@ -117,7 +138,7 @@ impl Core {
             return false;
         }
         self.run(conn, args);
-        true
+        conn.blocked != Some(Blocked::Cold)
     }
 
     fn held_by_pause(&self, args: &[&[u8]]) -> bool {
@@ -144,7 +165,7 @@ impl Core {
         self.hint = None;
         if conn.session.reply != resp::session::ReplyMode::On
             // A command that waits for its turn is muted when it runs.
-            && !matches!(conn.blocked, Some(Blocked::Drain(_)))
+            && !matches!(conn.blocked, Some(Blocked::Drain(_) | Blocked::Cold))
             && conn.session.swallows_reply()
         {
             conn.mute(before);
@@ -270,8 +291,13 @@ impl Core {
             && let Some(replica) = self.replicas[at].as_deref_mut()
             && replica.ready(self.now)
             && replica.parked.is_empty()
+            && !replica.cold.holds(self.me.node, conn.id)
         {
-            return self.run_local(conn, group, spec, flags, args);
+            return match self.room_for(spec) {
+                Room::Enough => self.run_local(conn, group, spec, flags, args),
+                Room::Wait => self.block(conn, group, MEMORY),
+                Room::None => self.reply_now(conn, |reply| reply.error(OUT_OF_MEMORY)),
+            };
         }
         let request = Request::new(flags, conn.session.keyspace, args);
         self.enqueue(conn, group, request, slot);
@@ -332,6 +358,9 @@ impl Core {
         let hint = hint.map(|(position, at)| Key { position, bytes: args[at] });
         let reply = &mut Resp { buf, proto };
         let outcome = replica.machine.execute_at(handler, ks, touch, hint, args, reply);
+        if outcome.fetch {
+            return self.wait_for_rows(conn, group, spec, args);
+        }
         if conn.reply_is_error(start) {
             self.stats.errors += 1;
         }

@@ -2,19 +2,21 @@
 //! from this node after a failover. Every write among them has an id and is executed once.
 
 use crate::again::Standing;
+use crate::cold::MEMORY;
 use crate::core::Core;
 use crate::dispatch::second_keyspace;
 use crate::frame::Section;
-use crate::replica::{Held, Parked, Replica, Source, Waiter};
+use crate::memory::{OUT_OF_MEMORY, Room};
+use crate::replica::{Arrival, Held, Replica, Source, Waiter};
 use model::effect::WriteId;
 use model::planted::{Bug, is_planted};
-use model::slot::Slot;
 use model::varint::Reader;
 use model::{GroupId, Index, NodeId, Reply, Term};
 use resp::{Proto, Resp};
 use router::request::{Parts, parse};
 use router::wire::{AnswerFrame, ForwardFrame, Status};
 use router::{Flags, Target};
+use shard::table::Spec;
 use shard::window::Seen;
 
 /// Most requests that wait for a leader to become ready, per shard.
@@ -73,11 +75,14 @@ impl Core {
                 .is_some_and(|r| r.requests_waiting() < MAX_PARKED && r.raft.leads_in(term))
             {
                 let Some((forward, again)) = self.routes[at].send_next(&mut self.next_seq) else { break };
-                let (seq, slot, request) = (forward.seq, forward.slot, forward.request.clone());
+                let (seq, slot, domain) = (forward.seq, forward.slot, forward.domain);
+                let request = forward.request.clone();
                 let order = self.replicas[at].as_mut().map_or(0, |r| r.next_order());
                 self.routes[at].set_order(seq, order);
                 let attempt = self.routes[at].attempt();
-                self.receive(group, leader, attempt, Source::Own { seq }, slot, request.bytes(), again);
+                let source = Source::Own { seq };
+                let arrival = Arrival { source, domain, slot, request: request.bytes() };
+                self.receive(group, leader, attempt, arrival, again);
             }
             return;
         }
@@ -87,7 +92,8 @@ impl Core {
         while peer.takes() {
             let Some((forward, again)) = route.send_next(&mut self.next_seq) else { break };
             let (seq, slot, request) = (forward.seq, forward.slot, forward.request.bytes());
-            let frame = ForwardFrame { group, term, attempt, seq, low_water, slot, request, again };
+            let domain = forward.domain;
+            let frame = ForwardFrame { group, term, attempt, seq, low_water, domain, slot, request, again };
             peer.frame.section(Section::Forward, |out| frame.encode(out));
         }
     }
@@ -127,7 +133,8 @@ impl Core {
         if write && let Some(replica) = self.replica(f.group) {
             replica.machine.mark(from, incarnation, f.low_water);
         }
-        self.receive(f.group, from, f.attempt, source, f.slot, f.request, f.again);
+        let arrival = Arrival { source, domain: f.domain, slot: f.slot, request: f.request };
+        self.receive(f.group, from, f.attempt, arrival, f.again);
         Ok(())
     }
 
@@ -142,15 +149,14 @@ impl Core {
     }
 
     /// Executes a request on this leader, or parks it until the leader is ready.
-    pub(crate) fn submit(&mut self, group: GroupId, source: Source, slot: Slot, request: &[u8]) {
-        let (now, id) = (self.now, self.id_of(source));
+    pub(crate) fn submit(&mut self, group: GroupId, arrival: Arrival<'_>) {
+        let (now, id) = (self.now, self.id_of(arrival.source));
         let Some(replica) = self.replica(group) else { return };
         replica.active = true;
         if replica.parked.is_empty() && replica.ready(now) {
-            self.execute(group, source, id, slot, request);
+            self.execute(group, id, arrival);
         } else {
-            let (request, standing) = (request.to_vec(), Standing::Runs);
-            replica.parked.push_back(Parked { source, id, slot, request, standing });
+            replica.parked.push_back(arrival.park(id, Standing::Runs));
         }
     }
 
@@ -195,15 +201,16 @@ impl Core {
         }
     }
 
-    /// Executes a request now. The leader is ready.
-    pub(crate) fn execute(
-        &mut self,
-        group: GroupId,
-        source: Source,
-        id: WriteId,
-        slot: Slot,
-        request: &[u8],
-    ) {
+    /// Executes a request now, unless it has to wait for rows, or behind one of its connection that does.
+    /// The leader is ready.
+    pub(crate) fn execute(&mut self, group: GroupId, id: WriteId, arrival: Arrival<'_>) {
+        let Arrival { source, domain, request, .. } = arrival;
+        let origin = self.origin(source);
+        if let Some(replica) = self.replica(group)
+            && replica.cold.holds(origin, domain)
+        {
+            return replica.cold.line_up(origin, 0, arrival.park(id, Standing::Runs));
+        }
         let Ok(parts) = parse(request) else {
             tracing::error!(%group, ?source, "request that can not be read");
             return;
@@ -219,33 +226,71 @@ impl Core {
         if write && (self.repeats(group, source, id) || self.refuses_writes(group, source)) {
             return;
         }
-        self.execute_new(group, source, id, slot, &parts);
+        if let Some(ticket) = self.execute_new(group, id, arrival, &parts)
+            && let Some(replica) = self.replica(group)
+        {
+            replica.cold.line_up(origin, ticket, arrival.park(id, Standing::Runs));
+        }
     }
 
-    /// A request that may be executed, and was not before.
-    fn execute_new(&mut self, group: GroupId, source: Source, id: WriteId, slot: Slot, parts: &Parts<'_>) {
-        let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
+    /// A request that may be executed, and was not before. `Some`: it was not, and waits for this ticket
+    /// (see `cold.rs`).
+    fn execute_new(
+        &mut self,
+        group: GroupId,
+        id: WriteId,
+        arrival: Arrival<'_>,
+        parts: &Parts<'_>,
+    ) -> Option<u64> {
+        let source = arrival.source;
+        let replica = self.replicas[group.0 as usize].as_deref_mut()?;
         if parts.flags.has(Flags::INTERNAL)
             && let Some(entry) = crate::internal::wait_for(&parts.args)
         {
             let (entry, wanted, ms) = entry;
             let until_ms = if ms == 0 { u64::MAX } else { self.now.mono_ms() + ms };
-            return replica.waiters.push(Waiter { entry, wanted, until_ms, source });
+            replica.waiters.push(Waiter { entry, wanted, until_ms, source });
+            return None;
         }
-        let internal = parts.flags.has(Flags::INTERNAL);
-        let shards = self.map.shards.len() as u16;
         if group == GroupId::META {
-            return self.execute_meta(source, id, &parts.args);
+            self.execute_meta(source, id, &parts.args);
+            return None;
         }
-        let first = parts.args.get(1).copied();
+        let (first, internal) = (parts.args.get(1).copied(), parts.flags.has(Flags::INTERNAL));
         let spec = shard::table::resolve(parts.args[0], first).ok().filter(|_| !internal);
+        let room = spec.map_or(Room::Enough, |spec| self.room_for(spec));
+        let shards = self.map.shards.len() as u16;
+        let replica = self.replicas[group.0 as usize].as_deref_mut()?;
         // FLUSHALL concerns all keyspaces, whatever the shard serves.
         if spec.is_some_and(|spec| {
             let mut named = std::iter::once(parts.ks).chain(second_keyspace(spec, &parts.args));
             spec.name != "flushall" && named.any(|ks| !crate::layouts::serves(replica, ks, shards))
         }) {
-            return self.answer(group, source, Status::NotOwner, (0, 0), &[]);
+            self.answer(group, source, Status::NotOwner, (0, 0), &[]);
+            return None;
         }
+        match room {
+            Room::Enough => self.run_request(group, id, arrival, parts, spec),
+            Room::Wait => Some(MEMORY),
+            Room::None => {
+                self.answer_error(group, source, OUT_OF_MEMORY);
+                None
+            }
+        }
+    }
+
+    /// Runs a request, unless rows have to be fetched first: `Some`, see above.
+    fn run_request(
+        &mut self,
+        group: GroupId,
+        id: WriteId,
+        arrival: Arrival<'_>,
+        parts: &Parts<'_>,
+        spec: Option<&'static Spec>,
+    ) -> Option<u64> {
+        let Arrival { source, slot, .. } = arrival;
+        let internal = parts.flags.has(Flags::INTERNAL);
+        let replica = self.replicas[group.0 as usize].as_deref_mut()?;
         let mut reply = Vec::new();
         let proto = if parts.flags.has(Flags::RESP3) { Proto::Resp3 } else { Proto::Resp2 };
         let mut out = Resp { buf: &mut reply, proto };
@@ -256,10 +301,17 @@ impl Core {
         };
         let Some(handler) = handler else {
             out.error("ERR unknown command");
-            return self.answer(group, source, Status::Done, (0, 0), &reply);
+            self.answer(group, source, Status::Done, (0, 0), &reply);
+            return None;
         };
         let touch = parts.flags.has(Flags::TOUCH);
         let outcome = replica.machine.execute(handler, parts.ks, touch, &parts.args, &mut out);
+        if outcome.fetch {
+            if let Some(spec) = spec {
+                self.want_keys(group, parts.ks, spec, &parts.args);
+            }
+            return Some(self.fetch(group));
+        }
         if internal && outcome.wrote {
             obey_at_once(replica, parts);
         }
@@ -272,6 +324,7 @@ impl Core {
             replica.machine.answered(id, slot, &reply);
         }
         self.settle(group, Held { index: outcome.hold, source, early, reply: Ok(reply), written });
+        None
     }
 
     /// Answers a write with an error if the log takes none.

@@ -54,6 +54,7 @@ impl Core {
             replica.waiting.clear();
             replica.waiting_early.clear();
         }
+        self.leave_cold(group);
         self.end_sendings(group);
         let mut places = Vec::new();
         let mut ids: Vec<u64> = self.conns.keys().copied().collect();
@@ -95,7 +96,7 @@ impl Core {
                     lost.places.push((id, place));
                     continue;
                 }
-                Fate::Committed => {}
+                Fate::Committed => conn.settle(place),
                 Fate::Unknown => {
                     conn.rerun(place);
                     let text = if mark.wrote { UNKNOWN } else { NO_EFFECT };

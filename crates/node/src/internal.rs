@@ -63,7 +63,7 @@ fn scan(cx: &mut Context<'_>, args: &[&[u8]]) -> Done {
     options.extend_from_slice(&args[4..]);
     let filter = ScanRequest::parse(&options)?.filter;
     let mut keys = Vec::new();
-    let next = scan_part(&mut cx.data, from, end, count, &filter, &mut keys);
+    let next = scan_part(&mut cx.data, from, end, count, &filter, &mut keys)?;
     cx.reply.array(2);
     cx.reply.bulk_str(&next.map_or(0, |p| p.0 + 1).to_string());
     cx.reply.array(keys.len());
@@ -80,7 +80,7 @@ fn slot_range(arg: Option<&&[u8]>) -> Result<(Position, Position), Stop> {
 /// Expired keys that nobody has deleted yet are counted, as DBSIZE does.
 fn slot_count(cx: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let (from, end) = slot_range(args.get(1))?;
-    let count = cx.data.space().range(from, end).count();
+    let count = cx.data.space().count(from, end);
     cx.reply.int(count as i64);
     Ok(())
 }
@@ -89,8 +89,10 @@ fn slot_keys(cx: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let (from, end) = slot_range(args.get(1))?;
     let wanted = usize::try_from(number(args.get(2))?).unwrap_or(usize::MAX);
     let mut keys = Vec::new();
-    if wanted > 0 {
-        scan_part(&mut cx.data, from, end, wanted, &ScanRequest::parse(&[SCAN, b"0"])?.filter, &mut keys);
+    let (mut next, filter) = (Some(from), ScanRequest::parse(&[SCAN, b"0"])?.filter);
+    while let Some(from) = next.filter(|_| keys.len() < wanted) {
+        let count = wanted - keys.len();
+        next = scan_part(&mut cx.data, from, end, count, &filter, &mut keys)?;
     }
     // Keys of one position are found together.
     keys.truncate(wanted);

@@ -62,7 +62,19 @@ pub enum Job {
     },
 }
 
-/// The outcome of a [`Job`].
+/// Rows that are not in memory are to be read. Not a [`Job`]: it keeps no order with those of its group, and
+/// waits for none. Answered by [`JobDone::Fetched`].
+#[derive(Debug, Clone)]
+pub struct FetchJob {
+    /// The group.
+    pub group: GroupId,
+    /// Its tree.
+    pub tree: u64,
+    /// What is wanted.
+    pub fetch: shard::machine::Fetch,
+}
+
+/// The outcome of a [`Job`], or of a [`FetchJob`].
 #[derive(Debug)]
 pub enum JobDone {
     /// A checkpoint is durable, or why not.
@@ -94,6 +106,19 @@ pub enum JobDone {
         /// The next chunk wanted and whether the snapshot is complete; or what went wrong.
         result: Result<(u64, bool), String>,
     },
+    /// Rows were read.
+    Fetched {
+        /// The group.
+        group: GroupId,
+        /// The tree.
+        tree: u64,
+        /// The ticket of the fetch.
+        ticket: u64,
+        /// What was read; or what went wrong.
+        result: Result<Read, String>,
+        /// What went wrong is damage: it will not pass.
+        damaged: bool,
+    },
     /// A staged tree was loaded.
     Loaded {
         /// The group.
@@ -105,6 +130,15 @@ pub enum JobDone {
     },
 }
 
+/// What a [`FetchJob`] has read.
+#[derive(Debug, Default)]
+pub struct Read {
+    /// Names and contents of rows.
+    pub rows: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Keys.
+    pub listed: Vec<shard::machine::Listed>,
+}
+
 /// Filled by a turn, emptied by the shell.
 #[derive(Debug, Default)]
 pub struct Outbox {
@@ -114,6 +148,8 @@ pub struct Outbox {
     pub floors: Vec<(GroupId, Index)>,
     /// Work for the disk pool.
     pub jobs: Vec<Job>,
+    /// Rows to be read.
+    pub fetches: Vec<FetchJob>,
     /// Connections that have bytes to send or are to be closed.
     pub conns: Vec<u64>,
     /// Peers whose connection must be closed.

@@ -1,6 +1,7 @@
 //! This node's replica of one group: the Raft side, the rows, and who waits for which entry.
 
 use crate::again::{Batch, Standing};
+use crate::cold::Cold;
 use crate::conn::{Fate, Mark};
 use crate::exposure::{Bound, Exposure};
 use consensus::{Entry, Group, Output, Promise, Role};
@@ -48,6 +49,34 @@ pub struct Held {
     pub written: (Term, Index),
 }
 
+/// A request as it comes in through a route.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival<'a> {
+    /// Who gets the answer.
+    pub source: Source,
+    /// The connection at its origin whose order it belongs to; 0 = of no order.
+    pub domain: u64,
+    /// Slot of its first key.
+    pub slot: u16,
+    /// The encoded request.
+    pub request: &'a [u8],
+}
+
+impl Arrival<'_> {
+    /// The same, to be kept.
+    pub(crate) fn park(&self, id: WriteId, standing: Standing) -> Parked {
+        let &Arrival { source, domain, slot, request } = self;
+        Parked { source, id, domain, slot, request: request.to_vec(), standing }
+    }
+}
+
+impl Parked {
+    /// The request.
+    pub(crate) fn arrival(&self) -> Arrival<'_> {
+        Arrival { source: self.source, domain: self.domain, slot: self.slot, request: &self.request }
+    }
+}
+
 /// A forwarded request that came before this leader was ready for it.
 #[derive(Debug)]
 pub struct Parked {
@@ -55,6 +84,8 @@ pub struct Parked {
     pub source: Source,
     /// Its id.
     pub id: WriteId,
+    /// The connection at its origin whose order it belongs to; 0 = of no order.
+    pub domain: u64,
     /// Slot of its first key.
     pub slot: u16,
     /// The encoded request.
@@ -93,6 +124,14 @@ pub struct Replica {
     /// A round that proves leadership for the first so many parked requests, where no lease may be
     /// taken (after a leadership transfer that failed).
     pub round: Option<(consensus::RoundId, usize)>,
+    /// Those who wait for rows that are not in memory.
+    pub cold: Cold,
+    /// Committed entries that wait for rows to be applied, in order.
+    pub backlog: VecDeque<Entry>,
+    /// Bytes of them.
+    pub backlog_bytes: usize,
+    /// What was applied when those who wait for entries were last looked at.
+    pub woken: Index,
     /// Those who wait for replication (WAIT).
     pub waiters: Vec<Waiter>,
     /// Connections with a reply that waits for an entry, by index.
@@ -171,6 +210,10 @@ impl Replica {
             parked: VecDeque::new(),
             batches: BTreeMap::new(),
             round: None,
+            cold: Cold::default(),
+            backlog: VecDeque::new(),
+            backlog_bytes: 0,
+            woken: index,
             waiters: Vec::new(),
             waiting: VecDeque::new(),
             out: Output::default(),
@@ -312,6 +355,7 @@ impl Replica {
     fn forget_requests(&mut self) {
         self.parked.clear();
         self.batches.clear();
+        self.cold.forget_requests();
         self.round = None;
     }
 
@@ -320,7 +364,7 @@ impl Replica {
     pub fn role_changed(&mut self, role: Role, term: Term) -> bool {
         let leads = (role == Role::Leader).then_some(term);
         // Requests may also have come while this replica led for less than a turn.
-        let idle = self.parked.is_empty() && self.batches.is_empty();
+        let idle = self.requests_waiting() == 0;
         let led = self.leading.or((!idle).then_some(self.taken));
         self.leading = leads;
         let lost = led.is_some() && led != leads;
@@ -345,8 +389,15 @@ impl Replica {
         self.waiters.retain(|waiter| other(&waiter.source));
         self.parked.retain(|parked| other(&parked.source));
         self.batches.remove(&node);
+        self.cold.forget_peer(node);
         // The round speaks of a number of parked requests: another one is begun.
         self.round = None;
+    }
+
+    /// True for an entry that was executed here: applying it needs no rows.
+    #[inline]
+    pub(crate) fn is_own(&self, entry: &Entry) -> bool {
+        self.own.front() == Some(&(entry.term, entry.index))
     }
 
     /// Applies the next committed entry.
@@ -357,7 +408,7 @@ impl Replica {
         let (index, term) = (entry.index, entry.term);
         if entry.data.is_empty() {
             self.machine.apply_empty(index, term);
-        } else if self.own.front() == Some(&(term, index)) {
+        } else if self.is_own(entry) {
             self.own.pop_front();
             self.machine.commit_own(index, term, &entry.data)?;
         } else {
@@ -383,6 +434,10 @@ impl Replica {
     pub fn installed(&mut self, machine: Machine, tree: u64) {
         let (index, term) = machine.applied();
         self.machine = machine;
+        // They are part of it.
+        self.backlog.retain(|entry| entry.index > index);
+        self.backlog_bytes = self.backlog.iter().map(|entry| entry.data.len()).sum();
+        self.cold.replaced();
         self.tree = tree;
         self.stored = (index, term);
         self.checkpointing = false;

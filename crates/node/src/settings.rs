@@ -38,6 +38,8 @@ pub struct Settings {
     /// A batch for the log of more bytes is complete: with the entry that made it so, which may have 16
     /// MiB, it must fit into the log's segments.
     pub log_batch: u64,
+    /// Bytes of memory for rows, 0 = no limit (see `memory.rs`).
+    pub max_memory: u64,
     /// Bytes of the log. When entries of all shards that no checkpoint has fill half of it, the shards
     /// that fill it most are checkpointed; no shard keeps more than this from being freed.
     pub checkpoint_log_share: u64,
@@ -70,6 +72,7 @@ impl Default for Settings {
             query_buffer_limit: 1 << 30,
             output_buffer_limit: 256 << 20,
             log_batch: 4 << 20,
+            max_memory: 0,
             checkpoint_log_share: 128 << 20,
             snapshot_rate: 64 << 20,
             requirepass: String::new(),

@@ -285,6 +285,8 @@ impl Core {
                 receiving.loading = true;
                 let mut machine =
                     Box::new(Machine::new(self.hasher, self.settings.max_value, self.settings.seed));
+                let shards = self.map.shards.len().max(1) as u64;
+                machine.set_load_limit(crate::memory::load_limit(self.settings.max_memory, shards));
                 // Planted: see model/planted.rs
                 if is_planted(Bug::SnapshotBeforeRows) {
                     machine.apply_empty(receiving.at.0, receiving.at.1);

@@ -35,7 +35,9 @@ impl Core {
             if replica.machine.expiry_due(now.wall_ms) && replica.ready(now) {
                 replica.begin(now);
                 replica.machine.expire_due();
+                self.fetch(group);
             }
+            let Some(replica) = self.replica(group) else { continue };
             // A bounded piece a tick: nobody waits for it.
             replica.machine.tidy();
             if !self.routes[at].is_empty() {
@@ -43,6 +45,7 @@ impl Core {
             }
         }
         self.take_checkpoints(SLICE_ROWS);
+        self.keep_within_memory();
         self.expire_requests();
         self.drive_transfers();
         self.end_pause();
@@ -56,6 +59,7 @@ impl Core {
         if now_ms >= self.next_drive_ms {
             self.next_drive_ms = now_ms + DRIVE_MS;
             self.start_checkpoints();
+            self.retry_fetches();
             self.ask_for_rows();
             self.drive_layouts();
             self.drive_modes();

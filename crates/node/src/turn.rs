@@ -74,6 +74,11 @@ impl Core {
             // Only together with its rows, see `snapshots`.
             return Ok(());
         }
+        if message.msg_type == consensus::MessageType::MsgAppend
+            && self.replica(group).is_some_and(|replica| replica.backlog_bytes > crate::cold::MAX_BACKLOG)
+        {
+            return Ok(()); // The leader repeats it.
+        }
         let promise = self.replica(group).and_then(|replica| replica.raft.promise_of(&message));
         let step = self.step(group, message);
         if let (Some(promise), Some(Step::Taken | Step::Held)) = (promise, step) {
@@ -189,7 +194,6 @@ impl Core {
         let now_ms = self.now.mono_ms();
         let Some(replica) = self.replica(group) else { return };
         replica.begun = false;
-        let before = replica.machine.applied();
         let mut out = std::mem::take(&mut replica.out);
         replica.active |= replica.raft.ready(&mut out);
         let (role, term, leader) = (replica.raft.role(), replica.raft.term(), replica.raft.leader());
@@ -213,7 +217,8 @@ impl Core {
             replica.raft.applied(applied.0);
             replica.active = true;
         }
-        if applied.0 > before.0 {
+        if applied.0 > replica.woken {
+            replica.woken = applied.0;
             self.wake_waiting(group);
             self.release_held(group);
             if self.lost.contains_key(&group) {
@@ -281,16 +286,26 @@ impl Core {
 
     fn apply(&mut self, group: GroupId, committed: &[Entry]) {
         let Some(replica) = self.replica(group) else { return };
+        let mut kept = false;
         for entry in committed {
-            if let Err(error) = replica.apply(entry) {
-                replica.broken = Some(error);
-                let index = entry.index;
-                self.outbox.fatal = Some(format!(
-                    "group {group}: entry {index} can not be read ({error}); the replica stops, it must not skip it"
-                ));
-                return;
+            match replica.apply_or_keep(entry) {
+                Ok(applied) => kept |= !applied,
+                Err(error) => return self.break_replica(group, error),
             }
         }
+        if kept {
+            self.fetch(group);
+        }
+    }
+
+    /// An entry can not be applied: the replica stands still, it must not skip it.
+    pub(crate) fn break_replica(&mut self, group: GroupId, error: DecodeError) {
+        let Some(replica) = self.replica(group) else { return };
+        let index = replica.machine.applied().0 + 1;
+        replica.broken = Some(error);
+        self.outbox.fatal = Some(format!(
+            "group {group}: entry {index} can not be read ({error}); the replica stops, it must not skip it"
+        ));
     }
 
     /// Hands the batch of this turn to the log.

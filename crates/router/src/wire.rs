@@ -17,6 +17,8 @@ pub struct ForwardFrame<'a> {
     pub seq: u64,
     /// All numbers below are answered.
     pub low_water: u64,
+    /// The connection at its origin whose order it belongs to; 0 = of no order.
+    pub domain: u64,
     /// Slot of its first key.
     pub slot: u16,
     /// The encoded [`crate::Request`].
@@ -39,7 +41,7 @@ pub struct Again {
     pub more: bool,
     /// A later request of its connection was executed, and is not in the batch.
     pub passed: bool,
-    /// Connection at the origin whose order it belongs to; 0 = of no order.
+    /// [`ForwardFrame::domain`].
     pub domain: u64,
 }
 
@@ -51,13 +53,12 @@ impl Again {
     fn encode(&self, out: &mut Vec<u8>) {
         let bit = |on: bool, bit: u8| if on { bit } else { 0 };
         out.push(bit(self.sent, SENT) | bit(self.more, MORE) | bit(self.passed, PASSED));
-        put_u64(out, self.domain);
     }
 
-    fn decode(r: &mut Reader<'_>) -> Result<Again, DecodeError> {
+    fn decode(r: &mut Reader<'_>, domain: u64) -> Result<Again, DecodeError> {
         let flags = r.u8()?;
         let has = |bit: u8| flags & bit != 0;
-        Ok(Again { sent: has(SENT), more: has(MORE), passed: has(PASSED), domain: r.u64()? })
+        Ok(Again { sent: has(SENT), more: has(MORE), passed: has(PASSED), domain })
     }
 }
 
@@ -103,6 +104,7 @@ impl<'a> ForwardFrame<'a> {
         put_u64(out, self.attempt);
         put_u64(out, self.seq);
         put_u64(out, self.low_water);
+        put_u64(out, self.domain);
         put_u64(out, u64::from(self.slot));
         put_bytes(out, self.request);
         if let Some(again) = &self.again {
@@ -115,15 +117,18 @@ impl<'a> ForwardFrame<'a> {
     /// # Errors
     /// Bytes that are no such section.
     pub fn decode(r: &mut Reader<'a>) -> Result<ForwardFrame<'a>, DecodeError> {
+        let (group, term, attempt, seq) = (read_group(r)?, r.u64()?, r.u64()?, r.u64()?);
+        let (low_water, domain) = (r.u64()?, r.u64()?);
         Ok(ForwardFrame {
-            group: read_group(r)?,
-            term: r.u64()?,
-            attempt: r.u64()?,
-            seq: r.u64()?,
-            low_water: r.u64()?,
+            group,
+            term,
+            attempt,
+            seq,
+            low_water,
+            domain,
             slot: u16::try_from(r.u64()?).map_err(|_| DecodeError::Malformed("slot"))?,
             request: r.bytes()?,
-            again: if r.is_empty() { None } else { Some(Again::decode(r)?) },
+            again: if r.is_empty() { None } else { Some(Again::decode(r, domain)?) },
         })
     }
 }
@@ -173,9 +178,11 @@ mod tests {
         let (group, request) = (GroupId(3), &b"r"[..]);
         for bits in 0..8 {
             let (sent, more, passed) = (bits & 1 != 0, bits & 2 != 0, bits & 4 != 0);
-            for again in [None, Some(Again { sent, more, passed, domain: 1 << (bits * 9) })] {
+            let domain = 1 << (bits * 9);
+            for again in [None, Some(Again { sent, more, passed, domain })] {
                 let (term, attempt, seq, low_water, slot) = (300, 2, 900, 800, 77);
-                let forward = ForwardFrame { group, term, attempt, seq, low_water, slot, request, again };
+                let forward =
+                    ForwardFrame { group, term, attempt, seq, low_water, domain, slot, request, again };
                 out.clear();
                 forward.encode(&mut out);
                 assert_eq!(ForwardFrame::decode(&mut Reader::new(&out)), Ok(forward));

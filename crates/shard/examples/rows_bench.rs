@@ -78,7 +78,7 @@ fn get(context: &mut Context<'_>, args: &[&[u8]]) -> Done {
 fn del(context: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let key = context.data.key(args[1]);
     let found = context.data.peek(key)?.is_some();
-    context.data.delete(key);
+    context.data.delete(key)?;
     context.reply.int(i64::from(found));
     Ok(())
 }

@@ -148,6 +148,10 @@ impl Machine {
                 Before::Space(_) => {}
             }
         }
+        // Only now: what is due for this checkpoint at their positions is committed.
+        for (ks, position, _) in absent {
+            self.space_mut(ks).keep_neighbours(position);
+        }
         if !partly.is_empty() {
             self.walk_back(&mut partly);
         }

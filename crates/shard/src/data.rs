@@ -9,9 +9,13 @@ use crate::row::Row;
 use crate::space::Space;
 use crate::undo::{Before, Patched};
 use model::effect::Effect;
+use model::planted::{Bug, is_planted};
 use model::row::kind;
 use model::{Index, Keyspace, Position, Reply};
 use std::borrow::Cow;
+
+/// Most positions that a walk looks at in one call where rows may have to be fetched.
+const MAX_WARM: usize = 1024;
 
 /// Why a handler ended without its normal reply. Everything it changed is taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,14 +164,12 @@ impl<'a> Data<'a> {
         let space = self.machine.space_mut(self.ks);
         let Some(place) = space.find(key.position, key.bytes) else {
             self.hold = self.hold.max(space.gone_at(key.position));
-            return Ok(None);
+            return self.absent(key).map(|()| None);
         };
         let Some(row) = space.at_place(place) else { return Ok(None) };
         self.hold = self.hold.max(row.changed_at);
         if row.expired(now) {
-            self.machine.expired_keys += 1;
-            self.delete(key);
-            self.expired.push(key.bytes.into());
+            self.delete_expired(key)?;
             return Ok(None);
         }
         // Looked at a second time by its place, without a search: the first borrow can not be returned.
@@ -177,6 +179,16 @@ impl<'a> Data<'a> {
             row.frequency = row.frequency.saturating_add(1);
         }
         Ok(Some(row))
+    }
+
+    /// A key that is not in memory: it is absent, unless its row is cold.
+    #[inline]
+    fn absent(&mut self, key: Key<'_>) -> Done {
+        if self.machine.space(self.ks).is_cold(key.position) {
+            self.machine.want(self.ks, key.position, Some(key.bytes));
+            return Err(Stop::Fetch);
+        }
+        Ok(())
     }
 
     /// The value of a string key.
@@ -195,9 +207,14 @@ impl<'a> Data<'a> {
     /// Sets a key to a value and an expiry (shard time in ms, 0 = never), whatever it was before.
     ///
     /// # Errors
-    /// A value above [`Data::max_value`] or a key above [`model::limits::MAX_KEY`].
+    /// A value above [`Data::max_value`] or a key above [`model::limits::MAX_KEY`]; [`Stop::Fetch`] when the
+    /// row it replaces is not in memory.
     pub fn put(&mut self, key: Key<'_>, kind: u8, expire: u64, value: &[u8]) -> Done {
         self.check_size(key, value.len())?;
+        if is_planted(Bug::ColdOverwrites) {
+            self.machine.space_mut(self.ks).forget_cold(key.position);
+        }
+        self.absent(key)?;
         let index = self.changing();
         self.machine.entry.push(Effect::Put { ks: self.ks, key: key.bytes, kind, expire, value });
         let mut row = Row::new(key.position, kind, key.bytes, value);
@@ -223,9 +240,11 @@ impl<'a> Data<'a> {
     /// Replaces bytes of an existing or absent string from `offset` on (see [`Effect::Patch`]).
     ///
     /// # Errors
-    /// When the value would be larger than [`Data::max_value`].
+    /// When the value would be larger than [`Data::max_value`]; [`Stop::Fetch`] when the row is not in
+    /// memory.
     pub fn patch(&mut self, key: Key<'_>, offset: usize, bytes: &[u8]) -> Done {
         self.check_size(key, offset.saturating_add(bytes.len()))?;
+        self.absent(key)?;
         if self.machine.space(self.ks).get(key.position, key.bytes).is_none() {
             let mut value = vec![0; offset];
             value.extend_from_slice(bytes);
@@ -247,7 +266,11 @@ impl<'a> Data<'a> {
     }
 
     /// Gives an existing key another expiry (shard time in ms, 0 = never). False when it is absent.
-    pub fn set_expire(&mut self, key: Key<'_>, expire: u64) -> bool {
+    ///
+    /// # Errors
+    /// [`Stop::Fetch`] when the row is not in memory.
+    pub fn set_expire(&mut self, key: Key<'_>, expire: u64) -> Result<bool, Stop> {
+        self.absent(key)?;
         let index = self.machine.pending_index();
         let space = self.machine.space_mut(self.ks);
         let before = space.update(key.position, key.bytes, |row| {
@@ -258,34 +281,42 @@ impl<'a> Data<'a> {
         });
         let Some(before) = before else {
             self.hold = self.hold.max(space.gone_at(key.position));
-            return false;
+            return Ok(false);
         };
         self.changing();
         self.machine.entry.push(Effect::Expire { ks: self.ks, key: key.bytes, expire });
         self.machine.undo.push(index, self.ks, before);
-        true
+        Ok(true)
     }
 
     /// Deletes a key. False when it is absent (the caller looked, so an expired key is gone already).
-    pub fn delete(&mut self, key: Key<'_>) -> bool {
+    ///
+    /// # Errors
+    /// [`Stop::Fetch`] when the row is not in memory.
+    pub fn delete(&mut self, key: Key<'_>) -> Result<bool, Stop> {
+        self.absent(key)?;
         let index = self.machine.pending_index();
         let space = self.machine.space_mut(self.ks);
         let Some(row) = space.remove(key.position, key.bytes) else {
             self.hold = self.hold.max(space.gone_at(key.position));
-            return false;
+            return Ok(false);
         };
         space.note_gone(key.position, index);
         self.changing();
         self.machine.entry.push(Effect::Delete { ks: self.ks, key: key.bytes });
         self.machine.undo.push(index, self.ks, Before::Row(row));
-        true
+        Ok(true)
     }
 
-    /// Deletes a key that a walk over [`Data::space`] found expired.
-    pub fn delete_expired(&mut self, key: Key<'_>) {
+    /// Deletes a key that was found expired.
+    ///
+    /// # Errors
+    /// [`Stop::Fetch`] when the row is not in memory.
+    pub fn delete_expired(&mut self, key: Key<'_>) -> Done {
         self.machine.expired_keys += 1;
-        self.delete(key);
+        self.delete(key)?;
         self.expired.push(key.bytes.into());
+        Ok(())
     }
 
     /// Deletes every key of the keyspace in this shard.
@@ -297,7 +328,7 @@ impl<'a> Data<'a> {
     }
 
     /// The whole keyspace in this shard, to look at. The reply waits for everything executed so far.
-    /// Expired rows may still be in it: filter by [`Row::expired`] with [`Data::now`].
+    /// It has the rows that are in memory; see [`Data::warm`] and [`Data::cold_keys`] for the others. Expired rows may still be in it: filter by [`Row::expired`] with [`Data::now`].
     pub fn space(&mut self) -> &Space {
         self.hold = self.hold.max(self.machine.last_index());
         self.machine.space(self.ks)
@@ -305,9 +336,40 @@ impl<'a> Data<'a> {
 
     /// Some row of the keyspace, expired ones included; not part of any replicated state. The reply
     /// waits for everything executed so far.
-    pub fn sample(&mut self) -> Option<&Row> {
-        let random = self.machine.random();
-        self.space().sample(random)
+    ///
+    /// # Errors
+    /// [`Stop::Fetch`] when the row is not in memory.
+    pub fn sample(&mut self) -> Result<Option<&Row>, Stop> {
+        self.hold = self.hold.max(self.machine.last_index());
+        self.machine.sample(self.ks)
+    }
+
+    /// Has the rows at the first positions of a range in memory, for a walk over [`Data::space`]. Returns
+    /// how many positions such a walk may look at: fewer than `most` where rows may have to be fetched.
+    ///
+    /// # Errors
+    /// [`Stop::Fetch`] when a row among them is not in memory.
+    pub fn warm(&mut self, from: Position, end: Position, most: usize) -> Result<usize, Stop> {
+        let space = self.machine.space(self.ks);
+        if space.cold() == 0 {
+            return Ok(most);
+        }
+        let most = most.min(MAX_WARM);
+        let walk: Vec<_> = space.positions(from, end).take(most).filter(|&p| space.is_cold(p)).collect();
+        if walk.is_empty() {
+            return Ok(most);
+        }
+        walk.into_iter().for_each(|position| self.machine.want(self.ks, position, None));
+        Err(Stop::Fetch)
+    }
+
+    /// The keys that match and whose rows are not in memory, expired ones left out.
+    ///
+    /// # Errors
+    /// [`Stop::Fetch`] while they are not listed.
+    pub fn cold_keys(&mut self, pattern: &[u8]) -> Result<Vec<Vec<u8>>, Stop> {
+        let now = self.now();
+        self.machine.cold_keys(self.ks, pattern, now).ok_or(Stop::Fetch)
     }
 
     /// A row of the group's own state, as committed.

@@ -5,8 +5,11 @@
 //! `roll_back` how the leader takes back, `housekeeping` what happens between turns.
 
 mod apply;
+mod cold;
 mod housekeeping;
 mod roll_back;
+
+pub use self::cold::{Fetch, KeyList, Listed, Wanted};
 
 use crate::checkpoint::Taking;
 use crate::data::{Context, Data, Handler, Key, Stop};
@@ -62,6 +65,8 @@ pub struct Machine {
     graveyard: Vec<Space>,
     /// The checkpoint being taken.
     pub(crate) taking: Option<Box<Taking>>,
+    pub(crate) cold: cold::Fetching,
+    load_limit: usize,
     rng: u64,
     /// Keys deleted because their time had come, since start.
     pub expired_keys: u64,
@@ -90,6 +95,8 @@ impl Machine {
             marks: BTreeMap::new(),
             graveyard: Vec::new(),
             taking: None,
+            cold: cold::Fetching::default(),
+            load_limit: usize::MAX,
             rng: seed | 1,
             expired_keys: 0,
         }
@@ -102,12 +109,7 @@ impl Machine {
         }
         let mut sum = self.window.len() as u64 ^ self.shard_time;
         for (ks, space) in self.spaces.iter().enumerate() {
-            let seed = (ks as u64) << 32 | u64::from(space.generation);
-            for row in space.iter() {
-                let key = xxhash_rust::xxh3::xxh3_64_with_seed(row.key(), seed ^ row.expire.rotate_left(32));
-                // The order of rows must not matter, their pairing must.
-                sum = sum.wrapping_add(xxhash_rust::xxh3::xxh3_64_with_seed(row.value(), key));
-            }
+            sum = sum.wrapping_add(space.content_sum(Keyspace(ks as u16)));
         }
         let systems = self.system.iter();
         let own = systems.map(|(name, value)| {
@@ -239,6 +241,7 @@ impl Machine {
     ) -> Outcome {
         let (undo, entry, written) = (self.undo.len(), self.entry.len(), reply.written());
         let expired_keys = self.expired_keys;
+        self.cold.forget_wanted();
         let mut context = Context { data: Data::new(self, ks, touch).hinted(hint), reply };
         let result = run(&mut context, args);
         let (hold, expired) = context.data.finish();

@@ -1,6 +1,8 @@
 //! The rows of one keyspace in one shard: a hash table for point access, the order of positions for
 //! SCAN and checkpoints, and the order of expiry times.
 
+pub(crate) mod cold;
+
 use crate::checkpoint::{Budget, Capture, Changes};
 use crate::row::Row;
 use hashbrown::HashTable;
@@ -11,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Default)]
 pub struct Space {
     table: HashTable<Row>,
+    /// Positions of all keys, also of those whose rows are not in memory (see [`cold`]).
     order: BTreeSet<u64>,
     /// Expiry and position; keys that share both share an entry.
     expiry: BTreeSet<(u64, u64)>,
@@ -30,10 +33,22 @@ pub struct Space {
     deleted: Vec<(Position, Box<[u8]>)>,
     /// The checkpoint being taken, until it has all rows of this keyspace.
     capture: Option<Box<Capture>>,
-    /// Bytes of all rows.
+    /// Bytes of all rows in memory.
     memory: usize,
+    /// Keys whose rows are not in memory.
+    cold: usize,
+    /// What they add to the hash over the content.
+    cold_sum: u64,
+    /// Cold positions whose rows are on their way, with the ticket of the fetch.
+    fetching: BTreeMap<u64, u64>,
+    /// Where the hand that lets rows go stands in the table.
+    hand: usize,
+    /// Position of the row loaded last.
+    loaded: Option<Position>,
 }
 
+/// Keys that [`Space::first_due`] looks at: those before that are cold are being fetched.
+const DUE_TRIES: usize = 64;
 /// Places of the table that [`Space::sample`] tries: enough unless it is nearly empty.
 const SAMPLE_TRIES: usize = 64;
 
@@ -51,12 +66,12 @@ impl Space {
 
     /// Number of keys.
     pub fn len(&self) -> usize {
-        self.table.len()
+        self.table.len() + self.cold
     }
 
     /// True without keys.
     pub fn is_empty(&self) -> bool {
-        self.table.is_empty()
+        self.order.is_empty()
     }
 
     /// Number of keys with an expiry.
@@ -64,7 +79,7 @@ impl Space {
         self.expiring
     }
 
-    /// Bytes of memory of all rows.
+    /// Bytes of memory of the rows in memory.
     pub fn memory(&self) -> usize {
         self.memory
     }
@@ -177,6 +192,8 @@ impl Space {
         self.deleted.push((position, key.into()));
         if self.at(position).next().is_none() {
             self.order.remove(&position.0);
+        } else {
+            self.keep_neighbours(position);
         }
         self.reschedule(position, row.expire, 0);
         Some(row)
@@ -187,12 +204,12 @@ impl Space {
         self.table.iter_hash(hash(position)).filter(move |row| row.position == position)
     }
 
-    /// Rows in the order of positions, from `from` on and below `end`.
+    /// Rows in memory in the order of positions, from `from` on and below `end`.
     pub fn range(&self, from: Position, end: Position) -> impl Iterator<Item = &Row> {
         self.order.range(from.0..end.0).flat_map(|&p| self.at(Position(p)))
     }
 
-    /// All rows in no useful order, for DBSIZE-like sums and KEYS.
+    /// All rows in memory, in no useful order.
     pub fn iter(&self) -> impl Iterator<Item = &Row> {
         self.table.iter()
     }
@@ -212,15 +229,21 @@ impl Space {
         self.order.range(from..).next().and_then(|&position| self.at(Position(position)).next())
     }
 
-    /// The first position at or after `from` that has a row.
+    /// The first position at or after `from` that has a key.
     pub fn next_position(&self, from: Position) -> Option<Position> {
         self.order.range(from.0..).next().map(|&p| Position(p))
     }
 
-    /// The key that expires first and its time.
-    pub fn first_expiry(&self) -> Option<(u64, &[u8])> {
-        let &(at, position) = self.expiry.first()?;
-        self.at(Position(position)).find(|row| row.expire == at).map(|row| (at, row.key()))
+    /// When the first key expires.
+    pub fn first_expiry(&self) -> Option<u64> {
+        self.expiry.first().map(|&(at, _)| at)
+    }
+
+    /// A key in memory that expires at or before `now`.
+    pub fn first_due(&self, now: u64) -> Option<&[u8]> {
+        let due = self.expiry.iter().take_while(|(at, _)| *at <= now).take(DUE_TRIES);
+        let mut rows = due.flat_map(|&(at, p)| self.at(Position(p)).find(|row| row.expire == at));
+        rows.next().map(Row::key)
     }
 
     /// Notes that a delete at this position waits for `index`.
@@ -320,27 +343,35 @@ impl Space {
     pub fn load(&mut self, row: Row) {
         self.memory += row.memory();
         let (position, expire) = (row.position, row.expire);
+        self.loaded = Some(position);
         self.order.insert(position.0);
         self.table.insert_unique(hash(position), row, |r| hash(r.position));
         self.reschedule(position, 0, expire);
     }
 
-    /// Frees about `rows` rows of a space that nobody looks at any more; how many is returned.
-    pub fn free_some(&mut self, rows: usize) -> usize {
-        let before = self.table.len();
-        while before - self.table.len() < rows
+    /// Position of the row that was loaded last.
+    pub(crate) fn last_loaded(&self) -> Option<Position> {
+        self.loaded
+    }
+
+    /// Frees the keys at up to `positions` positions of a space that nobody looks at any more; how many
+    /// positions is returned.
+    pub fn free_some(&mut self, positions: usize) -> usize {
+        let mut freed = 0;
+        while freed < positions
             && let Some(position) = self.order.pop_first()
         {
+            freed += 1;
             while let Ok(entry) =
                 self.table.find_entry(hash(Position(position)), |r| r.position.0 == position)
             {
                 drop(entry.remove());
             }
         }
-        while self.expiry.len() > self.table.len() {
+        while self.expiry.len() > self.order.len() {
             self.expiry.pop_last();
         }
-        before - self.table.len()
+        freed
     }
 }
 
@@ -373,18 +404,18 @@ mod tests {
         let mut space = Space::default();
         space.insert(row(1, "a", 10));
         space.insert(row(2, "b", 5));
-        assert_eq!(space.first_expiry(), Some((5, &b"b"[..])));
+        assert_eq!((space.first_expiry(), space.first_due(7)), (Some(5), Some(&b"b"[..])));
         space.update(Position(2), b"b", |r| r.expire = 20);
-        assert_eq!(space.first_expiry(), Some((10, &b"a"[..])));
+        assert_eq!((space.first_expiry(), space.first_due(9)), (Some(10), None));
         space.insert(row(1, "a", 0));
-        assert_eq!((space.first_expiry(), space.expiring()), (Some((20, &b"b"[..])), 1));
+        assert_eq!((space.first_due(20), space.expiring()), (Some(&b"b"[..]), 1));
         space.insert(row(2, "b", 20));
         assert_eq!(space.expiring(), 1);
         // Another key with the same position and expiry: each counts.
         space.insert(row(2, "c", 20));
         assert_eq!(space.expiring(), 2);
         space.remove(Position(2), b"b");
-        assert_eq!((space.first_expiry(), space.expiring()), (Some((20, &b"c"[..])), 1));
+        assert_eq!((space.first_due(20), space.expiring()), (Some(&b"c"[..]), 1));
         space.remove(Position(2), b"c");
         assert_eq!((space.first_expiry(), space.expiring()), (None, 0));
     }
@@ -414,7 +445,7 @@ mod tests {
             space.insert(row(i, &i.to_string(), i));
         }
         space.insert(row(5, "another at this position", 0));
-        assert_eq!(space.free_some(6), 7);
+        assert_eq!(space.free_some(6), 6);
         while space.free_some(7) > 0 {}
         assert!(space.is_empty());
     }

@@ -6,6 +6,7 @@
 //! nothing is locked while the disk works.
 
 mod checkpoint;
+mod fetching;
 mod lane;
 mod queue;
 mod sending;
@@ -22,7 +23,8 @@ use self::queue::{LaneId, Queue};
 use env::{Clock, RealClock};
 use model::GroupId;
 use model::time::MS;
-use node::{Job, JobDone};
+use node::{FetchJob, Job, JobDone};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -31,6 +33,9 @@ use storage::rows::RowStores;
 
 /// Threads unless configured otherwise: as many as the core has checkpoints at the same time.
 pub const THREADS: usize = 2;
+/// Threads that read rows for commands which wait for them. They do nothing else, so that such a command
+/// waits for no checkpoint.
+pub const FETCH_THREADS: usize = 2;
 /// Most chunks of snapshots, to be read or to be staged, that wait at a time; further ones are answered
 /// with an error and Raft begins again later. All other jobs are bounded by the core: per group one
 /// checkpoint, and one staged tree per chunk that was taken.
@@ -49,6 +54,10 @@ struct Shared {
     queue: Mutex<Queue>,
     /// Told when a lane has become ready, and at the end.
     wake: Condvar,
+    /// Fetches that wait. Bounded by the core: what is on its way is not asked for again.
+    fetches: Mutex<VecDeque<FetchJob>>,
+    /// Told when a fetch has come, and at the end.
+    fetch: Condvar,
     done: Done,
 }
 
@@ -71,11 +80,17 @@ impl DiskPool {
         done: impl Fn(JobDone) + Send + Sync + 'static,
     ) -> io::Result<DiskPool> {
         let queue = Mutex::new(Queue::new(env::Rng::from_os()?));
-        let shared = Arc::new(Shared { stores, queue, wake: Condvar::new(), done: Arc::new(done) });
+        let (wake, fetch) = (Condvar::new(), Condvar::new());
+        let fetches = Mutex::default();
+        let shared = Arc::new(Shared { stores, queue, wake, fetches, fetch, done: Arc::new(done) });
         let mut pool = DiskPool { shared, threads: Vec::new() };
         for number in 0..threads.max(1) {
             let shared = Arc::clone(&pool.shared);
             pool.threads.push(env::spawn(&format!("disk-{number}"), move || work(&shared))?);
+        }
+        for number in 0..FETCH_THREADS {
+            let shared = Arc::clone(&pool.shared);
+            pool.threads.push(env::spawn(&format!("fetch-{number}"), move || serve_fetches(&shared))?);
         }
         Ok(pool)
     }
@@ -84,6 +99,12 @@ impl DiskPool {
     pub fn submit(&self, job: Job) {
         self.shared.lock().submit(job);
         self.shared.wake.notify_one();
+    }
+
+    /// Has rows read that commands wait for, beside all other jobs. Never waits for the disk.
+    pub fn fetch(&self, job: FetchJob) {
+        self.shared.lock_fetches().push_back(job);
+        self.shared.fetch.notify_one();
     }
 
     /// Removes the rows of flushed keyspaces from a group's tree, little by little and behind other jobs.
@@ -108,6 +129,9 @@ impl Drop for DiskPool {
     fn drop(&mut self) {
         self.shared.lock().stop();
         self.shared.wake.notify_all();
+        // Taken once, so that no thread is between its look at the end and its sleep.
+        drop(self.shared.lock_fetches());
+        self.shared.fetch.notify_all();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a thread of the disk pool has panicked");
@@ -120,6 +144,10 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         // The queue changes in single steps, so a panic elsewhere cannot have left it half-changed.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_fetches(&self) -> MutexGuard<'_, VecDeque<FetchJob>> {
+        self.fetches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -145,5 +173,23 @@ fn work(shared: &Shared) {
         queue.give_back(id, lane, after, now_ms());
         // What this task left behind may be for another thread while this one goes on.
         shared.wake.notify_one();
+    }
+}
+
+/// The life of a thread that fetches.
+fn serve_fetches(shared: &Shared) {
+    loop {
+        let mut fetches = shared.lock_fetches();
+        let job = loop {
+            if shared.lock().is_stopped() {
+                return;
+            }
+            match fetches.pop_front() {
+                Some(job) => break job,
+                None => fetches = shared.fetch.wait(fetches).unwrap_or_else(PoisonError::into_inner),
+            }
+        };
+        drop(fetches);
+        (shared.done)(fetching::run(&*shared.stores, job));
     }
 }

@@ -112,6 +112,7 @@ impl<D> Node<D> {
             timing: self.setup.timing,
             hash_seed: cluster.hash_seed(),
             max_value: self.setup.settings.max_value,
+            max_memory: self.setup.settings.max_memory,
             now,
             clock,
             loaders: P::LOADERS,

@@ -31,6 +31,8 @@ pub struct Start<'a> {
     pub hash_seed: u64,
     /// Largest value in bytes.
     pub max_value: usize,
+    /// Bytes of memory for rows, 0 = no limit.
+    pub max_memory: u64,
     /// The time.
     pub now: Now,
     /// Tells how long it took.

@@ -4,7 +4,7 @@
 use crate::time::{MS, Time, US};
 use env::Rng;
 use model::{GroupId, Index};
-use node::{Core, JobDone};
+use node::{Core, FetchJob, JobDone};
 use shell::Opened;
 use shell::disk_pool::SerialPool;
 use std::cell::RefCell;
@@ -60,6 +60,8 @@ pub struct SimDisks {
     /// When the job at work is done.
     job_due_ns: Option<u64>,
     done: Vec<JobDone>,
+    /// Rows to be read: when they arrive, and what was read at once, or is to be read then.
+    fetches: Vec<(u64, Result<JobDone, FetchJob>)>,
     /// The next segment can not be made; when to try again.
     retry_ns: Option<u64>,
 }
@@ -85,6 +87,7 @@ impl SimDisks {
             pool,
             job_due_ns: None,
             done: Vec::new(),
+            fetches: Vec::new(),
             retry_ns: None,
         }
     }
@@ -94,7 +97,8 @@ impl SimDisks {
         let sync = self.syncing.map_or(u64::MAX, |(due, _)| due);
         let retry = self.retry_ns.unwrap_or(u64::MAX);
         let told = self.telling.map_or(u64::MAX, |(due, _)| due);
-        sync.min(self.job_due_ns.unwrap_or(u64::MAX)).min(retry).min(told)
+        let fetch = self.fetches.iter().map(|(due, _)| *due).min().unwrap_or(u64::MAX);
+        sync.min(self.job_due_ns.unwrap_or(u64::MAX)).min(retry).min(told).min(fetch)
     }
 
     /// Bytes of the log's segments.
@@ -170,6 +174,24 @@ impl SimDisks {
         }
     }
 
+    /// Reads take a while, and overtake each other and all other jobs.
+    fn begin_fetch(&mut self, job: FetchJob) {
+        let took = 1 + self.rng.below(2 * self.pace.borrow().job_ns + 1);
+        let at_once = self.rng.chance(1, 2);
+        let read = if at_once { Ok(self.pool.fetch(job)) } else { Err(job) };
+        self.fetches.push((self.time.ns() + took, read));
+    }
+
+    fn run_fetches(&mut self, core: &mut Core) {
+        let (now, stalled_ns) = (self.time.ns(), self.pace.borrow().stalled_until_ns);
+        if stalled_ns > now {
+            self.fetches.iter_mut().for_each(|(due, _)| *due = (*due).max(stalled_ns));
+        }
+        for (_, read) in self.fetches.extract_if(.., |(due, _)| *due <= now).collect::<Vec<_>>() {
+            core.job_done(read.unwrap_or_else(|job| self.pool.fetch(job)));
+        }
+    }
+
     fn next_job(&mut self, at_ns: u64) {
         if self.job_due_ns.is_some() || self.pool.pending() == 0 {
             return;
@@ -198,6 +220,7 @@ impl shell::Disks for SimDisks {
         }
         core.log_done(self.synced);
         self.run_jobs(core);
+        self.run_fetches(core);
         Ok(())
     }
 
@@ -212,6 +235,8 @@ impl shell::Disks for SimDisks {
             self.floors.push_back((self.submitted, core.outbox.floors.drain(..).collect()));
         }
         core.outbox.jobs.drain(..).for_each(|job| self.pool.submit(job));
+        let fetches = std::mem::take(&mut core.outbox.fetches);
+        fetches.into_iter().for_each(|job| self.begin_fetch(job));
         self.begin(now);
         if !self.floors.is_empty() {
             self.keep_log();

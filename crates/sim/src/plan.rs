@@ -16,6 +16,8 @@ pub struct Options {
     pub nodes: Option<u64>,
     /// Shards, 1 to 16.
     pub shards: Option<u16>,
+    /// Bytes of memory for rows on each node, 0 = no limit.
+    pub max_memory: Option<u64>,
     /// Simulated length, ns.
     pub length_ns: u64,
     /// Faults only before this time, ns: a shorter prefix of the same run.
@@ -41,6 +43,7 @@ impl Default for Options {
         Options {
             nodes: None,
             shards: None,
+            max_memory: None,
             length_ns: 60 * S,
             until_ns: None,
             faults: (0..KINDS.len()).collect(),
@@ -85,7 +88,6 @@ impl Plan {
     pub fn draw(options: &Options, rng: &mut Rng) -> Plan {
         // In a fixed order and all of it, so that an option changes nothing else.
         let (nodes, shards) = (if rng.chance(1, 6) { 5 } else { 3 }, 1 + rng.below(4) as u16);
-        let shape = Shape { nodes: options.nodes.unwrap_or(nodes), shards: options.shards.unwrap_or(shards) };
         let weather = Weather {
             least_ns: [20, 50, 200, 1000][rng.below(4) as usize] * US,
             jitter_ns: [20, 100, 1000, 5000][rng.below(4) as usize] * US,
@@ -97,6 +99,13 @@ impl Plan {
         let faults = faults.map(|at| (at, KINDS[at].weight * drawn[at].1)).collect();
         let calm_ns = [100, 400, 1500, 5000][rng.below(4) as usize] * MS;
         let share = 30 + rng.below(60);
+        // In half of the worlds no row stays in memory that is in the row store.
+        let max_memory = options.max_memory.unwrap_or(u64::from(share.is_multiple_of(2)));
+        let shape = Shape {
+            nodes: options.nodes.unwrap_or(nodes),
+            shards: options.shards.unwrap_or(shards),
+            max_memory,
+        };
         let heal_ns = options.length_ns / 100 * share;
         let heal_ns = options.until_ns.map_or(heal_ns, |until| until.min(heal_ns));
         let clients = (0..CLIENTS).map(|number| client(options, number, rng)).collect();
@@ -117,9 +126,10 @@ impl Plan {
     pub fn describe(&self) -> String {
         let faults: Vec<&str> = self.faults.iter().map(|(at, _)| KINDS[*at].name).collect();
         format!(
-            "{} nodes, {} shards, faults up to every {} ms: {}",
+            "{} nodes, {} shards{}, faults up to every {} ms: {}",
             self.shape.nodes,
             self.shape.shards,
+            if self.shape.max_memory > 0 { ", rows on disk only" } else { "" },
             self.calm_ns / MS,
             if faults.is_empty() { "none".to_owned() } else { faults.join(" ") }
         )

@@ -31,6 +31,8 @@ pub struct Shape {
     pub nodes: u64,
     /// Shards.
     pub shards: u16,
+    /// Bytes of memory for rows on each node, 0 = no limit.
+    pub max_memory: u64,
 }
 
 /// Number of the address of each node, the first one's at 1.
@@ -256,6 +258,7 @@ impl Process {
             settings: Settings {
                 log_batch: SEGMENT_BYTES / 5,
                 checkpoint_log_share: LOG_SHARE,
+                max_memory: self.shape.max_memory,
                 snapshot_rate: 4 << 20,
                 ..Settings::default()
             },

@@ -91,6 +91,14 @@ const HUNTS: &[Hunt] = &[
         ..Hunt::usual(Bug::StaleFrames, 250)
     },
     Hunt { faults: &["isolate", "clock"], ..Hunt::usual(Bug::ClockExtendsLease, 40) },
+    Hunt {
+        faults: &["kill"],
+        calm_ms: 1000,
+        workloads: REGISTERS,
+        haste: 10,
+        seconds: 4,
+        ..Hunt::usual(Bug::ColdOverwrites, 20)
+    },
 ];
 
 impl Hunt {
@@ -114,6 +122,7 @@ impl Hunt {
         Options {
             nodes: Some(3),
             shards: Some(self.shards),
+            max_memory: (self.bug == Bug::ColdOverwrites).then_some(1),
             length_ns: self.seconds * sim::time::S,
             faults,
             all_faults: !self.faults.is_empty(),

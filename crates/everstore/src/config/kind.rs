@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::memory::Memory;
 use super::units::{parse_duration, parse_size, show_duration, show_size};
 
 /// What a key accepts. Numbers have inclusive bounds.
@@ -31,6 +32,8 @@ pub enum Kind {
     Derived(i64, i64),
     /// Bytes.
     Size(u64, u64),
+    /// Bytes from this many on, a share of the machine's memory in percent, or 0 for no limit.
+    Memory(u64),
     /// Milliseconds.
     Time(u64, u64),
 }
@@ -48,6 +51,8 @@ pub enum Value {
     Whole(i64),
     /// Bytes.
     Size(u64),
+    /// Memory.
+    Memory(Memory),
     /// Milliseconds.
     Time(u64),
     /// Addresses.
@@ -84,6 +89,7 @@ impl Kind {
                 let bytes = parse_size(text)?;
                 (min..=max).contains(&bytes).then_some(Value::Size(bytes))
             }
+            Kind::Memory(min) => Memory::parse(text, min).map(Value::Memory),
             Kind::Time(min, max) => {
                 let ms = parse_duration(text)?;
                 (min..=max).contains(&ms).then_some(Value::Time(ms))
@@ -108,6 +114,9 @@ impl Kind {
             Kind::Size(min, max) => {
                 format!("{} to {}, such as 64kb or 8mb", show_size(min), show_size(max))
             }
+            Kind::Memory(min) => {
+                format!("from {} on, 1% to 100% of the machine's memory, or 0 for no limit", show_size(min))
+            }
             Kind::Time(min, max) => {
                 format!("{} to {}, such as 120ms or 5s", show_duration(min), show_duration(max))
             }
@@ -129,6 +138,7 @@ impl Value {
             Value::Flag(on) => on.to_string(),
             Value::Whole(number) => number.to_string(),
             Value::Size(bytes) => show_size(*bytes),
+            Value::Memory(memory) => memory.show(),
             Value::Time(ms) => show_duration(*ms),
             Value::List(items) => items.join(","),
             Value::Ips(ips) => ips.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
@@ -140,6 +150,7 @@ impl Value {
         match self {
             Value::Flag(on) => if *on { "yes" } else { "no" }.to_string(),
             Value::Size(bytes) => bytes.to_string(),
+            Value::Memory(memory) => memory.bytes().to_string(),
             Value::Ips(ips) => ips.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
             other => other.show(),
         }
@@ -244,6 +255,15 @@ impl Field for u64 {
     }
 }
 
+impl Field for Memory {
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::Memory(memory) => Some(*memory),
+            _ => None,
+        }
+    }
+}
+
 impl Field for i64 {
     fn from_value(value: &Value) -> Option<Self> {
         match value {
@@ -306,6 +326,8 @@ mod tests {
             (Kind::AddressList, "a:1, b:2"),
             (Kind::IpList, "*,::1"),
             (Kind::Size(0, 1 << 40), "8mb"),
+            (Kind::Memory(1024), "25 %"),
+            (Kind::Memory(1024), "2048"),
             (Kind::Time(0, 100_000), "5s"),
             (Kind::Choice(&["direct", "buffered"]), "DIRECT"),
             (Kind::Flag, "yes"),

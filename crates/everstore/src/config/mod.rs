@@ -7,6 +7,7 @@ pub mod effective;
 pub mod error;
 pub mod flags;
 pub mod kind;
+pub mod memory;
 pub mod suggest;
 pub mod table;
 pub mod template;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::kind::{Field, Kind, Value};
+use super::memory::Memory;
 
 /// Highest TCP port.
 const MAX_PORT: i64 = 65_535;
@@ -140,6 +141,8 @@ keys! {
         "Size of one preallocated log file.";
     "log-mode" log_mode: String, Kind::Choice(&["direct", "buffered"]), "direct", restart, None,
         "How the log is written: direct (past the page cache, fastest when synced) or buffered.";
+    "max-memory" max_memory: Memory, Kind::Memory(MIB), "50%", online, Some("maxmemory"),
+        "Memory for rows. What was not asked for lately leaves it and is read from the disk when needed; nothing is lost.";
     "checkpoint-log-share" checkpoint_log_share: u64, Kind::Size(8 * MIB, 1024 * GIB), "128mb", online, None,
         "Log kept before shards are checkpointed to free it. More means rarer checkpoints and a longer start.";
     "snapshot-rate" snapshot_rate: u64, Kind::Size(64 * 1024, 100 * GIB), "64mb", online, None,

@@ -103,6 +103,7 @@ impl shell::Disks for Disks {
             }
         }
         outbox.jobs.drain(..).for_each(|job| self.pool.submit(job));
+        outbox.fetches.drain(..).for_each(|job| self.pool.fetch(job));
         if !outbox.floors.is_empty() {
             self.floors.extend(outbox.floors.drain(..));
         }

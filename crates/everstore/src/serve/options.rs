@@ -23,6 +23,7 @@ fn apply(config: &Config, settings: &mut Settings) {
     settings.max_clients = config.max_clients as usize;
     settings.query_buffer_limit = config.query_buffer_limit as usize;
     settings.output_buffer_limit = config.output_buffer_limit as usize;
+    settings.max_memory = config.max_memory.bytes();
     settings.checkpoint_log_share = config.checkpoint_log_share;
     settings.snapshot_rate = config.snapshot_rate;
     settings.requirepass = config.requirepass.clone().unwrap_or_default();
@@ -33,7 +34,7 @@ fn apply(config: &Config, settings: &mut Settings) {
 
 /// Options of Redis that tools ask for and whose answer follows from what Everstore is.
 const FIXED: [(&str, &str); 4] =
-    [("appendonly", "yes"), ("databases", "16"), ("maxmemory", "0"), ("save", "")];
+    [("appendonly", "yes"), ("databases", "16"), ("maxmemory-policy", "noeviction"), ("save", "")];
 
 /// [`Effective`] as the core's table.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! The disk pool of a simulated node: jobs one after the other, each a little late.
 
-use everstore_node::{Job, JobDone};
+use everstore_node::{FetchJob, Job, JobDone, Read};
 use model::{GroupId, NodeId};
 use shard::Machine;
 use std::collections::{BTreeMap, VecDeque};
@@ -115,6 +115,30 @@ impl Jobs {
         }
         Ok((next, complete))
     }
+}
+
+/// Reads rows that are not in memory.
+pub fn fetch(stores: &MemoryStores, job: FetchJob) -> JobDone {
+    let FetchJob { group, tree, fetch } = job;
+    let read = || -> Result<Read, storage::rows::RowError> {
+        let (store, mut read) = (stores.open(tree)?, Read::default());
+        store.for_each(&mut |name, content| {
+            let Ok(at) = model::row::parse_key_name(name) else { return };
+            let wanted = |w: &shard::machine::Wanted| {
+                (w.ks, w.generation, w.position) == (at.ks, at.generation, at.position)
+            };
+            if fetch.wanted.iter().any(wanted) {
+                read.rows.push((name.to_vec(), content.to_vec()));
+            }
+            if fetch.list.as_ref().is_some_and(|l| (l.ks, l.generation) == (at.ks, at.generation)) {
+                let (_, expire, _) = model::row::decode_value(content).unwrap();
+                read.listed.push((at.position, expire, at.key));
+            }
+        })?;
+        Ok(read)
+    };
+    let result = read().map_err(|e| e.to_string());
+    JobDone::Fetched { group, tree, ticket: fetch.ticket, result, damaged: false }
 }
 
 /// Puts all rows of a tree into a machine.

@@ -1,12 +1,12 @@
 //! A simulated node: a core, its log on a simulated disk, its row store, and how it comes back.
 
-use super::jobs::{Jobs, load};
+use super::jobs::{Jobs, fetch, load};
 use cluster::{Addresses, ClusterMap, Formation};
 use consensus::{ConfState, Entry, Group, GroupConfig, HardState, Recovered};
 use env::{MemDisk, Rng};
 use everstore_node::core::{Forming, Identity};
 use everstore_node::replica::Replica;
-use everstore_node::{Core, Settings};
+use everstore_node::{Core, JobDone, Settings};
 use model::{GroupId, Index, KeyHasher, NodeId, Now};
 use shard::Machine;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -27,6 +27,8 @@ pub struct Node {
     pub job_ns: u64,
     pub wall_skew_ms: i64,
     pub jobs: Jobs,
+    /// Rows that were read and have not arrived.
+    fetched: VecDeque<(u64, JobDone)>,
     pub stores: MemoryStores,
     /// Trees with damaged rows.
     injured: BTreeSet<u64>,
@@ -52,6 +54,7 @@ impl Node {
             job_ns: 1_000_000,
             wall_skew_ms: 0,
             jobs: Jobs::default(),
+            fetched: VecDeque::new(),
             stores: MemoryStores::new(),
             injured: BTreeSet::new(),
             disk: MemDisk::new(),
@@ -95,6 +98,8 @@ impl Node {
             Identity { node: NodeId(self.id), incarnation: self.incarnation, cluster: "c".into(), addresses };
         let settings = Settings {
             checkpoint_log_share: 16 << 10,
+            // Every second node keeps no row in memory that is in its row store.
+            max_memory: self.id % 2,
             started_ms: now.mono_ms(),
             seed: rng.next_u64(),
             ..Settings::default()
@@ -117,6 +122,7 @@ impl Node {
     ) -> Replica {
         let tree = log.install.as_ref().map_or(u64::from(group.0) + 1, |install| install.tree);
         let mut machine = Machine::new(KeyHasher::new(7), model::limits::MAX_VALUE, rng.next_u64());
+        machine.set_load_limit(everstore_node::load_limit(self.id % 2, 1));
         let loaded = load(&self.stores, tree, &mut machine);
         // Rows are only ever lost on purpose.
         let rows_lost = self.injured.contains(&tree);
@@ -201,6 +207,7 @@ impl Node {
         self.disk.crash_process();
         self.stores.crash();
         self.jobs = Jobs::default();
+        self.fetched.clear();
     }
 
     /// What the disk has finished goes into the core.
@@ -216,6 +223,9 @@ impl Node {
         }
         if let Some(number) = done {
             core.log_done(number);
+        }
+        while let Some((_, read)) = self.fetched.pop_front_if(|(due, _)| *due <= now_ns) {
+            core.job_done(read);
         }
         while let Some(answer) = self.jobs.run_due(now_ns, &self.stores) {
             if let Some(answer) = answer {
@@ -233,6 +243,10 @@ impl Node {
         }
         for job in std::mem::take(&mut core.outbox.jobs) {
             self.jobs.push(now_ns + self.job_ns, job);
+        }
+        for job in std::mem::take(&mut core.outbox.fetches) {
+            // Read at once, and there later: what happens in between must not matter.
+            self.fetched.push_back((now_ns + self.job_ns, fetch(&self.stores, job)));
         }
         let floors = std::mem::take(&mut core.outbox.floors);
         if !floors.is_empty() {

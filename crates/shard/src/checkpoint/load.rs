@@ -41,7 +41,9 @@ impl Machine {
         let mut row = Row::new(name.position, kind, &name.key, value);
         row.expire = expire;
         row.accessed = (self.shard_time / 1000) as u32;
+        let before = space.last_loaded();
         space.load(row);
+        self.limit_load(name.ks, before);
         Ok(true)
     }
 

@@ -69,7 +69,7 @@ pub(super) fn bitop(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     if !result.is_empty() {
         c.data.put_string(destination, 0, &result)?;
     } else if c.data.peek(destination)?.is_some() {
-        c.data.delete(destination);
+        c.data.delete(destination)?;
     }
     c.reply.int(result.len() as i64);
     Ok(())

@@ -83,8 +83,8 @@ fn set(c: &mut Context<'_>, args: &[&[u8]], unit: Unit, command: &str) -> Done {
     };
     if done {
         match u64::try_from(at) {
-            Ok(at) if at > now => c.data.set_expire(key, at),
-            _ => c.data.delete(key),
+            Ok(at) if at > now => c.data.set_expire(key, at)?,
+            _ => c.data.delete(key)?,
         };
     }
     c.reply.int(done.into());
@@ -96,7 +96,7 @@ pub(super) fn persist(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let key = c.data.key(args[1]);
     let expires = c.data.get(key)?.is_some_and(|row| row.expire != 0);
     if expires {
-        c.data.set_expire(key, 0);
+        c.data.set_expire(key, 0)?;
     }
     c.reply.int(expires.into());
     Ok(())

@@ -14,7 +14,7 @@ pub(super) fn del(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     for bytes in &args[1..] {
         let key = c.data.key(bytes);
         // The look first: a key that is expired is deleted, but was not there to the client.
-        deleted += i64::from(c.data.peek(key)?.is_some() && c.data.delete(key));
+        deleted += i64::from(c.data.peek(key)?.is_some() && c.data.delete(key)?);
     }
     c.reply.int(deleted);
     Ok(())

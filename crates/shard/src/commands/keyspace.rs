@@ -15,39 +15,41 @@ const RANDOM_TRIES: usize = 100;
 
 /// Deletes keys that a walk over the keyspace found expired: who reads that a key is gone must wait
 /// for an entry that says so.
-pub(super) fn delete_expired(data: &mut Data<'_>, expired: &[Box<[u8]>]) {
+pub(super) fn delete_expired(data: &mut Data<'_>, expired: &[Box<[u8]>]) -> Done {
     for bytes in expired.iter().take(MAX_EXPIRED) {
         let key = data.key(bytes);
-        data.delete_expired(key);
+        data.delete_expired(key)?;
     }
+    Ok(())
 }
 
 /// `KEYS pattern`
 pub(super) fn keys(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let now = c.data.now();
     let all = args[1] == b"*";
+    let cold = c.data.cold_keys(args[1])?;
     let space = c.data.space();
     let wanted: Vec<_> = space.iter().filter(|row| all || glob::matches(args[1], row.key())).collect();
     let expired: Vec<Box<[u8]>> =
         wanted.iter().filter(|row| row.expired(now)).take(MAX_EXPIRED).map(|row| row.key().into()).collect();
     let live = || wanted.iter().filter(|row| !row.expired(now));
-    c.reply.array(live().count());
+    c.reply.array(live().count() + cold.len());
     live().for_each(|row| c.reply.bulk(row.key()));
-    delete_expired(&mut c.data, &expired);
-    Ok(())
+    cold.iter().for_each(|key| c.reply.bulk(key));
+    delete_expired(&mut c.data, &expired)
 }
 
 /// `RANDOMKEY`
 pub(super) fn randomkey(c: &mut Context<'_>, _: &[&[u8]]) -> Done {
     let now = c.data.now();
     for _ in 0..RANDOM_TRIES {
-        let Some(row) = c.data.sample() else { break };
+        let Some(row) = c.data.sample()? else { break };
         if !row.expired(now) {
             c.reply.bulk(row.key());
             return Ok(());
         }
         let key: Box<[u8]> = row.key().into();
-        delete_expired(&mut c.data, &[key]);
+        delete_expired(&mut c.data, &[key])?;
     }
     match c.data.space().iter().find(|row| !row.expired(now)) {
         Some(row) => c.reply.bulk(row.key()),

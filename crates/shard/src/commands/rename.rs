@@ -37,7 +37,7 @@ fn to_new_name(c: &mut Context<'_>, args: &[&[u8]], only_if_absent: bool) -> Res
     if only_if_absent && c.data.get(to)?.is_some() {
         return Ok(false);
     }
-    c.data.delete(from);
+    c.data.delete(from)?;
     c.data.put(to, kind, expire, &value)?;
     Ok(true)
 }
@@ -77,7 +77,7 @@ pub(super) fn move_to(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let moved = put_there(c, args[1], args[1], there, false)?;
     if moved {
         let key = c.data.key(args[1]);
-        c.data.delete(key);
+        c.data.delete(key)?;
     }
     c.reply.int(moved.into());
     Ok(())

@@ -95,7 +95,11 @@ fn parse_cursor(text: &[u8]) -> Option<u64> {
 
 /// The keys from position `from` on and below `end` that pass the filter, appended to `out`. Visits
 /// `count` rows, and those that share the last one's position. Returns where to go on, `None` when
-/// nothing is left below `end`. A key that exists during the whole walk is met at least once.
+/// nothing is left below `end`. A key that exists during the whole walk is met at least once. Where rows
+/// may have to be fetched it visits fewer than a large count asks for.
+///
+/// # Errors
+/// [`Stop::Fetch`] when rows are not in memory.
 pub fn scan_part(
     data: &mut Data<'_>,
     from: Position,
@@ -103,13 +107,15 @@ pub fn scan_part(
     count: usize,
     filter: &ScanFilter,
     out: &mut Vec<Vec<u8>>,
-) -> Option<Position> {
+) -> Result<Option<Position>, Stop> {
     let now = data.now();
     let (mut visited, mut last, mut next) = (0, from, None);
     let mut expired = Vec::new();
     if from >= end {
-        return None;
+        return Ok(None);
     }
+    // The one after them as well: the walk goes on there.
+    let count = data.warm(from, end, count.saturating_add(1))? - 1;
     for row in data.space().range(from, end) {
         if visited >= count && row.position != last {
             next = Some(row.position);
@@ -124,8 +130,8 @@ pub fn scan_part(
             out.push(row.key().to_vec());
         }
     }
-    delete_expired(data, &expired);
-    next
+    delete_expired(data, &expired)?;
+    Ok(next)
 }
 
 /// `SCAN cursor [MATCH pattern] [COUNT n] [TYPE name]` over the keys of this shard.
@@ -133,7 +139,7 @@ pub(super) fn scan(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let request = ScanRequest::parse(args)?;
     let mut keys = Vec::new();
     let end = Position(u64::MAX);
-    let next = scan_part(&mut c.data, request.from(), end, request.count, &request.filter, &mut keys);
+    let next = scan_part(&mut c.data, request.from(), end, request.count, &request.filter, &mut keys)?;
     let cursor = ScanRequest::cursor_at(next);
     c.reply.array(2);
     c.reply.bulk(itoa::Buffer::new().format(cursor).as_bytes());

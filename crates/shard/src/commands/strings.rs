@@ -95,7 +95,7 @@ pub(super) fn getset(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
 pub(super) fn getdel(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     get(c, args)?;
     let key = c.data.key(args[1]);
-    c.data.delete(key);
+    c.data.delete(key)?;
     Ok(())
 }
 
@@ -116,13 +116,13 @@ pub(super) fn getex(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     c.reply.bulk(row.value());
     match deadline {
         Some(at) if at <= now => {
-            c.data.delete(key);
+            c.data.delete(key)?;
         }
         Some(at) => {
-            c.data.set_expire(key, at);
+            c.data.set_expire(key, at)?;
         }
         None if options.expiry == Expiry::Remove && expires => {
-            c.data.set_expire(key, 0);
+            c.data.set_expire(key, 0)?;
         }
         None => {}
     }

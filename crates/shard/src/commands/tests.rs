@@ -41,7 +41,7 @@ fn keys_that_share_a_position_are_scanned_together() {
     let filter = ScanFilter::default();
     let mut part = |from, end, count| {
         let mut keys = Vec::new();
-        let next = scan_part(&mut data, Position(from), Position(end), count, &filter, &mut keys);
+        let next = scan_part(&mut data, Position(from), Position(end), count, &filter, &mut keys).unwrap();
         keys.sort();
         (String::from_utf8(keys.concat()).expect("ASCII"), next.map(|p| p.0))
     };
@@ -69,7 +69,7 @@ proptest! {
         let put = |data: &mut Data<'_>, n: u32| {
             let name = name(n);
             let key = data.key(&name);
-            if n < 500 || !data.delete(key) {
+            if n < 500 || !data.delete(key).unwrap() {
                 data.put_string(key, 0, b"v").expect("a small value");
             }
         };
@@ -80,7 +80,7 @@ proptest! {
             for n in change.by_ref().take(3) {
                 put(&mut data, n);
             }
-            next = scan_part(&mut data, from, Position(u64::MAX), count, &ScanFilter::default(), &mut met);
+            next = scan_part(&mut data, from, Position(u64::MAX), count, &ScanFilter::default(), &mut met).unwrap();
             calls += 1;
         }
         prop_assert!(calls <= 2 + met.len());

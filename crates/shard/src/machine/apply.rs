@@ -32,7 +32,8 @@ impl Machine {
         Ok(())
     }
 
-    /// Applies a committed entry that was not executed here.
+    /// Applies a committed entry that was not executed here. No row that it changes may be cold (see
+    /// [`Machine::wants_rows_of`]).
     ///
     /// # Errors
     /// A payload that can not be read, an effect this version does not know, or one that changes a key

@@ -53,20 +53,21 @@ impl Machine {
     /// True when some key's time has come at this wall clock.
     pub fn expiry_due(&self, wall_ms: u64) -> bool {
         let now = self.exec_time.max(wall_ms);
-        self.spaces.iter().any(|space| space.first_expiry().is_some_and(|(at, _)| at <= now))
+        self.spaces.iter().any(|space| space.first_expiry().is_some_and(|at| at <= now))
     }
 
-    /// The leader deletes keys whose time has come, a bounded number a turn. Call after
-    /// [`Machine::begin`].
+    /// The leader deletes keys whose time has come, a bounded number a turn; rows of others have to be
+    /// fetched first (see [`Machine::take_fetch`]). Call after [`Machine::begin`].
     pub fn expire_due(&mut self) {
         let now = self.exec_time;
         for ks in 0..KEYSPACES {
             let ks = Keyspace(ks);
+            if self.space(ks).cold() > 0 {
+                let cold = self.space(ks).cold_and_due(now, EXPIRED_PER_TURN);
+                cold.into_iter().for_each(|position| self.want(ks, position, None));
+            }
             for _ in 0..EXPIRED_PER_TURN {
-                let Some((at, key)) = self.space(ks).first_expiry() else { break };
-                if at > now {
-                    break;
-                }
+                let Some(key) = self.space(ks).first_due(now) else { break };
                 if self.pending_bytes() > EXPIRED_BYTES_PER_TURN {
                     return;
                 }
@@ -86,7 +87,7 @@ impl Machine {
         self.spaces.iter().map(Space::len).sum()
     }
 
-    /// Bytes of memory of all rows.
+    /// Bytes of memory of all rows in memory.
     pub fn memory(&self) -> usize {
         self.spaces.iter().map(Space::memory).sum()
     }

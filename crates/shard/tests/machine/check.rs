@@ -2,7 +2,7 @@
 
 use super::script::KEYS;
 use super::state::{Content, State};
-use super::world::{Store, World};
+use super::world::{Node, Store, World};
 use model::limits::KEYSPACES;
 use model::row::{decode_value, family, parse_key_name};
 use model::{Keyspace, Position};
@@ -15,27 +15,41 @@ fn number(key: &[u8]) -> usize {
     KEYS.iter().position(|k| *k == key).unwrap()
 }
 
-fn rows(machine: &Machine) -> Rows {
-    let mut rows = Rows::new();
+/// What is in memory, and in the store where it is cold.
+fn rows(node: &Node) -> Rows {
+    let (machine, mut rows) = (&node.machine, Rows::new());
+    for (name, content) in node.store.iter().filter(|(name, _)| name[0] == family::KEY) {
+        let name = parse_key_name(name).unwrap();
+        let space = machine.space(name.ks);
+        if space.generation == name.generation && space.is_cold(name.position) {
+            let (_, expire, value) = decode_value(content).unwrap();
+            rows.insert((name.ks.0, number(&name.key)), Content { expire, value: value.to_vec() });
+        }
+    }
+    assert_eq!(rows.len(), machine.cold_rows());
     for ks in 0..KEYSPACES {
         let space = machine.space(Keyspace(ks));
         let content = |row: &shard::row::Row| Content { expire: row.expire, value: row.value().to_vec() };
         rows.extend(space.iter().map(|row| ((ks, number(row.key())), content(row))));
-        books(machine, Keyspace(ks));
+    }
+    for ks in 0..KEYSPACES {
+        let of_space = rows.range((ks, 0)..(ks + 1, 0)).map(|(_, content)| content);
+        books(machine, Keyspace(ks), &of_space.collect::<Vec<_>>());
     }
     rows
 }
 
 /// The side books of a keyspace agree with its rows.
-fn books(machine: &Machine, ks: Keyspace) {
+fn books(machine: &Machine, ks: Keyspace, rows: &[&Content]) {
     let space = machine.space(ks);
-    let with_expiry = || space.iter().filter(|row| row.expire != 0);
-    assert_eq!(machine.counts(ks), (space.iter().count(), with_expiry().count()));
+    let with_expiry = || rows.iter().filter(|row| row.expire != 0);
+    assert_eq!(machine.counts(ks), (rows.len(), with_expiry().count()));
+    assert_eq!(space.count(Position(0), Position(u64::MAX)), rows.len());
     assert_eq!(space.memory(), space.iter().map(|row| row.memory()).sum::<usize>());
-    assert_eq!(space.first_expiry().map(|(at, _)| at), with_expiry().map(|row| row.expire).min());
+    assert_eq!(space.first_expiry(), with_expiry().map(|row| row.expire).min());
     let ordered: Vec<_> = space.range(Position(0), Position(u64::MAX)).map(|row| row.position).collect();
     assert!(ordered.is_sorted());
-    assert_eq!(ordered.len(), space.len());
+    assert_eq!(ordered.len() + space.cold(), space.len());
 }
 
 impl World {
@@ -45,7 +59,7 @@ impl World {
             let machine = &self.nodes[node].machine;
             let committed = self.state_at(applied);
             let executed = if node == self.leader { &self.spec } else { committed };
-            assert_eq!(rows(machine), executed.rows, "rows of node {node}");
+            assert_eq!(rows(&self.nodes[node]), executed.rows, "rows of node {node}");
             for name in 0..3u8 {
                 assert_eq!(machine.system(&[name]), committed.system.get(&vec![name]).map(|v| &v[..]));
             }

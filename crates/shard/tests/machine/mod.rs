@@ -2,6 +2,7 @@
 
 mod by_hand;
 pub mod check;
+pub mod fetch;
 pub mod reply;
 pub mod script;
 pub mod state;

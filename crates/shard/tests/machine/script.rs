@@ -52,7 +52,7 @@ pub enum End {
     Done,
     /// With an error after all of its operations.
     Fail,
-    /// With a row that is not in memory.
+    /// With a row that it says is not in memory.
     Fetch,
 }
 
@@ -93,8 +93,9 @@ pub fn run(context: &mut Context<'_>, args: &[&[u8]]) -> Done {
             ("flush", None) => context.data.flush(),
             (_, None) => {
                 let now = context.data.now();
+                let cold = context.data.cold_keys(b"*")?.len();
                 let count = context.data.space().iter().filter(|row| !row.expired(now)).count();
-                context.reply.int(count as i64);
+                context.reply.int((count + cold) as i64);
             }
         }
     }
@@ -120,13 +121,13 @@ fn run_one(context: &mut Context<'_>, name: &str, key: Key<'_>, number: Option<u
         }
         "expire" => {
             let found = context.data.peek(key)?.is_some();
-            let done = context.data.set_expire(key, number.unwrap());
+            let done = context.data.set_expire(key, number.unwrap())?;
             assert_eq!(found, done);
             context.reply.int(i64::from(done));
         }
         "delete" => {
             let found = context.data.peek(key)?.is_some();
-            assert_eq!(found, context.data.delete(key));
+            assert_eq!(found, context.data.delete(key)?);
             context.reply.int(i64::from(found));
         }
         other => panic!("{other}"),

@@ -43,6 +43,12 @@ pub enum Step {
     ExpireDue,
     /// A node does its housekeeping.
     Tidy(usize),
+    /// A node lets about so many bytes of rows go.
+    LetGo(usize, usize),
+    /// What a node has read of its store, and its machine not got yet, arrives.
+    Arrive(usize),
+    /// A client asks for keys and is gone before their rows are fetched, and so is what it had asked.
+    Abandon { ks: u16, keys: Vec<usize> },
 }
 
 impl Step {
@@ -94,6 +100,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (node(), 0..60u64).prop_map(|(node, ahead)| Step::SetClock(node, ahead)),
         1 => Just(Step::ExpireDue),
         2 => node().prop_map(Step::Tidy),
+        6 => (node(), prop_oneof![1..200usize, Just(usize::MAX)]).prop_map(|(node, n)| Step::LetGo(node, n)),
+        3 => node().prop_map(Step::Arrive),
+        4 => (0..2u16, vec(0..KEYS.len(), 1..4)).prop_map(|(ks, keys)| Step::Abandon { ks, keys }),
     ]
 }
 

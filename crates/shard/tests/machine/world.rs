@@ -27,6 +27,8 @@ pub struct Node {
     pub store: Store,
     /// Index and term of the checkpoint being taken, and the generations of the keyspaces then.
     pub taking: Option<((Index, Term), Vec<u32>)>,
+    /// What was read of the store and has not arrived.
+    pub reads: Vec<super::fetch::Read>,
     /// How far its wall clock is ahead, ms.
     skew: u64,
 }
@@ -62,7 +64,8 @@ fn machine() -> Machine {
 
 impl World {
     pub fn new() -> World {
-        let node = |skew| Node { machine: machine(), store: Store::new(), taking: None, skew };
+        let node =
+            |skew| Node { machine: machine(), store: Store::new(), taking: None, reads: Vec::new(), skew };
         let mut world = World {
             nodes: [0, 35, 7].map(node).into(),
             log: Vec::new(),
@@ -129,6 +132,9 @@ impl World {
                 machine.tidy();
                 machine.forget_gone();
             }
+            Step::LetGo(node, bytes) => drop(self.nodes[node].machine.let_go(bytes)),
+            Step::Arrive(node) => self.nodes[node].arrive(),
+            Step::Abandon { ks, keys } => self.abandon(ks, &keys),
         }
     }
 
@@ -158,8 +164,14 @@ impl World {
         let args = script::arguments(&ops, end);
         let args: Vec<&[u8]> = args.iter().map(|arg| &arg[..]).collect();
         let mut reply = Text::default();
-        let machine = &mut self.nodes[self.leader].machine;
-        let outcome = machine.execute(script::run, Keyspace(ks), true, &args, &mut reply);
+        let node = &mut self.nodes[self.leader];
+        let outcome = loop {
+            let outcome = node.machine.execute(script::run, Keyspace(ks), true, &args, &mut reply);
+            if !outcome.fetch || !node.fetch() {
+                break outcome;
+            }
+            assert!(reply.0.is_empty());
+        };
 
         let at = (self.next(), self.last());
         let expected = script::expect(&mut self.spec, ks, (&ops, end), now, at);
@@ -226,7 +238,11 @@ impl World {
     fn expire_due(&mut self) {
         let now = self.begin();
         let next = self.next();
-        self.nodes[self.leader].machine.expire_due();
+        let node = &mut self.nodes[self.leader];
+        node.machine.expire_due();
+        while node.fetch() {
+            node.machine.expire_due();
+        }
         self.dirty |= self.spec.expire(now, next);
     }
 
@@ -273,7 +289,13 @@ impl World {
         let applied = self.applied(node);
         for index in applied + 1..=(applied + entries).min(self.committed) {
             let entry = &self.log[index as usize - 1];
-            let machine = &mut self.nodes[node].machine;
+            let node = &mut self.nodes[node];
+            while let Some(payload) = &entry.payload
+                && node.machine.wants_rows_of(payload).unwrap()
+            {
+                assert!(node.fetch());
+            }
+            let machine = &mut node.machine;
             match &entry.payload {
                 Some(payload) => machine.apply(index, entry.term, payload).unwrap(),
                 None => machine.apply_empty(index, entry.term),
@@ -300,11 +322,16 @@ impl World {
     }
 
     fn crash(&mut self, node: usize) {
-        let store = &mut self.nodes[node].store;
         let mut fresh = machine();
+        if self.log.len().is_multiple_of(2) {
+            // Memory for one row or two.
+            fresh.set_load_limit(400);
+        }
+        let store = &mut self.nodes[node].store;
         store.retain(|name, content| fresh.load(name, content).unwrap());
         self.nodes[node].machine = fresh;
         self.nodes[node].taking = None;
+        self.nodes[node].reads.clear();
         if node == self.leader {
             self.elect((node + 1) % 3, 1);
         }

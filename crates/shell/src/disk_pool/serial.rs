@@ -1,10 +1,11 @@
 //! The disk pool without threads: whoever owns it decides when the next task is done. For the simulator.
 
+use super::fetching;
 use super::lane::{Lane, Task};
 use super::queue::{LaneId, Queue};
 use env::Rng;
 use model::GroupId;
-use node::{Job, JobDone};
+use node::{FetchJob, Job, JobDone};
 use std::cell::RefCell;
 use std::sync::Arc;
 use storage::rows::RowStores;
@@ -24,6 +25,11 @@ impl SerialPool {
     /// Queues a job.
     pub fn submit(&mut self, job: Job) {
         self.queue.submit(job);
+    }
+
+    /// Reads rows that commands wait for, now.
+    pub fn fetch(&self, job: FetchJob) -> JobDone {
+        fetching::run(&*self.stores, job)
     }
 
     /// See [`super::DiskPool::sweep`].

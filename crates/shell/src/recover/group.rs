@@ -107,7 +107,10 @@ impl Plan {
     }
 
     fn machine(&self, start: &Start<'_>) -> Machine {
-        Machine::new(KeyHasher::new(start.hash_seed), start.max_value, self.seeds.0)
+        let mut machine = Machine::new(KeyHasher::new(start.hash_seed), start.max_value, self.seeds.0);
+        let groups = u64::from(start.formation.shards).max(1);
+        machine.set_load_limit(node::load_limit(start.max_memory, groups));
+        machine
     }
 
     /// The rows, if they are whole and fit the log.

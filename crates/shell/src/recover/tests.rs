@@ -25,6 +25,7 @@ fn recovered(fixture: &Fixture, log: Recovery) -> Result<(Vec<Replica>, RecoverR
         timing,
         hash_seed: SEED,
         max_value: MAX_VALUE,
+        max_memory: 0,
         now,
         clock: &env::RealClock,
         loaders: 2,

@@ -1,0 +1,112 @@
+//! Memory of rows: what is in the row store and was not asked for lately leaves it.
+//!
+//! Two bounds. Above `max-memory` rows are let go, a bounded piece a tick, and shards with many changed rows
+//! are checkpointed sooner, because only what is in the row store can go. Above the bound and an eighth
+//! (at least a MiB) commands that may need memory wait: a load that is faster than the disk slows down instead of failing.
+//! If that does not help for [`GIVE_UP_MS`], keys and their order alone exceed the bound, and such commands
+//! are answered with an error. Nothing is ever lost by it.
+
+use crate::cold::MEMORY;
+use crate::core::Core;
+use model::GroupId;
+use shard::table::{Spec, flag};
+
+/// Commands that need memory wait so long, ms, before they are refused.
+const GIVE_UP_MS: u64 = 5000;
+/// Commands wait no sooner than so many bytes above the bound.
+const MIN_SLACK: u64 = 1 << 20;
+/// A shard whose log share is below this, bytes, is not checkpointed for the sake of memory while no
+/// command waits for it.
+pub(crate) const MIN_SHARE: u64 = 256 << 10;
+
+/// The error when no row can be let go any more.
+pub(crate) const OUT_OF_MEMORY: &str = "OOM command not allowed when used memory > 'maxmemory': what is left \
+    in memory can not leave it; delete keys, or give the node more (max-memory)";
+
+/// What one of so many shards may fill with rows while they are loaded, bytes. `max_memory` 0: no limit.
+pub fn load_limit(max_memory: u64, shards: u64) -> usize {
+    if max_memory == 0 { usize::MAX } else { usize::try_from(max_memory / shards).unwrap_or(usize::MAX) }
+}
+
+/// How much memory the rows take.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Memory {
+    /// Bytes at the last tick.
+    pub used: u64,
+    /// Since when commands wait for it, monotonic ms.
+    pub full_since_ms: Option<u64>,
+    /// Rows let go since the start, bytes.
+    pub let_go: u64,
+    /// The shard that lets rows go first the next time.
+    turn: usize,
+}
+
+/// What a command that may need memory has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// It runs.
+    Enough,
+    /// It waits.
+    Wait,
+    /// It is refused.
+    None,
+}
+
+impl Core {
+    /// Whether there is memory for a command.
+    #[inline]
+    pub(crate) fn room_for(&self, spec: &Spec) -> Room {
+        match self.memory.full_since_ms {
+            None => Room::Enough,
+            Some(_) if !spec.flags.has(flag::DENYOOM) => Room::Enough,
+            Some(since) if self.now.mono_ms().saturating_sub(since) < GIVE_UP_MS => Room::Wait,
+            Some(_) => Room::None,
+        }
+    }
+
+    /// True when rows should leave memory: shards are checkpointed sooner, so that they can.
+    pub(crate) fn is_short_of_memory(&self) -> bool {
+        self.settings.max_memory > 0 && self.memory.used > self.settings.max_memory / 16 * 15
+    }
+
+    /// Once a tick: lets rows go that are too many, and those run that waited for that.
+    pub(crate) fn keep_within_memory(&mut self) {
+        let limit = self.settings.max_memory;
+        if limit == 0 {
+            return;
+        }
+        let footprint =
+            |core: &Core| core.replicas.iter().flatten().map(|r| r.machine.footprint() as u64).sum();
+        self.memory.used = footprint(self);
+        if self.memory.used > limit {
+            self.let_go(self.memory.used - limit);
+            self.memory.used = footprint(self);
+        }
+        let full = self.memory.used > limit + (limit / 8).max(MIN_SLACK);
+        let waited = self.memory.full_since_ms;
+        self.memory.full_since_ms = full.then(|| waited.unwrap_or(self.now.mono_ms()));
+        let given_up = waited.is_some_and(|since| self.now.mono_ms() - since >= GIVE_UP_MS);
+        if waited.is_some() && (!full || given_up) {
+            for at in 0..self.replicas.len() {
+                self.run_again(GroupId(at as u32), Some(MEMORY));
+            }
+        }
+    }
+
+    fn let_go(&mut self, mut bytes: u64) {
+        let count = self.replicas.len();
+        for at in 0..count {
+            let at = (self.memory.turn + at) % count;
+            let Some(replica) = self.replicas[at].as_deref_mut().filter(|r| !r.checkpointing) else {
+                continue;
+            };
+            let freed = replica.machine.let_go(bytes as usize) as u64;
+            self.memory.let_go += freed;
+            bytes = bytes.saturating_sub(freed);
+            if bytes == 0 {
+                break;
+            }
+        }
+        self.memory.turn = (self.memory.turn + 1) % count.max(1);
+    }
+}
