@@ -13,7 +13,9 @@ pub mod core;
 pub mod dispatch;
 pub mod execute;
 pub mod exposure;
+pub mod farewell;
 pub mod fates;
+pub mod fitness;
 pub mod frame;
 pub mod front;
 pub mod handlers;
@@ -42,6 +44,7 @@ mod topology;
 pub mod turn;
 
 pub use crate::core::Core;
+pub use fitness::DiskState;
 pub use inspect::{Inspect, Loads};
 pub use outbox::{Job, JobDone, Outbox};
 pub use settings::{ConfigTable, Settings};

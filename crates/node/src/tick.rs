@@ -55,6 +55,7 @@ impl Core {
         }
         if now_ms >= self.next_drive_ms {
             self.next_drive_ms = now_ms + DRIVE_MS;
+            self.judge_disk();
             self.start_checkpoints();
             self.ask_for_rows();
             self.drive_layouts();

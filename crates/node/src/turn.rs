@@ -60,6 +60,7 @@ impl Core {
                 Section::Chunk => self.on_chunk(from, content)?,
                 Section::ChunkAck => self.on_chunk_ack(from, content)?,
                 Section::Rows => self.on_rows_wanted(from, content)?,
+                Section::Farewell => self.on_farewell(from, content),
             }
         }
         Ok(())
@@ -72,6 +73,10 @@ impl Core {
         }
         if message.msg_type == consensus::MessageType::MsgSnapshot {
             // Only together with its rows, see `snapshots`.
+            return Ok(());
+        }
+        if self.disk.is_exhausted() && !message.entries.is_empty() {
+            // As if it had been lost on the way: Raft sends it again.
             return Ok(());
         }
         let promise = self.replica(group).and_then(|replica| replica.raft.promise_of(&message));
