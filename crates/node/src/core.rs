@@ -160,7 +160,12 @@ impl Core {
             settings,
             me,
             hasher: KeyHasher::new(hash_seed),
-            map: ClusterMap::new(&cluster::Formation { replicas: 0, shards: 0, members: Vec::new() }),
+            map: ClusterMap::new(&cluster::Formation {
+                replicas: 0,
+                shards: 0,
+                members: Vec::new(),
+                incarnation: 0,
+            }),
             forming: Some(forming),
             replicas: Vec::new(),
             routes: Vec::new(),
