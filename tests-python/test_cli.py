@@ -233,3 +233,25 @@ def test_redis_cli(shared_ports):
     assert "redis_version:7.0" in cli("INFO", "server")
     assert cli("-n", "3", "SET", "k", "v") == "OK"
     assert "from-cli" in cli("--scan", "--pattern", "from-*")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completions_parse(everstore, shell, tmp_path):
+    made = subprocess.run([everstore, "completions", shell], capture_output=True, text=True, check=True)
+    assert "switchover" in made.stdout and "recover" in made.stdout
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"there is no {shell} here")
+    script = tmp_path / "everstore"
+    script.write_text(made.stdout)
+    subprocess.run([program, "-n", str(script)], check=True, timeout=60)
+
+
+def test_bash_completes_commands(everstore, tmp_path):
+    made = subprocess.run([everstore, "completions", "bash"], capture_output=True, text=True, check=True)
+    script = tmp_path / "everstore.bash"
+    script.write_text(made.stdout)
+    ask = f"""source {script}; COMP_WORDS=(everstore sw); COMP_CWORD=1
+              _everstore everstore sw everstore; echo "${{COMPREPLY[*]}}" """
+    done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "switchover"

@@ -105,6 +105,8 @@ fn of_section(section: Section, bytes: &[u8]) {
         Section::Chunk => drop(round_trip!(bytes, Chunk::decode, Chunk::encode)),
         Section::ChunkAck => drop(round_trip!(bytes, ChunkAck::decode, ChunkAck::encode)),
         Section::Rows => drop(round_trip!(bytes, RowsWanted::decode, RowsWanted::encode)),
+        // Any bytes are a text.
+        Section::Farewell => {}
         Section::Promises => {
             let encode = |(kind, list): &(u8, Vec<_>), out: &mut _| promises::encode(*kind, list, out);
             round_trip!(bytes, promises::decode, encode);

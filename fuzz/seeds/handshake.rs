@@ -28,7 +28,7 @@ pub fn seeds() -> Vec<Seed> {
     Peer { node: NodeId(2), addresses, incarnation: 5, boot: Some(Boot([2; 16])) }.encode(&mut peer);
     let mut formation = Vec::new();
     let members = vec![NodeId(1), NodeId(2), NodeId(3)];
-    Formation { replicas: 3, shards: 16, members }.encode(&mut formation);
+    Formation { replicas: 3, shards: 16, members, incarnation: 0 }.encode(&mut formation);
     let stranger = |bytes: Vec<u8>| [&[0][..], &bytes].concat();
     vec![
         ("hello", stranger(hello)),

@@ -21,6 +21,8 @@ class Ledger:
         self.acknowledged: dict[str, str] = {}
         self.counted: dict[str, list[int]] = {}
         self.errors: list[str] = []
+        # Longest time between two acknowledged writes of one writer, in seconds.
+        self.longest_gap = 0.0
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._threads = [
@@ -54,7 +56,7 @@ class Ledger:
         client = node.client(db=self.keyspace)
         counter = f"counter:{number}"
         counts = self.counted.setdefault(counter, [])
-        turn = 0
+        turn, last = 0, time.monotonic()
         while not self._stop.is_set():
             key, value = f"ledger:{number}:{turn}", f"{turn}:{self.padding}"
             try:
@@ -62,6 +64,10 @@ class Ledger:
                     with self._lock:
                         self.acknowledged[key] = value
                 counts.append(client.incr(counter))
+                now = time.monotonic()
+                with self._lock:
+                    self.longest_gap = max(self.longest_gap, now - last)
+                last = now
             except (redis.RedisError, OSError) as error:
                 with self._lock:
                     self.errors.append(f"node {node.number}: {type(error).__name__} {error}")

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: our cluster beside its peers on the same machine in the same minutes.
 
 mod client;
+mod disks;
 mod failover;
 mod idle;
 mod load;
@@ -30,6 +31,8 @@ pub enum Scenario {
     Get,
     /// kill -9 and SIGSTOP of the node that leads most shards.
     Failover,
+    /// A disk that becomes slow, full or fails, of the node that leads most shards.
+    Disks,
     /// CPU and memory of a cluster that does nothing.
     Idle,
     /// Start of a node with a million keys.
@@ -86,7 +89,8 @@ impl BenchArgs {
 /// # Errors
 /// Something cannot be built, started or measured.
 pub fn bench(args: &BenchArgs) -> Result<ExitCode, String> {
-    let all = [Scenario::Set, Scenario::Get, Scenario::Failover, Scenario::Idle, Scenario::Start];
+    let all =
+        [Scenario::Set, Scenario::Get, Scenario::Failover, Scenario::Disks, Scenario::Idle, Scenario::Start];
     let chosen = if args.scenarios.is_empty() { all.to_vec() } else { args.scenarios.clone() };
     let program = program(args)?;
     if !args.no_peers && chosen.iter().any(|s| matches!(s, Scenario::Set | Scenario::Get)) {
@@ -99,6 +103,7 @@ pub fn bench(args: &BenchArgs) -> Result<ExitCode, String> {
             Scenario::Set => throughput::set(args, &program)?,
             Scenario::Get => throughput::get(args, &program)?,
             Scenario::Failover => failover::measure(args, &program)?,
+            Scenario::Disks => disks::measure(args, &program)?,
             Scenario::Idle => idle::measure(&program)?,
             Scenario::Start => start::measure(args, &program)?,
             Scenario::Build => start::build()?,

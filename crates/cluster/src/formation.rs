@@ -23,6 +23,10 @@ pub struct Formation {
     pub shards: u16,
     /// The first members, ascending.
     pub members: Vec<NodeId>,
+    /// The incarnation of the cluster: 0, and one higher with each recovery after a majority was lost, which
+    /// also replaces the members by the survivors. Nodes of different ones have nothing to do with each
+    /// other (safety rule 24).
+    pub incarnation: u64,
 }
 
 impl Formation {
@@ -47,14 +51,31 @@ impl Formation {
         (start(shard.0), start(shard.0 + 1) - 1)
     }
 
-    /// Appends the formation.
+    /// The formation with which the survivors of a lost majority go on; `None` if they are no members, or a
+    /// majority themselves.
+    pub fn of_survivors(&self, survivors: &[NodeId]) -> Option<Formation> {
+        let mut members = survivors.to_vec();
+        members.sort_unstable();
+        members.dedup();
+        let minority = !members.is_empty() && members.len() <= self.members.len() / 2;
+        let known = members.iter().all(|node| self.members.contains(node));
+        let replicas = members.len() as u32;
+        (minority && known).then_some(Formation {
+            replicas,
+            members,
+            incarnation: self.incarnation + 1,
+            ..self.clone()
+        })
+    }
+
+    /// Appends the formation, without the incarnation of the cluster.
     pub fn encode(&self, out: &mut Vec<u8>) {
         put_u64(out, u64::from(self.replicas));
         put_u64(out, u64::from(self.shards));
         self.members.iter().for_each(|node| put_u64(out, node.0));
     }
 
-    /// Reads what [`Formation::encode`] wrote.
+    /// Reads what [`Formation::encode`] wrote; the incarnation of the cluster is 0 then.
     ///
     /// # Errors
     /// [`DecodeError::Malformed`] if a number is out of its bounds.
@@ -67,13 +88,17 @@ impl Formation {
         if members[0].0 == 0 || !ascending {
             return Err(bad);
         }
-        Ok(Formation { replicas, shards, members })
+        Ok(Formation { replicas, shards, members, incarnation: 0 })
     }
 }
 
 impl fmt::Display for Formation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let members: Vec<String> = self.members.iter().map(NodeId::to_string).collect();
-        write!(f, "{} replicas, {} shards, nodes {}", self.replicas, self.shards, members.join(" "))
+        write!(f, "{} replicas, {} shards, nodes {}", self.replicas, self.shards, members.join(" "))?;
+        match self.incarnation {
+            0 => Ok(()),
+            recovered => write!(f, ", cluster incarnation {recovered}"),
+        }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! This is evidence only: it never extends a lease and never lets a vote come early (safety rule 5).
 
+pub mod fitness;
 #[cfg(test)]
 mod tests;
 mod wall;
@@ -9,6 +10,7 @@ mod wall;
 use model::time::MS;
 use std::collections::VecDeque;
 
+pub use fitness::{DiskJudge, Fitness};
 pub use wall::{WallOffset, cluster_offset_ms};
 
 /// How often a node sends a heartbeat to each peer, ns.

@@ -1,10 +1,12 @@
 //! What nodes tell each other about themselves: a small heartbeat every 20 ms, a report every second.
 
+mod disk;
 mod report;
 
 use model::varint::{DecodeError, Reader, put_u64};
 use model::{GroupId, Index, NodeId, Term};
 
+pub use disk::DiskBeat;
 pub use report::{GroupReport, KeysReport, MAX_REPORT, NodeReport};
 
 /// Format version of a heartbeat.
@@ -31,6 +33,8 @@ pub struct Heartbeat {
     pub turn_age_ns: u64,
     /// The groups the sender has a replica of; at most [`MAX_GROUPS`] are sent.
     pub groups: Vec<GroupBeat>,
+    /// The disk of its log.
+    pub disk: DiskBeat,
 }
 
 /// What a node knows of one group.
@@ -50,7 +54,7 @@ impl Heartbeat {
     /// Appends the heartbeat.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(FORMAT);
-        let Heartbeat { incarnation, wall_ms, stamp_ns, echo_ns, held_ns, turn_age_ns, groups } = self;
+        let Heartbeat { incarnation, wall_ms, stamp_ns, echo_ns, held_ns, turn_age_ns, groups, disk } = self;
         for number in [incarnation, wall_ms, stamp_ns, echo_ns, held_ns, turn_age_ns] {
             put_u64(out, *number);
         }
@@ -62,6 +66,7 @@ impl Heartbeat {
             put_u64(out, beat.leader.map_or(0, |leader| leader.0));
             put_u64(out, beat.commit);
         }
+        disk.encode(out);
     }
 
     /// Reads a heartbeat.
@@ -81,6 +86,7 @@ impl Heartbeat {
             held_ns: r.u64()?,
             turn_age_ns: r.u64()?,
             groups: Vec::new(),
+            disk: DiskBeat::default(),
         };
         let count = r.u64()?;
         if count > MAX_GROUPS as u64 {
@@ -92,6 +98,7 @@ impl Heartbeat {
             let leader = Some(NodeId(r.u64()?)).filter(|node| node.0 != 0);
             beat.groups.push(GroupBeat { group: GroupId(group), term, leader, commit: r.u64()? });
         }
+        beat.disk = DiskBeat::decode(r)?;
         Ok(beat)
     }
 
@@ -105,12 +112,14 @@ impl Heartbeat {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::health::Fitness;
     use proptest::prelude::*;
 
     prop_compose! {
         fn beats()(
             numbers: [u64; 6],
             groups in proptest::collection::vec(any::<(u32, u64, u64, u64)>(), 0..5),
+            disk: (u64, u8),
         ) -> Heartbeat {
             let [incarnation, wall_ms, stamp_ns, echo_ns, held_ns, turn_age_ns] = numbers;
             let beat = |(group, term, leader, commit)| {
@@ -118,7 +127,9 @@ mod tests {
                 GroupBeat { group: GroupId(group), term, leader, commit }
             };
             let groups = groups.into_iter().map(beat).collect();
-            Heartbeat { incarnation, wall_ms, stamp_ns, echo_ns, held_ns, turn_age_ns, groups }
+            let fitness = [Fitness::Fit, Fitness::Slow, Fitness::Full][usize::from(disk.1 % 3)];
+            let disk = DiskBeat { latency_ns: disk.0, fitness };
+            Heartbeat { incarnation, wall_ms, stamp_ns, echo_ns, held_ns, turn_age_ns, groups, disk }
         }
     }
 
@@ -127,8 +138,13 @@ mod tests {
         fn heartbeats_round_trip_and_no_part_of_one_is_one(beat in beats()) {
             let mut out = Vec::new();
             beat.encode(&mut out);
+            let mut older = Vec::new();
+            beat.disk.encode(&mut older);
+            let older = out.len() - older.len();
+            let without = Heartbeat { disk: DiskBeat::default(), ..beat.clone() };
             prop_assert_eq!(Heartbeat::decode(&mut Reader::new(&out)), Ok(beat));
-            for cut in 0..out.len() {
+            prop_assert_eq!(Heartbeat::decode(&mut Reader::new(&out[..older])), Ok(without));
+            for cut in (0..out.len()).filter(|cut| *cut != older) {
                 prop_assert!(Heartbeat::decode(&mut Reader::new(&out[..cut])).is_err());
             }
         }

@@ -17,8 +17,8 @@ pub use formation::{Admission, Formation, Forming, Joiner};
 pub use handshake::{
     Established, Gate, Handshake, Known, Local, News, Progress, Purpose, Refusal, State, Verdict,
 };
-pub use health::{Health, PeerHealth};
-pub use heartbeat::{GroupBeat, Heartbeat, NodeReport};
+pub use health::{DiskJudge, Fitness, Health, PeerHealth};
+pub use heartbeat::{DiskBeat, GroupBeat, Heartbeat, NodeReport};
 pub use identity::{ClusterId, Folder, FolderError, Secret, Start};
 pub use map::{ClusterMap, KeyspaceLayout, Member, Placement, ShardInfo, ShardLayout};
 pub use peer::{Addresses, Boot, JoinToken, Peer};

@@ -15,7 +15,7 @@ use crate::peer::JoinToken;
 use model::limits::{KEYSPACES, SLOTS};
 use model::varint::{DecodeError, Reader, put_u64};
 use model::{Keyspace, NodeId, ShardId, Slot};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use layout::{KeyspaceLayout, LayoutError, LayoutRow, Phase, ShardLayout};
 pub use member::Member;
@@ -25,6 +25,8 @@ pub use mode::{Mode, ModeRow, Replication};
 pub const FORMAT: u8 = 1;
 /// Name of the row with the map's epoch.
 pub const EPOCH_ROW: &[u8] = b"epoch";
+/// Name of the row with the members that recoveries gave up, and the incarnation of the cluster as of then.
+pub const LOST_ROW: &[u8] = b"lost";
 /// Name of the row with the next node id.
 pub const NEXT_NODE_ROW: &[u8] = b"next_node";
 const MEMBER_PREFIX: &str = "member/";
@@ -63,6 +65,12 @@ pub struct ClusterMap {
     pub shards: Vec<ShardInfo>,
     /// All members.
     pub members: BTreeMap<NodeId, Member>,
+    /// Nodes with a vote in the meta group.
+    pub meta_voters: Vec<NodeId>,
+    /// Incarnation of the cluster, as this node was started with.
+    pub incarnation: u64,
+    /// Incarnation of the cluster as of the last recovery that is recorded, and all members given up.
+    pub lost: (u64, BTreeSet<NodeId>),
     /// Id for the node that joins next.
     pub next_node: NodeId,
     layouts: Vec<LayoutRow>,
@@ -90,6 +98,9 @@ impl ClusterMap {
             replicas: formation.replicas,
             shards: ids().map(info).collect(),
             members: formation.members.iter().map(|node| (*node, Member::default())).collect(),
+            meta_voters: formation.voters(model::GroupId::META),
+            incarnation: formation.incarnation,
+            lost: (0, BTreeSet::new()),
             next_node: NodeId(last.0 + 1),
             layouts: (0..KEYSPACES).map(|ks| LayoutRow::first(Keyspace(ks), formation.shards)).collect(),
             modes: vec![ModeRow::first(); usize::from(KEYSPACES)],
@@ -156,6 +167,19 @@ impl ClusterMap {
         rows
     }
 
+    /// Rows that give up all members but the survivors of a recovery; empty if that is recorded.
+    pub fn recovery_rows(&self) -> Vec<Row> {
+        if self.lost.0 >= self.incarnation {
+            return Vec::new();
+        }
+        let gone = self.members.keys().filter(|node| !self.meta_voters.contains(node));
+        let mut content = vec![FORMAT];
+        put_u64(&mut content, self.incarnation);
+        let all: BTreeSet<NodeId> = gone.chain(&self.lost.1).copied().collect();
+        all.iter().for_each(|node| put_u64(&mut content, node.0));
+        vec![(LOST_ROW.to_vec(), content), self.next_epoch()]
+    }
+
     /// Applies one committed row of the meta group; `None` means that the row was deleted. Answers
     /// false for a row that is not the map's.
     ///
@@ -172,6 +196,8 @@ impl ClusterMap {
         if let Some(id) = text.strip_prefix(MEMBER_PREFIX) {
             let node = NodeId(id.parse().map_err(|_| DecodeError::Malformed("member row name"))?);
             match value {
+                // Given up for good: its id is not used again.
+                Some(_) if self.lost.1.contains(&node) => {}
                 Some(value) => {
                     self.members.insert(node, Member::decode(value)?);
                 }
@@ -193,6 +219,9 @@ impl ClusterMap {
             self.modes[usize::from(ks)] = value.map_or(Ok(ModeRow::first()), ModeRow::decode)?;
         } else if name == EPOCH_ROW {
             self.epoch = value.map_or(Ok(1), number)?;
+        } else if name == LOST_ROW {
+            self.lost = value.map_or(Ok((0, BTreeSet::new())), read_lost)?;
+            self.members.retain(|node, _| !self.lost.1.contains(node));
         } else if name == NEXT_NODE_ROW {
             let value = value.ok_or(DecodeError::Malformed("deleted next_node row"))?;
             self.next_node = NodeId(number(value)?);
@@ -220,6 +249,17 @@ pub fn layout_name(ks: Keyspace) -> Vec<u8> {
 /// Name of the row with a keyspace's replication mode, in the meta group and in each shard.
 pub fn mode_name(ks: Keyspace) -> Vec<u8> {
     format!("{MODE_PREFIX}{:02}", ks.0).into_bytes()
+}
+
+fn read_lost(content: &[u8]) -> Result<(u64, BTreeSet<NodeId>), DecodeError> {
+    let mut r = Reader::new(content);
+    format(&mut r)?;
+    let incarnation = r.u64()?;
+    let mut lost = BTreeSet::new();
+    while !r.is_empty() {
+        lost.insert(NodeId(r.u64()?));
+    }
+    Ok((incarnation, lost))
 }
 
 fn number(value: u64) -> Vec<u8> {

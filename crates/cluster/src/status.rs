@@ -8,6 +8,7 @@ pub mod diagnose;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::health::Fitness;
 pub use diagnose::{Problem, Severity, diagnose, exit_code};
 
 /// Version of this schema; raised only when a field changes its meaning.
@@ -86,6 +87,11 @@ pub struct NodeStatus {
     pub rss_bytes: u64,
     /// Bytes of log that are kept.
     pub log_bytes: u64,
+    /// What keeps the node from leading, as it says itself.
+    pub disk: Fitness,
+    /// Why it stopped, if it could say so and was not heard from since; else empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub last_words: String,
 }
 
 /// Whether a node is heard from.

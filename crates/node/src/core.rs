@@ -66,8 +66,8 @@ pub struct Core {
     pub(crate) true_wall_ms: u64,
     /// The wall clock less the monotonic one when both were last compared with the other nodes', ms.
     pub(crate) wall_base_ms: i64,
-    /// The log has no room for another segment: this node takes no writes.
-    pub(crate) log_full: bool,
+    /// The disk of the log.
+    pub(crate) disk: crate::fitness::Disk,
     pub(crate) settings: Settings,
     pub(crate) me: Identity,
     pub(crate) hasher: KeyHasher,
@@ -156,13 +156,18 @@ impl Core {
         Core {
             now,
             true_wall_ms: now.wall_ms,
-            log_full: false,
+            disk: crate::fitness::Disk::default(),
             wall_base_ms: now.wall_ms as i64 - now.mono_ms() as i64,
             stats: Stats::new(&settings),
             settings,
             me,
             hasher: KeyHasher::new(hash_seed),
-            map: ClusterMap::new(&cluster::Formation { replicas: 0, shards: 0, members: Vec::new() }),
+            map: ClusterMap::new(&cluster::Formation {
+                replicas: 0,
+                shards: 0,
+                members: Vec::new(),
+                incarnation: 0,
+            }),
             forming: Some(forming),
             replicas: Vec::new(),
             routes: Vec::new(),
@@ -250,26 +255,6 @@ impl Core {
     /// What only the shell can measure.
     pub fn set_gauges(&mut self, gauges: Gauges) {
         self.gauges = gauges;
-    }
-
-    /// Whether the log has no room for another segment. What is left of the current one is for what
-    /// others have proposed and for handing over: this node refuses writes and gives leadership away
-    /// once, to nodes that may have room.
-    pub fn set_log_full(&mut self, full: bool) {
-        if full && !self.log_full {
-            tracing::error!("no room for another log segment: this node refuses writes until there is");
-            self.rest();
-            self.hand_over();
-        }
-        self.log_full = full;
-    }
-
-    /// The error for a write while the log is full.
-    pub(crate) fn log_full_text(&self) -> String {
-        format!(
-            "MISCONF the disk of node {} is full: writes are refused, reads go on; free space there",
-            self.me.node
-        )
     }
 
     /// Where `CONFIG GET` and `CONFIG SET` look.

@@ -280,10 +280,7 @@ impl Core {
         }
         let flags = self.flags_of(conn, spec);
         let at = group.0 as usize;
-        if self.log_full
-            && flags.has(Flags::WRITE)
-            && self.routes[at].leader().is_some_and(|l| l.0 == self.me.node)
-        {
+        if self.disk.is_full() && flags.has(Flags::WRITE) && self.leads_for_good(group) {
             let text = self.log_full_text();
             return self.reply_now(conn, |reply| reply.error(&text));
         }

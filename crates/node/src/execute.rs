@@ -329,10 +329,10 @@ impl Core {
 
     /// Answers a write with an error if the log takes none.
     fn refuses_writes(&mut self, group: GroupId, source: Source) -> bool {
-        if self.log_full {
+        if self.disk.is_full() {
             self.answer_error(group, source, &self.log_full_text());
         }
-        self.log_full
+        self.disk.is_full()
     }
 
     /// Answers a request that was not executed with an error.

@@ -35,12 +35,14 @@ pub enum Section {
     Promises = 9,
     /// A follower lost its rows: it asks the leader of a group for a checkpoint.
     Rows = 10,
+    /// The sender stops at once, and why.
+    Farewell = 11,
 }
 
 impl Section {
     fn from(tag: u8) -> Result<Section, DecodeError> {
         use Section::*;
-        [Raft, Forward, Answer, Heartbeat, Report, Wish, Chunk, ChunkAck, Promises, Rows]
+        [Raft, Forward, Answer, Heartbeat, Report, Wish, Chunk, ChunkAck, Promises, Rows, Farewell]
             .into_iter()
             .find(|s| *s as u8 == tag)
             .ok_or(DecodeError::Malformed("section"))

@@ -108,7 +108,7 @@ impl Core {
     pub(crate) fn voters(&self, group: GroupId) -> Vec<NodeId> {
         match group.shard() {
             Some(shard) => self.map.shards.get(usize::from(shard.0)).map_or(Vec::new(), |s| s.voters.clone()),
-            None => self.map.members.keys().copied().take(self.map.replicas as usize).collect(),
+            None => self.map.meta_voters.clone(),
         }
     }
 
@@ -125,6 +125,9 @@ impl Core {
                     Some(format!("meta group: row can not be read ({error}); the node stops"));
             }
         }
+        // Nobody of an earlier incarnation of the cluster is spoken to.
+        let lost = &self.map.lost.1;
+        self.peers.retain(|node, peer| peer.connected || !lost.contains(node));
         let members: Vec<NodeId> = self.map.members.keys().copied().filter(|n| *n != self.me.node).collect();
         for node in members {
             self.peer(node);
@@ -155,6 +158,7 @@ impl Core {
             "settle-mode" => Ok(self.map.settle_mode(Keyspace(number(1)? as u16), number(2)?)),
             "member" => self.member_rows(args),
             "join" => self.join_rows(args),
+            "recovered" => Ok(self.map.recovery_rows()),
             other => Err(format!("ERR unknown request '{other}'")),
         }
     }
@@ -213,6 +217,14 @@ impl Core {
         let token = token.to_string();
         let args = ["join", &token, &addresses.redis, &addresses.peer, &addresses.admin, &addresses.cluster];
         self.ask_meta(&args.map(str::as_bytes));
+    }
+
+    /// After a recovery from a lost majority the meta group is told which members were given up.
+    pub(crate) fn announce_recovery(&mut self) {
+        let known = self.forming.is_some() || self.map.recovery_rows().is_empty();
+        if !known && self.routes[0].leader().is_some() && self.routes[0].is_empty() {
+            self.ask_meta(&[b"recovered"]);
+        }
     }
 
     /// Tells the meta group where this node is, until the map says so.

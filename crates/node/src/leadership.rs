@@ -3,6 +3,7 @@
 use crate::core::Core;
 use crate::frame::content::Wish;
 use crate::frame::{FrameError, Section};
+use cluster::Fitness;
 use model::{GroupId, NodeId};
 
 /// A node must be up for this long before leadership is given back to it.
@@ -66,10 +67,11 @@ impl Core {
     }
 
     /// Hands a group led here to another node.
-    fn transfer(&mut self, group: GroupId, to: Option<NodeId>) {
+    pub(crate) fn transfer(&mut self, group: GroupId, to: Option<NodeId>) {
         self.propose(group);
         let now = self.now;
-        let Some(to) = to.or_else(|| self.best_successor(group)) else { return };
+        let best = || self.best_successor(group).map(|(node, _)| node);
+        let Some(to) = to.or_else(best) else { return };
         let Some(replica) = self.replica(group).filter(|r| r.raft.is_leader()) else { return };
         if replica.raft.transferring().is_some() {
             return;
@@ -83,14 +85,16 @@ impl Core {
         }
     }
 
-    /// The follower that is up and has the most of the log; among equals another one per group.
-    fn best_successor(&self, group: GroupId) -> Option<NodeId> {
+    /// The fittest follower that is up and has the most of the log; among equals another one per group.
+    pub(crate) fn best_successor(&self, group: GroupId) -> Option<(NodeId, Fitness)> {
         let replica = self.replicas.get(group.0 as usize)?.as_deref()?;
         let fit = |p: &consensus::PeerView| self.is_up(p.node) && !self.lacks_rows(p.node, group);
         let mut up: Vec<_> = replica.raft.peers().into_iter().filter(fit).collect();
         let best = up.iter().map(|p| p.matched).max()?;
         up.retain(|p| p.matched + MAX_LAG >= best && !p.in_snapshot);
-        up.get(group.0 as usize % up.len().max(1)).map(|p| p.node)
+        let fitness = up.iter().map(|p| self.fitness_of(p.node)).min()?;
+        up.retain(|p| self.fitness_of(p.node) == fitness);
+        up.get(group.0 as usize % up.len().max(1)).map(|p| (p.node, fitness))
     }
 
     /// Gives groups back to the nodes that should lead them, a few at a time.
@@ -105,7 +109,7 @@ impl Core {
             if first == self.me.node || !self.is_up(first) || !self.has_right_time(first) {
                 continue;
             }
-            if self.lacks_rows(first, group) {
+            if self.lacks_rows(first, group) || self.fitness_of(first) != Fitness::Fit {
                 continue;
             }
             let settled =

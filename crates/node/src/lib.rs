@@ -14,7 +14,9 @@ pub mod core;
 pub mod dispatch;
 pub mod execute;
 pub mod exposure;
+pub mod farewell;
 pub mod fates;
+pub mod fitness;
 pub mod frame;
 pub mod front;
 pub mod handlers;
@@ -44,6 +46,7 @@ mod topology;
 pub mod turn;
 
 pub use crate::core::Core;
+pub use fitness::DiskState;
 pub use inspect::{Inspect, Loads};
 pub use memory::load_limit;
 pub use outbox::{FetchJob, Job, JobDone, Outbox, Read};

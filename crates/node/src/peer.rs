@@ -34,6 +34,10 @@ pub struct Peer {
     pub echo: (u64, u64),
     /// Monotonic ms since which it is up without a break.
     pub up_since_ms: u64,
+    /// The disk of its log, as said in its last heartbeat.
+    pub disk: cluster::DiskBeat,
+    /// Why it stopped, if it said so and was not heard from since.
+    pub farewell: Option<String>,
     /// What it promised to keep.
     pub promises: Promises,
 }
@@ -53,6 +57,8 @@ impl Peer {
             addresses: cluster::Addresses::default(),
             echo: (0, 0),
             up_since_ms: 0,
+            disk: cluster::DiskBeat::default(),
+            farewell: None,
             promises: Promises::default(),
         }
     }

@@ -22,6 +22,7 @@ impl Core {
         peer.backlog = 0;
         peer.up_since_ms = now_ns / MS;
         peer.addresses = addresses;
+        peer.farewell = None;
         peer.health.heard(now_ns, 0);
         let restarted = std::mem::replace(&mut peer.incarnation, incarnation) != incarnation;
         peer.promises.connected();
@@ -100,6 +101,7 @@ impl Core {
                 commit: replica.raft.commit(),
             })
             .collect();
+        let disk = self.disk.beat();
         for peer in self.peers.values_mut().filter(|p| p.takes()) {
             let (echo_ns, came_ns) = peer.echo;
             let heartbeat = Heartbeat {
@@ -111,6 +113,7 @@ impl Core {
                 // Sent from the turn itself: the thread is alive.
                 turn_age_ns: 0,
                 groups: beats.clone(),
+                disk,
             };
             peer.frame.section(Section::Heartbeat, |out| heartbeat.encode(out));
         }
@@ -121,6 +124,7 @@ impl Core {
         let (now, wall_ms) = (self.now, self.true_wall_ms);
         let peer = self.peer(from);
         peer.health.heard(now.mono_ns, heartbeat.turn_age_ns);
+        peer.disk = heartbeat.disk;
         peer.echo = (heartbeat.stamp_ns, now.mono_ns);
         if let Some(round_trip) = heartbeat.round_trip_ns(now.mono_ns) {
             peer.health.wall().sample(wall_ms, heartbeat.wall_ms, round_trip);

@@ -186,6 +186,8 @@ pub struct Replica {
     pub ask_rows_ms: u64,
     /// What other nodes were told it holds.
     pub told: Promise,
+    /// Another node is about to lead: what comes waits for it.
+    pub leaving: bool,
     /// The shard met an entry it can not read: it stands still.
     pub broken: Option<DecodeError>,
     leading: Option<Term>,
@@ -240,6 +242,7 @@ impl Replica {
             checkpoint_wanted: false,
             ask_rows_ms: 0,
             told: Promise::default(),
+            leaving: false,
             broken: None,
             leading: None,
             taken: 0,
@@ -295,7 +298,7 @@ impl Replica {
     #[inline]
     pub fn can_execute(&self) -> bool {
         // One entry more than what is waiting now must fit, however large.
-        self.broken.is_none() && self.raft.check_propose(model::limits::MAX_ENTRY).is_ok()
+        !self.leaving && self.broken.is_none() && self.raft.check_propose(model::limits::MAX_ENTRY).is_ok()
     }
 
     /// Makes the machine ready to execute in this turn.

@@ -19,6 +19,8 @@ use std::collections::{BTreeMap, VecDeque};
 const PATIENCE_MS: u64 = 10_000;
 /// The same while the follower loads what it has staged.
 const LOAD_PATIENCE_MS: u64 = 300_000;
+/// After a follower gave one up, as for want of space, Raft may ask for the next so much later.
+const AGAIN_MS: u64 = 1_000;
 /// In place of the next chunk: the follower has it all, and Raft was told.
 const COMPLETE: u64 = u64::MAX;
 /// In place of the next chunk: the follower has given up.
@@ -309,7 +311,12 @@ impl Core {
         let sending = self.transfers.sending.get_mut(&(group, from));
         let Some(sending) = sending.filter(|s| s.id == transfer) else { return Ok(()) };
         match next {
-            COMPLETE | FAILED => self.end_sending(group, from, next == COMPLETE),
+            COMPLETE => self.end_sending(group, from, true),
+            FAILED => {
+                // It stays busy, and its patience ends then.
+                (sending.all_sent, sending.busy) = (false, true);
+                sending.progress_ms = (now_ms + AGAIN_MS).saturating_sub(PATIENCE_MS);
+            }
             _ if next > sending.next => {
                 (sending.next, sending.busy, sending.progress_ms) = (next, false, now_ms);
                 self.drive_transfers();

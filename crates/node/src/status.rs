@@ -81,6 +81,8 @@ impl Core {
             clients: report.clients,
             rss_bytes: report.rss_bytes,
             log_bytes: report.log_bytes,
+            disk: self.fitness_of(node),
+            last_words: self.peers.get(&node).and_then(|p| p.farewell.clone()).unwrap_or_default(),
         }
     }
 

@@ -16,6 +16,7 @@ impl Core {
     pub(crate) fn tick(&mut self) {
         let (now, now_ms) = (self.now, self.now.mono_ms());
         self.ticks += 1;
+        let full = self.disk.is_full();
         let on_beat = self.ticks.is_multiple_of((2 * self.settings.heartbeat_ms / TICK_MS).max(1));
         for at in 0..self.replicas.len() {
             let group = GroupId(at as u32);
@@ -32,7 +33,8 @@ impl Core {
             replica.in_step &= replica.raft.is_leader();
             replica.active |=
                 replica.raft.tick(now) || !replica.waiters.is_empty() || !replica.parked.is_empty();
-            if replica.machine.expiry_due(now.wall_ms) && replica.ready(now) {
+            // With a full log keys that nobody asks for stay for now: what is left of it is for others.
+            if !full && replica.machine.expiry_due(now.wall_ms) && replica.ready(now) {
                 replica.begin(now);
                 replica.machine.expire_due();
                 self.fetch(group);
@@ -58,6 +60,7 @@ impl Core {
         }
         if now_ms >= self.next_drive_ms {
             self.next_drive_ms = now_ms + DRIVE_MS;
+            self.judge_disk();
             self.start_checkpoints();
             self.retry_fetches();
             self.ask_for_rows();
@@ -81,6 +84,7 @@ impl Core {
         self.close_idle_clients();
         self.watch_clock();
         self.rebalance();
+        self.announce_recovery();
         self.announce_member();
     }
 

@@ -60,6 +60,7 @@ impl Core {
                 Section::Chunk => self.on_chunk(from, content)?,
                 Section::ChunkAck => self.on_chunk_ack(from, content)?,
                 Section::Rows => self.on_rows_wanted(from, content)?,
+                Section::Farewell => self.on_farewell(from, content),
             }
         }
         Ok(())
@@ -74,10 +75,12 @@ impl Core {
             // Only together with its rows, see `snapshots`.
             return Ok(());
         }
-        if message.msg_type == consensus::MessageType::MsgAppend
-            && self.replica(group).is_some_and(|replica| replica.backlog_bytes > crate::cold::MAX_BACKLOG)
-        {
-            return Ok(()); // The leader repeats it.
+        let waits = |core: &mut Core| {
+            core.replica(group).is_some_and(|replica| replica.backlog_bytes > crate::cold::MAX_BACKLOG)
+        };
+        if !message.entries.is_empty() && (self.disk.is_exhausted() || waits(self)) {
+            // As if it had been lost on the way: Raft sends it again.
+            return Ok(());
         }
         let promise = self.replica(group).and_then(|replica| replica.raft.promise_of(&message));
         let step = self.step(group, message);

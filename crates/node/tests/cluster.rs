@@ -2,7 +2,7 @@
 
 mod world;
 
-use everstore_node::JobDone;
+use everstore_node::{DiskState, JobDone};
 use model::{GroupId, NodeId};
 use world::World;
 
@@ -192,19 +192,67 @@ fn a_full_log_refuses_writes_and_gives_leadership_away() {
     world.run(1000);
     let c = world.connect(1);
     assert_eq!(world.ask(1, c, "SET k v"), "+OK");
-    world.cores.get_mut(&1).unwrap().set_log_full(true);
-    world.run(500);
+    let full = |world: &mut World, node: u64, full: bool| {
+        world.cores.get_mut(&node).unwrap().set_disk(DiskState { full, ..DiskState::default() });
+    };
+    full(&mut world, 1, true);
+    assert_eq!(world.ask(1, c, "SET k w"), "+OK", "it waits for the next leader");
     assert_eq!(world.cores[&1].leads(), 0);
-    assert_eq!(world.ask(1, c, "SET k w"), "+OK", "another node leads and has room");
+    world.run(6000);
+    assert_eq!(world.cores[&1].leads(), 0, "nobody gives it back");
     for node in 2..=3 {
-        world.cores.get_mut(&node).unwrap().set_log_full(true);
+        full(&mut world, node, true);
     }
+    world.run(100);
     assert!(world.ask(1, c, "SET k x").starts_with("-MISCONF the disk of node"));
     assert_eq!(world.ask(1, c, "GET k"), "$1 w");
     for node in 1..=3 {
-        world.cores.get_mut(&node).unwrap().set_log_full(false);
+        full(&mut world, node, false);
     }
     assert_eq!(world.ask(1, c, "SET k y"), "+OK");
+    world.run(12_000);
+    assert!(world.cores[&1].leads() > 0, "with room it gets its share back by itself");
+}
+
+#[test]
+fn a_log_without_any_segment_left_takes_no_entries_until_there_is_room() {
+    let mut world = World::new(3, 1);
+    world.run(1000);
+    let exhausted = DiskState { full: true, exhausted: true, latency_ns: 0 };
+    world.cores.get_mut(&3).unwrap().set_disk(exhausted);
+    world.run(200);
+    let (shard, leader) = (GroupId(1), world.leader(GroupId(1)));
+    let c = world.connect(leader);
+    let before = world.cores[&3].inspect(shard).unwrap().last;
+    for _ in 0..50 {
+        assert_eq!(world.ask(leader, c, "INCR n").chars().next(), Some(':'));
+    }
+    assert_eq!(world.cores[&3].inspect(shard).unwrap().last, before);
+    world.cores.get_mut(&3).unwrap().set_disk(DiskState::default());
+    world.run(500);
+    let last = |node: u64| world.cores[&node].inspect(shard).unwrap().last;
+    assert_eq!(last(3), last(leader), "it catches up");
+}
+
+#[test]
+fn a_leader_with_a_disk_far_slower_than_the_others_hands_over_within_three_seconds() {
+    let mut world = World::new(3, 4);
+    world.run(1000);
+    let latency = |world: &mut World, node: u64, ms: u64| {
+        let latency_ns = ms * 1_000_000;
+        world.cores.get_mut(&node).unwrap().set_disk(DiskState { latency_ns, ..DiskState::default() });
+    };
+    (1..=3).for_each(|node| latency(&mut world, node, 1));
+    world.run(4000);
+    assert!(world.cores[&1].leads() > 0);
+    latency(&mut world, 1, 30);
+    world.run(3000);
+    assert_eq!(world.cores[&1].leads(), 0);
+    latency(&mut world, 1, 1);
+    world.run(25_000);
+    assert_eq!(world.cores[&1].leads(), 0, "not yet");
+    world.run(12_000);
+    assert!(world.cores[&1].leads() > 0, "its share is given back");
 }
 
 #[test]

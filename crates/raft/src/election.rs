@@ -34,6 +34,8 @@ pub(crate) struct Election {
     failed: bool,
     /// The caller knows that the leader is dead.
     evidence: bool,
+    /// All others come before this node.
+    last: bool,
     /// Ticks of silence after which the library campaigns.
     timeout: usize,
     rng: SplitMix,
@@ -57,6 +59,7 @@ impl Election {
             leader: 0,
             failed: false,
             evidence: false,
+            last: false,
             timeout: 0,
             rng: SplitMix::new(config.seed),
             held: BTreeMap::new(),
@@ -84,6 +87,9 @@ impl Election {
 
     /// How many successors come before this node.
     fn rank(&self) -> usize {
+        if self.last {
+            return self.order.len();
+        }
         let mut successors = self.order.iter().filter(|&&id| id != self.leader);
         successors.position(|&id| id == self.node).unwrap_or(self.order.len().saturating_sub(1))
     }
@@ -106,6 +112,14 @@ impl Election {
         self.held.clear();
         if self.failed || self.evidence || self.leader != leader {
             (self.failed, self.evidence, self.leader) = (false, false, leader);
+            self.redraw();
+        }
+    }
+
+    /// Whether all others come before this node in the agreed order.
+    pub(crate) fn set_last(&mut self, last: bool) {
+        if self.last != last {
+            self.last = last;
             self.redraw();
         }
     }
@@ -203,6 +217,19 @@ mod tests {
         assert!((24..30).contains(&e.timeout()));
         e.heard(MS, 3);
         assert_eq!(e.timeout(), 28, "after node 1");
+    }
+
+    #[test]
+    fn whoever_should_not_lead_comes_after_all_others() {
+        let mut e = election(0, 1);
+        e.heard(0, 2);
+        assert_eq!(e.timeout(), 26);
+        e.set_last(true);
+        assert_eq!(e.timeout(), 32);
+        let config = GroupConfig::new(GroupId(0), NodeId(1), 1);
+        assert!(e.timeout() < Election::max_ticks(&config, 3));
+        e.set_last(false);
+        assert_eq!(e.timeout(), 26);
     }
 
     #[test]

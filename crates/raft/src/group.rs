@@ -228,6 +228,13 @@ impl Group {
         }
     }
 
+    /// This node should not lead: in the agreed order it comes after all others. That order is only the
+    /// first round's (safety rule 8), so a group that no other can lead has a leader soon enough.
+    pub fn campaign_last(&mut self, last: bool) {
+        self.election.set_last(last);
+        self.set_timeout();
+    }
+
     /// Notices what a call to the library changed. To be called after each: it also sets the election
     /// timeout again, which the library redraws from a thread rng whenever it resets (rule 8).
     pub(crate) fn look(&mut self) {

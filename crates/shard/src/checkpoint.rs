@@ -17,6 +17,7 @@ mod changes;
 mod load;
 
 pub use changes::Changes;
+pub use load::Applied;
 
 pub(crate) use capture::{Budget, Capture};
 

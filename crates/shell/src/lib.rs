@@ -18,6 +18,7 @@ pub mod recover;
 mod setup;
 mod shell;
 mod slab;
+pub mod survivors;
 
 pub use ending::Ending;
 pub use node::Node;

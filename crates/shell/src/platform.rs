@@ -1,7 +1,7 @@
 //! What the shell needs of the operating system, or of its simulation.
 
 use model::GroupId;
-use node::Core;
+use node::{Core, DiskState};
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -73,8 +73,8 @@ pub trait Disks {
     /// Everything handed over is durable.
     fn is_flushed(&self) -> bool;
 
-    /// There is no room for another log segment.
-    fn log_full(&self) -> bool;
+    /// How the disk of the log is, as of `now_ns` on the node's monotonic clock.
+    fn state(&self, now_ns: u64) -> DiskState;
 
     /// Ends the log, which writes what it has.
     fn stop(self);

@@ -6,6 +6,7 @@ mod group;
 mod tests;
 
 pub use error::RecoverError;
+pub(crate) use group::tree_of;
 
 use self::group::{Plan, Restored};
 use cluster::Formation;

@@ -182,6 +182,13 @@ impl<P: Platform> Shell<P> {
         }
     }
 
+    /// The node stops at once because of `why`. Other nodes are told, as far as their connections take it
+    /// without waiting; nothing else is sent, and nobody is acknowledged anything any more.
+    pub fn farewell(&mut self, why: &str, clock: &dyn Clock) {
+        self.node.core.farewell(why);
+        self.links.write(&mut around(&mut self.node, &mut self.platform, time(clock)));
+    }
+
     /// Frames to other nodes, then replies to clients.
     fn send_all(&mut self, now: Now) {
         let mut around = around(&mut self.node, &mut self.platform, now);
@@ -224,7 +231,7 @@ impl<P: Platform> Shell<P> {
             self.links.tell_formation(&mut around(&mut self.node, &mut self.platform, now));
         }
         if let Some(disks) = &self.node.disks {
-            self.node.core.set_log_full(disks.log_full());
+            self.node.core.set_disk(disks.state(now.mono_ns));
         }
         self.call_nodes(now);
         self.links.expire(&mut around(&mut self.node, &mut self.platform, now));

@@ -4,13 +4,13 @@
 use crate::time::{MS, Time, US};
 use env::Rng;
 use model::{GroupId, Index};
-use node::{Core, FetchJob, JobDone};
+use node::{Core, DiskState, FetchJob, JobDone};
 use shell::Opened;
 use shell::disk_pool::SerialPool;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
-use storage::log::{Batch, Log};
+use storage::log::{Batch, Log, RecentSyncs};
 
 /// Bytes of batches that wait for the log, beyond which clients are not read.
 const MAX_WAITING: u64 = 4 << 20;
@@ -49,6 +49,9 @@ pub struct SimDisks {
     waiting_bytes: u64,
     /// Written and not synced: when it is done, and the number of the last batch.
     syncing: Option<(u64, u64)>,
+    /// When it was begun, 0 if nothing is under way.
+    begun_ns: u64,
+    recent: RecentSyncs,
     /// Written and announced, to be told: when, and the number of the last batch.
     telling: Option<(u64, u64)>,
     submitted: u64,
@@ -79,6 +82,8 @@ impl SimDisks {
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             syncing: None,
+            begun_ns: 0,
+            recent: RecentSyncs::default(),
             telling: None,
             submitted: 0,
             synced: 0,
@@ -126,6 +131,7 @@ impl SimDisks {
         }
         let took = pace.sync_ns + self.rng.below(pace.sync_jitter_ns + 1);
         self.syncing = Some((at_ns.max(pace.stalled_until_ns) + took, last));
+        self.begun_ns = at_ns;
     }
 
     fn finish_sync(&mut self, due_ns: u64, last: u64) {
@@ -137,6 +143,8 @@ impl SimDisks {
             return;
         }
         self.syncing = None;
+        let began_ns = std::mem::take(&mut self.begun_ns);
+        self.recent.record(now.saturating_sub(began_ns), now);
         if let Err(error) = log.sync() {
             return self.fail(&error);
         }
@@ -256,8 +264,12 @@ impl shell::Disks for SimDisks {
         self.submitted <= self.synced
     }
 
-    fn log_full(&self) -> bool {
-        self.retry_ns.is_some() && self.log.as_ref().is_some_and(Log::reserve_low)
+    fn state(&self, _: u64) -> DiskState {
+        let full = self.retry_ns.is_some() && self.log.as_ref().is_some_and(Log::reserve_low);
+        let exhausted = full && self.log.as_ref().is_some_and(Log::reserve_empty);
+        // All by the world's time: a clock that is off its rate by a little makes no difference here.
+        let latency_ns = self.recent.latency_ns(self.begun_ns, self.time.ns());
+        DiskState { full, exhausted, latency_ns }
     }
 
     fn stop(mut self) {

@@ -24,6 +24,9 @@ pub struct Options {
     pub until_ns: Option<u64>,
     /// Kinds of faults that may be drawn, by their place in [`KINDS`].
     pub faults: Vec<usize>,
+    /// One disk is far slower than the others' for long. Else one seed in eight has that, if slow syncs
+    /// are wanted.
+    pub sick_disk: bool,
     /// Use all of them, instead of a mix drawn from them.
     pub all_faults: bool,
     /// Longest time between two faults, ns.
@@ -50,11 +53,25 @@ impl Default for Options {
             all_faults: false,
             calm_ns: None,
             workloads: WORKLOADS.iter().map(|(_, workload)| *workload).collect(),
+            sick_disk: false,
             haste: 1,
             pipelines: true,
             timeline: false,
         }
     }
+}
+
+/// A disk that becomes far slower than the others' and stays so for long.
+#[derive(Clone, Copy, Debug)]
+pub struct SickDisk {
+    /// Of this node.
+    pub node: u64,
+    /// So long after clients have begun, ns.
+    pub after_ns: u64,
+    /// It lasts so long, ns.
+    pub for_ns: u64,
+    /// A sync takes at least this long, ns.
+    pub sync_ns: u64,
 }
 
 /// What a seed has drawn.
@@ -76,6 +93,8 @@ pub struct Plan {
     pub clients: Vec<(Workload, Manner)>,
     /// Furthest a monotonic clock may be off its rate, in millionths.
     pub rate_ppm: u64,
+    /// A disk that is sick for long.
+    pub sick: Option<SickDisk>,
     /// After the end all nodes are killed, and what comes back is compared.
     pub restart_at_end: bool,
 }
@@ -109,6 +128,8 @@ impl Plan {
         let heal_ns = options.length_ns / 100 * share;
         let heal_ns = options.until_ns.map_or(heal_ns, |until| until.min(heal_ns));
         let clients = (0..CLIENTS).map(|number| client(options, number, rng)).collect();
+        let rate_ppm = [0, 50, crate::time::MAX_RATE_PPM][rng.below(3) as usize];
+        let restart_at_end = rng.chance(1, 2);
         Plan {
             shape,
             weather,
@@ -117,8 +138,10 @@ impl Plan {
             heal_ns,
             length_ns: options.length_ns,
             clients,
-            rate_ppm: [0, 50, crate::time::MAX_RATE_PPM][rng.below(3) as usize],
-            restart_at_end: rng.chance(1, 2),
+            rate_ppm,
+            // Last, so that the seeds before it drew the same.
+            sick: sick(options, shape, rng),
+            restart_at_end,
         }
     }
 
@@ -134,6 +157,22 @@ impl Plan {
             if faults.is_empty() { "none".to_owned() } else { faults.join(" ") }
         )
     }
+}
+
+fn sick(options: &Options, shape: Shape, rng: &mut Rng) -> Option<SickDisk> {
+    let drawn = SickDisk {
+        node: 1 + rng.below(shape.nodes),
+        after_ns: rng.below(options.length_ns / 4 + 1),
+        for_ns: (5 + rng.below(40)) * S,
+        sync_ns: (100 + rng.below(400)) * MS,
+    };
+    let by_chance = rng.chance(1, 8) && options.faults.contains(&slow_sync());
+    (options.sick_disk || by_chance).then_some(drawn)
+}
+
+/// Slow disks are wanted if this kind of fault is.
+fn slow_sync() -> usize {
+    crate::faults::by_name("slow-sync").unwrap_or(usize::MAX)
 }
 
 fn client(options: &Options, number: u64, rng: &mut Rng) -> (Workload, Manner) {

@@ -317,7 +317,13 @@ impl Process {
         self.passes += 1;
         let result = self.run();
         match result {
-            Err(why) => self.end(why),
+            Err(why) => {
+                let clock = self.clock.at(now_ns);
+                if let (Some(shell), Stop::Failed(text)) = (&mut self.shell, &why) {
+                    shell.farewell(text, &clock);
+                }
+                self.end(why);
+            }
             Ok(true) => {
                 if let Some(shell) = &mut self.shell {
                     shell.stop();

@@ -5,6 +5,7 @@ mod commit;
 mod exposure;
 mod leases;
 mod replicas;
+mod sick;
 mod terms;
 
 use crate::process::Process;
@@ -36,6 +37,8 @@ pub struct Watch {
     bounded: bounded::Bounded,
     /// What leaders expose.
     pub exposures: exposure::Exposures,
+    /// How long disks have been sick.
+    pub sick: sick::Sick,
     /// The first thing found.
     pub found: Option<Violation>,
     /// Changes of leadership, for the timeline; `None` where nobody wants it.
@@ -66,6 +69,12 @@ impl Watch {
             let result = self.bounded.look(process);
             self.keep(result, at_ns);
         }
+    }
+
+    /// Looks at all nodes after a pass of one.
+    pub fn look_at_all(&mut self, processes: &[Process], at_ns: u64) {
+        let result = self.sick.look(processes, at_ns);
+        self.keep(result, at_ns);
     }
 
     fn slot(&mut self, machine: u64, group: GroupId) -> &mut Option<(u64, Inspect)> {

@@ -5,7 +5,7 @@ use crate::clients::{Book, Client};
 use crate::disks::Pace;
 use crate::faults::KINDS;
 use crate::net::{CLIENTS, Link, Machine, Network};
-use crate::plan::{Options, Plan};
+use crate::plan::{Options, Plan, SickDisk};
 use crate::process::{Places, Process};
 use crate::time::{MS, S, Time};
 use crate::trace::Trace;
@@ -26,6 +26,7 @@ pub(crate) enum Later {
     CutLink(u64, u64),
     MendCpu(u64),
     MendDisk(u64),
+    SickDisk(u64),
     MendSpace(u64),
     OldCopy(u64),
 }
@@ -162,6 +163,10 @@ impl World {
 
     /// Faults begin.
     pub(crate) fn begin_faults(&mut self) {
+        if let Some(sick) = self.plan.sick {
+            self.later(sick.after_ns, Later::SickDisk(sick.node));
+            self.later(sick.after_ns + sick.for_ns, Later::MendDisk(sick.node));
+        }
         if !self.plan.faults.is_empty() {
             self.next_fault_ns = self.time.ns() + 1 + self.rng.below(self.plan.calm_ns);
         }
@@ -300,6 +305,7 @@ impl World {
             self.book.failover(failover);
         }
         let node = process.machine;
+        self.watch.look_at_all(&self.processes, now);
         if let Some(said) = &mut self.watch.said {
             said.drain(..).for_each(|line| self.trace.say(now, || line));
         }
@@ -368,6 +374,7 @@ impl World {
             return;
         }
         if (KINDS[kind].strike)(self) {
+            self.watch.sick.trouble_ns = Some(now);
             self.struck[kind] += 1;
         }
     }
@@ -382,9 +389,17 @@ impl World {
             Later::MendLink(from, to) => self.net.change(from, to, |link| *link = Link::default()),
             Later::MendCpu(node) => self.process(node).slowness = 1,
             Later::MendDisk(node) => *self.process(node).pace.borrow_mut() = Pace::default(),
+            Later::SickDisk(node) => self.sicken(node),
             Later::MendSpace(node) => self.process(node).disk.set_capacity(None),
             Later::OldCopy(node) => self.bring_back(node),
         }
+    }
+
+    /// The syncs of a disk become far slower than those of others, for long.
+    fn sicken(&mut self, node: u64) {
+        let Some(SickDisk { sync_ns, .. }) = self.plan.sick else { return };
+        self.say(|| format!("the disk of node {node} becomes sick: a sync takes {} ms", sync_ns / MS));
+        self.process(node).pace.borrow_mut().sync_ns = sync_ns;
     }
 
     /// The older copy of a folder takes the place of the folder.

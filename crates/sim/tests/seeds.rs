@@ -58,6 +58,28 @@ fn without_faults_nothing_is_found_and_much_is_done() {
 }
 
 #[test]
+fn whose_disk_is_far_slower_leads_nothing_for_long() {
+    for seed in 1..=3 {
+        check(
+            seed,
+            &Options { length_ns: 16 * S, faults: Vec::new(), sick_disk: true, ..Options::default() },
+        );
+    }
+}
+
+#[test]
+#[cfg_attr(not(feature = "planted"), ignore = "slow without optimization; runs in profile sim")]
+fn sick_disks_among_other_faults_break_nothing() {
+    for seed in 1..=60 {
+        check(seed, &Options { length_ns: 20 * S, sick_disk: true, ..Options::default() });
+        check(
+            seed,
+            &Options { length_ns: 20 * S, sick_disk: true, faults: Vec::new(), ..Options::default() },
+        );
+    }
+}
+
+#[test]
 fn a_seed_is_the_same_run_every_time() {
     let options = Options { length_ns: 4 * S, all_faults: true, ..Options::default() };
     let first = run(5, &options);

@@ -53,6 +53,10 @@ fn what_is_announced_is_told_when_it_is_written_and_survives_the_process() {
             wait_for(&dones[0], 2);
         }
     }
+    // The next sync must be the log's and none of a segment in the making.
+    while thread.status().reserve_low() {
+        std::thread::yield_now();
+    }
     // The disk refuses to sync: the batch is told to be written, and is there after a crash.
     disk.fail_once(Op::Sync, 0);
     let mut builder = handles[0].builder();

@@ -1,6 +1,6 @@
 //! Scenario 3: the node that leads most shards dies or freezes under load through a surviving node.
 
-mod writers;
+pub mod writers;
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,9 +12,21 @@ use super::report::{Section, table};
 use writers::{Account, Writers};
 
 /// Load before the fault.
-const BEFORE: Duration = Duration::from_millis(1500);
+pub const BEFORE: Duration = Duration::from_millis(1500);
 /// Load after the fault; a gap that lasts longer shows as this long.
 const AFTER: Duration = Duration::from_secs(4);
+
+/// Columns of the table.
+pub const HEADINGS: [&str; 8] = [
+    "fault",
+    "times",
+    "median gap ms",
+    "worst gap ms",
+    "writes acknowledged",
+    "lost",
+    "counted wrong",
+    "client errors",
+];
 
 /// How the node fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,17 +49,7 @@ pub fn measure(args: &BenchArgs, program: &Path) -> Result<Section, String> {
     let freezes =
         (0..args.freezes).map(|i| strike(&mut cluster, Fault::Freeze, i)).collect::<Result<Vec<_>, _>>()?;
     let rows = vec![row("kill -9", &kills), row("SIGSTOP", &freezes)];
-    let headings = [
-        "fault",
-        "times",
-        "median gap ms",
-        "worst gap ms",
-        "writes acknowledged",
-        "lost",
-        "counted wrong",
-        "client errors",
-    ];
-    let mut text = table(&headings, &rows);
+    let mut text = table(&HEADINGS, &rows);
     text.push_str(&format!(
         "\n{} connections to one surviving node, each writing its own key of a spread keyspace in a closed loop, half of \
          them with INCR, half with SET of a new key each time. The gap of a fault is the longest time between two \
@@ -91,7 +93,8 @@ fn strike(cluster: &mut Everstore, fault: Fault, number: u32) -> Result<Account,
     Ok(account)
 }
 
-fn row(fault: &str, all: &[Account]) -> Vec<String> {
+/// One line of the table.
+pub fn row(fault: &str, all: &[Account]) -> Vec<String> {
     let gaps: Vec<f64> = all.iter().map(|account| account.gap.as_secs_f64() * 1000.0).collect();
     let worst = gaps.iter().copied().fold(0.0, f64::max);
     let sum = |count: fn(&Account) -> u64| all.iter().map(count).sum::<u64>().to_string();

@@ -94,7 +94,11 @@ impl Identity {
         put_u64(&mut out, self.assigned.map_or(0, |node| node.0));
         match &self.news.formation {
             Some(formation) => {
-                out.push(1);
+                // Without incarnation it is what programs read that know none.
+                out.push(if formation.incarnation == 0 { 1 } else { 2 });
+                if formation.incarnation > 0 {
+                    put_u64(&mut out, formation.incarnation);
+                }
                 formation.encode(&mut out);
             }
             None => out.push(0),
@@ -143,6 +147,13 @@ impl Identity {
         let formation = match r.u8()? {
             0 => None,
             1 => Some(Formation::decode(&mut r)?),
+            2 => {
+                let incarnation = r.u64()?;
+                if incarnation == 0 {
+                    return Err(DecodeError::Malformed("cluster incarnation"));
+                }
+                Some(Formation { incarnation, ..Formation::decode(&mut r)? })
+            }
             _ => return Err(DecodeError::Malformed("formation")),
         };
         let mut members = Vec::new();

@@ -153,11 +153,28 @@ pub(super) fn other_than(
 }
 
 /// Groups that began with different voters must never speak to each other.
-pub(super) fn one_formation(own: Option<&Formation>, theirs: Option<&Formation>) -> Result<(), String> {
-    match (own, theirs) {
-        (Some(own), Some(theirs)) if own != theirs => {
-            Err(format!("the cluster was formed twice: with {own}, and with {theirs}"))
+///
+/// A cluster that was recovered after a majority was lost goes on without the nodes of before: what they
+/// have may contradict what was written since (safety rule 24).
+pub(super) fn one_formation(own: Option<&Formation>, theirs: Option<&Formation>) -> Result<(), Refused> {
+    let (Some(own), Some(theirs)) = (own, theirs) else { return Ok(()) };
+    let (new, old) = (own.incarnation.max(theirs.incarnation), own.incarnation.min(theirs.incarnation));
+    let members = if own.incarnation == new { &own.members } else { &theirs.members };
+    let reason = || {
+        let members: Vec<String> = members.iter().map(NodeId::to_string).collect();
+        format!(
+            "the cluster was recovered after its majority was lost and is of incarnation {new}, with what node \
+             {} had; a data folder of incarnation {old} takes no part any more: keep it to look for what was \
+             lost, and join with an empty one",
+            members.join(" and ")
+        )
+    };
+    match own.incarnation.cmp(&theirs.incarnation) {
+        std::cmp::Ordering::Greater => Err(Refused::other_outdated(reason())),
+        std::cmp::Ordering::Less => Err(Refused::own_outdated(reason())),
+        std::cmp::Ordering::Equal if own != theirs => {
+            Err(format!("the cluster was formed twice: with {own}, and with {theirs}").into())
         }
-        _ => Ok(()),
+        std::cmp::Ordering::Equal => Ok(()),
     }
 }

@@ -39,7 +39,7 @@ fn peer(n: u64, incarnation: u64, boot: Option<u8>) -> Peer {
 }
 
 fn formation(shards: u16) -> Formation {
-    Formation { replicas: 3, shards, members: vec![NodeId(1), NodeId(2), NodeId(3)] }
+    Formation { replicas: 3, shards, members: vec![NodeId(1), NodeId(2), NodeId(3)], incarnation: 0 }
 }
 
 /// A gate that knows what the test says.
@@ -336,6 +336,29 @@ fn a_cluster_that_was_formed_twice_is_refused() {
                 4 shards, nodes 1 2 3";
     expect(&talk((member(1), knows(4)), (member(2), knows(16))), false, text);
     assert!(matches!(talk((member(1), knows(4)), (member(2), knows(4))).dial, State::Done(_)));
+}
+
+#[test]
+fn whoever_comes_from_before_a_recovery_is_outdated_whoever_calls() {
+    let survivor = formation(4).of_survivors(&[NodeId(1)]).unwrap();
+    let knows = |formation: &Formation| Knows::telling(Vec::new(), Some(formation.clone()));
+    let verdict = |state: &State| match state {
+        State::Refused(refusal) => (refusal.verdict, refusal.reason.clone()),
+        other => panic!("not refused: {other:?}"),
+    };
+    let text =
+        "the cluster was recovered after its majority was lost and is of incarnation 1, with what node 1";
+    let ended = talk((member(2), knows(&formation(4))), (member(1), knows(&survivor)));
+    let (returning, reason) = verdict(&ended.dial);
+    assert!(reason.contains(text), "{reason}");
+    assert_eq!((returning, verdict(&ended.accept).0), (Verdict::Outdated, Verdict::Passing));
+    let ended = talk((member(1), knows(&survivor)), (member(2), knows(&formation(4))));
+    let (returning, reason) = verdict(&ended.accept);
+    assert!(reason.contains(text), "{reason}");
+    assert_eq!((verdict(&ended.dial).0, returning), (Verdict::Passing, Verdict::Outdated));
+    let ended = talk((member(1), knows(&survivor)), (member(4), knows(&survivor)));
+    assert_eq!(done(&ended.accept).formation, Some(survivor.clone()));
+    assert_eq!(done(&ended.dial).formation, Some(survivor));
 }
 
 #[test]

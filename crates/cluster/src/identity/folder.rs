@@ -51,7 +51,7 @@ impl Folder {
         disk.create_dir_all(dir).map_err(|error| fail("create", error))?;
         let lock = disk.lock(&dir.join(LOCK))?;
         let (record, secret) = match start::read(disk, &dir.join(NODE_TOML), MAX_NODE_TOML)? {
-            Some(bytes) => start::existing(disk, dir, start, &bytes)?,
+            Some(bytes) => start::existing(disk, dir, start.secret.as_ref(), &bytes)?,
             None => start::create(disk, dir, start)?,
         };
         let disk = DiskHandle(Arc::clone(disk));
@@ -67,6 +67,40 @@ impl Folder {
             made.map_err(|error| FolderError::Io { doing: "create", path, error })?;
         }
         Ok(folder)
+    }
+
+    /// Opens the folder of a node that does not run, to look at it or to recover it: no start is counted.
+    ///
+    /// # Errors
+    /// As [`Folder::open`]; [`FolderError::Empty`] if there is no node in it.
+    pub fn open_offline(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Folder, FolderError> {
+        let Some(bytes) = start::read(disk, &dir.join(NODE_TOML), MAX_NODE_TOML)? else {
+            return Err(FolderError::Empty(dir.to_owned()));
+        };
+        let lock = disk.lock(&dir.join(LOCK))?;
+        let (record, secret) = start::existing(disk, dir, None, &bytes)?;
+        let (disk, addresses) = (DiskHandle(Arc::clone(disk)), Addresses::default());
+        Ok(Folder { disk, dir: dir.to_owned(), record, secret, addresses, _lock: lock })
+    }
+
+    /// Goes on with the survivors alone: the groups get their voters from this formation, and nobody of an
+    /// earlier incarnation of the cluster is spoken to again. Offline only, and only when a majority is
+    /// gone for good.
+    ///
+    /// # Errors
+    /// [`FolderError::OtherFormation`] if it does not follow from the one the folder knows;
+    /// [`FolderError::Io`].
+    pub fn recover(&mut self, formation: &Formation) -> Result<(), FolderError> {
+        let known = self.record.formation.as_ref();
+        let follows = known.and_then(|known| known.of_survivors(&formation.members));
+        if known != Some(formation) && follows.as_ref() != Some(formation) {
+            let known = known.map_or("none".to_owned(), Formation::to_string);
+            return Err(FolderError::OtherFormation { known, given: formation.to_string() });
+        }
+        let mut next = self.record.clone();
+        next.formation = Some(formation.clone());
+        next.peers.retain(|node, _| formation.members.contains(node));
+        self.commit(next)
     }
 
     /// Remembers the cluster this node joined, its id in it, and the other members.

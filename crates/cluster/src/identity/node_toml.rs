@@ -83,6 +83,13 @@ struct FormationTable {
     replicas: u32,
     shards: u16,
     members: Vec<u64>,
+    /// A program that does not know it must not open the folder: it refuses the file.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    incarnation: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 #[derive(Serialize, Deserialize)]
@@ -118,6 +125,7 @@ impl Record {
                 replicas: formation.replicas,
                 shards: formation.shards,
                 members: formation.members.iter().map(|node| node.0).collect(),
+                incarnation: formation.incarnation,
             }),
             peer: self.peers.values().map(peer_table).collect(),
         };
@@ -166,6 +174,7 @@ impl File {
                 replicas: table.replicas,
                 shards: table.shards,
                 members: table.members.into_iter().map(NodeId).collect(),
+                incarnation: table.incarnation,
             }),
             peers,
         })

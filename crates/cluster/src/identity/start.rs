@@ -70,7 +70,7 @@ impl Start {
 pub(super) fn existing(
     disk: &Arc<dyn Disk>,
     dir: &Path,
-    start: &Start,
+    given: Option<&Secret>,
     bytes: &[u8],
 ) -> Result<(Record, Secret), FolderError> {
     let record = Record::decode(&dir.join(NODE_TOML), bytes)?;
@@ -78,7 +78,7 @@ pub(super) fn existing(
     let damaged = |why| FolderError::Damaged { path: path.clone(), why };
     let text = read(disk, &path, MAX_SECRET)?.ok_or_else(|| damaged("it does not exist".into()))?;
     let secret = Secret::parse(&String::from_utf8_lossy(&text)).map_err(damaged)?;
-    if start.secret.as_ref().is_some_and(|given| *given != secret) {
+    if given.is_some_and(|given| *given != secret) {
         let cluster = record.cluster.map_or("none yet".to_owned(), |id| id.to_string());
         return Err(FolderError::OtherSecret { path: dir.to_owned(), cluster });
     }

@@ -141,7 +141,7 @@ fn what_is_known_of_others_survives_and_never_goes_back() {
     folder.remember(NodeId(2), &moved).unwrap();
     folder.remember(NodeId(7), &moved).unwrap();
     folder.remember(NodeId(1), &moved).unwrap();
-    let formation = Formation { replicas: 1, shards: 2, members: vec![NodeId(1)] };
+    let formation = Formation { replicas: 1, shards: 2, members: vec![NodeId(1)], incarnation: 0 };
     folder.formed(&formation).unwrap();
     folder.formed(&formation).unwrap();
     let other = Formation { shards: 3, ..formation.clone() };
@@ -160,6 +160,31 @@ fn what_is_known_of_others_survives_and_never_goes_back() {
     assert_eq!(folder.peers().cloned().collect::<Vec<_>>(), expected);
     assert_eq!(folder.formation(), Some(&formation));
     assert_eq!((folder.news().members.len(), folder.news().formation), (3, Some(formation)));
+}
+
+#[test]
+fn a_recovered_folder_knows_the_survivors_only_and_can_be_recovered_again() {
+    let disk = MemDisk::new();
+    let mut folder = open(&disk, &bootstrap(1)).unwrap();
+    folder.learn(&[peer(2, 4, Some(1)), peer(3, 4, Some(1))]).unwrap();
+    let members = vec![NodeId(1), NodeId(2), NodeId(3)];
+    let formation = Formation { replicas: 3, shards: 2, members, incarnation: 0 };
+    folder.formed(&formation).unwrap();
+    drop(folder);
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let mut folder = Folder::open_offline(&shared, Path::new(DIR)).unwrap();
+    assert_eq!(folder.incarnation(), 1, "it is no start");
+    let after = formation.of_survivors(&[NodeId(1)]).unwrap();
+    let other = Formation { incarnation: 2, ..after.clone() };
+    assert!(matches!(folder.recover(&other), Err(FolderError::OtherFormation { .. })));
+    folder.recover(&after).unwrap();
+    folder.recover(&after).unwrap();
+    drop(folder);
+    let folder = open(&disk, &plain(2)).unwrap();
+    assert_eq!((folder.formation(), folder.peers().count()), (Some(&after), 0));
+    assert_eq!(after.to_string(), "1 replicas, 2 shards, nodes 1, cluster incarnation 1");
+    let empty: Arc<dyn Disk> = Arc::new(MemDisk::new());
+    assert!(matches!(Folder::open_offline(&empty, Path::new(DIR)), Err(FolderError::Empty(_))));
 }
 
 #[test]

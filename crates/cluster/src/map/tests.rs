@@ -3,7 +3,7 @@ use crate::peer::{Addresses, Boot, Peer};
 use proptest::prelude::*;
 
 fn formation(shards: u16) -> Formation {
-    Formation { replicas: 3, shards, members: vec![NodeId(1), NodeId(2), NodeId(3)] }
+    Formation { replicas: 3, shards, members: vec![NodeId(1), NodeId(2), NodeId(3)], incarnation: 0 }
 }
 
 /// Applies rows as the meta group would and checks that the epoch rises by one.
@@ -13,6 +13,29 @@ fn apply(map: &mut ClusterMap, rows: &[Row]) {
         assert_eq!(map.apply_row(name, Some(value)), Ok(true), "{}", String::from_utf8_lossy(name));
     }
     assert_eq!(map.epoch, before + 1);
+}
+
+#[test]
+fn members_given_up_by_a_recovery_are_none_any_more() {
+    let mut map = ClusterMap::new(&formation(2));
+    let member = |n: u64| Member { incarnation: n, ..Member::default() };
+    let row = |n: u64| (member_name(NodeId(n)), member(n).encode());
+    assert_eq!(map.recovery_rows(), Vec::new(), "nothing was recovered");
+    let mut after = ClusterMap::new(&formation(2).of_survivors(&[NodeId(3)]).unwrap());
+    for n in [1, 2, 3] {
+        let (name, content) = row(n);
+        map.apply_row(&name, Some(&content)).unwrap();
+        after.apply_row(&name, Some(&content)).unwrap();
+    }
+    assert_eq!((after.meta_voters.clone(), after.members.len()), (vec![NodeId(3)], 3));
+    let rows = after.recovery_rows();
+    apply(&mut after, &rows);
+    assert_eq!(after.members.keys().copied().collect::<Vec<_>>(), [NodeId(3)]);
+    assert_eq!(after.recovery_rows(), Vec::new(), "it is recorded");
+    let (name, content) = row(2);
+    after.apply_row(&name, Some(&content)).unwrap();
+    assert!(!after.members.contains_key(&NodeId(2)), "nor when its row comes later");
+    assert!(ClusterMap::new(&formation(2)).apply_row(LOST_ROW, Some(&[FORMAT, 1, 0x80])).is_err());
 }
 
 #[test]
@@ -88,7 +111,7 @@ fn a_layout_that_is_not_possible_is_refused_with_what_is_allowed() {
     assert!(map.begin_change(Keyspace(0), single(3)).is_ok());
     assert_eq!(map.change_of(Keyspace(16)), None);
     // A node that does not know the formation yet has a map without shards.
-    let none = ClusterMap::new(&Formation { replicas: 0, shards: 0, members: Vec::new() });
+    let none = ClusterMap::new(&Formation { replicas: 0, shards: 0, members: Vec::new(), incarnation: 0 });
     assert_eq!(none.begin_change(Keyspace(0), single(0)), Err(LayoutError::Shard(0, 0)));
     assert_eq!((none.shards_of(Keyspace(0)), none.next_node), (Vec::new(), NodeId(1)));
 }

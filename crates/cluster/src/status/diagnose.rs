@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{NodeState, ShardStatus, Status};
+use super::{Fitness, NodeState, NodeStatus, ShardStatus, Status};
+use crate::health::fitness::QUICK_FOR_NS;
+use model::time::MS;
 
 /// A follower this many entries behind its leader is reported.
 pub const LAG_WORTH_A_WORD: u64 = 100_000;
@@ -52,6 +54,7 @@ pub fn diagnose(status: &Status) -> Vec<Problem> {
     rebuilding_replicas(status, &mut problems);
     lagging_replicas(status, &mut problems);
     slow_disks(status, &mut problems);
+    unfit_disks(status, &mut problems);
     if status.replicas_wanted == 1 {
         problems
             .push(Problem { severity: Severity::Note, text: "replicas = 1: nothing is replicated".into() });
@@ -123,9 +126,13 @@ fn absent_nodes(status: &Status, problems: &mut Vec<Problem>) {
             NodeState::Unreachable { since_ms } => format!("unreachable since {}", span(since_ms)),
             NodeState::NeverSeen => "not seen since this node's start".to_string(),
         };
+        let why = match node.last_words.as_str() {
+            "" => String::new(),
+            why => format!(", it stopped: {why}"),
+        };
         problems.push(Problem {
             severity: Severity::Degraded,
-            text: format!("node {} {silence}; {}", node.id, consequence(status, node.id)),
+            text: format!("node {} {silence}{why}; {}", node.id, consequence(status, node.id)),
         });
     }
 }
@@ -197,7 +204,8 @@ fn rebuilding_replicas(status: &Status, problems: &mut Vec<Problem>) {
 }
 
 fn slow_disks(status: &Status, problems: &mut Vec<Problem>) {
-    for node in status.nodes.iter().filter(|node| node.sync_p99_us > SLOW_SYNC_US) {
+    let slow = |node: &&NodeStatus| node.sync_p99_us > SLOW_SYNC_US && node.disk == Fitness::Fit;
+    for node in status.nodes.iter().filter(slow) {
         problems.push(Problem {
             severity: Severity::Degraded,
             text: format!(
@@ -206,6 +214,23 @@ fn slow_disks(status: &Status, problems: &mut Vec<Problem>) {
                 node.sync_p99_us / 1000
             ),
         });
+    }
+}
+
+/// Nodes that lead nothing because of their disks.
+fn unfit_disks(status: &Status, problems: &mut Vec<Problem>) {
+    for node in status.nodes.iter().filter(|node| node.state.is_up()) {
+        let what = match node.disk {
+            Fitness::Fit => continue,
+            Fitness::Full => {
+                "its disk is full; it leads nothing and takes no writes until there is room".into()
+            }
+            Fitness::Slow => format!(
+                "its disk is far slower than the others'; it leads nothing until it was quick for {}",
+                span(QUICK_FOR_NS / MS)
+            ),
+        };
+        problems.push(Problem { severity: Severity::Degraded, text: format!("node {}: {what}", node.id) });
     }
 }
 

@@ -2,11 +2,13 @@
 
 mod check_history;
 pub mod client;
+mod completions;
 mod config;
 mod demo;
 mod error;
 mod keyspace;
 mod parent;
+mod recover;
 mod render;
 mod sim;
 mod status;
@@ -49,12 +51,16 @@ enum Command {
     Switchover(switchover::SwitchoverArgs),
     /// Show keyspaces and choose their layout.
     Keyspace(keyspace::KeyspaceArgs),
+    /// Go on after a majority of the nodes was lost for good; offline, and some writes may be lost.
+    Recover(recover::RecoverArgs),
     /// Run whole clusters in a simulated world in which everything goes wrong, and check every promise.
     Sim(sim::SimArgs),
     /// Judge what clients of a real cluster have recorded.
     CheckHistory(check_history::CheckHistoryArgs),
     /// Show the effective configuration and where each value came from.
     Config(config::ConfigArgs),
+    /// Print a script that completes commands and flags in a shell.
+    Completions(completions::CompletionsArgs),
     /// Print the version.
     Version,
 }
@@ -81,9 +87,11 @@ pub fn run() -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Switchover(args) => switchover::run(&args),
         Command::Keyspace(args) => keyspace::run(&args),
+        Command::Recover(args) => recover::run(&args),
         Command::Sim(args) => sim::run(&args),
         Command::CheckHistory(args) => check_history::run(&args),
         Command::Config(args) => config::run(&args),
+        Command::Completions(args) => completions::run(&args, &mut <Cli as clap::CommandFactory>::command()),
         Command::Version => {
             println!("everstore {}", env!("CARGO_PKG_VERSION"));
             Ok(ExitCode::SUCCESS)

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use env::{Clock, RealClock};
 use model::{GroupId, Index};
-use node::{Core, JobDone};
+use node::{Core, DiskState, JobDone};
 use shell::Opened;
 use shell::disk_pool::{DiskPool, THREADS};
 use storage::log::{Batch, LogHandle, LogStatus, LogThread, SubmitError};
@@ -121,9 +121,11 @@ impl shell::Disks for Disks {
         self.waiting.is_empty() && self.submitted <= self.wake.synced()
     }
 
-    fn log_full(&self) -> bool {
+    fn state(&self, now_ns: u64) -> DiskState {
         let log = self.log.status();
-        log.reserve_low() && log.reserve_error().is_some()
+        let full = log.reserve_low() && log.reserve_error().is_some();
+        let latency_ns = log.trend().latency_ns(now_ns);
+        DiskState { full, exhausted: full && log.reserve_empty(), latency_ns }
     }
 
     /// Jobs of the pool end with the process, which is as harmless as a crash at that moment, instead of

@@ -104,6 +104,14 @@ impl EventLoop {
     /// # Errors
     /// Why the node must stop at once: nothing may be sent any more.
     pub fn run(mut self) -> Result<(), Stop> {
+        let result = self.passes();
+        if let Err(Stop::Failed(why)) = &result {
+            self.shell.farewell(why, &RealClock);
+        }
+        result
+    }
+
+    fn passes(&mut self) -> Result<(), Stop> {
         loop {
             self.wait()?;
             self.pass()?;

@@ -6,10 +6,51 @@ use crate::row::Row;
 use model::effect::WriteId;
 use model::row::{self, family};
 use model::varint::{DecodeError, Reader};
-use model::{Index, NodeId};
+use model::{Index, NodeId, Term};
 
 /// Largest applied index that is taken, far below where adding one overflows.
 const MAX_INDEX: Index = 1 << 56;
+
+/// What a checkpoint says of itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Applied {
+    /// Index of the last entry in it.
+    pub index: Index,
+    /// Term of that entry.
+    pub term: Term,
+    /// Shard time as of then, ms since 1970.
+    pub shard_time: u64,
+    /// Hash over everything applied.
+    pub rolling: u64,
+}
+
+impl Applied {
+    /// Name of its row.
+    pub fn name() -> Vec<u8> {
+        [&[family::SYSTEM], APPLIED].concat()
+    }
+
+    /// Reads its row.
+    ///
+    /// # Errors
+    /// A row that is none, or of another format.
+    pub fn decode(content: &[u8]) -> Result<Applied, DecodeError> {
+        let mut r = versioned(content)?;
+        let (index, term) = (r.u64()?, r.u64()?);
+        if index > MAX_INDEX {
+            return Err(DecodeError::Malformed("applied index"));
+        }
+        Ok(Applied { index, term, shard_time: r.u64()?, rolling: r.u64()? })
+    }
+}
+
+fn versioned(content: &[u8]) -> Result<Reader<'_>, DecodeError> {
+    let mut r = Reader::new(content);
+    match r.u8()? {
+        row::FORMAT => Ok(r),
+        other => Err(DecodeError::Version(other)),
+    }
+}
 
 impl Machine {
     /// Puts one row from the row store or a snapshot in place. Rows come in the order of names, so
@@ -52,18 +93,11 @@ impl Machine {
             self.system.insert(own.to_vec(), content.to_vec());
             return Ok(());
         }
-        let mut r = Reader::new(content);
-        let format = r.u8()?;
-        if format != row::FORMAT {
-            return Err(DecodeError::Version(format));
-        }
+        let mut r = versioned(content)?;
         if name == APPLIED {
-            let (applied, term) = (r.u64()?, r.u64()?);
-            if applied > MAX_INDEX {
-                return Err(DecodeError::Malformed("applied index"));
-            }
-            (self.applied, self.applied_term) = (applied, term);
-            (self.shard_time, self.rolling) = (r.u64()?, r.u64()?);
+            let Applied { index, term, shard_time, rolling } = Applied::decode(content)?;
+            (self.applied, self.applied_term) = (index, term);
+            (self.shard_time, self.rolling) = (shard_time, rolling);
             self.roll_back();
         } else if let Some(ks) = name.strip_prefix(GENERATION) {
             let ks: [u8; 2] = ks.try_into().map_err(|_| DecodeError::Malformed("row name"))?;

@@ -40,11 +40,16 @@ fn first_tree(group: GroupId) -> u64 {
     u64::from(group.0) + 1
 }
 
+/// The tree with the rows of a group, as its log says.
+pub(crate) fn tree_of(group: GroupId, log: &GroupLog) -> u64 {
+    log.install.as_ref().map_or(first_tree(group), |install| install.tree)
+}
+
 impl Plan {
     /// Finds the tree of a group. `known`: trees that exist.
     pub(super) fn new(group: GroupId, log: GroupLog, known: &BTreeSet<u64>, seeds: (u64, u64)) -> Plan {
         let installed = log.install.as_ref();
-        let tree = installed.map_or(first_tree(group), |install| install.tree);
+        let tree = tree_of(group, &log);
         // Opening a tree that does not exist makes it: right at the first start and never later.
         let missing = !known.contains(&tree) && (installed.is_some() || log.floor > 0);
         Plan { group, tree, log, missing, seeds }

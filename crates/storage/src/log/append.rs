@@ -256,6 +256,12 @@ impl Log {
         self.spare.len() < RESERVE_SEGMENTS
     }
 
+    /// True while no segment is ready: what is left of the active one is for what was proposed already and
+    /// for terms and votes, so a node that can make none must take no more entries of others.
+    pub fn reserve_empty(&self) -> bool {
+        self.spare.is_empty()
+    }
+
     /// The making of the next segment if the reserve is low; its result goes to
     /// [`Log::add_reserve`].
     pub fn reserve_plan(&mut self) -> Option<ReservePlan> {

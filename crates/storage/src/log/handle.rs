@@ -55,6 +55,7 @@ pub(super) enum Command {
 pub struct LogStatus {
     trend: SyncTrend,
     reserve_low: AtomicBool,
+    reserve_empty: AtomicBool,
     bytes: AtomicU64,
     pub(super) queued_bytes: AtomicU64,
     detail: Mutex<Detail>,
@@ -76,6 +77,11 @@ impl LogStatus {
     /// See [`Log::reserve_low`].
     pub fn reserve_low(&self) -> bool {
         self.reserve_low.load(Ordering::Relaxed)
+    }
+
+    /// See [`Log::reserve_empty`].
+    pub fn reserve_empty(&self) -> bool {
+        self.reserve_empty.load(Ordering::Relaxed)
     }
 
     /// See [`Log::bytes`].
@@ -106,6 +112,7 @@ impl LogStatus {
     pub(super) fn publish_numbers(&self, log: &Log) {
         self.bytes.store(log.bytes(), Ordering::Relaxed);
         self.reserve_low.store(log.reserve_low(), Ordering::Relaxed);
+        self.reserve_empty.store(log.reserve_empty(), Ordering::Relaxed);
     }
 
     pub(super) fn publish(&self, log: &Log) {

@@ -32,7 +32,7 @@ pub use recover::{Cut, Damage, Recovery, Report};
 pub use replay::GroupLog;
 pub use reserve::{ReservePlan, Spare};
 pub use thread::{LogThread, MAX_QUEUED};
-pub use trend::{SyncTrend, TREND_SYNCS};
+pub use trend::{RecentSyncs, SyncTrend, TREND_SYNCS};
 
 use model::limits::MAX_FRAME;
 

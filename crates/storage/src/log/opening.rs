@@ -15,6 +15,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 impl Log {
+    /// Reads the log in folder `dir` and changes nothing of it: for looking at a node that does not run.
+    ///
+    /// # Errors
+    /// As [`Log::open`].
+    pub fn read(disk: &dyn Disk, dir: &Path, cluster: [u8; 16]) -> Result<Recovery, LogError> {
+        let files = find(disk, dir, cluster)?;
+        let mut recover = Recover::default();
+        recover.run(disk, &files.used)?;
+        Ok(recover.finish()?.1)
+    }
+
     /// Opens the log in folder `dir`, or makes a new one, and replays it. `rng` gives the salts of
     /// segments: no two starts may draw the same ones, or records of a segment's former use could pass for
     /// new ones.

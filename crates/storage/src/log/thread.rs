@@ -179,14 +179,17 @@ impl Writer {
 
     fn append(&mut self, from: &[usize]) -> Result<(), LogError> {
         let segments = self.log.bytes();
+        self.status.trend().begins(self.clock.mono_ns());
         let appended = self.log.write(&self.batches)?;
         if self.batches.iter().any(Batch::is_announced) {
             self.tell_written(from);
         }
         let before = self.clock.mono_ns();
         self.log.sync()?;
-        let sync_ns = self.clock.mono_ns().saturating_sub(before);
+        let now = self.clock.mono_ns();
+        let sync_ns = now.saturating_sub(before);
         self.recorder.record(sync_ns, self.status.trend());
+        self.recorder.durable(now, self.status.trend());
         self.status.publish_numbers(&self.log);
         self.status.queued_bytes.fetch_sub(appended.bytes, Ordering::Relaxed);
         from.iter().for_each(|&producer| self.producers[producer].completed += 1);

@@ -21,6 +21,9 @@ pub struct Everstore {
     /// Node `i + 1` at `i`.
     pub nodes: Vec<Process>,
     program: PathBuf,
+    /// A fault layer under each node, see `tests-python/faultfs/sick.c`.
+    preload: Option<PathBuf>,
+    flags: Vec<String>,
     base: u16,
     folder: Folder,
 }
@@ -31,9 +34,23 @@ impl Everstore {
     /// # Errors
     /// It does not start.
     pub fn start(program: &Path) -> Result<Everstore, String> {
+        Everstore::start_under(program, None, &[])
+    }
+
+    /// The same under a fault layer and with more flags.
+    ///
+    /// # Errors
+    /// As [`Everstore::start`].
+    pub fn start_under(
+        program: &Path,
+        preload: Option<PathBuf>,
+        flags: &[&str],
+    ) -> Result<Everstore, String> {
         let folder = Folder::make("everstore")?;
         let base = free_ports(NODES)?;
-        let mut cluster = Everstore { nodes: Vec::new(), program: program.to_path_buf(), base, folder };
+        let flags = flags.iter().map(ToString::to_string).collect();
+        let program = program.to_path_buf();
+        let mut cluster = Everstore { nodes: Vec::new(), program, preload, flags, base, folder };
         let secret = cluster.folder.path().join("node-1").join("secret");
         for number in 1..=NODES {
             let node = cluster.launch(number, true)?;
@@ -62,6 +79,10 @@ impl Everstore {
                 command.arg("--secret-file").arg(self.folder.path().join("node-1").join("secret"));
             }
         }
+        command.args(&self.flags);
+        if let Some(library) = &self.preload {
+            command.env("LD_PRELOAD", library).env("SICK_CONTROL", self.control(usize::from(number) - 1));
+        }
         let log = self.folder.path().join(format!("node-{number}.log"));
         Process::start(&format!("node {number}"), &mut command, &log)
     }
@@ -73,6 +94,35 @@ impl Everstore {
     pub fn relaunch(&mut self, index: usize) -> Result<(), String> {
         self.nodes[index] = self.launch(index as u16 + 1, false)?;
         Ok(())
+    }
+
+    fn control(&self, index: usize) -> PathBuf {
+        self.folder.path().join(format!("sick-{index}"))
+    }
+
+    /// Tells the fault layer of the node at `index`: ms of a sync, whether it fails, whether there is no space.
+    ///
+    /// # Errors
+    /// The file can not be written.
+    pub fn sicken(&self, index: usize, how: &str) -> Result<(), String> {
+        let (file, new) = (self.control(index), self.folder.path().join("sick-new"));
+        std::fs::write(&new, how).and_then(|()| std::fs::rename(&new, &file)).map_err(|e| e.to_string())
+    }
+
+    /// The median time of a log sync of the node at `index`, ms.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn sync_ms(&self, index: usize) -> Result<f64, String> {
+        let status = self.status(index)?;
+        let us = list(&status["nodes"]).get(index).map(|node| &node["sync_p50_us"]);
+        Ok(us.and_then(Value::as_f64).unwrap_or_default() / 1000.0)
+    }
+
+    /// True if every node says that its disk lets it lead.
+    pub fn all_fit(&self) -> bool {
+        let fit = |node: &Value| node["disk"] == "fit";
+        self.status(0).is_ok_and(|status| list(&status["nodes"]).iter().all(fit))
     }
 
     /// Redis address of the node at `index`.

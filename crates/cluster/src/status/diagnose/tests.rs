@@ -147,6 +147,25 @@ fn lag_and_slow_disks_are_told() {
 }
 
 #[test]
+fn whoever_leads_nothing_for_its_disk_and_why_one_stopped_is_told() {
+    let mut status = healthy(2);
+    status.nodes[0].disk = Fitness::Slow;
+    status.nodes[0].sync_p99_us = SLOW_SYNC_US + 1;
+    status.nodes[1].disk = Fitness::Full;
+    silence(&mut status, 3, true);
+    status.nodes[2].last_words = "the log has failed: input/output error".into();
+    assert_eq!(
+        texts(&status),
+        [
+            "node 3 unreachable since 12 s, it stopped: the log has failed: input/output error; all shards \
+             still have 2 of 3 replicas",
+            "node 1: its disk is far slower than the others'; it leads nothing until it was quick for 30 s",
+            "node 2: its disk is full; it leads nothing and takes no writes until there is room",
+        ]
+    );
+}
+
+#[test]
 fn json_of_another_version_is_read() {
     let newer = r#"{"schema":1,"new_field":true,"nodes":[{"id":1,"state":{"state":"up"}},
         {"id":2,"state":{"state":"unreachable","since_ms":5}}]}"#;

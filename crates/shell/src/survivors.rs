@@ -1,0 +1,201 @@
+//! Going on after a majority of a cluster's nodes was lost for good: offline, explicit, and never without a
+//! person (safety rule 24).
+//!
+//! What the survivors have becomes the data: they alone vote from now on, in a new incarnation of the
+//! cluster. Nothing of the logs is changed; which group a frame belongs to is its number and the
+//! incarnation, on which both ends of a connection have agreed before (`cluster/handshake`).
+
+use crate::recover::tree_of;
+use cluster::{ClusterId, Folder, Formation};
+use env::Disk;
+use model::entry::EntryReader;
+use model::{GroupId, Index, NodeId, Term};
+use shard::checkpoint::Applied;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use storage::log::{GroupLog, Log};
+use storage::rows::RowStores;
+
+/// What a survivor has of a group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Holding {
+    /// The survivor.
+    pub node: NodeId,
+    /// Term and index of its last entry.
+    pub last: (Term, Index),
+    /// It knows that entries up to here are committed.
+    pub committed: Index,
+    /// Up to here its checkpoint holds what entries did.
+    pub stored: Index,
+    /// Shard time of its newest entry, ms since 1970; `None` if there is none.
+    pub written_ms: Option<u64>,
+}
+
+/// Opens the row stores below a folder.
+pub type OpenRows<'a> = &'a dyn Fn(&Path) -> Result<Arc<dyn RowStores>, String>;
+
+/// The folders of the survivors, locked.
+pub struct Survivors {
+    folders: Vec<(PathBuf, Folder)>,
+    holdings: Vec<BTreeMap<GroupId, Holding>>,
+    cluster: ClusterId,
+    before: Formation,
+    after: Formation,
+}
+
+impl Survivors {
+    /// Looks at the folders. `elsewhere`: survivors whose folders are on other machines, where the same
+    /// recovery is done.
+    ///
+    /// # Errors
+    /// In words for a person: what is wrong with the folders, or that no majority is lost.
+    pub fn examine(
+        disk: &Arc<dyn Disk>,
+        dirs: &[PathBuf],
+        elsewhere: &[NodeId],
+        rows: OpenRows<'_>,
+    ) -> Result<Survivors, String> {
+        let mut folders: Vec<(PathBuf, Folder)> = Vec::new();
+        for dir in dirs {
+            let folder = Folder::open_offline(disk, dir).map_err(|error| error.to_string())?;
+            folders.push((dir.clone(), folder));
+        }
+        let (cluster, before) = common(&folders)?;
+        let mut nodes: Vec<NodeId> = folders.iter().filter_map(|(_, folder)| folder.node()).collect();
+        nodes.extend(elsewhere);
+        let Some(after) = before.of_survivors(&nodes) else { return Err(why_not(&before, &nodes)) };
+        for (dir, folder) in &folders {
+            let formation = folder.formation();
+            // One that is done already comes from a recovery that was cut off.
+            if formation != Some(&before) && formation != Some(&after) {
+                let known = formation.map_or("none".to_owned(), Formation::to_string);
+                return Err(format!(
+                    "{} knows another formation of the cluster: {known} instead of {before}",
+                    dir.display()
+                ));
+            }
+        }
+        let look = |(_, folder): &(PathBuf, Folder)| holdings(disk, folder, &before, rows);
+        let holdings = folders.iter().map(look).collect::<Result<_, _>>()?;
+        Ok(Survivors { folders, holdings, cluster, before, after })
+    }
+
+    /// The cluster.
+    pub fn cluster(&self) -> ClusterId {
+        self.cluster
+    }
+
+    /// The formation that has lost its majority.
+    pub fn before(&self) -> &Formation {
+        &self.before
+    }
+
+    /// The formation after the recovery.
+    pub fn after(&self) -> &Formation {
+        &self.after
+    }
+
+    /// For each group the best that a survivor here has: the newest last entry.
+    pub fn best(&self) -> impl Iterator<Item = (GroupId, Option<Holding>)> {
+        self.before.groups().map(|group| {
+            let all = self.holdings.iter().filter_map(|of_node| of_node.get(&group));
+            (group, all.max_by_key(|holding| holding.last).copied())
+        })
+    }
+
+    /// Makes the survivors' folders those of the next incarnation of the cluster. If that is cut off, it
+    /// can be done again.
+    ///
+    /// # Errors
+    /// In words for a person: a folder could not be written.
+    pub fn recover(&mut self) -> Result<(), String> {
+        for (dir, folder) in &mut self.folders {
+            folder.recover(&self.after).map_err(|error| format!("{}: {error}", dir.display()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Cluster and formation of all folders; of formations that differ the one of the earliest incarnation.
+fn common(folders: &[(PathBuf, Folder)]) -> Result<(ClusterId, Formation), String> {
+    let mut found: Option<(ClusterId, Formation)> = None;
+    for (dir, folder) in folders {
+        let (Some(cluster), Some(formation)) = (folder.cluster(), folder.formation()) else {
+            return Err(format!("{} belongs to no cluster that was formed", dir.display()));
+        };
+        found = match found {
+            Some((other, _)) if other != cluster => {
+                return Err(format!("{} is of cluster {cluster}, not of {other}", dir.display()));
+            }
+            Some((_, known)) if known.incarnation <= formation.incarnation => Some((cluster, known)),
+            _ => Some((cluster, formation.clone())),
+        };
+    }
+    found.ok_or_else(|| "no data folder was named".to_owned())
+}
+
+fn why_not(before: &Formation, survivors: &[NodeId]) -> String {
+    match survivors.iter().find(|node| !before.members.contains(node)) {
+        Some(node) => format!("node {node} has no replicas: it can not be a survivor ({before})"),
+        None => format!(
+            "{} of {} nodes that vote are here, which is a majority: nothing is lost, start them",
+            survivors.len(),
+            before.members.len()
+        ),
+    }
+}
+
+/// What a node has of each group.
+fn holdings(
+    disk: &Arc<dyn Disk>,
+    folder: &Folder,
+    formation: &Formation,
+    rows: OpenRows<'_>,
+) -> Result<BTreeMap<GroupId, Holding>, String> {
+    let (Some(cluster), Some(node)) = (folder.cluster(), folder.node()) else { return Ok(BTreeMap::new()) };
+    let recovery = Log::read(disk.as_ref(), &folder.log_dir(), cluster.0.to_be_bytes())
+        .map_err(|error| error.to_string())?;
+    let damaged = recovery.groups.iter().find(|(_, log)| log.damaged).map(|(group, _)| *group);
+    if let Some(group) = damaged.or_else(|| recovery.damage.first()?.groups.first().copied()) {
+        return Err(format!(
+            "the log of node {node} is damaged: synced entries of group {group} can not be read any more"
+        ));
+    }
+    let stores = rows(&folder.rows_dir())?;
+    let mut holdings = BTreeMap::new();
+    for group in formation.groups() {
+        let Some(log) = recovery.groups.get(&group) else { continue };
+        holdings.insert(group, holding(node, log, stored(stores.as_ref(), group, log)?));
+    }
+    Ok(holdings)
+}
+
+/// What the checkpoint of a group says of itself, if there is one.
+fn stored(stores: &dyn RowStores, group: GroupId, log: &GroupLog) -> Result<Option<Applied>, String> {
+    let tree = tree_of(group, log);
+    if !stores.list().contains(&tree) {
+        return Ok(None);
+    }
+    let unreadable = |why: &dyn std::fmt::Display| format!("rows of group {group}: {why}");
+    let store = stores.open(tree).map_err(|error| unreadable(&error))?;
+    let content = store.get(&Applied::name()).map_err(|error| unreadable(&error))?;
+    content.map(|content| Applied::decode(&content)).transpose().map_err(|error| unreadable(&error))
+}
+
+fn holding(node: NodeId, log: &GroupLog, stored: Option<Applied>) -> Holding {
+    let hard = log.hard.unwrap_or_default();
+    let last = log.last_index();
+    let of_stored = stored.filter(|stored| stored.index == last).map(|stored| stored.term);
+    let of_log = log.entries.last().map(|entry| entry.term);
+    let time = |payload: &[u8]| EntryReader::new(payload).ok().map(|entry| entry.shard_time);
+    let newest = log.entries.iter().rev().find_map(|entry| time(&entry.data));
+    let stored_index = stored.map_or(0, |stored| stored.index);
+    Holding {
+        node,
+        last: (of_log.or(of_stored).or(log.floor_term).unwrap_or(hard.term), last),
+        committed: hard.commit.max(log.floor).max(stored_index).min(last),
+        stored: stored_index,
+        written_ms: newest.or(stored.map(|stored| stored.shard_time)),
+    }
+}

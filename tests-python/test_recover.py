@@ -1,0 +1,101 @@
+"""A majority of the nodes is lost for good: the survivors are recovered offline, on purpose."""
+
+import shutil
+import subprocess
+
+from harness.cluster import program, wait_for
+from harness.ledger import Ledger
+
+
+def recover(*flags: str) -> subprocess.CompletedProcess:
+    command = [program(), "recover", *flags]
+    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
+
+
+def folders(nodes) -> list[str]:
+    return [flag for node in nodes for flag in ("--dir", str(node.folder))]
+
+
+def test_the_survivor_of_three_goes_on_and_the_lost_are_refused(new_cluster):
+    cluster = new_cluster(shards=4).start()
+    survivor, lost, returning = cluster.nodes
+    with Ledger(cluster.nodes) as ledger:
+        ledger.wait_for_more(500)
+    with survivor.client() as client:
+        client.set("on all nodes", "yes")
+    status = cluster.wait_healthy().nodes[0].status()
+    name = status["cluster_id"]
+    cluster.stop()
+    shutil.rmtree(lost.folder)
+
+    refused = recover("--force-majority-lost", *folders([survivor, returning]), "--cluster-name", name)
+    assert refused.returncode == 2 and "which is a majority: nothing is lost, start them" in refused.stderr
+    refused = recover(*folders([survivor]))
+    assert refused.returncode == 2 and "--force-majority-lost" in refused.stderr
+    refused = recover("--force-majority-lost", *folders([survivor]))
+    assert refused.returncode == 2 and f"nothing was changed: say --cluster-name {name}" in refused.stderr
+    refused = recover("--force-majority-lost", *folders([survivor]), "--cluster-name", "another")
+    assert refused.returncode == 2 and "nothing was changed" in refused.stderr
+
+    done = recover("--force-majority-lost", *folders([survivor]), "--cluster-name", name)
+    print(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert "nodes 1 survive, nodes 2, 3 are given up" in done.stdout
+    assert "recovered: cluster incarnation 1, nodes 1" in done.stdout
+    again = recover("--force-majority-lost", *folders([survivor]), "--cluster-name", name)
+    assert again.returncode == 2 and "start them" in again.stderr
+
+    cluster.restart(survivor)
+    wait_for(lambda: all(s["leader"] == 1 for s in survivor.status()["shards"]), "it leads everything")
+    ledger.check(survivor)
+    with survivor.client() as client:
+        assert client.get("on all nodes") == "yes"
+        assert client.set("after", "the recovery")
+
+    def alone():
+        found = survivor.status()
+        return [n["id"] for n in found["nodes"]] == [1] and found["problems"]
+
+    told = wait_for(alone, "the members that were given up are forgotten")
+    assert [problem["text"] for problem in told] == ["replicas = 1: nothing is replicated"]
+
+    # A node of before is told why it is refused, ends, and does not come back even alone.
+    cluster.restart(returning)
+    assert returning.end() == 2
+    assert "the cluster was recovered after its majority was lost" in returning.log_text()
+    cluster.restart(returning)
+    assert returning.end() == 2
+    assert "recovered after its majority was lost" in returning.log_text().strip().splitlines()[-1]
+
+    # An empty folder is welcome, under an id that nobody had.
+    cluster.join(lost)
+    wait_for(lambda: [n["id"] for n in survivor.status()["nodes"]] == [1, 4], "a new node joins")
+    with lost.client() as client:
+        assert wait_for(lambda: client.get("after"), "it forwards") == "the recovery"
+
+    survivor.stop()
+    lost.stop()
+    cluster.restart(survivor)
+    wait_for(lambda: survivor.client().get("after") == "the recovery", "it starts again as usual")
+
+
+def test_two_survivors_of_five_on_two_machines(new_cluster):
+    cluster = new_cluster(count=5, shards=3).start()
+    with Ledger(cluster.nodes) as ledger:
+        ledger.wait_for_more(300)
+    first, second, *lost = cluster.nodes
+    name = first.status()["cluster_id"]
+    # Everything acknowledged reaches all before they end in good order.
+    cluster.wait_healthy()
+    cluster.stop()
+    for node in lost:
+        shutil.rmtree(node.folder)
+    for node in (first, second):
+        done = recover("--force-majority-lost", *folders([node]), "--survivors", "1,2", "--cluster-name", name)
+        assert done.returncode == 0, done.stderr
+    cluster.nodes = [first, second]
+    cluster.restart_all()
+    cluster.wait_healthy()
+    ledger.check(second)
+    with first.client() as client:
+        assert client.set("after", "the recovery")
