@@ -34,10 +34,12 @@ pub enum Bug {
     AppliedNotAtomic,
     /// The lease is measured by the wall clock.
     ClockExtendsLease,
+    /// The tail of a log is replaced without an account of its asynchronous writes.
+    TailNotAccounted,
 }
 
 /// All bugs, with the names by which they are planted.
-pub const BUGS: [(&str, Bug); 12] = [
+pub const BUGS: [(&str, Bug); 13] = [
     ("ack-before-sync", Bug::AckBeforeSync),
     ("lease-not-checked", Bug::LeaseNotChecked),
     ("batch-append", Bug::BatchAppend),
@@ -50,6 +52,7 @@ pub const BUGS: [(&str, Bug); 12] = [
     ("exposure-not-enforced", Bug::ExposureNotEnforced),
     ("applied-not-atomic", Bug::AppliedNotAtomic),
     ("clock-extends-lease", Bug::ClockExtendsLease),
+    ("tail-not-accounted", Bug::TailNotAccounted),
 ];
 
 #[cfg(feature = "planted")]

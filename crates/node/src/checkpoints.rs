@@ -133,6 +133,7 @@ impl Core {
                 self.chunk_read(group, to, result);
             }
             JobDone::Staged { group, result, .. } => self.chunk_staged(group, result),
+            JobDone::LossKept { group, name, result } => self.loss_kept(group, &name, result),
             JobDone::Loaded { group, tree, result } => self.staged_loaded(group, tree, result),
         }
     }

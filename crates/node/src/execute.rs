@@ -239,11 +239,14 @@ impl Core {
         }
         let first = parts.args.get(1).copied();
         let spec = shard::table::resolve(parts.args[0], first).ok().filter(|_| !internal);
+        let replays = internal && parts.args[0] == crate::internal::REPLAY;
         // FLUSHALL concerns all keyspaces, whatever the shard serves.
-        if spec.is_some_and(|spec| {
-            let mut named = std::iter::once(parts.ks).chain(second_keyspace(spec, &parts.args));
-            spec.name != "flushall" && named.any(|ks| !crate::layouts::serves(replica, ks, shards))
-        }) {
+        if replays && !crate::layouts::serves(replica, parts.ks, shards)
+            || spec.is_some_and(|spec| {
+                let mut named = std::iter::once(parts.ks).chain(second_keyspace(spec, &parts.args));
+                spec.name != "flushall" && named.any(|ks| !crate::layouts::serves(replica, ks, shards))
+            })
+        {
             return self.answer(group, source, Status::NotOwner, (0, 0), &[]);
         }
         let mut reply = Vec::new();

@@ -18,6 +18,8 @@ pub(crate) const OPEN: &[u8] = b"open-keyspace";
 /// Name of the request to change a keyspace's mode: epoch, replication, bytes, ms.
 pub(crate) const MODE: &[u8] = b"set-mode";
 
+/// Name of the request to give a key its lost state, see `losses/replay.rs`.
+pub(crate) const REPLAY: &[u8] = b"replay-row";
 /// Name of the request for the number of keys in a slot: slot.
 pub(crate) const SLOT_COUNT: &[u8] = b"slot-count";
 /// Name of the request for keys in a slot: slot, at most how many.
@@ -32,6 +34,7 @@ pub(crate) fn handler(args: &[&[u8]]) -> Option<Handler> {
         CLOSE => layouts::close,
         OPEN => layouts::open,
         MODE => crate::modes::set,
+        REPLAY => crate::losses::replay_row,
         _ => return None,
     })
 }

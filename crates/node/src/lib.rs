@@ -24,6 +24,7 @@ pub mod internal;
 pub mod layouts;
 pub mod leadership;
 mod lookahead;
+pub mod losses;
 pub mod modes;
 pub mod ops;
 pub mod outbox;

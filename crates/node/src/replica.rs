@@ -123,6 +123,9 @@ pub struct Replica {
     pub exposure: Exposure,
     /// Replies that need not wait for the commit may leave up to this index.
     pub early: Index,
+    /// By term that this process has led and leads no more: replies of asynchronous writes have left at most
+    /// up to this index. Bounded by the terms of which the end is remembered.
+    answered: BTreeMap<Term, Index>,
     /// Connections with a reply that waits until its entry is written, by index.
     pub waiting_early: VecDeque<(Index, u64)>,
     /// Keyspaces that are closed by an entry not yet applied, with its epoch.
@@ -185,6 +188,7 @@ impl Replica {
             bound: Bound { bytes: u64::MAX, ms: u64::MAX },
             exposure: Exposure::default(),
             early: 0,
+            answered: BTreeMap::new(),
             waiting_early: VecDeque::new(),
             closing: BTreeMap::new(),
             layouts_seen: None,
@@ -322,9 +326,10 @@ impl Replica {
         // Requests may also have come while this replica led for less than a turn.
         let idle = self.parked.is_empty() && self.batches.is_empty();
         let led = self.leading.or((!idle).then_some(self.taken));
-        self.leading = leads;
+        let before = std::mem::replace(&mut self.leading, leads);
         let lost = led.is_some() && led != leads;
         if lost {
+            self.note_answered(before);
             self.machine.roll_back();
             self.own.clear();
             self.closing.clear();
@@ -336,6 +341,19 @@ impl Replica {
             self.begun = false;
         }
         lost
+    }
+
+    fn note_answered(&mut self, led: Option<Term>) {
+        let Some(term) = led else { return };
+        self.answered.insert(term, self.early);
+        if self.answered.len() > MAX_TERMS {
+            self.answered.pop_first();
+        }
+    }
+
+    /// False if it is known that no reply to the writes of an entry has left before its commit.
+    pub fn may_have_answered(&self, term: Term, index: Index) -> bool {
+        self.answered.get(&term).is_none_or(|upto| index <= *upto)
     }
 
     /// Nobody waits any more for answers to requests of a node that was started anew.

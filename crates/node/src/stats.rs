@@ -34,6 +34,8 @@ pub struct Stats {
     pub errors: u64,
     /// Bytes of answered asynchronous writes that were not committed when this node stopped leading.
     pub exposed_at_failovers: u64,
+    /// Effects of answered asynchronous writes that were found lost on this node.
+    pub lost_effects: u64,
     /// Client connections accepted.
     pub connections: u64,
     /// Client connections refused.
@@ -65,6 +67,7 @@ impl Stats {
             commands: 0,
             errors: 0,
             exposed_at_failovers: 0,
+            lost_effects: 0,
             connections: 0,
             rejected_connections: 0,
             net_input: 0,

@@ -74,6 +74,10 @@ impl Core {
             // Only together with its rows, see `snapshots`.
             return Ok(());
         }
+        self.propose(group);
+        if self.must_account(group, &message) {
+            return Ok(()); // The leader sends it again.
+        }
         let promise = self.replica(group).and_then(|replica| replica.raft.promise_of(&message));
         let step = self.step(group, message);
         if let (Some(promise), Some(Step::Taken | Step::Held)) = (promise, step) {
@@ -280,8 +284,11 @@ impl Core {
     }
 
     fn apply(&mut self, group: GroupId, committed: &[Entry]) {
-        let Some(replica) = self.replica(group) else { return };
         for entry in committed {
+            if self.suspects(group) {
+                self.judge(group, entry.index, entry.term);
+            }
+            let Some(replica) = self.replica(group) else { return };
             if let Err(error) = replica.apply(entry) {
                 replica.broken = Some(error);
                 let index = entry.index;

@@ -11,6 +11,7 @@ pub mod disk_pool;
 mod ending;
 mod link;
 mod links;
+mod losses;
 mod membership;
 mod node;
 pub mod platform;
@@ -20,6 +21,7 @@ mod shell;
 mod slab;
 
 pub use ending::Ending;
+pub use losses::LossFolder;
 pub use node::Node;
 pub use platform::{Disks, Opened, Platform, Ready, Stream};
 pub use setup::Setup;

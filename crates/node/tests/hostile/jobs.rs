@@ -64,6 +64,8 @@ impl Jobs {
                 let loaded = load(stores, tree, &mut machine);
                 Some(JobDone::Loaded { group, tree, result: loaded.map(|()| machine) })
             }
+            // Nothing is asynchronous here.
+            Job::KeepLoss { .. } | Job::ForgetLoss { .. } => panic!("a loss account without a loss"),
             Job::DropTree { tree } => {
                 self.staging.remove(&tree);
                 stores.destroy(tree).unwrap();

@@ -5,7 +5,7 @@ use consensus::{Group, GroupConfig, Recovered};
 use everstore_node::core::{Forming, Identity};
 use everstore_node::frame::Section;
 use everstore_node::replica::Replica;
-use everstore_node::{Core, Settings};
+use everstore_node::{Core, Job, JobDone, Settings};
 use model::{GroupId, KeyHasher, NodeId, Now};
 use shard::Machine;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +24,10 @@ pub struct World {
     pub late: BTreeSet<(u64, u64)>,
     /// Wall clocks that are ahead, in ms.
     pub ahead_ms: BTreeMap<u64, u64>,
+    /// Loss accounts, by node and name.
+    pub losses: BTreeMap<(u64, String), Vec<u8>>,
+    /// Nodes whose jobs are not done.
+    pub idle: BTreeSet<u64>,
     buffers: BTreeMap<(u64, u64), Vec<u8>>,
 }
 
@@ -44,6 +48,23 @@ fn core(node: u64, formation: &Formation, now: Now) -> Core {
     });
     core.start(ClusterMap::new(formation), replicas.collect());
     core
+}
+
+/// The jobs of loss accounts; others are for tests of their own.
+fn keep_losses(kept: &mut BTreeMap<(u64, String), Vec<u8>>, node: u64, core: &mut Core, idle: bool) {
+    if idle {
+        return;
+    }
+    for job in std::mem::take(&mut core.outbox.jobs) {
+        match job {
+            Job::KeepLoss { group, name, content } => {
+                kept.insert((node, name.clone()), content);
+                core.job_done(JobDone::LossKept { group, name, result: Ok(()) });
+            }
+            Job::ForgetLoss { name, .. } => drop(kept.remove(&(node, name))),
+            _ => {}
+        }
+    }
 }
 
 /// A frame's content less the answers to requests.
@@ -73,6 +94,8 @@ impl World {
             unsynced: BTreeSet::new(),
             late: BTreeSet::new(),
             ahead_ms: BTreeMap::new(),
+            losses: BTreeMap::new(),
+            idle: BTreeSet::new(),
             buffers: BTreeMap::new(),
         };
         for a in 1..=nodes {
@@ -115,6 +138,7 @@ impl World {
                 }
                 core.turn(now);
             }
+            keep_losses(&mut self.losses, node, core, self.idle.contains(&node));
             core.flush(now);
             assert_eq!(core.outbox.fatal, None);
             for to in core.peers_to_send().collect::<Vec<_>>() {

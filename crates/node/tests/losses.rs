@@ -1,0 +1,160 @@
+//! Loss accounts: what a returning leader had answered and lost is kept, shown and replayed.
+
+mod world;
+
+use everstore_node::losses::account::{Account, State};
+use everstore_node::losses::format;
+use model::GroupId;
+use world::World;
+
+const SHARD: GroupId = GroupId(1);
+
+/// A cluster with one shard whose leader is cut off after `SET k 1`, in keyspace 1, which is asynchronous.
+fn cut_off() -> (World, u64, u64) {
+    let mut world = World::new(3, 1);
+    world.run(1000);
+    let leader = world.leader(SHARD);
+    let client = world.connect(leader);
+    assert_eq!(world.ask(leader, client, "KEYSPACE SET 1 REPLICATION async"), "+OK");
+    assert_eq!(world.ask(leader, client, "SELECT 1"), "+OK");
+    assert_eq!(world.ask(leader, client, "SET k 1"), "+OK");
+    world.run(50);
+    for other in (1..=3).filter(|n| *n != leader) {
+        world.late.insert((leader, other));
+    }
+    (world, leader, client)
+}
+
+/// Writes that the old leader answers alone, and a new leader with its client in keyspace 1. The old one
+/// hears it, and does the jobs of its disk unless it is idle.
+fn with_losses(writes: &[&str], idle: bool) -> (World, u64, u64, u64) {
+    let (mut world, old, client) = cut_off();
+    world.idle.extend(idle.then_some(old));
+    for write in writes {
+        world.send(old, client, write);
+    }
+    world.run(10);
+    let got = world.got(old, client);
+    assert_eq!(got.matches("\r\n").count(), writes.len(), "answered at once: {got}");
+    world.run(1500);
+    let new = world.leader(SHARD);
+    assert_ne!(new, old);
+    let other = world.connect(new);
+    world.ask(new, other, "SELECT 1");
+    (world, old, new, other)
+}
+
+fn accounts(world: &World, node: u64) -> Vec<Account> {
+    let of_node = world.losses.iter().filter(|((of, _), _)| *of == node);
+    of_node.map(|(_, content)| format::decode(content).unwrap()).collect()
+}
+
+#[test]
+fn what_was_answered_and_replaced_is_kept_with_its_values() {
+    let (mut world, old, new, client) =
+        with_losses(&["SET k 2", "SETRANGE k 1 xyz", "DEL k", "SET n 5"], false);
+    assert_eq!(world.ask(new, client, "GET k"), "$1 1");
+    world.late.clear();
+    world.run(1000);
+    assert_eq!(
+        world.cores[&old].inspect(SHARD).unwrap().applied,
+        world.cores[&new].inspect(SHARD).unwrap().applied
+    );
+    let kept = accounts(&world, old);
+    assert_eq!(kept.len(), 1);
+    assert_eq!((kept[0].state, kept[0].effects(), kept[0].keys()), (State::Lost, 4, 2));
+    assert_eq!(accounts(&world, new), []);
+    assert_eq!(world.cores[&old].losses().cloned().collect::<Vec<_>>(), kept);
+    assert_eq!((world.cores[&old].loss_count().accounts, world.cores[&old].loss_count().effects), (1, 4));
+    let person = world.connect(old);
+    let list = world.ask(old, person, "LOSSES LIST");
+    for part in [&kept[0].id.to_string(), "state $4 lost", "effects :4", "keys :2"] {
+        assert!(list.contains(part), "{part} in {list}");
+    }
+    let shown = world.ask(old, person, &format!("LOSSES SHOW {}", kept[0].id));
+    assert!(shown.contains(r#""bytes":"xyz""#) && shown.contains(r#""effect":"delete""#), "{shown}");
+}
+
+#[test]
+fn nothing_is_replaced_before_its_account_is_durable() {
+    let (mut world, old, new, _) = with_losses(&["SET k 2"], true);
+    let lost = world.cores[&old].inspect(SHARD).unwrap().last;
+    let term = world.cores[&old].term_at(SHARD, lost);
+    world.late.clear();
+    world.run(1000);
+    assert_eq!(world.cores[&old].term_at(SHARD, lost), term, "its log is what it was");
+    assert!(
+        world.cores[&old].inspect(SHARD).unwrap().term > term.unwrap(),
+        "and it has heard the new leader"
+    );
+    assert_eq!(world.cores[&old].loss_count().accounts, 0, "suspected is not lost");
+    world.idle.clear();
+    world.run(1000);
+    assert_ne!(world.cores[&old].term_at(SHARD, lost), term);
+    assert_eq!(
+        world.cores[&old].inspect(SHARD).unwrap().applied,
+        world.cores[&new].inspect(SHARD).unwrap().applied
+    );
+    assert_eq!(accounts(&world, old)[0].state, State::Lost);
+}
+
+#[test]
+fn writes_that_waited_for_a_majority_are_not_lost_and_not_kept() {
+    let (mut world, old, client) = cut_off();
+    let sync = world.connect(old);
+    world.send(old, sync, "SET s 1");
+    world.send(old, client, "CLIENT REPLICATION sync");
+    world.run(10);
+    world.got(old, client);
+    world.run(1500);
+    world.late.clear();
+    world.run(1000);
+    assert_eq!(accounts(&world, old), []);
+    assert_eq!(world.cores[&old].loss_count().accounts, 0);
+}
+
+#[test]
+fn replay_writes_what_was_not_changed_since_and_names_the_rest() {
+    let (mut world, old, new, client) = with_losses(&["SET k 2", "SET n 5", "SET m 6", "APPEND k 7"], false);
+    assert_eq!(world.ask(new, client, "SET n 50"), "+OK");
+    world.late.clear();
+    world.run(1000);
+    let id = accounts(&world, old)[0].id;
+    let person = world.connect(old);
+    let replayed = world.ask(old, person, &format!("LOSSES REPLAY {id}"));
+    for line in [
+        r#"{"key":"k","keyspace":1,"outcome":"written"}"#,
+        r#"{"key":"m","keyspace":1,"outcome":"written"}"#,
+        r#"{"key":"n","keyspace":1,"outcome":"changed"}"#,
+    ] {
+        assert!(replayed.contains(line), "{line} in {replayed}");
+    }
+    assert_eq!(world.ask(new, client, "MGET k n m"), "*3 $2 27 $2 50 $1 6");
+    let again = world.ask(old, person, &format!("LOSSES REPLAY {id}"));
+    assert!(again.contains(r#""keyspace":1,"outcome":"already""#), "{again}");
+    let list = world.ask(old, person, "LOSSES LIST");
+    assert!(list.contains("replayed-keys :2") && list.contains("changed-keys :1"), "{list}");
+    let forced = world.ask(old, person, &format!("LOSSES REPLAY {id} FORCE"));
+    assert!(forced.contains(r#"{"key":"n","keyspace":1,"outcome":"written"}"#), "{forced}");
+    assert_eq!(world.ask(new, client, "GET n"), "$1 5");
+    assert_eq!(world.ask(old, person, &format!("LOSSES ACKNOWLEDGE {id}")), "+OK");
+    assert_eq!(world.ask(old, person, "LOSSES LIST"), "*0");
+    assert_eq!(accounts(&world, old), []);
+}
+
+#[test]
+fn what_is_asked_wrongly_is_told_so() {
+    let mut world = World::new(3, 1);
+    world.run(1000);
+    let person = world.connect(1);
+    let ask = |world: &mut World, command: &str| world.ask(1, person, command);
+    assert_eq!(ask(&mut world, "LOSSES LIST"), "*0");
+    assert_eq!(
+        ask(&mut world, "LOSSES SHOW x"),
+        "-ERR 'x' names no loss; allowed: SHARD-TERM-INDEX, as LOSSES LIST shows it"
+    );
+    assert_eq!(ask(&mut world, "LOSSES ACKNOWLEDGE 0-1-2"), "-ERR node 1 has no loss 0-1-2; see LOSSES LIST");
+    assert!(ask(&mut world, "LOSSES REPLAY 0-1-2 NOW").starts_with("-ERR syntax error"));
+    assert!(ask(&mut world, "LOSSES SHOW").contains("wrong number of arguments"));
+    assert!(ask(&mut world, "LOSSES HELP").contains("ACKNOWLEDGE <id>"));
+}
