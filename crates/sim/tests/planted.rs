@@ -91,6 +91,14 @@ const HUNTS: &[Hunt] = &[
         ..Hunt::usual(Bug::StaleFrames, 250)
     },
     Hunt { faults: &["isolate", "clock"], ..Hunt::usual(Bug::ClockExtendsLease, 40) },
+    Hunt {
+        faults: &["isolate", "kill"],
+        calm_ms: 1000,
+        workloads: &["exposed"],
+        haste: 20,
+        seconds: 8,
+        ..Hunt::usual(Bug::TailNotAccounted, 60)
+    },
 ];
 
 impl Hunt {

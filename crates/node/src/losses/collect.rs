@@ -19,11 +19,14 @@ struct Modes {
 }
 
 impl Modes {
-    /// As of the last applied entry. Without rows nobody knows: all may have been asynchronous.
-    fn new(replica: &Replica, first: Index) -> Modes {
-        let all = replica.raft.is_rebuilding();
-        let of = |ks| crate::modes::row_of(&replica.machine, ks).mode.replication == Replication::Async;
-        let bits = (0..KEYSPACES).filter(|n| all || of(Keyspace(*n))).map(|n| 1 << n);
+    /// As of the last applied entry; `unknown`: those that may have been asynchronous, where the replica has
+    /// no rows that tell.
+    fn new(replica: &Replica, first: Index, unknown: u16) -> Modes {
+        let of = |ks: Keyspace| match replica.raft.is_rebuilding() {
+            true => unknown >> ks.0 & 1 == 1,
+            false => crate::modes::row_of(&replica.machine, ks).mode.replication == Replication::Async,
+        };
+        let bits = (0..KEYSPACES).filter(|n| of(Keyspace(*n))).map(|n| 1 << n);
         Modes { asynchronous: bits.sum(), first }
     }
 
@@ -45,12 +48,12 @@ impl Modes {
 }
 
 /// The account of a tail that is about to be replaced from `first` on; `None` if nothing in it can have been
-/// answered before its commit.
+/// answered before its commit. `unknown`: see [`Modes::new`].
 ///
 /// An entry may be counted in vain: after the end of a process nobody knows what it had answered, and a
 /// connection may have asked to wait for the commit. None is left out that was answered.
-pub(crate) fn collect(replica: &Replica, first: Index, node: NodeId, at_ms: u64) -> Option<Account> {
-    let mut modes = Modes::new(replica, first);
+pub(crate) fn collect(replica: &Replica, first: Index, unknown: u16) -> Option<Account> {
+    let mut modes = Modes::new(replica, first, unknown);
     let known = first.min(replica.machine.applied().0 + 1).max(replica.raft.compacted().0 + 1);
     let mut entries = VecDeque::new();
     for entry in replica.raft.entries_from(known) {
@@ -66,6 +69,7 @@ pub(crate) fn collect(replica: &Replica, first: Index, node: NodeId, at_ms: u64)
     let begins = entries.front()?;
     let id = LossId { group: replica.id, term: begins.term, index: begins.index };
     let (state, not_kept, rows) = (State::Suspected, (0, 0), Vec::new());
+    let (node, at_ms) = (NodeId::default(), 0);
     Some(Account { id, node, at_ms, state, not_kept, entries, rows })
 }
 

@@ -24,9 +24,10 @@ use self::account::{Account, LossId, State};
 use crate::core::Core;
 use crate::outbox::Job;
 use consensus::Message;
-use model::GroupId;
+use model::limits::KEYSPACES;
 use model::planted::{Bug, is_planted};
 use model::position::chain;
+use model::{GroupId, Keyspace};
 use shard::Machine;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -103,14 +104,14 @@ impl Core {
     /// Before a message is stepped: whether it has to wait, because it would replace entries that are not
     /// accounted for durably. What was executed in this turn is proposed already.
     pub(crate) fn must_account(&mut self, group: GroupId, message: &Message) -> bool {
-        let (node, at_ms) = (self.me.node, self.true_wall_ms);
+        let unknown = self.maybe_asynchronous();
         let Some(replica) = self.replica(group) else { return false };
         let Some(first) = replica.raft.would_replace(message) else { return false };
         // Planted: see model/planted.rs
         if group == GroupId::META || is_planted(Bug::TailNotAccounted) {
             return false;
         }
-        let Some(account) = collect::collect(replica, first, node, at_ms) else { return false };
+        let Some(account) = collect::collect(replica, first, unknown) else { return false };
         if self.losses.writing.contains_key(&group) {
             return true;
         }
@@ -118,8 +119,18 @@ impl Core {
             return false;
         }
         self.losses.writing.insert(group, account.id);
-        self.open_account(account);
+        self.open_account(Account { node: self.me.node, at_ms: self.true_wall_ms, ..account });
         true
+    }
+
+    /// Keyspaces (bit by number) that may ever have been asynchronous, as far as this node can tell.
+    fn maybe_asynchronous(&self) -> u16 {
+        let meta = self.replicas.first().and_then(Option::as_deref);
+        if meta.is_none_or(|meta| meta.raft.is_rebuilding()) {
+            return u16::MAX;
+        }
+        let changed = (0..KEYSPACES).filter(|n| self.map.mode(Keyspace(*n)).epoch > 0);
+        changed.map(|n| 1 << n).sum()
     }
 
     fn open_account(&mut self, mut account: Account) {
