@@ -86,6 +86,10 @@ pub struct NodeStatus {
     pub rss_bytes: u64,
     /// Bytes of log that are kept.
     pub log_bytes: u64,
+    /// Loss accounts it keeps that nobody has acknowledged.
+    pub losses: u64,
+    /// Lost effects in them.
+    pub lost_effects: u64,
 }
 
 /// Whether a node is heard from.
@@ -129,6 +133,22 @@ pub struct ShardStatus {
     pub commit: u64,
     /// All replicas in the order of their nodes.
     pub replicas: Vec<ReplicaStatus>,
+    /// What may be lost with leaders that have not come back.
+    pub possible_losses: Vec<PossibleLoss>,
+}
+
+/// Answered asynchronous writes that may be missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PossibleLoss {
+    /// Name of the loss, as `everstore losses` takes it.
+    pub id: String,
+    /// The leader that has not come back.
+    pub node: u64,
+    /// At most so many bytes.
+    pub bytes: u64,
+    /// At most of the last so many ms before it was lost.
+    pub ms: u64,
 }
 
 /// One replica of a shard.

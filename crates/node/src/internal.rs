@@ -20,6 +20,8 @@ pub(crate) const MODE: &[u8] = b"set-mode";
 
 /// Name of the request to give a key its lost state, see `losses/replay.rs`.
 pub(crate) const REPLAY: &[u8] = b"replay-row";
+/// Name of the request to remove the bound of a loss that somebody acknowledged: its name.
+pub(crate) const ACKNOWLEDGE: &[u8] = b"acknowledge-loss";
 /// Name of the request for the number of keys in a slot: slot.
 pub(crate) const SLOT_COUNT: &[u8] = b"slot-count";
 /// Name of the request for keys in a slot: slot, at most how many.
@@ -34,6 +36,7 @@ pub(crate) fn handler(args: &[&[u8]]) -> Option<Handler> {
         CLOSE => layouts::close,
         OPEN => layouts::open,
         MODE => crate::modes::set,
+        ACKNOWLEDGE => crate::losses::acknowledge,
         REPLAY => crate::losses::replay_row,
         _ => return None,
     })

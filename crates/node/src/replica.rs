@@ -3,6 +3,7 @@
 use crate::again::{Batch, Standing};
 use crate::conn::{Fate, Mark};
 use crate::exposure::{Bound, Exposure};
+use crate::losses::Predecessor;
 use consensus::{Entry, Group, Output, Promise, Role};
 use model::effect::WriteId;
 use model::planted::{Bug, is_planted};
@@ -126,6 +127,8 @@ pub struct Replica {
     /// By term that this process has led and leads no more: replies of asynchronous writes have left at most
     /// up to this index. Bounded by the terms of which the end is remembered.
     answered: BTreeMap<Term, Index>,
+    /// Who led before this node.
+    pub predecessor: Predecessor,
     /// Connections with a reply that waits until its entry is written, by index.
     pub waiting_early: VecDeque<(Index, u64)>,
     /// Keyspaces that are closed by an entry not yet applied, with its epoch.
@@ -166,6 +169,7 @@ impl Replica {
     /// A replica as recovered.
     pub fn new(id: GroupId, raft: Group, machine: Machine, tree: u64, stored: (Index, Term)) -> Replica {
         let (index, term) = machine.applied();
+        let predecessor = Predecessor::started(&raft);
         Replica {
             id,
             raft,
@@ -189,6 +193,7 @@ impl Replica {
             exposure: Exposure::default(),
             early: 0,
             answered: BTreeMap::new(),
+            predecessor,
             waiting_early: VecDeque::new(),
             closing: BTreeMap::new(),
             layouts_seen: None,

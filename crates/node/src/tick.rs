@@ -73,6 +73,7 @@ impl Core {
             replica.machine.forget_gone();
         }
         self.stats.each_second();
+        self.drive_bounds();
         self.send_reports();
         self.close_idle_clients();
         self.watch_clock();

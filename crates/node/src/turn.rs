@@ -190,7 +190,7 @@ impl Core {
     /// Proposes, collects and carries out what the group asks for, and releases who waited.
     fn advance(&mut self, group: GroupId) {
         self.propose(group);
-        let now_ms = self.now.mono_ms();
+        let (now_ms, me) = (self.now.mono_ms(), self.me.node);
         let Some(replica) = self.replica(group) else { return };
         replica.begun = false;
         let before = replica.machine.applied();
@@ -199,6 +199,7 @@ impl Core {
         let (role, term, leader) = (replica.raft.role(), replica.raft.term(), replica.raft.leader());
         let exposed = replica.exposure.exposed(now_ms);
         let lost = replica.role_changed(role, term);
+        replica.predecessor.look(me, leader, term, now_ms);
         let proven = out.reads.drain(..).rfind(|r| r.index.is_some()).map(|r| r.id);
         if self.routes[group.0 as usize].set_leader(leader, term) {
             self.pumping.insert(group);

@@ -143,6 +143,72 @@ fn replay_writes_what_was_not_changed_since_and_names_the_rest() {
 }
 
 #[test]
+fn while_the_old_leader_is_away_the_bound_of_the_loss_is_known_everywhere() {
+    let (mut world, old, client) = cut_off();
+    world.send(old, client, "SET k 2");
+    world.run(10);
+    assert_eq!(world.got(old, client), "+OK\r\n");
+    world.frozen.insert(old);
+    world.run(4000);
+    let new = world.leader(SHARD);
+    for node in (1..=3).filter(|node| *node != old) {
+        let possible = world.cores[&node].possible_losses();
+        assert_eq!(possible.len(), 1, "node {node}");
+        assert_eq!((possible[0].node.0, possible[0].bound), (old, (4 << 20, 1000)));
+    }
+    let person = world.connect(new);
+    let list = world.ask(new, person, "LOSSES LIST");
+    assert!(list.contains("state $8 possible") && list.contains("bound-bytes :4194304"), "{list}");
+    let status = world.ask(new, person, "EVERSTORE STATUS TEXT");
+    assert!(status.contains("up to 4194304 bytes of asynchronous writes"), "{status}");
+    let id = world.cores[&new].possible_losses()[0].id;
+    world.frozen.clear();
+    world.late.clear();
+    world.run(4000);
+    assert_eq!(world.cores[&new].possible_losses(), [], "it is back");
+    let kept = accounts(&world, old);
+    assert_eq!(
+        (kept.len(), kept[0].id, kept[0].state),
+        (1, id, State::Lost),
+        "and has accounted under this name"
+    );
+}
+
+#[test]
+fn a_bound_goes_when_it_is_acknowledged_and_never_comes_where_nothing_was_asynchronous() {
+    let (mut world, old, _) = cut_off();
+    world.frozen.insert(old);
+    world.run(4000);
+    let new = world.leader(SHARD);
+    let id = world.cores[&new].possible_losses()[0].id;
+    let person = world.connect(new);
+    assert_eq!(world.ask(new, person, &format!("LOSSES ACKNOWLEDGE {id}")), "+OK");
+    world.run(3000);
+    assert_eq!(world.ask(new, person, "LOSSES LIST"), "*0");
+
+    let mut world = World::new(3, 1);
+    world.run(1000);
+    let old = world.leader(SHARD);
+    world.frozen.insert(old);
+    world.run(4000);
+    let new = world.leader(SHARD);
+    assert_eq!(world.cores[&new].possible_losses(), []);
+}
+
+#[test]
+fn a_switchover_leaves_no_bound() {
+    let (mut world, old, client) = cut_off();
+    world.late.clear();
+    world.run(500);
+    assert_eq!(world.ask(old, client, "EVERSTORE SWITCHOVER SHARD 0"), "+OK");
+    world.run(4000);
+    let new = world.leader(SHARD);
+    assert_ne!(new, old);
+    assert_eq!(world.cores[&new].possible_losses(), []);
+    assert_eq!(accounts(&world, old), []);
+}
+
+#[test]
 fn what_is_asked_wrongly_is_told_so() {
     let mut world = World::new(3, 1);
     world.run(1000);

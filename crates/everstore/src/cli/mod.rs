@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod error;
 mod keyspace;
+mod losses;
 mod parent;
 mod render;
 mod sim;
@@ -49,6 +50,8 @@ enum Command {
     Switchover(switchover::SwitchoverArgs),
     /// Show keyspaces and choose their layout.
     Keyspace(keyspace::KeyspaceArgs),
+    /// Show, export, replay and acknowledge asynchronous writes that a failover lost.
+    Losses(losses::LossesArgs),
     /// Run whole clusters in a simulated world in which everything goes wrong, and check every promise.
     Sim(sim::SimArgs),
     /// Judge what clients of a real cluster have recorded.
@@ -81,6 +84,7 @@ pub fn run() -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Switchover(args) => switchover::run(&args),
         Command::Keyspace(args) => keyspace::run(&args),
+        Command::Losses(args) => losses::run(&args),
         Command::Sim(args) => sim::run(&args),
         Command::CheckHistory(args) => check_history::run(&args),
         Command::Config(args) => config::run(&args),

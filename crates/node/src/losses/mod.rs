@@ -10,6 +10,7 @@
 //! covers the tail, and nothing is written twice.
 
 pub mod account;
+pub mod bound;
 mod collect;
 mod command;
 pub mod format;
@@ -18,6 +19,7 @@ mod replay;
 mod rows;
 mod show;
 
+pub(crate) use self::bound::{Predecessor, acknowledge};
 pub(crate) use self::replay::{Replay, row as replay_row};
 
 use self::account::{Account, LossId, State};
