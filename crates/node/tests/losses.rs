@@ -2,9 +2,16 @@
 
 mod world;
 
-use everstore_node::losses::account::{Account, State};
+use cluster::{ClusterMap, Formation};
+use consensus::{Group, GroupConfig, Recovered};
+use everstore_node::core::{Forming, Identity};
+use everstore_node::losses::account::{Account, LossId, LostEntry, State};
 use everstore_node::losses::format;
-use model::GroupId;
+use everstore_node::replica::Replica;
+use everstore_node::{Core, Settings};
+use model::effect::Effect;
+use model::{GroupId, KeyHasher, Keyspace, NodeId, Now};
+use shard::Machine;
 use world::World;
 
 const SHARD: GroupId = GroupId(1);
@@ -96,6 +103,67 @@ fn nothing_is_replaced_before_its_account_is_durable() {
         world.cores[&new].inspect(SHARD).unwrap().applied
     );
     assert_eq!(accounts(&world, old)[0].state, State::Lost);
+}
+
+#[test]
+fn a_full_disk_makes_the_old_leader_lag_and_loses_nothing() {
+    let (mut world, old, client) = cut_off();
+    world.full.insert(old, 0);
+    world.send(old, client, "SET k 2");
+    world.run(10);
+    assert_eq!(world.got(old, client), "+OK\r\n");
+    let lost = world.cores[&old].inspect(SHARD).unwrap().last;
+    let term = world.cores[&old].term_at(SHARD, lost);
+    world.run(1500);
+    world.late.clear();
+    world.run(4000);
+    assert_eq!(world.cores[&old].term_at(SHARD, lost), term);
+    let tries = world.full.remove(&old).unwrap();
+    assert!((2..=7).contains(&tries), "{tries} tries in five seconds");
+    world.run(2000);
+    assert_ne!(world.cores[&old].term_at(SHARD, lost), term);
+    assert_eq!(accounts(&world, old)[0].state, State::Lost);
+}
+
+/// A node that starts with these accounts, and with rows as of index 10, term 3.
+fn started_with(accounts: Vec<Account>) -> Vec<Account> {
+    let formation = Formation { replicas: 3, shards: 1, members: (1..=3).map(NodeId).collect() };
+    let now = Now { mono_ns: 1_000_000_000, wall_ms: 1_700_000_000_000 };
+    let me = Identity { node: NodeId(1), incarnation: 1, ..Identity::default() };
+    let mut core = Core::new(Settings::default(), me, 7, Forming { joined: 3, needed: 3 }, now);
+    core.set_losses(accounts);
+    let replicas = [GroupId::META, SHARD].map(|group| {
+        let mut recovered = Recovered { compacted: (10, 3), applied: 10, ..Recovered::default() };
+        recovered.conf_state.voters = vec![1, 2, 3];
+        (recovered.hard_state.term, recovered.hard_state.commit) = (3, 10);
+        let raft = Group::new(GroupConfig::new(group, NodeId(1), 1), recovered, now).unwrap();
+        let mut machine = Machine::new(KeyHasher::new(7), 1 << 20, 1);
+        machine.apply_empty(10, 3);
+        Replica::new(group, raft, machine, u64::from(group.0) + 1, (10, 3))
+    });
+    core.start(ClusterMap::new(&formation), replicas.into());
+    core.losses().cloned().collect()
+}
+
+#[test]
+fn what_was_not_judged_before_a_crash_is_judged_by_terms_at_the_next_start() {
+    let suspected = |term: u64, indexes: std::ops::RangeInclusive<u64>| {
+        let mut effects = Vec::new();
+        Effect::Put { ks: Keyspace(1), key: b"k", kind: 0, expire: 0, value: b"v" }.encode(&mut effects);
+        let id = LossId { group: SHARD, term, index: *indexes.start() };
+        let entry = |index| LostEntry { index, term, time_ms: 0, count: 1, effects: effects.clone() };
+        let (node, state, rows) = (NodeId(1), State::Suspected, Vec::new());
+        Account { id, node, at_ms: 0, state, not_kept: (0, 0), entries: indexes.map(entry).collect(), rows }
+    };
+    let judged = |account: &Account| {
+        let now = started_with(vec![account.clone()]);
+        now.first().map(|account| (account.state, account.entries.len(), account.rows.len()))
+    };
+    assert_eq!(judged(&suspected(4, 9..=12)), Some((State::Lost, 4, 1)), "what is committed there is older");
+    assert_eq!(judged(&suspected(2, 9..=12)), Some((State::Undecided, 4, 1)), "it may be in the rows");
+    assert_eq!(judged(&suspected(3, 8..=10)), None, "it is in the rows");
+    assert_eq!(judged(&suspected(3, 9..=12)), Some((State::Suspected, 2, 0)), "a part of it is in the rows");
+    assert_eq!(judged(&suspected(4, 11..=12)), Some((State::Suspected, 2, 0)), "nothing is known yet");
 }
 
 #[test]

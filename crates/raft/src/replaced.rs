@@ -37,10 +37,12 @@ impl Group {
         held.into_iter().find(|entry| !log.match_term(entry.index, entry.term)).map(|entry| entry.index)
     }
 
-    /// The entries of the log from `first` on; none if it is not in memory any more.
+    /// The entries of the log from `first` on, which is above what is compacted.
     pub fn entries_from(&self, first: Index) -> Vec<Entry> {
         let log = &self.raw.raft.raft_log;
-        log.entries(first, None, GetEntriesContext::empty(false)).unwrap_or_default()
+        let found = log.entries(first, None, GetEntriesContext::empty(false));
+        debug_assert!(found.is_ok(), "entries from {first}: {found:?}");
+        found.unwrap_or_default()
     }
 }
 

@@ -42,12 +42,17 @@ pub const MAX_KEPT_BYTES: u64 = 128 << 20;
 /// account without effects go into the new one.
 pub const MAX_ACCOUNTS: usize = 1024;
 
+/// An account that could not be written, as on a full disk, is tried again after this time, in ms.
+const RETRY_MS: u64 = 1000;
+
 /// The accounts of a node.
 #[derive(Debug, Default)]
 pub(crate) struct Losses {
     accounts: BTreeMap<LossId, Account>,
     /// Accounts that are not durable yet, by group: what would replace their entries is not taken.
     writing: BTreeMap<GroupId, LossId>,
+    /// Groups of which an account could not be written, and when that is tried again, monotonic ms.
+    retry_ms: BTreeMap<GroupId, u64>,
     /// Groups with an account whose fate is open.
     suspected: BTreeSet<GroupId>,
     /// Snapshots that wait for an account: rows, their tree, and Raft's message.
@@ -106,17 +111,19 @@ impl Core {
     /// Before a message is stepped: whether it has to wait, because it would replace entries that are not
     /// accounted for durably. What was executed in this turn is proposed already.
     pub(crate) fn must_account(&mut self, group: GroupId, message: &Message) -> bool {
-        let unknown = self.maybe_asynchronous();
         let Some(replica) = self.replica(group) else { return false };
         let Some(first) = replica.raft.would_replace(message) else { return false };
         // Planted: see model/planted.rs
         if group == GroupId::META || is_planted(Bug::TailNotAccounted) {
             return false;
         }
-        let Some(account) = collect::collect(replica, first, unknown) else { return false };
-        if self.losses.writing.contains_key(&group) {
+        let (unknown, now_ms) = (self.maybe_asynchronous(), self.now.mono_ms());
+        let waits = self.losses.retry_ms.get(&group).is_some_and(|until| now_ms < *until);
+        if waits || self.losses.writing.contains_key(&group) {
             return true;
         }
+        let Some(replica) = self.replica(group) else { return false };
+        let Some(account) = collect::collect(replica, first, unknown) else { return false };
         if self.losses.accounts.values().any(|held| held.covers(&account)) {
             return false;
         }
@@ -189,8 +196,11 @@ impl Core {
         if let Some(id) = self.losses.writing.remove(&group) {
             match result {
                 Ok(()) => self.forget_within(id),
-                // The next message begins anew; until then this replica lags behind, and loses nothing.
-                Err(_) => drop(self.losses.accounts.remove(&id)),
+                Err(_) => {
+                    // A later message begins anew; until then this replica lags behind, and loses nothing.
+                    self.losses.accounts.remove(&id);
+                    self.losses.retry_ms.insert(group, self.now.mono_ms() + RETRY_MS);
+                }
             }
         }
         self.losses.note_suspected();

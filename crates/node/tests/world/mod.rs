@@ -28,6 +28,8 @@ pub struct World {
     pub losses: BTreeMap<(u64, String), Vec<u8>>,
     /// Nodes whose jobs are not done.
     pub idle: BTreeSet<u64>,
+    /// Nodes whose disk is full: how often it was tried to write to it.
+    pub full: BTreeMap<u64, u64>,
     buffers: BTreeMap<(u64, u64), Vec<u8>>,
 }
 
@@ -51,15 +53,23 @@ fn core(node: u64, formation: &Formation, now: Now) -> Core {
 }
 
 /// The jobs of loss accounts; others are for tests of their own.
-fn keep_losses(kept: &mut BTreeMap<(u64, String), Vec<u8>>, node: u64, core: &mut Core, idle: bool) {
-    if idle {
-        return;
-    }
+fn keep_losses(
+    kept: &mut BTreeMap<(u64, String), Vec<u8>>,
+    node: u64,
+    core: &mut Core,
+    mut full: Option<&mut u64>,
+) {
     for job in std::mem::take(&mut core.outbox.jobs) {
         match job {
             Job::KeepLoss { group, name, content } => {
-                kept.insert((node, name.clone()), content);
-                core.job_done(JobDone::LossKept { group, name, result: Ok(()) });
+                let mut result = Ok(());
+                if let Some(tries) = &mut full {
+                    **tries += 1;
+                    result = Err("no space left on device".to_owned());
+                } else {
+                    kept.insert((node, name.clone()), content);
+                }
+                core.job_done(JobDone::LossKept { group, name, result });
             }
             Job::ForgetLoss { name, .. } => drop(kept.remove(&(node, name))),
             _ => {}
@@ -96,6 +106,7 @@ impl World {
             ahead_ms: BTreeMap::new(),
             losses: BTreeMap::new(),
             idle: BTreeSet::new(),
+            full: BTreeMap::new(),
             buffers: BTreeMap::new(),
         };
         for a in 1..=nodes {
@@ -138,7 +149,10 @@ impl World {
                 }
                 core.turn(now);
             }
-            keep_losses(&mut self.losses, node, core, self.idle.contains(&node));
+            let full = self.full.get_mut(&node);
+            if !self.idle.contains(&node) {
+                keep_losses(&mut self.losses, node, core, full);
+            }
             core.flush(now);
             assert_eq!(core.outbox.fatal, None);
             for to in core.peers_to_send().collect::<Vec<_>>() {
