@@ -125,6 +125,21 @@ fn a_full_disk_makes_the_old_leader_lag_and_loses_nothing() {
     assert_eq!(accounts(&world, old)[0].state, State::Lost);
 }
 
+#[test]
+fn a_replay_of_many_keys_has_a_line_for_each() {
+    let writes: Vec<String> = (0..200).map(|n| format!("SET k{n} {n}")).collect();
+    let writes: Vec<&str> = writes.iter().map(String::as_str).collect();
+    let (mut world, old, new, client) = with_losses(&writes, false);
+    world.late.clear();
+    world.run(1000);
+    let id = accounts(&world, old)[0].id;
+    let person = world.connect(old);
+    let replayed = world.ask(old, person, &format!("LOSSES REPLAY {id}"));
+    assert!(replayed.starts_with("*200 "), "{replayed}");
+    assert_eq!(replayed.matches(r#""outcome":"written""#).count(), 200);
+    assert_eq!(world.ask(new, client, "GET k199"), "$3 199");
+}
+
 /// A node that starts with these accounts, and with rows as of index 10, term 3.
 fn started_with(accounts: Vec<Account>) -> Vec<Account> {
     let formation = Formation { replicas: 3, shards: 1, members: (1..=3).map(NodeId).collect() };

@@ -32,6 +32,8 @@ pub(crate) struct Replay {
     /// Keys that were not asked for yet.
     left: VecDeque<(usize, LostRow)>,
     under_way: usize,
+    /// Keys are being asked for: an answer that comes at once does not ask for more.
+    asking: bool,
     /// By key: what became of it, and the error of the shard if there was one.
     results: Vec<Option<(Outcome, String)>>,
 }
@@ -61,7 +63,8 @@ impl Core {
         let left: VecDeque<(usize, LostRow)> = account.rows.iter().cloned().enumerate().collect();
         let results = vec![None; left.len()];
         let (place, proto) = (conn.reserve(), conn.session.proto);
-        let replay = Replay { conn: conn.id, place, proto, id, force, left, under_way: 0, results };
+        let replay =
+            Replay { conn: conn.id, place, proto, id, force, left, under_way: 0, asking: false, results };
         let op = self.open(Op::Replay(Box::new(replay)));
         self.replay_on(op);
         Ok(())
@@ -69,12 +72,9 @@ impl Core {
 
     /// Asks for the next keys, or ends the replay.
     fn replay_on(&mut self, op: u64) {
-        loop {
-            let Some(Op::Replay(replay)) = self.ops.get_mut(&op) else { return };
-            if replay.under_way >= WINDOW {
-                return;
-            }
-            let Some((at, row)) = replay.left.pop_front() else { break };
+        while let Some(Op::Replay(replay)) = self.ops.get_mut(&op) {
+            replay.asking = replay.under_way < WINDOW;
+            let Some((at, row)) = replay.left.pop_front_if(|_| replay.asking) else { break };
             let Some(args) = request(&row, replay.force) else {
                 replay.results[at] = Some((Outcome::Open, "not known: see its effects".to_owned()));
                 continue;
@@ -89,9 +89,9 @@ impl Core {
             let args: Vec<&[u8]> = args.iter().map(|arg| &arg[..]).collect();
             self.ask(op, at as u32, shard.group(), slot, Request::new(flags, row.ks, &args));
         }
-        if let Some(Op::Replay(replay)) = self.ops.get_mut(&op)
-            && replay.under_way == 0
-        {
+        let Some(Op::Replay(replay)) = self.ops.get_mut(&op) else { return };
+        replay.asking = false;
+        if replay.under_way == 0 && replay.left.is_empty() {
             let replay = std::mem::replace(&mut **replay, Replay::over());
             self.end_replay(op, replay);
         }
@@ -112,7 +112,9 @@ impl Core {
         if let Some(result) = replay.results.get_mut(part as usize) {
             *result = Some((outcome, error));
         }
-        self.replay_on(op);
+        if !replay.asking {
+            self.replay_on(op);
+        }
     }
 
     /// All keys are done: the account remembers it, and the person gets a line for each.
@@ -142,7 +144,17 @@ impl Replay {
     fn over() -> Replay {
         let id = LossId { group: model::GroupId::META, term: 0, index: 0 };
         let (left, results) = (VecDeque::new(), Vec::new());
-        Replay { conn: 0, place: 0, proto: Proto::Resp2, id, force: false, left, under_way: 0, results }
+        Replay {
+            conn: 0,
+            place: 0,
+            proto: Proto::Resp2,
+            id,
+            force: false,
+            left,
+            under_way: 0,
+            asking: false,
+            results,
+        }
     }
 }
 
