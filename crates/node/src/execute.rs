@@ -232,6 +232,14 @@ impl Core {
             let until_ms = if ms == 0 { u64::MAX } else { self.now.mono_ms() + ms };
             return replica.waiters.push(Waiter { entry, wanted, until_ms, source });
         }
+        if parts.flags.has(Flags::INTERNAL)
+            && let Some(term) = crate::internal::end_of_term(&parts.args)
+        {
+            // What is committed stays so: no lease is needed.
+            let reply =
+                replica.end_of_term(term).map_or("-ERR unknown\r\n".to_owned(), |end| format!(":{end}\r\n"));
+            return self.answer(group, source, Status::Done, (0, 0), reply.as_bytes());
+        }
         let internal = parts.flags.has(Flags::INTERNAL);
         let shards = self.map.shards.len() as u16;
         if group == GroupId::META {

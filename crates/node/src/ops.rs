@@ -6,6 +6,7 @@ use crate::dispatch::closed;
 use crate::execute::{MAX_REQUEST, too_long};
 use crate::internal;
 use crate::losses::Replay;
+use crate::losses::account::LossId;
 use cluster::map::Placement;
 use model::limits::SLOTS;
 use model::slot::{Slot, slot_of};
@@ -33,6 +34,8 @@ pub(crate) enum Op {
     Random { conn: u64, place: u64, request: Request, left: Vec<ShardId> },
     /// All shards are asked to take a step of a change.
     Drive { step: (model::Keyspace, u64), kind: Step, replies: Vec<Vec<u8>>, left: usize },
+    /// The leader is asked for what is committed of an undecided account's first term.
+    Fate(LossId),
     /// Keys of a loss account get their lost state.
     Replay(Box<Replay>),
     /// The smallest number of followers over all groups written to.
@@ -58,7 +61,7 @@ impl Op {
             Op::Scan(scan) => Some(scan.conn),
             Op::Wait(wait) => Some(wait.conn),
             Op::Replay(replay) => Some(replay.conn),
-            Op::Drive { .. } => None,
+            Op::Drive { .. } | Op::Fate(_) => None,
         }
     }
 }
@@ -420,7 +423,7 @@ impl Core {
             Op::Wait(wait) => wait.conn,
             Op::Replay(replay) => replay.conn,
             Op::Scan(scan) => scan.conn,
-            Op::Drive { .. } => 0,
+            Op::Drive { .. } | Op::Fate(_) => 0,
         };
         if written.1 > 0
             && let Some(conn) = self.conns.get_mut(&conn)
@@ -448,6 +451,11 @@ impl Core {
             }
             Op::Wait(_) => self.wait_part(op, reply),
             Op::Replay(_) => self.replay_part(op, part, reply),
+            Op::Fate(id) => {
+                let id = *id;
+                self.ops.remove(&op);
+                self.told_end(id, reply);
+            }
         }
     }
 
@@ -462,7 +470,7 @@ impl Core {
             }
             Op::Scan(scan) => (scan.conn, scan.place),
             Op::Replay(replay) => (replay.conn, replay.place),
-            Op::Drive { .. } => return,
+            Op::Drive { .. } | Op::Fate(_) => return,
         };
         self.complete(Target::Slot { conn, slot }, reply, GroupId::META, (0, 0));
     }

@@ -440,6 +440,17 @@ impl Replica {
         }
     }
 
+    /// Last index of the committed entries of a term that is over, 0 = there are none; `None` if this replica
+    /// can not tell, as it was not there then.
+    pub fn end_of_term(&self, term: Term) -> Option<Index> {
+        let (_, applied_term) = self.machine.applied();
+        let known_from = self.ends.front().map_or(Term::MAX, |(first, _)| *first).max(self.floor);
+        if term < known_from || term >= applied_term {
+            return None;
+        }
+        Some(self.ends.iter().find(|(of, _)| *of == term).map_or(0, |(_, end)| *end))
+    }
+
     /// Number of followers that have the entry (term, index) on disk, as WAIT counts them; `None` if
     /// this replica can not tell. Index 0: followers that answer at all.
     pub fn synced_followers(&self, term: Term, index: Index) -> Option<usize> {

@@ -74,6 +74,7 @@ impl Core {
         }
         self.stats.each_second();
         self.drive_bounds();
+        self.ask_fates();
         self.send_reports();
         self.close_idle_clients();
         self.watch_clock();

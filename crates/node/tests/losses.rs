@@ -5,7 +5,7 @@ mod world;
 use cluster::{ClusterMap, Formation};
 use consensus::{Group, GroupConfig, Recovered};
 use everstore_node::core::{Forming, Identity};
-use everstore_node::losses::account::{Account, LossId, LostEntry, State};
+use everstore_node::losses::account::{Account, Before, LossId, LostEntry, State};
 use everstore_node::losses::format;
 use everstore_node::replica::Replica;
 use everstore_node::{Core, Settings};
@@ -179,6 +179,32 @@ fn what_was_not_judged_before_a_crash_is_judged_by_terms_at_the_next_start() {
     assert_eq!(judged(&suspected(3, 8..=10)), None, "it is in the rows");
     assert_eq!(judged(&suspected(3, 9..=12)), Some((State::Suspected, 2, 0)), "a part of it is in the rows");
     assert_eq!(judged(&suspected(4, 11..=12)), Some((State::Suspected, 2, 0)), "nothing is known yet");
+}
+
+#[test]
+fn who_was_there_tells_what_became_of_an_undecided_account() {
+    let (mut world, old, new, client) = with_losses(&["SET k 2"], false);
+    world.late.clear();
+    world.run(1000);
+    let lost = accounts(&world, old).remove(0);
+    let (term, index) = (lost.id.term, lost.id.index);
+    let committed = LostEntry { index: index - 1, ..lost.entries[0].clone() };
+    assert_eq!(world.cores[&new].term_at(SHARD, index - 1), Some(term));
+    let undecided = |name: u64, entries: Vec<LostEntry>| {
+        let (id, entries) = (LossId { index: name, ..lost.id }, entries.into());
+        Account { id, state: State::Undecided, entries, ..lost.clone() }
+    };
+    let both = vec![committed.clone(), lost.entries[0].clone()];
+    let found =
+        vec![undecided(1, vec![committed]), undecided(2, both), undecided(3, lost.entries.clone().into())];
+    world.cores.get_mut(&old).unwrap().set_losses(found);
+    world.run(3000);
+    let told =
+        |account: &Account| (account.id.index, account.state, account.entries.len(), account.rows[0].before);
+    let told: Vec<_> = world.cores[&old].losses().filter(|a| a.id != lost.id).map(told).collect();
+    let known = lost.rows[0].before;
+    assert_eq!(told, [(2, State::Lost, 1, Before::Unknown), (3, State::Lost, 1, known)]);
+    assert_eq!(world.ask(new, client, "GET k"), "$1 1");
 }
 
 #[test]

@@ -28,7 +28,7 @@ Examples:
 
 suspected:  replaced in the log of this node; it is not yet known whether the writes are lost.
 lost:       other writes are committed in their place.
-undecided:  a snapshot came in their place, and nobody can tell whether it holds them.
+undecided:  a snapshot came in their place, and nobody has told whether it holds them.
 possible:   the old leader is not back: the bound of what may be missing, not the writes.")]
 pub struct LossesArgs {
     #[command(subcommand)]

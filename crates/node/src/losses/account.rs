@@ -24,7 +24,7 @@ pub enum State {
     Suspected,
     /// Entries of another term are committed in their place.
     Lost,
-    /// A snapshot jumped over them, and nobody can tell any more whether it holds them.
+    /// A snapshot jumped over them, and nobody has told whether it holds them.
     Undecided,
 }
 

@@ -74,7 +74,7 @@ impl Core {
     }
 
     /// Some entries of an account are committed; the fate of the rest is open.
-    fn keep_open(&mut self, account: Account) {
+    pub(super) fn keep_open(&mut self, account: Account) {
         let id = account.id;
         if account.entries.is_empty() {
             tracing::info!(loss = %id, "nothing of a suspected loss is lost: all of it is committed");
@@ -85,14 +85,18 @@ impl Core {
         }
     }
 
-    fn decide(&mut self, mut account: Account, state: State) {
+    pub(super) fn decide(&mut self, mut account: Account, state: State) {
         account.state = state;
-        self.stats.lost_effects += account.effects();
+        let lost = state == State::Lost;
+        if lost {
+            self.stats.lost_effects += account.effects();
+        }
         tracing::warn!(
-            loss = %account.id, state = state.word(), entries = account.entries.len(),
-            effects = account.effects(), keys = account.rows.len(), bytes = account.bytes(),
-            "asynchronous writes that may have been answered are lost; they are kept until somebody \
-             acknowledges it: everstore losses list"
+            loss = %account.id, entries = account.entries.len(), effects = account.effects(),
+            keys = account.rows.len(), bytes = account.bytes(),
+            "asynchronous writes that may have been answered {}; they are kept until somebody acknowledges it: \
+             everstore losses list",
+            if lost { "are lost" } else { "were replaced by a snapshot that may hold them" }
         );
         self.write_account(&account);
         self.losses.accounts.insert(account.id, account);

@@ -4,12 +4,13 @@
 //! answered are written to an account, *suspected*; until the account is durable the message is not taken
 //! (a leader sends an append again, a snapshot waits here). What is committed at the place of its first
 //! entry decides (rule 3): that entry, then it is taken off the account; one of another term, then it and
-//! all after it are *lost*. An account stays until a person acknowledges it.
+//! all after it are *lost*. Where a snapshot jumped over it, the leader is asked (`ask.rs`). An account stays until a person acknowledges it.
 //!
 //! After a crash between account and replacement the tail is there again, and so is the account: it
 //! covers the tail, and nothing is written twice.
 
 pub mod account;
+mod ask;
 pub mod bound;
 mod collect;
 mod command;
