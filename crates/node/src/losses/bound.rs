@@ -20,7 +20,7 @@ const FORMAT: u8 = 1;
 const PREFIX: &[u8] = b"loss/";
 /// An old leader that follows within this time, in ms, leaves no row.
 const GRACE_MS: u64 = 1000;
-/// Most rows of a shard; further failovers only say so in the log.
+/// Most rows of a shard; further failovers leave none until some are acknowledged.
 const MAX_ROWS: usize = 64;
 
 /// What may be lost.
@@ -127,33 +127,26 @@ impl Core {
         else {
             return;
         };
-        let told = follows(replica, old, first);
-        // No lease: nothing is read, and nobody is answered.
-        if !told && !replica.can_execute() {
-            return;
-        }
-        replica.predecessor.last = None;
+        let id = LossId { group, term, index: first };
+        // The row may be undone with this leadership: only once it is applied nothing is left to do.
+        let told = follows(replica, old, first) || possible(&replica.machine).any(|row| row.id == id);
         if told {
+            replica.predecessor.last = None;
+        }
+        let rows = possible(&replica.machine).count();
+        // No lease: nothing is read, and nobody is answered.
+        if told || rows >= MAX_ROWS || !replica.can_execute() {
             return;
         }
         let (bound, time) = ((replica.bound.bytes, replica.bound.ms), replica.machine.time());
-        let rows = possible(&replica.machine).count();
         let exposed = self.announced(old, group);
-        let possible = Possible {
-            id: LossId { group, term, index: first },
-            node: old,
-            at_ms: time,
-            bound,
-            announced: (exposed.0, exposed.1),
-        };
+        let possible = Possible { id, node: old, at_ms: time, bound, announced: (exposed.0, exposed.1) };
         tracing::warn!(
             loss = %possible.id, leader = %old, bytes = bound.0, ms = bound.1,
             announced_entries = exposed.0, announced_bytes = exposed.1,
             "a leader is gone: up to so many bytes of answered asynchronous writes may be missing until it is back"
         );
-        if rows < MAX_ROWS {
-            self.put_row(group, possible.id, Some(&possible.encode()));
-        }
+        self.put_row(group, possible.id, Some(&possible.encode()));
     }
 
     /// Entries and bytes that a node had last announced as exposed in a group.
