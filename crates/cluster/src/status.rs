@@ -92,6 +92,10 @@ pub struct NodeStatus {
     /// Why it stopped, if it could say so and was not heard from since; else empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub last_words: String,
+    /// Loss accounts it keeps that nobody has acknowledged.
+    pub losses: u64,
+    /// Lost effects in them.
+    pub lost_effects: u64,
 }
 
 /// Whether a node is heard from.
@@ -135,6 +139,22 @@ pub struct ShardStatus {
     pub commit: u64,
     /// All replicas in the order of their nodes.
     pub replicas: Vec<ReplicaStatus>,
+    /// What may be lost with leaders that have not come back.
+    pub possible_losses: Vec<PossibleLoss>,
+}
+
+/// Answered asynchronous writes that may be missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PossibleLoss {
+    /// Name of the loss, as `everstore losses` takes it.
+    pub id: String,
+    /// The leader that has not come back.
+    pub node: u64,
+    /// At most so many bytes.
+    pub bytes: u64,
+    /// At most of the last so many ms before it was lost.
+    pub ms: u64,
 }
 
 /// One replica of a shard.

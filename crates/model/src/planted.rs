@@ -36,10 +36,12 @@ pub enum Bug {
     ClockExtendsLease,
     /// A cold row is replaced without a look, and overwrites what replaced it when it is fetched.
     ColdOverwrites,
+    /// The tail of a log is replaced without an account of its asynchronous writes.
+    TailNotAccounted,
 }
 
 /// All bugs, with the names by which they are planted.
-pub const BUGS: [(&str, Bug); 13] = [
+pub const BUGS: [(&str, Bug); 14] = [
     ("ack-before-sync", Bug::AckBeforeSync),
     ("lease-not-checked", Bug::LeaseNotChecked),
     ("batch-append", Bug::BatchAppend),
@@ -53,6 +55,7 @@ pub const BUGS: [(&str, Bug); 13] = [
     ("applied-not-atomic", Bug::AppliedNotAtomic),
     ("clock-extends-lease", Bug::ClockExtendsLease),
     ("cold-overwrites", Bug::ColdOverwrites),
+    ("tail-not-accounted", Bug::TailNotAccounted),
 ];
 
 #[cfg(feature = "planted")]

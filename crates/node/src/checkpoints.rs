@@ -144,6 +144,7 @@ impl Core {
             JobDone::Fetched { group, tree, ticket, result, damaged } => {
                 self.fetched((group, tree, ticket), result, damaged);
             }
+            JobDone::LossKept { group, name, result } => self.loss_kept(group, &name, result),
             JobDone::Loaded { group, tree, result } => self.staged_loaded(group, tree, result),
         }
     }

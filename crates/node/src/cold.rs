@@ -9,7 +9,7 @@
 use crate::conn::{Blocked, Conn};
 use crate::core::Core;
 use crate::outbox::{FetchJob, Read};
-use crate::replica::{Parked, Replica, Source};
+use crate::replica::{Parked, Source};
 use consensus::Entry;
 use model::varint::DecodeError;
 use model::{GroupId, Keyspace, NodeId};
@@ -109,41 +109,57 @@ impl Cold {
     }
 }
 
-impl Replica {
-    /// Applies a committed entry, or keeps it until the rows it changes are in memory. False if it is kept.
+impl Core {
+    /// Applies a committed entry, or keeps it until the rows it needs are in memory. False if it is kept.
     ///
     /// # Errors
-    /// As [`Replica::apply`].
-    pub(crate) fn apply_or_keep(&mut self, entry: &Entry) -> Result<bool, DecodeError> {
-        let waits =
-            !self.backlog.is_empty() || (!self.is_own(entry) && self.machine.wants_rows_of(&entry.data)?);
-        if waits {
-            self.backlog_bytes += entry.data.len();
-            self.backlog.push_back(entry.clone());
-        } else {
-            self.apply(entry)?;
+    /// As [`crate::replica::Replica::apply`].
+    pub(crate) fn apply_or_keep(&mut self, group: GroupId, entry: &Entry) -> Result<bool, DecodeError> {
+        let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return Ok(true) };
+        if replica.backlog.is_empty() && !self.needs_rows(group, entry)? {
+            return self.apply_one(group, entry).map(|()| true);
         }
-        Ok(!waits)
+        if let Some(replica) = self.replica(group) {
+            replica.backlog_bytes += entry.data.len();
+            replica.backlog.push_back(entry.clone());
+        }
+        Ok(false)
+    }
+
+    /// Whether rows must be fetched before an entry is applied: those it changes, and those that a loss
+    /// account it decides speaks of. They are wanted.
+    fn needs_rows(&mut self, group: GroupId, entry: &Entry) -> Result<bool, DecodeError> {
+        let Some(replica) = self.replica(group) else { return Ok(false) };
+        let changes = !replica.is_own(entry) && replica.machine.wants_rows_of(&entry.data)?;
+        Ok(changes || self.suspects(group) && self.accounts_want_rows(group, entry.index))
+    }
+
+    fn apply_one(&mut self, group: GroupId, entry: &Entry) -> Result<(), DecodeError> {
+        if self.suspects(group) {
+            self.judge(group, entry.index, entry.term);
+        }
+        self.replica(group).map_or(Ok(()), |replica| replica.apply(entry))
     }
 
     /// Applies what waited for rows that are in memory now. What the next entries lack is wanted then.
-    fn apply_backlog(&mut self) -> Result<(), DecodeError> {
-        while let Some(entry) = self.backlog.front() {
-            if self.machine.wants_rows_of(&entry.data)? {
-                for entry in self.backlog.iter().skip(1).take(LOOK_AHEAD) {
-                    self.machine.wants_rows_of(&entry.data)?;
+    fn apply_backlog(&mut self, group: GroupId) -> Result<(), DecodeError> {
+        while let Some(entry) = self.replica(group).and_then(|replica| replica.backlog.front().cloned()) {
+            if self.needs_rows(group, &entry)? {
+                let Some(replica) = self.replica(group) else { return Ok(()) };
+                for entry in replica.backlog.iter().skip(1).take(LOOK_AHEAD) {
+                    replica.machine.wants_rows_of(&entry.data)?;
                 }
                 return Ok(());
             }
-            let Some(entry) = self.backlog.pop_front() else { return Ok(()) };
-            self.backlog_bytes -= entry.data.len();
-            self.apply(&entry)?;
+            if let Some(replica) = self.replica(group) {
+                replica.backlog_bytes -= entry.data.len();
+                replica.backlog.pop_front();
+            }
+            self.apply_one(group, &entry)?;
         }
         Ok(())
     }
-}
 
-impl Core {
     /// Has the disk pool read what the group's machine wants. Returns the ticket to wait for.
     pub(crate) fn fetch(&mut self, group: GroupId) -> u64 {
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return 0 };
@@ -221,8 +237,10 @@ impl Core {
 
     /// Applies entries that waited for rows.
     fn apply_more(&mut self, group: GroupId) {
-        let Some(replica) = self.replica(group).filter(|replica| !replica.backlog.is_empty()) else { return };
-        if let Err(error) = replica.apply_backlog() {
+        if self.replica(group).is_none_or(|replica| replica.backlog.is_empty()) {
+            return;
+        }
+        if let Err(error) = self.apply_backlog(group) {
             return self.break_replica(group, error);
         }
         self.fetch(group);

@@ -5,6 +5,7 @@ use crate::conn::Conn;
 use crate::fates::Lost;
 use crate::handlers::Handlers;
 use crate::lookahead::Lookahead;
+use crate::losses::Losses;
 use crate::memory::Memory;
 use crate::ops::Op;
 use crate::outbox::Outbox;
@@ -105,6 +106,8 @@ pub struct Core {
     /// Answers that came while their connection was being processed.
     pub(crate) late: Vec<(Target, Vec<u8>)>,
     pub(crate) lost: BTreeMap<GroupId, Lost>,
+    /// Replaced entries of asynchronous keyspaces.
+    pub(crate) losses: Losses,
     pub(crate) builder: BatchBuilder,
     pub(crate) building: Vec<Built>,
     pub(crate) batches: VecDeque<(u64, Vec<Built>)>,
@@ -189,6 +192,7 @@ impl Core {
             next_seq: 1,
             late: Vec::new(),
             lost: BTreeMap::new(),
+            losses: Losses::default(),
             builder: BatchBuilder::default(),
             building: Vec::new(),
             batches: VecDeque::new(),
@@ -235,7 +239,9 @@ impl Core {
             let at = replica.id.0 as usize;
             // Also a tree that is missing keeps its number until another has replaced it.
             self.transfers.next_tree = self.transfers.next_tree.max(replica.tree + 1);
+            let (group, applied) = (replica.id, replica.machine.applied());
             self.replicas[at] = Some(Box::new(replica));
+            self.judge_jump(group, applied);
         }
         let me = self.me.node;
         for &node in map.members.keys().filter(|&&n| n != me) {

@@ -252,6 +252,15 @@ impl Core {
             replica.waiters.push(Waiter { entry, wanted, until_ms, source });
             return None;
         }
+        if parts.flags.has(Flags::INTERNAL)
+            && let Some(term) = crate::internal::end_of_term(&parts.args)
+        {
+            // What is committed stays so: no lease is needed.
+            let reply =
+                replica.end_of_term(term).map_or("-ERR unknown\r\n".to_owned(), |end| format!(":{end}\r\n"));
+            self.answer(group, source, Status::Done, (0, 0), reply.as_bytes());
+            return None;
+        }
         if group == GroupId::META {
             self.execute_meta(source, id, &parts.args);
             return None;
@@ -261,11 +270,14 @@ impl Core {
         let room = spec.map_or(Room::Enough, |spec| self.room_for(spec));
         let shards = self.map.shards.len() as u16;
         let replica = self.replicas[group.0 as usize].as_deref_mut()?;
+        let replays = internal && parts.args[0] == crate::internal::REPLAY;
         // FLUSHALL concerns all keyspaces, whatever the shard serves.
-        if spec.is_some_and(|spec| {
-            let mut named = std::iter::once(parts.ks).chain(second_keyspace(spec, &parts.args));
-            spec.name != "flushall" && named.any(|ks| !crate::layouts::serves(replica, ks, shards))
-        }) {
+        if replays && !crate::layouts::serves(replica, parts.ks, shards)
+            || spec.is_some_and(|spec| {
+                let mut named = std::iter::once(parts.ks).chain(second_keyspace(spec, &parts.args));
+                spec.name != "flushall" && named.any(|ks| !crate::layouts::serves(replica, ks, shards))
+            })
+        {
             self.answer(group, source, Status::NotOwner, (0, 0), &[]);
             return None;
         }

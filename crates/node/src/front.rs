@@ -56,6 +56,7 @@ impl Core {
             "everstore|switchover" => self.switchover(conn, args),
             "failover" => self.failover(conn, args),
             "client|replication" => self.choose_replication(conn, args),
+            name if name.starts_with("losses|") => self.run_losses(conn, name, args),
             "keyspace|list" => self.list_keyspaces(conn),
             "keyspace|get" => self.get_keyspace(conn, args),
             "keyspace|set" => self.set_keyspace(conn, args),

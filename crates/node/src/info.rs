@@ -152,7 +152,7 @@ impl Core {
 
     fn info_everstore(&self, out: &mut String) {
         let leads = self.replicas.iter().skip(1).flatten().filter(|r| r.raft.is_leader()).count();
-        let exposed = self.exposed();
+        let (exposed, losses) = (self.exposed(), self.loss_count());
         lines!(out,
             "node_id" self.me.node,
             "cluster_id" self.me.cluster,
@@ -174,6 +174,9 @@ impl Core {
             "exposed_bytes" exposed.bytes,
             "exposed_ms" exposed.ms,
             "exposed_at_failovers_bytes" self.stats.exposed_at_failovers,
+            "losses" losses.accounts,
+            "lost_effects" losses.effects,
+            "possible_losses" self.possible_losses().len(),
         );
     }
 }

@@ -18,6 +18,12 @@ pub(crate) const OPEN: &[u8] = b"open-keyspace";
 /// Name of the request to change a keyspace's mode: epoch, replication, bytes, ms.
 pub(crate) const MODE: &[u8] = b"set-mode";
 
+/// Name of the request for the last index of a term among what is committed, see `losses/ask.rs`: term.
+pub(crate) const END_OF_TERM: &[u8] = b"end-of-term";
+/// Name of the request to give a key its lost state, see `losses/replay.rs`.
+pub(crate) const REPLAY: &[u8] = b"replay-row";
+/// Name of the request to remove the bound of a loss that somebody acknowledged: its name.
+pub(crate) const ACKNOWLEDGE: &[u8] = b"acknowledge-loss";
 /// Name of the request for the number of keys in a slot: slot.
 pub(crate) const SLOT_COUNT: &[u8] = b"slot-count";
 /// Name of the request for keys in a slot: slot, at most how many.
@@ -32,6 +38,8 @@ pub(crate) fn handler(args: &[&[u8]]) -> Option<Handler> {
         CLOSE => layouts::close,
         OPEN => layouts::open,
         MODE => crate::modes::set,
+        ACKNOWLEDGE => crate::losses::acknowledge,
+        REPLAY => crate::losses::replay_row,
         _ => return None,
     })
 }
@@ -52,6 +60,14 @@ pub(crate) fn wait_for(args: &[&[u8]]) -> Option<((Term, Index), usize, u64)> {
     let mut numbers = (1..5).map(|at| number(args.get(at)).ok());
     let mut next = || numbers.next().flatten();
     Some(((next()?, next()?), next()? as usize, next()?))
+}
+
+/// Reads a request for the end of a term.
+pub(crate) fn end_of_term(args: &[&[u8]]) -> Option<Term> {
+    if args.first() != Some(&END_OF_TERM) {
+        return None;
+    }
+    number(args.get(1)).ok()
 }
 
 /// Replies with the position to go on with (0 = the range is done, else position + 1) and the keys.

@@ -34,10 +34,16 @@ fn row_of(machine: &Machine, ks: Keyspace, shards: u16) -> ShardLayout {
 /// Whether the shard serves a keyspace, by its own rows (safety rule 20).
 #[inline]
 pub(crate) fn serves(replica: &mut Replica, ks: Keyspace, shards: u16) -> bool {
+    follow_rows(replica, shards);
+    replica.serves >> ks.0 & 1 == 1 && (replica.closing.is_empty() || !replica.closing.contains_key(&ks))
+}
+
+/// What is known of layouts and modes is as the shard's rows say.
+#[inline]
+pub(crate) fn follow_rows(replica: &mut Replica, shards: u16) {
     if replica.layouts_seen != Some(replica.machine.system_version()) {
         refresh(replica, shards);
     }
-    replica.serves >> ks.0 & 1 == 1 && (replica.closing.is_empty() || !replica.closing.contains_key(&ks))
 }
 
 #[cold]

@@ -27,6 +27,7 @@ pub mod internal;
 pub mod layouts;
 pub mod leadership;
 mod lookahead;
+pub mod losses;
 mod memory;
 pub mod modes;
 pub mod ops;

@@ -78,11 +78,12 @@ impl Core {
         let footprint =
             |core: &Core| core.replicas.iter().flatten().map(|r| r.machine.footprint() as u64).sum();
         self.memory.used = footprint(self);
+        let most = limit + (limit / 8).max(MIN_SLACK);
         if self.memory.used > limit {
-            self.let_go(self.memory.used - limit);
+            self.let_go(self.memory.used - limit, self.memory.used > most);
             self.memory.used = footprint(self);
         }
-        let full = self.memory.used > limit + (limit / 8).max(MIN_SLACK);
+        let full = self.memory.used > most;
         let waited = self.memory.full_since_ms;
         self.memory.full_since_ms = full.then(|| waited.unwrap_or(self.now.mono_ms()));
         let given_up = waited.is_some_and(|since| self.now.mono_ms() - since >= GIVE_UP_MS);
@@ -93,14 +94,14 @@ impl Core {
         }
     }
 
-    fn let_go(&mut self, mut bytes: u64) {
+    fn let_go(&mut self, mut bytes: u64, urgent: bool) {
         let count = self.replicas.len();
         for at in 0..count {
             let at = (self.memory.turn + at) % count;
             let Some(replica) = self.replicas[at].as_deref_mut().filter(|r| !r.checkpointing) else {
                 continue;
             };
-            let freed = replica.machine.let_go(bytes as usize) as u64;
+            let freed = replica.machine.let_go(bytes as usize, urgent) as u64;
             self.memory.let_go += freed;
             bytes = bytes.saturating_sub(freed);
             if bytes == 0 {

@@ -5,6 +5,8 @@ use crate::core::Core;
 use crate::dispatch::closed;
 use crate::execute::{MAX_REQUEST, too_long};
 use crate::internal;
+use crate::losses::Replay;
+use crate::losses::account::LossId;
 use cluster::map::Placement;
 use model::limits::SLOTS;
 use model::slot::{Slot, slot_of};
@@ -32,6 +34,10 @@ pub(crate) enum Op {
     Random { conn: u64, place: u64, request: Request, left: Vec<ShardId> },
     /// All shards are asked to take a step of a change.
     Drive { step: (model::Keyspace, u64), kind: Step, replies: Vec<Vec<u8>>, left: usize },
+    /// The leader is asked for what is committed of an undecided account's first term.
+    Fate(LossId),
+    /// Keys of a loss account get their lost state.
+    Replay(Box<Replay>),
     /// The smallest number of followers over all groups written to.
     Wait(Box<Wait>),
 }
@@ -54,7 +60,8 @@ impl Op {
             Op::Gather { conn, .. } | Op::Random { conn, .. } => Some(*conn),
             Op::Scan(scan) => Some(scan.conn),
             Op::Wait(wait) => Some(wait.conn),
-            Op::Drive { .. } => None,
+            Op::Replay(replay) => Some(replay.conn),
+            Op::Drive { .. } | Op::Fate(_) => None,
         }
     }
 }
@@ -174,7 +181,7 @@ impl Core {
         self.open(Op::Drive { step, kind, replies: Vec::new(), left: usize::from(shards) })
     }
 
-    fn open(&mut self, op: Op) -> u64 {
+    pub(crate) fn open(&mut self, op: Op) -> u64 {
         let id = self.next_op;
         self.next_op += 1;
         self.ops.insert(id, op);
@@ -414,8 +421,9 @@ impl Core {
         let conn = match state {
             Op::Gather { conn, .. } | Op::Random { conn, .. } => *conn,
             Op::Wait(wait) => wait.conn,
+            Op::Replay(replay) => replay.conn,
             Op::Scan(scan) => scan.conn,
-            Op::Drive { .. } => 0,
+            Op::Drive { .. } | Op::Fate(_) => 0,
         };
         if written.1 > 0
             && let Some(conn) = self.conns.get_mut(&conn)
@@ -442,6 +450,12 @@ impl Core {
                 }
             }
             Op::Wait(_) => self.wait_part(op, reply),
+            Op::Replay(_) => self.replay_part(op, part, reply),
+            Op::Fate(id) => {
+                let id = *id;
+                self.ops.remove(&op);
+                self.told_end(id, reply);
+            }
         }
     }
 
@@ -455,7 +469,8 @@ impl Core {
                 (wait.conn, wait.place)
             }
             Op::Scan(scan) => (scan.conn, scan.place),
-            Op::Drive { .. } => return,
+            Op::Replay(replay) => (replay.conn, replay.place),
+            Op::Drive { .. } | Op::Fate(_) => return,
         };
         self.complete(Target::Slot { conn, slot }, reply, GroupId::META, (0, 0));
     }

@@ -55,6 +55,22 @@ pub enum Job {
         /// Empty machine to fill.
         machine: Box<shard::Machine>,
     },
+    /// Write a loss account, durably, over an older one of the same name.
+    KeepLoss {
+        /// The group, whose jobs keep their order.
+        group: GroupId,
+        /// Name of the account and of its file.
+        name: String,
+        /// Content of the file.
+        content: Vec<u8>,
+    },
+    /// Remove a loss account. Not answered: one that stays is there again after a restart.
+    ForgetLoss {
+        /// The group.
+        group: GroupId,
+        /// Name of the account.
+        name: String,
+    },
     /// Remove a tree that is not used any more.
     DropTree {
         /// The tree.
@@ -118,6 +134,15 @@ pub enum JobDone {
         result: Result<Read, String>,
         /// What went wrong is damage: it will not pass.
         damaged: bool,
+    },
+    /// A loss account is durable, or why not.
+    LossKept {
+        /// The group.
+        group: GroupId,
+        /// Name of the account.
+        name: String,
+        /// What went wrong.
+        result: Result<(), String>,
     },
     /// A staged tree was loaded.
     Loaded {

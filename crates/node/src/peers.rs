@@ -155,7 +155,9 @@ impl Core {
 
     /// This node's report, for its peers and its own status.
     pub(crate) fn report(&self) -> NodeReport {
+        let (losses, now_ms) = (self.loss_count(), self.now.mono_ms());
         let groups = self.replicas.iter().flatten().map(|replica| {
+            let exposed = replica.exposure.exposed(now_ms);
             let keys = (0..KEYSPACES).filter_map(|n| {
                 let (keys, expires) = replica.machine.counts(Keyspace(n));
                 (keys > 0).then_some(KeysReport { n, keys: keys as u64, expires: expires as u64 })
@@ -166,6 +168,8 @@ impl Core {
                 applied: replica.machine.applied().0,
                 last: replica.raft.last_index(),
                 rebuilding: replica.raft.is_rebuilding(),
+                exposed_entries: exposed.entries,
+                exposed_bytes: exposed.bytes,
                 keys: keys.collect(),
             }
         });
@@ -178,6 +182,8 @@ impl Core {
             clients: self.conns.len() as u32,
             rss_bytes: self.gauges.rss_bytes,
             log_bytes: self.gauges.log_bytes,
+            losses: losses.accounts,
+            lost_effects: losses.effects,
             groups: groups.collect(),
         }
     }

@@ -76,6 +76,8 @@ impl Core {
         if !replica.raft.rows_arrived(at.0, at.1) {
             return false;
         }
+        self.judge_jump(group, at);
+        let Some(replica) = self.replica(group) else { return false };
         let Some(machine) = machine.take() else { return false };
         let voters = replica.raft.members().voters;
         let conf_state = voters.iter().flat_map(|v| v.to_be_bytes()).collect();

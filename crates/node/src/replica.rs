@@ -4,6 +4,7 @@ use crate::again::{Batch, Standing};
 use crate::cold::Cold;
 use crate::conn::{Fate, Mark};
 use crate::exposure::{Bound, Exposure};
+use crate::losses::Predecessor;
 use consensus::{Entry, Group, Output, Promise, Role};
 use model::effect::WriteId;
 use model::planted::{Bug, is_planted};
@@ -162,6 +163,11 @@ pub struct Replica {
     pub exposure: Exposure,
     /// Replies that need not wait for the commit may leave up to this index.
     pub early: Index,
+    /// By term that this process has led and leads no more: replies of asynchronous writes have left at most
+    /// up to this index. Bounded by the terms of which the end is remembered.
+    answered: BTreeMap<Term, Index>,
+    /// Who led before this node.
+    pub predecessor: Predecessor,
     /// Connections with a reply that waits until its entry is written, by index.
     pub waiting_early: VecDeque<(Index, u64)>,
     /// Keyspaces that are closed by an entry not yet applied, with its epoch.
@@ -204,6 +210,7 @@ impl Replica {
     /// A replica as recovered.
     pub fn new(id: GroupId, raft: Group, machine: Machine, tree: u64, stored: (Index, Term)) -> Replica {
         let (index, term) = machine.applied();
+        let predecessor = Predecessor::started(&raft);
         Replica {
             id,
             raft,
@@ -230,6 +237,8 @@ impl Replica {
             bound: Bound { bytes: u64::MAX, ms: u64::MAX },
             exposure: Exposure::default(),
             early: 0,
+            answered: BTreeMap::new(),
+            predecessor,
             waiting_early: VecDeque::new(),
             closing: BTreeMap::new(),
             layouts_seen: None,
@@ -369,9 +378,10 @@ impl Replica {
         // Requests may also have come while this replica led for less than a turn.
         let idle = self.requests_waiting() == 0;
         let led = self.leading.or((!idle).then_some(self.taken));
-        self.leading = leads;
+        let before = std::mem::replace(&mut self.leading, leads);
         let lost = led.is_some() && led != leads;
         if lost {
+            self.note_answered(before);
             self.machine.roll_back();
             self.own.clear();
             self.closing.clear();
@@ -383,6 +393,19 @@ impl Replica {
             self.begun = false;
         }
         lost
+    }
+
+    fn note_answered(&mut self, led: Option<Term>) {
+        let Some(term) = led else { return };
+        self.answered.insert(term, self.early);
+        if self.answered.len() > MAX_TERMS {
+            self.answered.pop_first();
+        }
+    }
+
+    /// False if it is known that no reply to the writes of an entry has left before its commit.
+    pub fn may_have_answered(&self, term: Term, index: Index) -> bool {
+        self.answered.get(&term).is_none_or(|upto| index <= *upto)
     }
 
     /// Nobody waits any more for answers to requests of a node that was started anew.
@@ -473,6 +496,17 @@ impl Replica {
             _ if mark.term < self.floor => Fate::Unknown,
             _ => Fate::NotDone,
         }
+    }
+
+    /// Last index of the committed entries of a term that is over, 0 = there are none; `None` if this replica
+    /// can not tell, as it was not there then.
+    pub fn end_of_term(&self, term: Term) -> Option<Index> {
+        let (_, applied_term) = self.machine.applied();
+        let known_from = self.ends.front().map_or(Term::MAX, |(first, _)| *first).max(self.floor);
+        if term < known_from || term >= applied_term {
+            return None;
+        }
+        Some(self.ends.iter().find(|(of, _)| *of == term).map_or(0, |(_, end)| *end))
     }
 
     /// Number of followers that have the entry (term, index) on disk, as WAIT counts them; `None` if

@@ -349,10 +349,16 @@ impl Core {
 
     /// Rows are staged: for a replica without any they are enough if they fit its log. In other cases it
     /// is for Raft to say, which may also find out that what they hold is committed here.
-    fn offer_rows(&mut self, group: GroupId, machine: Box<Machine>, tree: u64, message: Message) {
+    pub(crate) fn offer_rows(&mut self, group: GroupId, machine: Box<Machine>, tree: u64, message: Message) {
         let mut machine = Some(machine);
         if self.take_rows(group, &mut machine, tree) {
             return;
+        }
+        self.propose(group);
+        if self.must_account(group, &message)
+            && let Some(machine) = machine
+        {
+            return self.withhold(group, machine, tree, message);
         }
         if let Some(machine) = machine {
             self.transfers.ready.insert(group, (machine, tree));
@@ -379,6 +385,7 @@ impl Core {
         let record = storage::log::Install { tree, index: install.index, term: install.term, conf_state };
         self.builder.install(group, record);
         let batch = self.next_batch;
+        self.judge_jump(group, (install.index, install.term));
         let Some(replica) = self.replica(group) else { return };
         let old = replica.tree;
         replica.installed(*machine, tree);

@@ -36,6 +36,8 @@ pub struct Stats {
     pub exposed_at_failovers: u64,
     /// Reads of rows that were not in memory.
     pub cold_fetches: u64,
+    /// Effects of answered asynchronous writes that were found lost on this node.
+    pub lost_effects: u64,
     /// Client connections accepted.
     pub connections: u64,
     /// Client connections refused.
@@ -68,6 +70,7 @@ impl Stats {
             errors: 0,
             exposed_at_failovers: 0,
             cold_fetches: 0,
+            lost_effects: 0,
             connections: 0,
             rejected_connections: 0,
             net_input: 0,

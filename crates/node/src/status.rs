@@ -2,15 +2,21 @@
 
 use crate::core::Core;
 use crate::layouts::shown;
+use crate::losses::bound::{self, Possible};
 use cluster::status::diagnose::REBUILDING;
 use cluster::status::{
-    Forming, KeyspaceStatus, NodeState, NodeStatus, ReplicaRole, ReplicaStatus, SCHEMA, ShardStatus, Status,
-    diagnose,
+    Forming, KeyspaceStatus, NodeState, NodeStatus, PossibleLoss, ReplicaRole, ReplicaStatus, SCHEMA,
+    ShardStatus, Status, diagnose,
 };
 use cluster::{Addresses, Health, NodeReport};
 use model::limits::KEYSPACES;
 use model::time::MS;
 use model::{GroupId, Keyspace, NodeId};
+
+fn shown_possible(possible: Possible) -> PossibleLoss {
+    let Possible { id, node, bound: (bytes, ms), .. } = possible;
+    PossibleLoss { id: id.to_string(), node: node.0, bytes, ms }
+}
 
 impl Core {
     /// The whole status; problems are in plain words.
@@ -83,6 +89,8 @@ impl Core {
             log_bytes: report.log_bytes,
             disk: self.fitness_of(node),
             last_words: self.peers.get(&node).and_then(|p| p.farewell.clone()).unwrap_or_default(),
+            losses: report.losses,
+            lost_effects: report.lost_effects,
         }
     }
 
@@ -136,6 +144,7 @@ impl Core {
                 },
             }
         });
+        let possible = replica.into_iter().flat_map(|replica| bound::possible(&replica.machine));
         ShardStatus {
             id: shard.map_or(0, |s| s.0),
             group: group.0,
@@ -144,6 +153,7 @@ impl Core {
             term: route.map_or(0, |(_, term)| term),
             commit: replica.map_or(0, |r| r.raft.commit()),
             replicas: replicas.collect(),
+            possible_losses: possible.map(shown_possible).collect(),
         }
     }
 

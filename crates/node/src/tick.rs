@@ -80,6 +80,8 @@ impl Core {
             replica.machine.forget_gone();
         }
         self.stats.each_second();
+        self.drive_bounds();
+        self.ask_fates();
         self.send_reports();
         self.close_idle_clients();
         self.watch_clock();

@@ -82,6 +82,10 @@ impl Core {
             // As if it had been lost on the way: Raft sends it again.
             return Ok(());
         }
+        self.propose(group);
+        if self.must_account(group, &message) {
+            return Ok(()); // The leader sends it again.
+        }
         let promise = self.replica(group).and_then(|replica| replica.raft.promise_of(&message));
         let step = self.step(group, message);
         if let (Some(promise), Some(Step::Taken | Step::Held)) = (promise, step) {
@@ -194,7 +198,7 @@ impl Core {
     /// Proposes, collects and carries out what the group asks for, and releases who waited.
     fn advance(&mut self, group: GroupId) {
         self.propose(group);
-        let now_ms = self.now.mono_ms();
+        let (now_ms, me) = (self.now.mono_ms(), self.me.node);
         let Some(replica) = self.replica(group) else { return };
         replica.begun = false;
         let mut out = std::mem::take(&mut replica.out);
@@ -202,6 +206,7 @@ impl Core {
         let (role, term, leader) = (replica.raft.role(), replica.raft.term(), replica.raft.leader());
         let exposed = replica.exposure.exposed(now_ms);
         let lost = replica.role_changed(role, term);
+        replica.predecessor.look(me, leader, term, now_ms);
         let proven = out.reads.drain(..).rfind(|r| r.index.is_some()).map(|r| r.id);
         if self.routes[group.0 as usize].set_leader(leader, term) {
             self.pumping.insert(group);
@@ -288,10 +293,9 @@ impl Core {
     }
 
     fn apply(&mut self, group: GroupId, committed: &[Entry]) {
-        let Some(replica) = self.replica(group) else { return };
         let mut kept = false;
         for entry in committed {
-            match replica.apply_or_keep(entry) {
+            match self.apply_or_keep(group, entry) {
                 Ok(applied) => kept |= !applied,
                 Err(error) => return self.break_replica(group, error),
             }

@@ -44,6 +44,10 @@ impl Group {
     pub fn term(&self) -> Term {
         self.raw.raft.term
     }
+    /// Whom it voted for in the current term, if for anybody.
+    pub fn vote(&self) -> Option<NodeId> {
+        Some(self.raw.raft.vote).filter(|id| *id != 0).map(NodeId)
+    }
     /// The leader of the current term, if known.
     pub fn leader(&self) -> Option<NodeId> {
         Some(self.raw.raft.leader_id).filter(|id| *id != 0).map(NodeId)
@@ -55,6 +59,10 @@ impl Group {
     /// Last index reported by [`Group::applied`].
     pub fn applied_index(&self) -> Index {
         self.raw.raft.raft_log.applied
+    }
+    /// While it leads: index of the first entry of its term, which it began with.
+    pub fn first_of_term(&self) -> Option<Index> {
+        self.noop
     }
     /// Last index of the log, durable or not.
     pub fn last_index(&self) -> Index {

@@ -23,6 +23,7 @@ mod promise;
 mod propose;
 mod ready;
 mod rebuild;
+mod replaced;
 mod rng;
 mod tail;
 mod transfer;

@@ -18,8 +18,9 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-use self::lane::{Lane, Task};
+use self::lane::Task;
 use self::queue::{LaneId, Queue};
+use crate::losses::LossFolder;
 use env::{Clock, RealClock};
 use model::GroupId;
 use model::time::MS;
@@ -51,6 +52,7 @@ type Done = Arc<dyn Fn(JobDone) + Send + Sync>;
 /// What workers and the shard thread share.
 struct Shared {
     stores: Arc<dyn RowStores>,
+    losses: LossFolder,
     queue: Mutex<Queue>,
     /// Told when a lane has become ready, and at the end.
     wake: Condvar,
@@ -76,13 +78,14 @@ impl DiskPool {
     /// When the operating system has no thread or no random number to give.
     pub fn start(
         stores: Arc<dyn RowStores>,
+        losses: LossFolder,
         threads: usize,
         done: impl Fn(JobDone) + Send + Sync + 'static,
     ) -> io::Result<DiskPool> {
         let queue = Mutex::new(Queue::new(env::Rng::from_os()?));
         let (wake, fetch) = (Condvar::new(), Condvar::new());
         let fetches = Mutex::default();
-        let shared = Arc::new(Shared { stores, queue, wake, fetches, fetch, done: Arc::new(done) });
+        let shared = Arc::new(Shared { stores, losses, queue, wake, fetches, fetch, done: Arc::new(done) });
         let mut pool = DiskPool { shared, threads: Vec::new() };
         for number in 0..threads.max(1) {
             let shared = Arc::clone(&pool.shared);
@@ -168,7 +171,7 @@ fn work(shared: &Shared) {
             continue;
         };
         drop(queue);
-        let after = Lane::run(&mut lane, task, &*shared.stores, &*shared.done);
+        let after = lane.run(task, (&*shared.stores, &shared.losses), &*shared.done);
         queue = shared.lock();
         queue.give_back(id, lane, after, now_ms());
         // What this task left behind may be for another thread while this one goes on.

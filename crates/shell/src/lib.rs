@@ -11,6 +11,7 @@ pub mod disk_pool;
 mod ending;
 mod link;
 mod links;
+mod losses;
 mod membership;
 mod node;
 pub mod platform;
@@ -21,6 +22,7 @@ mod slab;
 pub mod survivors;
 
 pub use ending::Ending;
+pub use losses::LossFolder;
 pub use node::Node;
 pub use platform::{Disks, Opened, Platform, Ready, Stream};
 pub use setup::Setup;

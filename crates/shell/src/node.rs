@@ -10,6 +10,7 @@ use model::{NodeId, Now};
 use storage::log::{Log, LogOptions};
 
 use crate::dialer::Dialer;
+use crate::losses::LossFolder;
 use crate::membership::Membership;
 use crate::platform::{Opened, Platform};
 use crate::recover::{self, RecoverReport};
@@ -121,8 +122,10 @@ impl<D> Node<D> {
         let (replicas, report) =
             recover::recover(stores.as_ref(), recovery, &start).map_err(|error| error.to_string())?;
         say(node, &report);
+        let (losses, accounts) = LossFolder::open(&self.disk, folder.losses_dir())?;
+        self.core.set_losses(accounts);
         let next_tree = stores.next_id();
-        let disks = platform.start_disks(Opened { log, stores, garbage: report.garbage })?;
+        let disks = platform.start_disks(Opened { log, stores, losses, garbage: report.garbage })?;
         Ok((disks, replicas, next_tree))
     }
 }

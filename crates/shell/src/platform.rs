@@ -9,6 +9,7 @@ use std::sync::Arc;
 use storage::log::Log;
 use storage::rows::RowStores;
 
+use crate::losses::LossFolder;
 use crate::shell::Port;
 
 /// A connection that never blocks: [`io::ErrorKind::WouldBlock`] where others would wait.
@@ -49,6 +50,8 @@ pub struct Opened {
     pub log: Log,
     /// The row stores.
     pub stores: Arc<dyn RowStores>,
+    /// Where loss accounts are kept.
+    pub losses: LossFolder,
     /// Groups and trees with rows that a flush has left behind.
     pub garbage: Vec<(GroupId, u64)>,
 }

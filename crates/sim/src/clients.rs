@@ -7,11 +7,13 @@ pub mod workload;
 
 use crate::net::{CLIENTS, Network, Owner, SimStream};
 use crate::time::{MS, S, Time};
+use crate::watch::accounted;
 use check::history::KeyId;
 use check::history::{Event, Failover};
 use check::{Action, Class, History, Operation, Outcome, Promise};
 use command::Command;
 use env::Rng;
+use node::losses::account::Account;
 use reply::First;
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -94,6 +96,18 @@ impl Book {
             keys.map(|(_, key)| String::from_utf8_lossy(&key.name).into_owned()).collect();
         names.sort_unstable();
         names
+    }
+
+    /// Whether nothing answered in an asynchronous keyspace was lost silently.
+    ///
+    /// # Errors
+    /// The property and what is missing.
+    pub fn accounted<'a>(
+        &self,
+        accounts: impl Iterator<Item = &'a Account>,
+    ) -> Result<(), (&'static str, String)> {
+        let asynchronous = |key: KeyId| self.history.key_of(key).class == Class::Async;
+        accounted::check(&self.operations, asynchronous, accounts)
     }
 
     /// A leader was lost that had answered what was not committed.

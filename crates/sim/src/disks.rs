@@ -72,7 +72,7 @@ pub struct SimDisks {
 impl SimDisks {
     /// Puts what was opened to work.
     pub fn start(opened: Opened, time: Time, pace: Rc<RefCell<Pace>>, mut rng: Rng) -> SimDisks {
-        let mut pool = SerialPool::new(opened.stores, Rng::new(rng.next_u64()));
+        let mut pool = SerialPool::new(opened.stores, opened.losses, Rng::new(rng.next_u64()));
         opened.garbage.iter().for_each(|&(group, tree)| pool.sweep(group, tree));
         SimDisks {
             time,

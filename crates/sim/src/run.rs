@@ -166,6 +166,7 @@ impl World {
     fn recover(&mut self) {
         self.read_all();
         let before = self.equal("before the end");
+        self.accounted();
         if !self.plan.restart_at_end || self.found.is_some() {
             return;
         }
@@ -177,12 +178,26 @@ impl World {
         self.sound().into_iter().for_each(|node| self.start(node));
         self.read_all();
         let after = self.equal("after a restart of all nodes");
+        self.accounted();
         for (group, (index, hash)) in before {
             let same = |(i, h): &(u64, u64)| *i != index || *h == hash;
             if !after.get(&group).is_none_or(same) {
                 let text = format!("group {group}: other rows at index {index} after a restart");
                 self.report("replicas equal", text);
             }
+        }
+    }
+
+    /// Demands that what was answered in asynchronous keyspaces is there or in a loss account, unless some
+    /// node has lost what it had written.
+    fn accounted(&mut self) {
+        if self.forgetful || self.found.is_some() {
+            return;
+        }
+        let cores = self.processes.iter().filter_map(|process| process.core());
+        let accounts = cores.flat_map(node::Core::losses);
+        if let Err((property, sentence)) = self.book.accounted(accounts) {
+            self.report(property, sentence);
         }
     }
 

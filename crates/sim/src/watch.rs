@@ -1,5 +1,6 @@
 //! What is checked while the world goes on: one file per property.
 
+pub mod accounted;
 mod bounded;
 mod commit;
 mod exposure;

@@ -63,6 +63,8 @@ pub struct World {
     wakes: Vec<(Machine, u64)>,
     /// Nodes that lost something they had synced.
     lost: BTreeSet<u64>,
+    /// Some node has lost what it had written: synced or not, or its log could not be written to the end.
+    pub(crate) forgetful: bool,
     excuses: Vec<Excuse>,
     copies: BTreeMap<u64, (MemDisk, MemoryStores)>,
     /// No process ends before this time, ns, because of an older copy of a folder; see [`World::copy_folder`].
@@ -109,6 +111,7 @@ impl World {
             next_fault_ns: u64::MAX,
             wakes: Vec::new(),
             lost: BTreeSet::new(),
+            forgetful: false,
             copies: BTreeMap::new(),
             guarded_until_ns: 0,
             calm_until_ns: 0,
@@ -190,6 +193,7 @@ impl World {
         if let Some(failover) = self.watch.exposures.lost(node) {
             self.book.failover(failover);
         }
+        self.forgetful |= !power && !self.process(node).is_flushed();
         let mut rng = Rng::new(self.rng.next_u64());
         self.process(node).kill(power, &mut rng);
         // A disk that is full stays so.
@@ -206,6 +210,7 @@ impl World {
             return;
         }
         if self.excuses[node as usize].disk {
+            self.forgetful = true;
             self.later(START_AGAIN_NS, Later::Start(node));
             return;
         }
@@ -224,6 +229,7 @@ impl World {
 
     pub(crate) fn destroyed(&mut self, node: u64) {
         self.lost.insert(node);
+        self.forgetful = true;
     }
 
     /// Nodes that have lost nothing they had synced.

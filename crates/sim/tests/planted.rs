@@ -99,6 +99,14 @@ const HUNTS: &[Hunt] = &[
         seconds: 4,
         ..Hunt::usual(Bug::ColdOverwrites, 20)
     },
+    Hunt {
+        faults: &["isolate", "kill"],
+        calm_ms: 1000,
+        workloads: &["exposed"],
+        haste: 20,
+        seconds: 8,
+        ..Hunt::usual(Bug::TailNotAccounted, 60)
+    },
 ];
 
 impl Hunt {

@@ -27,6 +27,10 @@ pub struct NodeReport {
     pub rss_bytes: u64,
     /// Bytes of log that are kept.
     pub log_bytes: u64,
+    /// Loss accounts it keeps that nobody has acknowledged.
+    pub losses: u64,
+    /// Lost effects in them.
+    pub lost_effects: u64,
     /// The groups it has a replica of, in the order of their ids.
     pub groups: Vec<GroupReport>,
 }
@@ -46,9 +50,20 @@ pub struct GroupReport {
     /// Its rows are lost; it waits for those of another replica.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub rebuilding: bool,
+    /// As leader: entries answered in asynchronous keyspaces and not committed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub exposed_entries: u64,
+    /// Bytes of them.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub exposed_bytes: u64,
     /// Keyspaces with keys in this shard, in the order of their numbers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<KeysReport>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands a reference over
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Keys of one keyspace in one shard.
@@ -88,8 +103,15 @@ mod tests {
     #[test]
     fn reports_round_trip_and_what_an_older_or_newer_node_says_is_understood() {
         let keys = vec![KeysReport { n: 3, keys: 4, expires: 1 }];
-        let group =
-            GroupReport { group: 1, role: ReplicaRole::Leader, applied: 5, last: 6, rebuilding: true, keys };
+        let group = GroupReport {
+            group: 1,
+            applied: 5,
+            last: 6,
+            rebuilding: true,
+            keys,
+            exposed_bytes: 9,
+            ..Default::default()
+        };
         let report = NodeReport { version: "0.1.0".into(), groups: vec![group], ..NodeReport::default() };
         assert_eq!(NodeReport::decode(&report.encode()), Ok(report));
         let other = br#"{"version":"9","not_known_here":[1],"groups":[{"group":2}]}"#;
@@ -107,6 +129,8 @@ mod tests {
             applied: 1 << 50,
             last: 1 << 50,
             rebuilding: true,
+            exposed_entries: 1 << 40,
+            exposed_bytes: 1 << 40,
             keys: (0..16).map(keys).collect(),
         };
         let report = NodeReport { groups: (0..1025).map(group).collect(), ..NodeReport::default() };

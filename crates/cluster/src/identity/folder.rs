@@ -1,7 +1,7 @@
 //! The data folder of one node: opened once, locked, and changed only durably.
 
 use super::node_toml::{Known, MAX_NODE_TOML, Record};
-use super::start::{self, LOCK, LOG, NODE_TOML, ROWS, Start, derive};
+use super::start::{self, LOCK, LOG, LOSSES, NODE_TOML, ROWS, Start, derive};
 use super::{ClusterId, FolderError, Secret};
 use crate::formation::Formation;
 use crate::handshake;
@@ -61,7 +61,7 @@ impl Folder {
         next.incarnation += 1;
         next.boot = Boot(derive(&start.random, b"boot"));
         folder.commit(next)?;
-        for sub in [LOG, ROWS] {
+        for sub in [LOG, ROWS, LOSSES] {
             let path = dir.join(sub);
             let made = folder.disk.0.create_dir_all(&path);
             made.map_err(|error| FolderError::Io { doing: "create", path, error })?;
@@ -287,6 +287,11 @@ impl Folder {
     /// Folder of the row stores.
     pub fn rows_dir(&self) -> PathBuf {
         self.dir.join(ROWS)
+    }
+
+    /// The folder of the loss accounts.
+    pub fn losses_dir(&self) -> PathBuf {
+        self.dir.join(LOSSES)
     }
 
     /// The member that was given an id for this token.

@@ -24,6 +24,7 @@ const SECRET: &str = "secret";
 pub(super) const LOCK: &str = "lock";
 pub(super) const LOG: &str = "log";
 pub(super) const ROWS: &str = "rows";
+pub(super) const LOSSES: &str = "losses";
 /// What a start that was cut off before `node.toml` was written may leave behind.
 const LEFTOVERS: [&str; 4] = [LOCK, SECRET, "secret.tmp", "node.toml.tmp"];
 

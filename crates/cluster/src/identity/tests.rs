@@ -61,7 +61,7 @@ fn a_bootstrapped_folder_is_kept_and_every_start_has_a_higher_incarnation() {
         assert_eq!((folder.incarnation(), folder.wish()), (incarnation, Some((3, 16))));
         assert_ne!(folder.boot(), boot);
     }
-    assert_eq!(disk.list(Path::new(DIR)).unwrap(), ["log", "node.toml", "rows", "secret"]);
+    assert_eq!(disk.list(Path::new(DIR)).unwrap(), ["log", "losses", "node.toml", "rows", "secret"]);
 }
 
 #[test]

@@ -55,6 +55,7 @@ pub fn diagnose(status: &Status) -> Vec<Problem> {
     lagging_replicas(status, &mut problems);
     slow_disks(status, &mut problems);
     unfit_disks(status, &mut problems);
+    losses(status, &mut problems);
     if status.replicas_wanted == 1 {
         problems
             .push(Problem { severity: Severity::Note, text: "replicas = 1: nothing is replicated".into() });
@@ -116,6 +117,32 @@ fn shards_without_leader(status: &Status, problems: &mut Vec<Problem>) {
             severity: Severity::Unavailable,
             text: format!("{} {verb} no leader", listed(&names)),
         });
+    }
+}
+
+/// Nothing promised is broken: asynchronous keyspaces may lose that much. But somebody has to look.
+fn losses(status: &Status, problems: &mut Vec<Problem>) {
+    for node in status.nodes.iter().filter(|node| node.losses > 0) {
+        let text = format!(
+            "node {} keeps {} of {} asynchronous writes that a failover lost: see everstore losses list",
+            node.id,
+            if node.losses == 1 { "the account".to_owned() } else { format!("{} accounts", node.losses) },
+            node.lost_effects
+        );
+        problems.push(Problem { severity: Severity::Note, text });
+    }
+    for (name, shard) in groups(status) {
+        for loss in &shard.possible_losses {
+            let text = format!(
+                "{name}: up to {} bytes of asynchronous writes, of at most {}, may be lost until node {} is back: \
+                 loss {}",
+                loss.bytes,
+                span(loss.ms),
+                loss.node,
+                loss.id
+            );
+            problems.push(Problem { severity: Severity::Note, text });
+        }
     }
 }
 

@@ -111,6 +111,18 @@ impl Client {
         })
     }
 
+    /// Sends one command that may take as long as it needs, and reads its reply.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub fn call_slowly(&mut self, command: &[&str]) -> Result<Value, CliError> {
+        let set = |client: &Self, limit| client.stream.get_ref().set_read_timeout(limit);
+        set(self, None).map_err(CliError::io(self.address.clone()))?;
+        let result = self.call(command);
+        set(self, Some(REPLY_TIMEOUT)).map_err(CliError::io(self.address.clone()))?;
+        result
+    }
+
     /// Sends a command whose reply is one text.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod error;
 mod keyspace;
+mod losses;
 mod parent;
 mod recover;
 mod render;
@@ -53,6 +54,8 @@ enum Command {
     Keyspace(keyspace::KeyspaceArgs),
     /// Go on after a majority of the nodes was lost for good; offline, and some writes may be lost.
     Recover(recover::RecoverArgs),
+    /// Show, export, replay and acknowledge asynchronous writes that a failover lost.
+    Losses(losses::LossesArgs),
     /// Run whole clusters in a simulated world in which everything goes wrong, and check every promise.
     Sim(sim::SimArgs),
     /// Judge what clients of a real cluster have recorded.
@@ -88,6 +91,7 @@ pub fn run() -> ExitCode {
         Command::Switchover(args) => switchover::run(&args),
         Command::Keyspace(args) => keyspace::run(&args),
         Command::Recover(args) => recover::run(&args),
+        Command::Losses(args) => losses::run(&args),
         Command::Sim(args) => sim::run(&args),
         Command::CheckHistory(args) => check_history::run(&args),
         Command::Config(args) => config::run(&args),

@@ -32,7 +32,7 @@ impl Disks {
     /// # Errors
     /// In words: the operating system has no thread to give.
     pub fn start(opened: Opened, wake: &Arc<Wake>) -> Result<Disks, String> {
-        let Opened { log, stores, garbage } = opened;
+        let Opened { log, stores, losses, garbage } = opened;
         let no_thread = |error: std::io::Error| format!("cannot start a thread: {error}");
         let clock: Arc<dyn Clock> = Arc::new(RealClock);
         let waker = Arc::clone(wake);
@@ -42,7 +42,7 @@ impl Disks {
         // Bounded by the core: it has a bounded number of jobs under way.
         let (sender, done) = channel();
         let waker = Arc::clone(wake);
-        let pool = DiskPool::start(stores, THREADS, move |outcome| {
+        let pool = DiskPool::start(stores, losses, THREADS, move |outcome| {
             // The receiver is gone only when the node ends.
             let _ = sender.send(outcome);
             waker.post();

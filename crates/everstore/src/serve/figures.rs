@@ -50,6 +50,7 @@ impl Figures {
             net_output_bytes: stats.net_output,
             log_syncs: gauges.syncs,
             leaderships_lost: stats.leaderships_lost,
+            lost_effects: stats.lost_effects,
             last_checkpoint_ms: stats.last_save_ms,
             checkpoint_retries: disks.map_or(0, Disks::retries),
             disk_jobs: disks.map_or(0, Disks::jobs) as u64,

@@ -64,6 +64,9 @@ impl Jobs {
                 let loaded = load(stores, tree, &mut machine);
                 Some(JobDone::Loaded { group, tree, result: loaded.map(|()| machine) })
             }
+            // Nothing is asynchronous here, but a node without any rows can not know that.
+            Job::KeepLoss { group, name, .. } => Some(JobDone::LossKept { group, name, result: Ok(()) }),
+            Job::ForgetLoss { .. } => None,
             Job::DropTree { tree } => {
                 self.staging.remove(&tree);
                 stores.destroy(tree).unwrap();

@@ -5,7 +5,7 @@ use consensus::{Group, GroupConfig, Recovered};
 use everstore_node::core::{Forming, Identity};
 use everstore_node::frame::Section;
 use everstore_node::replica::Replica;
-use everstore_node::{Core, Settings};
+use everstore_node::{Core, Job, JobDone, Settings};
 use model::{GroupId, KeyHasher, NodeId, Now};
 use shard::Machine;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +24,12 @@ pub struct World {
     pub late: BTreeSet<(u64, u64)>,
     /// Wall clocks that are ahead, in ms.
     pub ahead_ms: BTreeMap<u64, u64>,
+    /// Loss accounts, by node and name.
+    pub losses: BTreeMap<(u64, String), Vec<u8>>,
+    /// Nodes whose jobs are not done.
+    pub idle: BTreeSet<u64>,
+    /// Nodes whose disk is full: how often it was tried to write to it.
+    pub full: BTreeMap<u64, u64>,
     buffers: BTreeMap<(u64, u64), Vec<u8>>,
 }
 
@@ -44,6 +50,31 @@ fn core(node: u64, formation: &Formation, now: Now) -> Core {
     });
     core.start(ClusterMap::new(formation), replicas.collect());
     core
+}
+
+/// The jobs of loss accounts; others are for tests of their own.
+fn keep_losses(
+    kept: &mut BTreeMap<(u64, String), Vec<u8>>,
+    node: u64,
+    core: &mut Core,
+    mut full: Option<&mut u64>,
+) {
+    for job in std::mem::take(&mut core.outbox.jobs) {
+        match job {
+            Job::KeepLoss { group, name, content } => {
+                let mut result = Ok(());
+                if let Some(tries) = &mut full {
+                    **tries += 1;
+                    result = Err("no space left on device".to_owned());
+                } else {
+                    kept.insert((node, name.clone()), content);
+                }
+                core.job_done(JobDone::LossKept { group, name, result });
+            }
+            Job::ForgetLoss { name, .. } => drop(kept.remove(&(node, name))),
+            _ => {}
+        }
+    }
 }
 
 /// A frame's content less the answers to requests.
@@ -73,6 +104,9 @@ impl World {
             unsynced: BTreeSet::new(),
             late: BTreeSet::new(),
             ahead_ms: BTreeMap::new(),
+            losses: BTreeMap::new(),
+            idle: BTreeSet::new(),
+            full: BTreeMap::new(),
             buffers: BTreeMap::new(),
         };
         for a in 1..=nodes {
@@ -114,6 +148,10 @@ impl World {
                     core.log_done(*number);
                 }
                 core.turn(now);
+            }
+            let full = self.full.get_mut(&node);
+            if !self.idle.contains(&node) {
+                keep_losses(&mut self.losses, node, core, full);
             }
             core.flush(now);
             assert_eq!(core.outbox.fatal, None);

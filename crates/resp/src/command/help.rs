@@ -29,6 +29,7 @@ fn lines(container: &str) -> &'static [&'static str] {
         "everstore" => EVERSTORE,
         "keyspace" => KEYSPACE,
         "latency" => LATENCY,
+        "losses" => LOSSES,
         "memory" => MEMORY,
         "object" => OBJECT,
         "slowlog" => SLOWLOG,
@@ -42,6 +43,18 @@ const ACL: &[&str] = &[
     "    when no category is specified.",
     "WHOAMI",
     "    Return the current connection username.",
+];
+
+const LOSSES: &[&str] = &[
+    "ACKNOWLEDGE <id>",
+    "    Remove a loss account of this node.",
+    "LIST",
+    "    List the loss accounts of this node.",
+    "REPLAY <id> [FORCE]",
+    "    Give the keys of an account their lost values where they were not changed",
+    "    since; with FORCE also where they were, and if the account is undecided.",
+    "SHOW <id> [<cursor>]",
+    "    Show the effects and keys of an account as lines of JSON, page by page.",
 ];
 
 const CLIENT: &[&str] = &[

@@ -163,7 +163,7 @@ pub fn run(spec: &'static Spec, call: &mut Call<'_>) -> Outcome {
         Some(("latency", sub)) => inspect::latency(call, sub),
         Some(("memory", sub)) => inspect::memory(call, sub),
         Some(("slowlog", sub)) => inspect::slowlog(call, sub),
-        Some(("keyspace" | "everstore", _)) => Outcome::Node,
+        Some(("keyspace" | "losses" | "everstore", _)) => Outcome::Node,
         Some(_) => elsewhere(call, spec),
         None => plain(spec, call),
     }

@@ -198,7 +198,12 @@ impl Machine {
 
     /// Lets rows go that are in the row store and were not asked for lately, about so many bytes, and looks
     /// at a bounded number of rows for it. Returns the bytes freed. No checkpoint may be written.
-    pub fn let_go(&mut self, bytes: usize) -> usize {
+    /// While rows are fetched nothing goes unless it is urgent: a command may need many, one fetch after the
+    /// other.
+    pub fn let_go(&mut self, bytes: usize, urgent: bool) -> usize {
+        if !urgent && !self.cold.open.is_empty() {
+            return 0;
+        }
         // A list is made from what is in the row store: until it is here, nothing else gets there.
         if self.taking.is_some() || self.cold.open.values().any(|fetch| fetch.list.is_some()) {
             return 0;

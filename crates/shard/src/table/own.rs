@@ -48,7 +48,9 @@ pub(super) const CLIENT_REPLICATION: Spec = Spec {
     )
 };
 
-/// `KEYSPACE` and `EVERSTORE`.
+const LOSS: Arg = arg("id", ArgKind::String);
+
+/// `KEYSPACE`, `LOSSES` and `EVERSTORE`.
 pub(super) const OWN: &[Spec] = &[
     Spec {
         subcommands: &[
@@ -69,6 +71,30 @@ pub(super) const OWN: &[Spec] = &[
             },
         ],
         ..own("keyspace", -2, Flags(0), "A container for commands on keyspaces")
+    },
+    Spec {
+        subcommands: &[
+            Spec {
+                args: &[LOSS],
+                ..own("losses|acknowledge", 3, STATE, "Remove a loss account of this node")
+            },
+            own("losses|help", 2, LOOK, "Show helpful text about the different subcommands"),
+            own("losses|list", 2, STATE, "List the loss accounts of this node"),
+            Spec {
+                args: &[LOSS, token("force", "FORCE").optional()],
+                ..own(
+                    "losses|replay",
+                    -3,
+                    STATE,
+                    "Give the keys of a loss account their lost values where they were not changed since",
+                )
+            },
+            Spec {
+                args: &[LOSS, arg("cursor", ArgKind::Integer).optional()],
+                ..own("losses|show", -3, STATE, "Show the effects and keys of a loss account, page by page")
+            },
+        ],
+        ..own("losses", -2, Flags(0), "A container for commands on lost asynchronous writes")
     },
     Spec {
         subcommands: &[

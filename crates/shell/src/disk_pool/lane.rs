@@ -4,6 +4,7 @@ use super::checkpoint::Write;
 use super::sending::Sending;
 use super::staging;
 use super::sweep::Sweep;
+use crate::losses::LossFolder;
 use model::{GroupId, NodeId};
 use node::{Job, JobDone};
 use shard::Machine;
@@ -42,6 +43,14 @@ pub(super) enum Task {
     Drop {
         tree: u64,
     },
+    Keep {
+        group: GroupId,
+        name: String,
+        content: Vec<u8>,
+    },
+    Forget {
+        name: String,
+    },
     /// One step of compaction, and how many may follow.
     Maintain {
         tree: u64,
@@ -62,6 +71,8 @@ impl Task {
             Job::StageChunk { group, from, tree, chunk } => Task::Stage { group, from, tree, chunk },
             Job::LoadStaged { group, tree, machine } => Task::Load { group, tree, machine },
             Job::DropTree { tree } => Task::Drop { tree },
+            Job::KeepLoss { group, name, content } => Task::Keep { group, name, content },
+            Job::ForgetLoss { name, .. } => Task::Forget { name },
         }
     }
 
@@ -103,7 +114,12 @@ impl Lane {
     }
 
     /// Does a task.
-    pub(super) fn run(&mut self, task: Task, stores: &dyn RowStores, done: &dyn Fn(JobDone)) -> After {
+    pub(super) fn run(
+        &mut self,
+        task: Task,
+        (stores, losses): (&dyn RowStores, &LossFolder),
+        done: &dyn Fn(JobDone),
+    ) -> After {
         match task {
             Task::Write(write) => return self.write(write, stores, done),
             Task::Maintain { tree, steps } => return maintain(stores, tree, steps),
@@ -132,6 +148,15 @@ impl Lane {
                 if let Err(error) = stores.destroy(tree) {
                     // Nobody reads it any more; the next start removes what is left.
                     tracing::warn!(tree, %error, "a row tree that is not used any more stays on disk");
+                }
+            }
+            Task::Keep { group, name, content } => {
+                let result = losses.keep(&name, &content).map_err(|error| error.to_string());
+                done(JobDone::LossKept { group, name, result });
+            }
+            Task::Forget { name } => {
+                if let Err(error) = losses.forget(&name) {
+                    tracing::warn!(loss = %name, %error, "a loss account could not be removed; the next start finds it");
                 }
             }
             Task::Refuse(answer) => done(answer),

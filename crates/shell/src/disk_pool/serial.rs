@@ -1,8 +1,9 @@
 //! The disk pool without threads: whoever owns it decides when the next task is done. For the simulator.
 
 use super::fetching;
-use super::lane::{Lane, Task};
+use super::lane::Task;
 use super::queue::{LaneId, Queue};
+use crate::losses::LossFolder;
 use env::Rng;
 use model::GroupId;
 use node::{FetchJob, Job, JobDone};
@@ -13,13 +14,14 @@ use storage::rows::RowStores;
 /// The same queue, lanes and tasks as [`super::DiskPool`].
 pub struct SerialPool {
     stores: Arc<dyn RowStores>,
+    losses: LossFolder,
     queue: Queue,
 }
 
 impl SerialPool {
     /// A pool without work. `streams`: numbers of the snapshots it opens.
-    pub fn new(stores: Arc<dyn RowStores>, streams: Rng) -> SerialPool {
-        SerialPool { stores, queue: Queue::new(streams) }
+    pub fn new(stores: Arc<dyn RowStores>, losses: LossFolder, streams: Rng) -> SerialPool {
+        SerialPool { stores, losses, queue: Queue::new(streams) }
     }
 
     /// Queues a job.
@@ -41,7 +43,7 @@ impl SerialPool {
     pub fn run_one(&mut self, now_ms: u64, done: &mut Vec<JobDone>) -> bool {
         let Some((id, task, mut lane)) = self.queue.take(now_ms) else { return false };
         let out = RefCell::new(done);
-        let after = Lane::run(&mut lane, task, &*self.stores, &|outcome| out.borrow_mut().push(outcome));
+        let after = lane.run(task, (&*self.stores, &self.losses), &|outcome| out.borrow_mut().push(outcome));
         self.queue.give_back(id, lane, after, now_ms);
         true
     }

@@ -57,6 +57,13 @@ impl Fixture {
     }
 }
 
+/// A folder for loss accounts, empty and gone with the test.
+pub(crate) fn losses() -> crate::losses::LossFolder {
+    let disk: Arc<dyn Disk> = Arc::new(env::MemDisk::new());
+    disk.create_dir_all(Path::new("/losses")).unwrap();
+    crate::losses::LossFolder::open(&disk, "/losses".into()).unwrap().0
+}
+
 pub(crate) fn keys(numbers: Range<usize>) -> Vec<Vec<u8>> {
     numbers.map(|n| format!("key:{n:08}").into_bytes()).collect()
 }

@@ -11,7 +11,7 @@ const TREE: u64 = 4;
 fn pool(fixture: &Fixture) -> (DiskPool, Receiver<JobDone>) {
     let (sender, receiver) = channel();
     let stores: Arc<dyn RowStores> = fixture.stores.clone();
-    let pool = DiskPool::start(stores, THREADS, move |done| {
+    let pool = DiskPool::start(stores, testing::losses(), THREADS, move |done| {
         let _ = sender.send(done);
     });
     (pool.unwrap(), receiver)

@@ -27,7 +27,10 @@ impl Exposures {
         let Some(core) = process.core() else { return self.lost(process.machine) };
         let before = self.last[machine];
         let counted = core.exposed_at_failovers();
-        self.last[machine] = (at_ns, core.exposed(), counted);
+        let exposed = core.exposed();
+        // One that stands still in the middle of a pass has not moved its clock: its age is as of then.
+        let at_ns = if exposed == before.1 { before.0 } else { at_ns };
+        self.last[machine] = (at_ns, exposed, counted);
         (counted > before.2).then(|| failover(before.0, before.1))
     }
 

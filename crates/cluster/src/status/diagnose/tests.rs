@@ -1,4 +1,4 @@
-use super::super::{Forming, KeyspaceStatus, NodeStatus, ReplicaRole, ReplicaStatus, SCHEMA};
+use super::super::{Forming, KeyspaceStatus, NodeStatus, PossibleLoss, ReplicaRole, ReplicaStatus, SCHEMA};
 use super::*;
 
 /// A healthy cluster of three nodes; node `1 + id % 3` leads shard `id`.
@@ -21,6 +21,7 @@ fn healthy(shards: u16) -> Status {
             term: 2,
             commit: 10,
             replicas: (1..=3).map(replica).collect(),
+            possible_losses: Vec::new(),
         }
     };
     Status {
@@ -195,4 +196,23 @@ fn a_replica_without_rows_is_named_and_so_is_what_it_waits_for() {
     assert_eq!(texts[0], "node 1 waits for a healthy replica to rebuild shard 3; none is reachable");
     assert_eq!(texts[1], "node 2 waits for a healthy replica to rebuild shard 3; none is reachable");
     assert!(texts.contains(&"node 2 rebuilds shard 4 from a healthy replica".to_owned()));
+}
+
+#[test]
+fn losses_are_named_and_make_nothing_degraded() {
+    let mut status = healthy(2);
+    (status.nodes[1].losses, status.nodes[1].lost_effects) = (1, 41);
+    (status.nodes[2].losses, status.nodes[2].lost_effects) = (2, 7);
+    let loss = PossibleLoss { id: "1-2-300".into(), node: 3, bytes: 4096, ms: 1000 };
+    status.shards[1].possible_losses.push(loss);
+    assert_eq!(
+        texts(&status),
+        [
+            "node 2 keeps the account of 41 asynchronous writes that a failover lost: see everstore losses list",
+            "node 3 keeps 2 accounts of 7 asynchronous writes that a failover lost: see everstore losses list",
+            "shard 1: up to 4096 bytes of asynchronous writes, of at most 1 s, may be lost until node 3 is back: \
+             loss 1-2-300",
+        ]
+    );
+    assert_eq!(exit_code(&diagnose(&status)), 0);
 }

@@ -24,6 +24,8 @@ pub struct Counters {
     pub net_output_bytes: u64,
     /// Log syncs since start.
     pub log_syncs: u64,
+    /// Effects of answered asynchronous writes found lost on this node since start.
+    pub lost_effects: u64,
     /// Leaderships lost without being handed over.
     pub leaderships_lost: u64,
     /// Milliseconds since 1970 of the last durable checkpoint, 0 = none since start.
@@ -47,6 +49,7 @@ pub(super) fn render(status: &Status, counters: &Counters, turn_age_ms: u64) -> 
     of_node(&mut page, &own, turn_age_ms);
     of_clients(&mut page, &own, counters);
     of_disk(&mut page, &own, counters);
+    of_losses(&mut page, &own, status, counters);
     of_cluster(&mut page, status, counters);
     of_shards(&mut page, status);
     of_keyspaces(&mut page, status);
@@ -95,6 +98,16 @@ fn of_clients(page: &mut Page, own: &NodeStatus, c: &Counters) {
         "When the process started, since 1970.",
         seconds(c.started_ms, 3),
     );
+}
+
+fn of_losses(page: &mut Page, own: &NodeStatus, status: &Status, c: &Counters) {
+    let help = "Loss accounts of this node that nobody has acknowledged.";
+    page.one("everstore_losses", "gauge", help, own.losses);
+    let help = "Effects of answered asynchronous writes found lost on this node.";
+    page.one("everstore_lost_effects_total", "counter", help, c.lost_effects);
+    let possible: usize = status.shards.iter().map(|shard| shard.possible_losses.len()).sum();
+    let help = "Leaders with asynchronous keyspaces that have not come back, as this node knows.";
+    page.one("everstore_possible_losses", "gauge", help, possible);
 }
 
 fn of_disk(page: &mut Page, own: &NodeStatus, c: &Counters) {
