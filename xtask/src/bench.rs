@@ -27,6 +27,8 @@ use report::Report;
 pub enum Scenario {
     /// Synchronous SET, 50 connections and one: ours, Redis with WAIT, etcd put.
     Set,
+    /// Asynchronous SET, pipelined and not: ours and Redis with appendfsync everysec.
+    Async,
     /// GET, pipelined and not: ours and Redis.
     Get,
     /// kill -9 and SIGSTOP of the node that leads most shards.
@@ -89,11 +91,18 @@ impl BenchArgs {
 /// # Errors
 /// Something cannot be built, started or measured.
 pub fn bench(args: &BenchArgs) -> Result<ExitCode, String> {
-    let all =
-        [Scenario::Set, Scenario::Get, Scenario::Failover, Scenario::Disks, Scenario::Idle, Scenario::Start];
+    let all = [
+        Scenario::Set,
+        Scenario::Async,
+        Scenario::Get,
+        Scenario::Failover,
+        Scenario::Disks,
+        Scenario::Idle,
+        Scenario::Start,
+    ];
     let chosen = if args.scenarios.is_empty() { all.to_vec() } else { args.scenarios.clone() };
     let program = program(args)?;
-    if !args.no_peers && chosen.iter().any(|s| matches!(s, Scenario::Set | Scenario::Get)) {
+    if !args.no_peers && chosen.iter().any(|s| matches!(s, Scenario::Set | Scenario::Async | Scenario::Get)) {
         peer::install();
     }
     let mut report = Report::new(args, &chosen);
@@ -101,6 +110,7 @@ pub fn bench(args: &BenchArgs) -> Result<ExitCode, String> {
         println!("== {scenario:?}");
         let section = match scenario {
             Scenario::Set => throughput::set(args, &program)?,
+            Scenario::Async => throughput::set_async(args, &program)?,
             Scenario::Get => throughput::get(args, &program)?,
             Scenario::Failover => failover::measure(args, &program)?,
             Scenario::Disks => disks::measure(args, &program)?,

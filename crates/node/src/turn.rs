@@ -330,12 +330,14 @@ impl Core {
     /// Lets replies go that need not wait for the commit, as far as the exposure allows. They rest on the
     /// lease, which is checked once more before they leave.
     fn release_early(&mut self, group: GroupId) {
-        let now_ms = self.now.mono_ms();
+        let (now, now_ms) = (self.now, self.now.mono_ms());
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
         let applied = replica.machine.applied().0;
         replica.exposure.committed(applied);
         let none = replica.asynchronous == 0 && replica.waiting_early.is_empty();
-        if none || replica.leading().is_none() {
+        // Without a lease (leadership is being handed over) they wait for their commit: what is let go now
+        // could not be proven before it leaves, and its connections would be closed.
+        if none || replica.leading().is_none() || !replica.raft.lease_valid(now) {
             return;
         }
         let upto = replica.exposure.answer(replica.bound, now_ms);

@@ -178,3 +178,28 @@ fn what_was_exposed_may_be_lost_and_the_rest_goes_on() {
     assert_eq!(world.ask(leader, client, "SET k 3"), "+OK");
     assert_eq!(world.ask(next, other, "GET k"), "$1 3");
 }
+
+#[test]
+fn a_switchover_closes_no_connection_that_waits_for_asynchronous_writes() {
+    let (mut world, leader, client) = in_async_keyspace("");
+    world.unwritten.insert(leader, 0);
+    let third = (1..=3).rfind(|node| *node != leader).unwrap();
+    world.frozen.insert(third);
+    world.send(leader, client, "SET k 1");
+    world.step();
+    // The successor has everything and is asked to take over; then the log says that the write is in its file.
+    world.cores.get_mut(&leader).unwrap().hand_over();
+    for _ in 0..4 {
+        world.step();
+    }
+    let (now, number) = (world.now, world.unwritten.remove(&leader).unwrap());
+    let core = world.cores.get_mut(&leader).unwrap();
+    core.log_written(number);
+    core.turn(now);
+    core.flush(now);
+    assert!(core.wire(client).is_none_or(|(_, close)| !close), "closed because leadership is handed over");
+    core.log_done(number);
+    world.frozen.clear();
+    world.run(1000);
+    assert_eq!(world.got(leader, client), "+OK\r\n");
+}

@@ -1,4 +1,4 @@
-//! Scenarios 1 and 2: synchronous SET and GET, ours beside Redis and etcd, interleaved.
+//! Throughput of synchronous and asynchronous SET and of GET, ours beside Redis and etcd, interleaved.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::measure::{Measurement, measure, median, medians};
 use super::peer::etcd::Etcd;
 use super::peer::everstore::Everstore;
 use super::peer::is_installed;
-use super::peer::redis::Redis;
+use super::peer::redis::{Fsync, Redis};
 use super::process::Process;
 use super::report::{Section, table};
 
@@ -42,11 +42,31 @@ enum Way {
     Etcd,
 }
 
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    SyncSet,
+    AsyncSet,
+    Get,
+}
+
+impl Kind {
+    fn operation(self, way: Way) -> Operation {
+        match (self, way) {
+            (Kind::SyncSet, Way::Redis) => Operation::SetWait,
+            (Kind::SyncSet, Way::Etcd) => Operation::EtcdPut,
+            (Kind::SyncSet | Kind::AsyncSet, _) => Operation::Set,
+            (Kind::Get, _) => Operation::Get,
+        }
+    }
+}
+
 impl Way {
-    fn name(self, operation: Operation) -> &'static str {
-        match (self, operation) {
-            (Way::Redis, Operation::Get) => "Redis",
-            (Way::Redis, _) => "Redis, appendfsync always, SET then WAIT 1",
+    fn name(self, kind: Kind) -> &'static str {
+        match (self, kind) {
+            (Way::Redis, Kind::Get) => "Redis",
+            (Way::Redis, Kind::SyncSet) => "Redis, appendfsync always, SET then WAIT 1",
+            (Way::Redis, Kind::AsyncSet) => "Redis, appendfsync everysec, two replicas",
             (Way::Direct, _) => "Everstore, single keyspace, client at its leader",
             (Way::OnePort, _) => "Everstore, spread keyspace, one plain port",
             (Way::ThreePorts, _) => "Everstore, spread keyspace, all three ports",
@@ -97,12 +117,12 @@ impl Board {
     }
 }
 
-/// Scenario 1.
+/// Synchronous SET.
 ///
 /// # Errors
 /// A contender does not start or answers with errors.
 pub fn set(args: &BenchArgs, program: &Path) -> Result<Section, String> {
-    let board = run(args, program, Operation::Set, &[C50, C1])?;
+    let board = run(args, program, Kind::SyncSet, &[C50, C1])?;
     let goals = [
         Goal { shape: C50, of: Way::Direct, to: Way::Redis, at_least: 2.5 },
         Goal { shape: C50, of: Way::Direct, to: Way::Etcd, at_least: 5.0 },
@@ -110,19 +130,45 @@ pub fn set(args: &BenchArgs, program: &Path) -> Result<Section, String> {
         Goal { shape: C50, of: Way::OnePort, to: Way::Direct, at_least: 0.5 },
         Goal { shape: C50, of: Way::ThreePorts, to: Way::Direct, at_least: 0.0 },
     ];
-    let mut text = render(&board, Operation::Set, &goals);
+    let mut text = render(&board, Kind::SyncSet, &goals);
     if let Some(cost) = board.ratio(C50, Way::Direct, Way::Redis, Measurement::total_us) {
         text.push_str(&format!("- total CPU per operation, 50 connections, Everstore at its leader / Redis: {cost:.2} (goal at most 0.6)\n"));
     }
     Ok(Section { key: "set", title: "Synchronous SET", text })
 }
 
-/// Scenario 2.
+/// Asynchronous SET: answered when the entry is in the leader's log file.
+///
+/// # Errors
+/// As [`set`].
+pub fn set_async(args: &BenchArgs, program: &Path) -> Result<Section, String> {
+    let board = run(args, program, Kind::AsyncSet, &[P16, C50])?;
+    let goals = [
+        Goal { shape: P16, of: Way::Direct, to: Way::Redis, at_least: 2.0 },
+        Goal { shape: C50, of: Way::Direct, to: Way::Redis, at_least: 1.1 },
+        Goal { shape: P16, of: Way::OnePort, to: Way::Redis, at_least: 0.0 },
+        Goal { shape: C50, of: Way::OnePort, to: Way::Redis, at_least: 0.0 },
+        Goal { shape: P16, of: Way::ThreePorts, to: Way::Redis, at_least: 0.0 },
+        Goal { shape: C50, of: Way::ThreePorts, to: Way::Redis, at_least: 0.0 },
+    ];
+    let mut text = render(&board, Kind::AsyncSet, &goals);
+    for shape in [P16, C50] {
+        if let Some(cost) = board.ratio(shape, Way::Direct, Way::Redis, Measurement::total_us) {
+            let name = shape.name;
+            text.push_str(&format!(
+                "- total CPU per operation, {name}, Everstore at its leader / Redis: {cost:.2} (goal at most 0.75)\n"
+            ));
+        }
+    }
+    Ok(Section { key: "async", title: "Asynchronous SET", text })
+}
+
+/// GET.
 ///
 /// # Errors
 /// As [`set`].
 pub fn get(args: &BenchArgs, program: &Path) -> Result<Section, String> {
-    let board = run(args, program, Operation::Get, &[P16, C50])?;
+    let board = run(args, program, Kind::Get, &[P16, C50])?;
     let goals = [
         Goal { shape: P16, of: Way::Direct, to: Way::Redis, at_least: 1.5 },
         Goal { shape: C50, of: Way::Direct, to: Way::Redis, at_least: 1.0 },
@@ -130,31 +176,35 @@ pub fn get(args: &BenchArgs, program: &Path) -> Result<Section, String> {
         Goal { shape: C50, of: Way::OnePort, to: Way::Direct, at_least: 0.5 },
         Goal { shape: P16, of: Way::ThreePorts, to: Way::Direct, at_least: 0.0 },
     ];
-    Ok(Section { key: "get", title: "GET", text: render(&board, Operation::Get, &goals) })
+    Ok(Section { key: "get", title: "GET", text: render(&board, Kind::Get, &goals) })
 }
 
-fn run(args: &BenchArgs, program: &Path, operation: Operation, shapes: &[Shape]) -> Result<Board, String> {
+fn run(args: &BenchArgs, program: &Path, kind: Kind, shapes: &[Shape]) -> Result<Board, String> {
     let mut board = Board::default();
     for round in 1..=args.rounds {
         println!("round {round} of {}", args.rounds);
-        let redis = (!args.no_peers && is_installed("redis-server")).then(Redis::start).transpose()?;
+        let redis = (!args.no_peers && is_installed("redis-server"))
+            .then(|| Redis::start(if kind == Kind::SyncSet { Fsync::Always } else { Fsync::EverySecond }))
+            .transpose()?;
         let ours = (!args.peers_only).then(|| Everstore::start(program)).transpose()?;
+        if let Some(ours) = ours.as_ref().filter(|_| kind == Kind::AsyncSet) {
+            [0, SINGLE].into_iter().try_for_each(|keyspace| ours.make_async(keyspace))?;
+        }
         fill(redis.as_ref(), ours.as_ref())?;
         for shape in shapes {
             if let Some(redis) = &redis {
-                let operation = if operation == Operation::Set { Operation::SetWait } else { operation };
-                let load = spec(args, *shape, operation, vec![redis.address()], 0);
+                let load = spec(args, *shape, kind.operation(Way::Redis), vec![redis.address()], 0);
                 board.add(*shape, Way::Redis, measure(&load, &redis.processes())?);
             }
             if let Some(ours) = &ours {
-                measure_ours(&mut board, args, ours, *shape, operation)?;
+                measure_ours(&mut board, args, ours, *shape, kind)?;
             }
         }
         drop((redis, ours));
-        if operation == Operation::Set && !args.no_peers && is_installed("etcd") {
+        if kind == Kind::SyncSet && !args.no_peers && is_installed("etcd") {
             let etcd = Etcd::start()?;
             for shape in shapes {
-                let load = spec(args, *shape, Operation::EtcdPut, vec![etcd.address()], 0);
+                let load = spec(args, *shape, kind.operation(Way::Etcd), vec![etcd.address()], 0);
                 board.add(*shape, Way::Etcd, measure(&load, &etcd.processes())?);
             }
         }
@@ -167,7 +217,7 @@ fn measure_ours(
     args: &BenchArgs,
     ours: &Everstore,
     shape: Shape,
-    operation: Operation,
+    kind: Kind,
 ) -> Result<(), String> {
     let leader = ours.leader_of_keyspace(u64::from(SINGLE))?;
     let ways: [(Way, Vec<SocketAddr>, u16, usize); 3] = [
@@ -176,7 +226,7 @@ fn measure_ours(
         (Way::ThreePorts, ours.addresses(), 0, 0),
     ];
     for (way, targets, keyspace, first) in ways {
-        let load = spec(args, shape, operation, targets, keyspace);
+        let load = spec(args, shape, kind.operation(way), targets, keyspace);
         let processes: Vec<&Process> = ours.processes(first);
         let measured = measure(&load, &processes).map_err(|e| format!("{way:?}: {e}"))?;
         board.add(shape, way, measured);
@@ -240,14 +290,14 @@ pub fn fill_keys(address: SocketAddr, keyspace: u16, keys: u64, value: usize) ->
     }
 }
 
-fn render(board: &Board, operation: Operation, goals: &[Goal]) -> String {
+fn render(board: &Board, kind: Kind, goals: &[Goal]) -> String {
     let mut rows = Vec::new();
     for (shape, way, all) in &board.rows {
         let m = medians(all);
         let others: Vec<String> = m.cpu_us.iter().skip(1).map(|us| format!("{us:.2}")).collect();
         rows.push(vec![
             shape.name.to_string(),
-            way.name(operation).to_string(),
+            way.name(kind).to_string(),
             format!("{:.0}", m.rate),
             format!("{:.0}", m.p50_us),
             format!("{:.0}", m.p99_us),
@@ -277,7 +327,7 @@ fn render(board: &Board, operation: Operation, goals: &[Goal]) -> String {
             } else {
                 String::new()
             };
-            let (of, to) = (goal.of.name(operation), goal.to.name(operation));
+            let (of, to) = (goal.of.name(kind), goal.to.name(kind));
             text.push_str(&format!("- rate, {}: {of} / {to}: {ratio:.2}{wanted}\n", goal.shape.name));
         }
     }

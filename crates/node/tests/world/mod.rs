@@ -20,6 +20,8 @@ pub struct World {
     pub deaf: BTreeSet<u64>,
     /// Nodes whose logs are written and not synced.
     pub unsynced: BTreeSet<u64>,
+    /// Nodes whose logs do not even write, and the number of the last batch.
+    pub unwritten: BTreeMap<u64, u64>,
     /// Links, from and to, whose frames arrive only when they are taken out of here.
     pub late: BTreeSet<(u64, u64)>,
     /// Wall clocks that are ahead, in ms.
@@ -102,6 +104,7 @@ impl World {
             frozen: BTreeSet::new(),
             deaf: BTreeSet::new(),
             unsynced: BTreeSet::new(),
+            unwritten: BTreeMap::new(),
             late: BTreeSet::new(),
             ahead_ms: BTreeMap::new(),
             losses: BTreeMap::new(),
@@ -142,7 +145,9 @@ impl World {
             core.turn(now);
             let batches = std::mem::take(&mut core.outbox.log);
             if let Some((number, _)) = batches.last() {
-                if self.unsynced.contains(&node) {
+                if let Some(last) = self.unwritten.get_mut(&node) {
+                    *last = *number;
+                } else if self.unsynced.contains(&node) {
                     core.log_written(*number);
                 } else {
                     core.log_done(*number);

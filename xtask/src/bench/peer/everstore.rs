@@ -96,6 +96,16 @@ impl Everstore {
         Ok(())
     }
 
+    /// Makes a keyspace asynchronous.
+    ///
+    /// # Errors
+    /// It is refused.
+    pub fn make_async(&self, keyspace: u16) -> Result<(), String> {
+        let command = format!("KEYSPACE SET {keyspace} REPLICATION async");
+        let answer = Client::connect(self.address(0))?.call(&command).map_err(|e| format!("{command}: {e}"))?;
+        if answer == "OK" { Ok(()) } else { Err(format!("{command}: {answer}")) }
+    }
+
     fn control(&self, index: usize) -> PathBuf {
         self.folder.path().join(format!("sick-{index}"))
     }

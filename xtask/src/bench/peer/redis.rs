@@ -1,4 +1,4 @@
-//! Redis: a primary and two replicas, every write on disk before its reply (`appendfsync always`).
+//! Redis: a primary and two replicas with an append-only file.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -6,6 +6,24 @@ use std::time::Duration;
 
 use super::super::client::Client;
 use super::super::process::{Folder, Process, free_ports, wait_for};
+
+/// When Redis has its file on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fsync {
+    /// Before each reply.
+    Always,
+    /// Once a second.
+    EverySecond,
+}
+
+impl Fsync {
+    fn name(self) -> &'static str {
+        match self {
+            Fsync::Always => "always",
+            Fsync::EverySecond => "everysec",
+        }
+    }
+}
 
 /// The running peer.
 #[derive(Debug)]
@@ -20,7 +38,7 @@ impl Redis {
     ///
     /// # Errors
     /// It does not start.
-    pub fn start() -> Result<Redis, String> {
+    pub fn start(fsync: Fsync) -> Result<Redis, String> {
         let folder = Folder::make("redis")?;
         let base = free_ports(3)?;
         let mut processes = Vec::new();
@@ -33,7 +51,7 @@ impl Redis {
                 "--appendonly",
                 "yes",
                 "--appendfsync",
-                "always",
+                fsync.name(),
                 "--save",
                 "",
                 "--bind",
