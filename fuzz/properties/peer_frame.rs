@@ -81,7 +81,7 @@ macro_rules! round_trip {
 
 fn of_section(section: Section, bytes: &[u8]) {
     match section {
-        Section::Raft => {
+        Section::Raft | Section::RaftLater => {
             let put = |(group, message): &(_, _), out: &mut _| content::put_raft(out, *group, message);
             round_trip!(bytes, content::raft, put);
         }

@@ -110,6 +110,10 @@ pub struct Core {
     pub(crate) losses: Losses,
     pub(crate) builder: BatchBuilder,
     pub(crate) building: Vec<Built>,
+    /// Nobody waits for the batch that is built to be durable.
+    pub(crate) batch_waits: bool,
+    /// When the last batch was handed to the log, monotonic ns.
+    pub(crate) last_batch_ns: u64,
     pub(crate) batches: VecDeque<(u64, Vec<Built>)>,
     /// Number of the last batch that is known to be written.
     pub(crate) written_batch: u64,
@@ -195,6 +199,8 @@ impl Core {
             losses: Losses::default(),
             builder: BatchBuilder::default(),
             building: Vec::new(),
+            batch_waits: true,
+            last_batch_ns: 0,
             batches: VecDeque::new(),
             written_batch: 0,
             next_batch: 1,
@@ -435,13 +441,24 @@ impl Core {
     pub fn take_frame(&mut self, node: NodeId, backlog: usize, out: &mut Vec<u8>) {
         if let Some(peer) = self.peers.get_mut(&node) {
             peer.backlog = backlog;
-            peer.frame.flush(out);
-            peer.backlog += out.len();
+            if peer.frame_due_ns().is_some_and(|due| due <= self.now.mono_ns) {
+                peer.sent_ns = self.now.mono_ns;
+                peer.frame.flush(out);
+                peer.backlog += out.len();
+            }
         }
     }
 
     /// Peers that have a frame to send.
     pub fn peers_to_send(&self) -> impl Iterator<Item = NodeId> {
-        self.peers.values().filter(|p| p.connected && !p.frame.is_empty()).map(|p| p.node)
+        let now_ns = self.now.mono_ns;
+        let due = move |p: &&Peer| p.connected && p.frame_due_ns().is_some_and(|due| due <= now_ns);
+        self.peers.values().filter(due).map(|p| p.node)
+    }
+
+    /// When the next frame that waits for more leaves at the latest, monotonic ns.
+    pub fn next_frame_ns(&self) -> u64 {
+        let due = self.peers.values().filter(|p| p.connected).filter_map(Peer::frame_due_ns);
+        due.min().unwrap_or(u64::MAX)
     }
 }

@@ -381,6 +381,7 @@ impl Core {
             conn.reply_free(start);
         }
         replica.served |= !outcome.wrote || early;
+        replica.hurry |= outcome.wrote && !early;
         if outcome.wrote {
             conn.note_written(group, term, outcome.hold);
             if replica.machine.pending_bytes() > SOFT_ENTRY {

@@ -331,6 +331,7 @@ impl Core {
         let early = spec
             .is_some_and(|spec| crate::dispatch::is_early(replica, parts.ks, spec, parts.flags, &parts.args));
         replica.served |= early;
+        replica.hurry |= outcome.wrote && !early;
         let written = if outcome.wrote { (replica.raft.term(), outcome.hold) } else { (0, 0) };
         if outcome.wrote && parts.flags.has(Flags::WRITE) {
             replica.machine.answered(id, slot, &reply);
@@ -404,6 +405,7 @@ impl Core {
                 out.ok();
                 let index = replica.raft.next_index();
                 rows.iter().for_each(|(name, value)| replica.machine.put_system(name, Some(value)));
+                replica.hurry = true;
                 replica.machine.answered(id, 0, &reply);
                 let written = (replica.raft.term(), index);
                 return replica.held.push_back(Held {

@@ -37,12 +37,15 @@ pub enum Section {
     Rows = 10,
     /// The sender stops at once, and why.
     Farewell = 11,
+    /// As [`Section::Raft`], with entries of asynchronous writes only: the frame, and the sync of what is in
+    /// it, may wait for more.
+    RaftLater = 13,
 }
 
 impl Section {
     fn from(tag: u8) -> Result<Section, DecodeError> {
         use Section::*;
-        [Raft, Forward, Answer, Heartbeat, Report, Wish, Chunk, ChunkAck, Promises, Rows, Farewell]
+        [Raft, Forward, Answer, Heartbeat, Report, Wish, Chunk, ChunkAck, Promises, Rows, Farewell, RaftLater]
             .into_iter()
             .find(|s| *s as u8 == tag)
             .ok_or(DecodeError::Malformed("section"))
@@ -55,6 +58,8 @@ pub struct Builder {
     bytes: Vec<u8>,
     /// Start of the frame under construction.
     open: Option<usize>,
+    /// It must not wait.
+    urgent: bool,
     scratch: Vec<u8>,
 }
 
@@ -62,6 +67,7 @@ impl Builder {
     /// Adds a section whose content `write` appends.
     #[inline]
     pub fn section(&mut self, section: Section, write: impl FnOnce(&mut Vec<u8>)) {
+        self.urgent |= section != Section::RaftLater;
         self.scratch.clear();
         write(&mut self.scratch);
         if let Some(start) = self.open
@@ -91,6 +97,11 @@ impl Builder {
         self.bytes.len()
     }
 
+    /// True unless all of it may wait for more.
+    pub fn is_urgent(&self) -> bool {
+        self.urgent
+    }
+
     /// True when there is nothing to send.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
@@ -99,6 +110,7 @@ impl Builder {
     /// Closes the frame and appends everything to `out`.
     pub fn flush(&mut self, out: &mut Vec<u8>) {
         self.close();
+        self.urgent = false;
         if out.is_empty() {
             std::mem::swap(out, &mut self.bytes);
         } else {

@@ -9,6 +9,10 @@ use model::NodeId;
 /// again) and requests wait in their routes.
 pub const MAX_BACKLOG: usize = 64 << 20;
 
+/// A frame that may wait leaves this long after the one before it, ns, or when it has so many bytes.
+const FRAME_PACE_NS: u64 = model::time::MS;
+const FRAME_PACE_BYTES: usize = 256 << 10;
+
 /// Another node.
 #[derive(Debug)]
 pub struct Peer {
@@ -18,6 +22,8 @@ pub struct Peer {
     pub connected: bool,
     /// The frame of this turn.
     pub frame: Builder,
+    /// When the last frame left, monotonic ns.
+    pub sent_ns: u64,
     /// Bytes of earlier turns that the shell has not sent.
     pub backlog: usize,
     /// Liveness.
@@ -49,6 +55,7 @@ impl Peer {
             node,
             connected: false,
             frame: Builder::default(),
+            sent_ns: 0,
             backlog: 0,
             health,
             report: None,
@@ -61,6 +68,15 @@ impl Peer {
             farewell: None,
             promises: Promises::default(),
         }
+    }
+
+    /// When the frame leaves, monotonic ns; 0 = now, `None` = there is none.
+    pub fn frame_due_ns(&self) -> Option<u64> {
+        if self.frame.is_empty() {
+            return None;
+        }
+        let waits = !self.frame.is_urgent() && self.frame.len() < FRAME_PACE_BYTES;
+        Some(if waits { self.sent_ns + FRAME_PACE_NS } else { 0 })
     }
 
     /// True when another answer may be made for it.

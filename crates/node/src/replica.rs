@@ -161,6 +161,10 @@ pub struct Replica {
     pub bound: Bound,
     /// What they expose.
     pub exposure: Exposure,
+    /// Somebody waits for what is proposed or appended since the last Ready to be durable.
+    pub hurry: bool,
+    /// Term and vote that were handed to the log last.
+    pub voted: (Term, u64),
     /// Replies that need not wait for the commit may leave up to this index.
     pub early: Index,
     /// By term that this process has led and leads no more: replies of asynchronous writes have left at most
@@ -236,6 +240,8 @@ impl Replica {
             to_sync: BTreeMap::new(),
             bound: Bound { bytes: u64::MAX, ms: u64::MAX },
             exposure: Exposure::default(),
+            hurry: true,
+            voted: (0, 0),
             early: 0,
             answered: BTreeMap::new(),
             predecessor,

@@ -12,7 +12,7 @@ use model::varint::{DecodeError, Reader};
 use model::{GroupId, Index, NodeId, Now, Term};
 use router::request::parse;
 use std::collections::BTreeSet;
-use storage::log::HardState;
+use storage::log::{HardState, MAX_PUT_OFF_NS};
 
 /// Passes over the groups in one turn: what one pass applies may let another execute.
 const MAX_PASSES: usize = 8;
@@ -51,7 +51,8 @@ impl Core {
             }
             match section {
                 Section::Promises => self.on_promises(from, content)?,
-                Section::Raft => self.on_raft(from, content)?,
+                Section::Raft => self.on_raft(from, content, false)?,
+                Section::RaftLater => self.on_raft(from, content, true)?,
                 Section::Forward => self.on_forward(from, incarnation, content)?,
                 Section::Answer => self.on_answer(content)?,
                 Section::Heartbeat => self.on_heartbeat(from, content)?,
@@ -66,8 +67,13 @@ impl Core {
         Ok(())
     }
 
-    fn on_raft(&mut self, from: NodeId, content: &[u8]) -> Result<(), FrameError> {
+    /// `later`: nobody waits for its entries to be durable.
+    fn on_raft(&mut self, from: NodeId, content: &[u8], later: bool) -> Result<(), FrameError> {
         let (group, message) = content::raft(content)?;
+        if let Some(replica) = self.replica(group) {
+            // Votes and terms never wait, see `absorb`.
+            replica.hurry |= !later && !message.entries.is_empty();
+        }
         if message.from != from.0 {
             return Err(FrameError::Content(DecodeError::Malformed("sender of a message")));
         }
@@ -174,7 +180,9 @@ impl Core {
                 break;
             }
         }
-        self.finish_batch();
+        if self.batch_due_ns().is_some_and(|due| due <= now.mono_ns) {
+            self.finish_batch();
+        }
         self.drop_refused();
         self.release_conns();
     }
@@ -246,10 +254,13 @@ impl Core {
 
     /// Carries out what a group asked for.
     fn absorb(&mut self, group: GroupId, out: &mut Output) {
+        let later = self.replica(group).is_some_and(|replica| !replica.hurry);
         for message in out.messages.drain(..) {
             let to = NodeId(message.to);
             let Some(peer) = self.peers.get_mut(&to) else { continue };
-            send_raft(peer, group, &message);
+            let waits =
+                later && message.msg_type == consensus::MessageType::MsgAppend && !message.entries.is_empty();
+            send_raft(peer, group, &message, if waits { Section::RaftLater } else { Section::Raft });
         }
         if let Some(persist) = out.persist.take() {
             if self.builder.size() > self.settings.log_batch {
@@ -261,6 +272,14 @@ impl Core {
             let mut bytes = 0;
             let hard = persist.hard_state.as_ref();
             let hard = hard.map(|hs| HardState { term: hs.term, vote: hs.vote, commit: hs.commit });
+            self.batch_waits &= later && persist.install.is_none();
+            if let Some(replica) = self.replica(group) {
+                // Until something else is proposed or comes.
+                replica.hurry = replica.asynchronous == 0;
+                let voted = hard.map_or(replica.voted, |hs| (hs.term, hs.vote));
+                let votes = std::mem::replace(&mut replica.voted, voted) != voted;
+                self.batch_waits &= !votes;
+            }
             for entry in &persist.entries {
                 bytes += entry.data.len() as u64;
                 self.builder.entry(group, entry.index, entry.term, 0, &entry.data);
@@ -315,14 +334,28 @@ impl Core {
         ));
     }
 
-    /// Hands the batch of this turn to the log.
+    /// When the batch under construction is handed to the log, monotonic ns; 0 = now, `None` = there is none.
+    /// One that nobody waits for, to be durable or written, collects what comes for a while.
+    pub fn batch_due_ns(&self) -> Option<u64> {
+        if self.building.is_empty() && self.builder.is_empty() {
+            return None;
+        }
+        let waits = self.batch_waits && !self.builder.is_announced();
+        Some(if waits { self.last_batch_ns + MAX_PUT_OFF_NS } else { 0 })
+    }
+
+    /// Hands the batch to the log.
     pub(crate) fn finish_batch(&mut self) {
         if self.building.is_empty() && self.builder.is_empty() {
             return;
         }
         let number = self.next_batch;
         self.next_batch += 1;
-        let builder = std::mem::take(&mut self.builder);
+        self.last_batch_ns = self.now.mono_ns;
+        let mut builder = std::mem::take(&mut self.builder);
+        if std::mem::replace(&mut self.batch_waits, true) && builder.is_announced() {
+            builder.put_off();
+        }
         self.outbox.log.push((number, builder.finish()));
         self.batches.push_back((number, std::mem::take(&mut self.building)));
     }
@@ -492,9 +525,9 @@ impl Core {
 }
 
 /// Puts a Raft message into the frame for its receiver.
-pub(crate) fn send_raft(peer: &mut Peer, group: GroupId, message: &Message) {
+pub(crate) fn send_raft(peer: &mut Peer, group: GroupId, message: &Message, section: Section) {
     if peer.takes() {
-        peer.frame.section(Section::Raft, |out| content::put_raft(out, group, message));
+        peer.frame.section(section, |out| content::put_raft(out, group, message));
     }
 }
 

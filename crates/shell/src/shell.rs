@@ -96,7 +96,12 @@ impl<P: Platform> Shell<P> {
             return 0;
         }
         let upkeep = self.next_upkeep_ns;
-        if self.node.disks.is_some() { upkeep.min(self.node.core.next_tick_ns()) } else { upkeep }
+        let core = &self.node.core;
+        if self.node.disks.is_none() {
+            return upkeep;
+        }
+        let batch = core.batch_due_ns().unwrap_or(u64::MAX);
+        upkeep.min(core.next_tick_ns()).min(core.next_frame_ns()).min(batch)
     }
 
     /// Begins a pass: the time, and what the disks have done.

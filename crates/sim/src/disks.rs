@@ -10,7 +10,7 @@ use shell::disk_pool::SerialPool;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
-use storage::log::{Batch, Log, RecentSyncs};
+use storage::log::{Batch, Log, MAX_PUT_OFF_NS, RecentSyncs};
 
 /// Bytes of batches that wait for the log, beyond which clients are not read.
 const MAX_WAITING: u64 = 4 << 20;
@@ -52,6 +52,8 @@ pub struct SimDisks {
     /// When it was begun, 0 if nothing is under way.
     begun_ns: u64,
     recent: RecentSyncs,
+    /// Written, and the sync is put off: until when, and the number of the last batch.
+    put_off: Option<(u64, u64)>,
     /// Written and announced, to be told: when, and the number of the last batch.
     telling: Option<(u64, u64)>,
     submitted: u64,
@@ -84,6 +86,7 @@ impl SimDisks {
             syncing: None,
             begun_ns: 0,
             recent: RecentSyncs::default(),
+            put_off: None,
             telling: None,
             submitted: 0,
             synced: 0,
@@ -103,7 +106,8 @@ impl SimDisks {
         let retry = self.retry_ns.unwrap_or(u64::MAX);
         let told = self.telling.map_or(u64::MAX, |(due, _)| due);
         let fetch = self.fetches.iter().map(|(due, _)| *due).min().unwrap_or(u64::MAX);
-        sync.min(self.job_due_ns.unwrap_or(u64::MAX)).min(retry).min(told).min(fetch)
+        let put_off = self.put_off.map_or(u64::MAX, |(due, _)| due);
+        sync.min(put_off).min(self.job_due_ns.unwrap_or(u64::MAX)).min(retry).min(told).min(fetch)
     }
 
     /// Bytes of the log's segments.
@@ -122,13 +126,27 @@ impl SimDisks {
         let batches: Vec<Batch> = self.waiting.drain(..).map(|(_, batch)| batch).collect();
         self.waiting_bytes = 0;
         let announced = batches.iter().any(Batch::is_announced);
+        let waits = batches.iter().all(Batch::is_put_off);
         if let Err(error) = log.write(&batches) {
             return self.fail(&error);
         }
         let pace = *self.pace.borrow();
         if announced {
-            self.telling = Some((at_ns.max(pace.stalled_until_ns) + WRITE_NS, last));
+            let due = at_ns.max(pace.stalled_until_ns) + WRITE_NS;
+            self.telling = Some((self.telling.map_or(due, |(before, _)| before.min(due)), last));
         }
+        if waits {
+            let due = at_ns + MAX_PUT_OFF_NS;
+            self.put_off = Some((self.put_off.map_or(due, |(before, _)| before), last));
+            return;
+        }
+        self.begin_sync(at_ns, last);
+    }
+
+    /// What is written up to this batch is synced.
+    fn begin_sync(&mut self, at_ns: u64, last: u64) {
+        let pace = *self.pace.borrow();
+        self.put_off = None;
         let took = pace.sync_ns + self.rng.below(pace.sync_jitter_ns + 1);
         self.syncing = Some((at_ns.max(pace.stalled_until_ns) + took, last));
         self.begun_ns = at_ns;
@@ -214,6 +232,9 @@ impl SimDisks {
 impl shell::Disks for SimDisks {
     fn done(&mut self, core: &mut Core) -> Result<(), String> {
         let now = self.time.ns();
+        if let Some((due, last)) = self.put_off.filter(|(due, _)| *due <= now && self.syncing.is_none()) {
+            self.begin_sync(due, last);
+        }
         while let Some((due, last)) = self.syncing.filter(|(due, _)| *due <= now) {
             self.finish_sync(due, last);
         }

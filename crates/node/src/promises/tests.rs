@@ -1,7 +1,7 @@
 use super::*;
 use crate::Settings;
 use crate::core::{Forming, Identity};
-use crate::frame;
+use crate::frame::{self, Section};
 use crate::replica::Replica;
 use cluster::{Addresses, ClusterMap, Formation};
 use consensus::{Entry, Group, GroupConfig, HardState, Message, MessageType, Recovered};
@@ -61,7 +61,7 @@ fn deliver(from: &mut Core, to: &mut Core) -> Vec<Section> {
 fn heartbeat_response(core: &mut Core, group: u32, term: u64) {
     let mut message = Message { from: core.node().0, to: A.0, term, ..Message::default() };
     message.set_msg_type(MessageType::MsgHeartbeatResponse);
-    crate::turn::send_raft(core.peer(A), GroupId(group), &message);
+    crate::turn::send_raft(core.peer(A), GroupId(group), &message, Section::Raft);
 }
 
 #[test]

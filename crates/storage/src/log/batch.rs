@@ -79,9 +79,15 @@ pub struct Batch {
     pub(super) notes: Vec<Note>,
     pub(super) groups: u64,
     pub(super) announced: bool,
+    pub(super) put_off: bool,
 }
 
 impl Batch {
+    /// True if its sync may be put off by [`super::MAX_PUT_OFF_NS`].
+    pub fn is_put_off(&self) -> bool {
+        self.put_off
+    }
+
     /// True if somebody waits for it to be written, not only synced.
     pub fn is_announced(&self) -> bool {
         self.announced
@@ -109,6 +115,7 @@ pub struct BatchBuilder {
     hard: Vec<(GroupId, HardState)>,
     groups: u64,
     announced: bool,
+    put_off: bool,
 }
 
 impl Default for BatchBuilder {
@@ -127,7 +134,14 @@ impl BatchBuilder {
     pub fn with_buffer(mut bytes: Vec<u8>) -> BatchBuilder {
         bytes.clear();
         bytes.resize(HEADER, 0);
-        BatchBuilder { bytes, notes: Vec::new(), hard: Vec::new(), groups: 0, announced: false }
+        BatchBuilder {
+            bytes,
+            notes: Vec::new(),
+            hard: Vec::new(),
+            groups: 0,
+            announced: false,
+            put_off: false,
+        }
     }
 
     /// Appends an entry at `index`; the group's entries at `index` and above are discarded by it.
@@ -178,6 +192,16 @@ impl BatchBuilder {
         self.announced = true;
     }
 
+    /// True if somebody waits for it to be written.
+    pub fn is_announced(&self) -> bool {
+        self.announced
+    }
+
+    /// Nobody waits for this batch to be durable: one sync for several such is enough.
+    pub fn put_off(&mut self) {
+        self.put_off = true;
+    }
+
     pub(super) fn push(&mut self, item: &Item<'_>) {
         let before = self.bytes.len();
         item.encode(&mut self.bytes);
@@ -208,6 +232,7 @@ impl BatchBuilder {
             notes: self.notes,
             groups: self.groups,
             announced: self.announced,
+            put_off: self.put_off,
         }
     }
 }

@@ -38,6 +38,9 @@ use model::limits::MAX_FRAME;
 
 /// Default size of a segment file in bytes.
 pub const SEGMENT_BYTES: u64 = 64 << 20;
+/// The sync of batches that may wait ([`BatchBuilder::put_off`]) is put off by at most this long, ns: one sync
+/// for several is what makes asynchronous replication cheap.
+pub const MAX_PUT_OFF_NS: u64 = 4 * model::time::MS;
 /// Smallest segment in bytes; only tests want one so small.
 pub const MIN_SEGMENT_BYTES: u64 = 16 << 10;
 /// Largest segment in bytes; offsets in it must fit 32 bits.

@@ -1,6 +1,7 @@
 //! The log on a thread of its own: takes what all shard threads hand over, writes it in one go,
 //! syncs once, and tells each how far it is durable.
 
+use super::MAX_PUT_OFF_NS;
 use super::append::Log;
 use super::batch::{Batch, KEEP_BUFFER};
 use super::error::LogError;
@@ -57,6 +58,7 @@ impl LogThread {
         }
         let reserver = Reserver::start()?;
         let (recorder, appends, batches) = (Recorder::default(), 0, Vec::new());
+        let unsynced = Unsynced::default();
         let writer = Writer {
             log,
             clock,
@@ -67,6 +69,7 @@ impl LogThread {
             reserver,
             appends,
             batches,
+            unsynced,
         };
         writer.status.publish(&writer.log);
         let thread = env::spawn("log", move || writer.run())?;
@@ -105,6 +108,17 @@ struct Writer {
     appends: u64,
     /// Reused from round to round.
     batches: Vec<Batch>,
+    unsynced: Unsynced,
+}
+
+/// What is written and not synced.
+#[derive(Default)]
+struct Unsynced {
+    /// Who sent each batch.
+    from: Vec<usize>,
+    bytes: u64,
+    /// When its sync is due at the latest, monotonic ns; `None` = nothing is unsynced.
+    due_ns: Option<u64>,
 }
 
 /// What came in since the last round, beside the batches.
@@ -133,7 +147,10 @@ impl Writer {
         loop {
             let round = self.receive();
             if !self.batches.is_empty() {
-                self.append(&round.from)?;
+                self.write(&round.from)?;
+            }
+            if self.unsynced.due_ns.is_some_and(|due| round.stop || due <= self.clock.mono_ns()) {
+                self.sync()?;
             }
             if !round.floors.is_empty() {
                 self.log.free(&round.floors)?;
@@ -149,8 +166,15 @@ impl Writer {
     /// Waits for one command, then takes all that are there.
     fn receive(&mut self) -> Round {
         let mut round = Round::default();
-        let first = if self.reserver.is_busy() || self.log.reserve_low() {
-            let wait = if self.reserver.is_busy() { RESERVE_POLL } else { RETRY_POLL };
+        let mut wait = self.unsynced.due_ns.map(|due| {
+            let ns = due.saturating_sub(self.clock.mono_ns());
+            Duration::from_nanos(ns)
+        });
+        if self.reserver.is_busy() || self.log.reserve_low() {
+            let poll = if self.reserver.is_busy() { RESERVE_POLL } else { RETRY_POLL };
+            wait = Some(wait.map_or(poll, |wait| wait.min(poll)));
+        }
+        let first = if let Some(wait) = wait {
             match self.inbox.recv_timeout(wait) {
                 Err(RecvTimeoutError::Timeout) => return round,
                 result => result.ok(),
@@ -177,28 +201,21 @@ impl Writer {
         round
     }
 
-    fn append(&mut self, from: &[usize]) -> Result<(), LogError> {
-        let segments = self.log.bytes();
-        self.status.trend().begins(self.clock.mono_ns());
+    /// Writes what came in, and notes when it is to be synced: at once if one of the batches can not wait.
+    fn write(&mut self, from: &[usize]) -> Result<(), LogError> {
+        let (segments, now) = (self.log.bytes(), self.clock.mono_ns());
+        let put_off = self.batches.iter().all(Batch::is_put_off);
+        if !put_off {
+            self.status.trend().begins(now);
+        }
         let appended = self.log.write(&self.batches)?;
         if self.batches.iter().any(Batch::is_announced) {
             self.tell_written(from);
         }
-        let before = self.clock.mono_ns();
-        self.log.sync()?;
-        let now = self.clock.mono_ns();
-        let sync_ns = now.saturating_sub(before);
-        self.recorder.record(sync_ns, self.status.trend());
-        self.recorder.durable(now, self.status.trend());
-        self.status.publish_numbers(&self.log);
-        self.status.queued_bytes.fetch_sub(appended.bytes, Ordering::Relaxed);
-        from.iter().for_each(|&producer| self.producers[producer].completed += 1);
-        for producer in &mut self.producers {
-            if producer.completed > producer.reported {
-                producer.reported = producer.completed;
-                (producer.done)(Done::Synced { batches: producer.completed, sync_ns });
-            }
-        }
+        self.unsynced.from.extend_from_slice(from);
+        self.unsynced.bytes += appended.bytes;
+        let due = if put_off { now + MAX_PUT_OFF_NS } else { now };
+        self.unsynced.due_ns = Some(self.unsynced.due_ns.map_or(due, |before| before.min(due)));
         for (batch, &producer) in self.batches.drain(..).zip(from) {
             if batch.size() <= KEEP_BUFFER as u64 {
                 // Full or gone: the buffer is simply dropped.
@@ -212,11 +229,36 @@ impl Writer {
         Ok(())
     }
 
+    /// Syncs what is written, and tells who sent it.
+    fn sync(&mut self) -> Result<(), LogError> {
+        let before = self.clock.mono_ns();
+        self.status.trend().begins_at_latest(before);
+        self.log.sync()?;
+        let now = self.clock.mono_ns();
+        let sync_ns = now.saturating_sub(before);
+        self.recorder.record(sync_ns, self.status.trend());
+        self.recorder.durable(now, self.status.trend());
+        self.status.publish_numbers(&self.log);
+        let Unsynced { from, bytes, .. } = std::mem::take(&mut self.unsynced);
+        self.status.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        from.iter().for_each(|&producer| self.producers[producer].completed += 1);
+        for producer in &mut self.producers {
+            if producer.completed > producer.reported {
+                producer.reported = producer.completed;
+                (producer.done)(Done::Synced { batches: producer.completed, sync_ns });
+            }
+        }
+        self.unsynced.from = from;
+        self.unsynced.from.clear();
+        Ok(())
+    }
+
     fn tell_written(&self, from: &[usize]) {
         for (at, producer) in self.producers.iter().enumerate() {
-            let new = from.iter().filter(|producer| **producer == at).count() as u64;
+            let count = |from: &[usize]| from.iter().filter(|producer| **producer == at).count() as u64;
+            let new = count(from);
             if new > 0 {
-                (producer.done)(Done::Written(producer.completed + new));
+                (producer.done)(Done::Written(producer.completed + count(&self.unsynced.from) + new));
             }
         }
     }

@@ -90,6 +90,11 @@ impl SyncTrend {
         self.begun.store(now_ns, Ordering::Relaxed);
     }
 
+    /// A sync begins, and the write before it has been told or did not count: it was put off.
+    pub(super) fn begins_at_latest(&self, now_ns: u64) {
+        let _ = self.begun.compare_exchange(0, now_ns, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
     /// Syncs since start.
     pub fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)

@@ -102,7 +102,8 @@ impl Everstore {
     /// It is refused.
     pub fn make_async(&self, keyspace: u16) -> Result<(), String> {
         let command = format!("KEYSPACE SET {keyspace} REPLICATION async");
-        let answer = Client::connect(self.address(0))?.call(&command).map_err(|e| format!("{command}: {e}"))?;
+        let answer =
+            Client::connect(self.address(0))?.call(&command).map_err(|e| format!("{command}: {e}"))?;
         if answer == "OK" { Ok(()) } else { Err(format!("{command}: {answer}")) }
     }
 
