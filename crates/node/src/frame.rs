@@ -39,7 +39,7 @@ pub enum Section {
     Farewell = 11,
     /// As [`Section::Raft`], with entries of asynchronous writes only: the frame, and the sync of what is in
     /// it, may wait for more.
-    RaftLater = 13,
+    RaftLater = 14,
 }
 
 impl Section {

@@ -68,6 +68,17 @@ impl Core {
         self.replicas.get(group.0 as usize)?.as_ref()?.raft.term_at(index)
     }
 
+    /// Keys of a group's replica here whose rows are not in memory.
+    pub fn cold_rows(&self, group: GroupId) -> usize {
+        let replica = self.replicas.get(group.0 as usize).and_then(Option::as_ref);
+        replica.map_or(0, |replica| replica.machine.cold_rows())
+    }
+
+    /// Memory for rows, bytes, 0 = no limit; changeable at any time.
+    pub fn set_max_memory(&mut self, bytes: u64) {
+        self.settings.max_memory = bytes;
+    }
+
     /// Hash over the content of all rows of a replica, whatever their history; `None` while some of it
     /// is not committed.
     pub fn content_hash(&self, group: GroupId) -> Option<u64> {

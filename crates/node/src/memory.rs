@@ -2,8 +2,8 @@
 //!
 //! Two bounds. Above `max-memory` rows are let go, a bounded piece a tick, and shards with many changed rows
 //! are checkpointed sooner, because only what is in the row store can go. Above the bound and an eighth
-//! (at least a MiB) commands that may need memory wait: a load that is faster than the disk slows down instead of failing.
-//! If that does not help for [`GIVE_UP_MS`], keys and their order alone exceed the bound, and such commands
+//! (at least two of the largest values) commands that may need memory wait: a load that is faster than the disk slows down instead of failing.
+//! If that does not help for a while, keys and their order alone exceed the bound, and such commands
 //! are answered with an error. Nothing is ever lost by it.
 
 use crate::cold::MEMORY;
@@ -11,10 +11,12 @@ use crate::core::Core;
 use model::GroupId;
 use shard::table::{Spec, flag};
 
-/// Commands that need memory wait so long, ms, before they are refused.
-const GIVE_UP_MS: u64 = 5000;
-/// Commands wait no sooner than so many bytes above the bound.
-const MIN_SLACK: u64 = 1 << 20;
+/// Commands that need memory wait so long, in tenths of the time that a command may take, before they are
+/// refused: whoever sent them must hear of it before giving up.
+const GIVE_UP_TENTHS: u64 = 6;
+/// Commands wait no sooner than so many bytes above the bound: two values of the largest size, of which one
+/// may be on its way into the row store.
+const MIN_SLACK: u64 = 2 * model::limits::MAX_VALUE as u64;
 /// A shard whose log share is below this, bytes, is not checkpointed for the sake of memory while no
 /// command waits for it.
 pub(crate) const MIN_SHARE: u64 = 256 << 10;
@@ -59,9 +61,14 @@ impl Core {
         match self.memory.full_since_ms {
             None => Room::Enough,
             Some(_) if !spec.flags.has(flag::DENYOOM) => Room::Enough,
-            Some(since) if self.now.mono_ms().saturating_sub(since) < GIVE_UP_MS => Room::Wait,
+            Some(since) if !self.gives_up(since) => Room::Wait,
             Some(_) => Room::None,
         }
+    }
+
+    fn gives_up(&self, since_ms: u64) -> bool {
+        let waited = self.now.mono_ms().saturating_sub(since_ms);
+        waited >= self.settings.quorum_timeout_ms * GIVE_UP_TENTHS / 10
     }
 
     /// True when rows should leave memory: shards are checkpointed sooner, so that they can.
@@ -86,7 +93,7 @@ impl Core {
         let full = self.memory.used > most;
         let waited = self.memory.full_since_ms;
         self.memory.full_since_ms = full.then(|| waited.unwrap_or(self.now.mono_ms()));
-        let given_up = waited.is_some_and(|since| self.now.mono_ms() - since >= GIVE_UP_MS);
+        let given_up = waited.is_some_and(|since| self.gives_up(since));
         if waited.is_some() && (!full || given_up) {
             for at in 0..self.replicas.len() {
                 self.run_again(GroupId(at as u32), Some(MEMORY));

@@ -1,14 +1,17 @@
 //! Cores connected by memory: frames arrive in order, logs are durable at once, time is set by hand.
 
+mod disk;
+
 use cluster::{Addresses, ClusterMap, Formation};
 use consensus::{Group, GroupConfig, Recovered};
 use everstore_node::core::{Forming, Identity};
 use everstore_node::frame::Section;
 use everstore_node::replica::Replica;
-use everstore_node::{Core, Job, JobDone, Settings};
+use everstore_node::{Core, FetchJob, Job, JobDone, Settings};
 use model::{GroupId, KeyHasher, NodeId, Now};
 use shard::Machine;
 use std::collections::{BTreeMap, BTreeSet};
+use storage::rows::memory::MemoryStores;
 
 /// A small cluster.
 pub struct World {
@@ -20,6 +23,10 @@ pub struct World {
     pub deaf: BTreeSet<u64>,
     /// Nodes whose logs are written and not synced.
     pub unsynced: BTreeSet<u64>,
+    /// Row stores of nodes that checkpoint, and keep nothing in memory that is in them.
+    pub stores: BTreeMap<u64, MemoryStores>,
+    /// Fetches are not done, but kept here.
+    pub blocked: Option<Vec<(u64, FetchJob)>>,
     /// Nodes whose logs do not even write, and the number of the last batch.
     pub unwritten: BTreeMap<u64, u64>,
     /// Links, from and to, whose frames arrive only when they are taken out of here.
@@ -104,6 +111,8 @@ impl World {
             frozen: BTreeSet::new(),
             deaf: BTreeSet::new(),
             unsynced: BTreeSet::new(),
+            stores: BTreeMap::new(),
+            blocked: None,
             unwritten: BTreeMap::new(),
             late: BTreeSet::new(),
             ahead_ms: BTreeMap::new(),
@@ -120,6 +129,32 @@ impl World {
             }
         }
         world
+    }
+
+    /// Nodes have row stores from now on, and memory for no row that is in them.
+    #[allow(dead_code, reason = "not every test needs it")]
+    pub fn keep_rows_on_disk(&mut self) {
+        for (node, core) in &mut self.cores {
+            core.set_max_memory(1);
+            self.stores.insert(*node, MemoryStores::new());
+        }
+    }
+
+    /// The changed rows of all nodes go into their stores, and leave memory.
+    #[allow(dead_code, reason = "not every test needs it")]
+    pub fn checkpoint(&mut self) {
+        self.run(100); // Followers hear of the last commit.
+        self.cores.values_mut().for_each(Core::checkpoint_all);
+        self.run(50);
+    }
+
+    /// What was blocked is done.
+    #[allow(dead_code, reason = "not every test needs it")]
+    pub fn unblock(&mut self) {
+        for (node, job) in self.blocked.take().unwrap_or_default() {
+            let done = disk::fetch(&self.stores[&node], job);
+            self.cores.get_mut(&node).unwrap().job_done(done);
+        }
     }
 
     /// One turn of every core.
@@ -143,6 +178,9 @@ impl World {
                 buffer.drain(..used);
             }
             core.turn(now);
+            if let Some(stores) = self.stores.get(&node) {
+                disk::work(core, stores, node, &mut self.blocked);
+            }
             let batches = std::mem::take(&mut core.outbox.log);
             if let Some((number, _)) = batches.last() {
                 if let Some(last) = self.unwritten.get_mut(&node) {
