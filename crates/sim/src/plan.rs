@@ -37,8 +37,8 @@ pub struct Options {
     pub haste: u64,
     /// Some clients ask on before they are answered.
     pub pipelines: bool,
-    /// Some clients read from followers; else those of every second seed.
-    pub replica_readers: bool,
+    /// Whether some clients read from followers; `None`: in every second seed.
+    pub replica_readers: Option<bool>,
     /// Keep a timeline.
     pub timeline: bool,
 }
@@ -58,7 +58,7 @@ impl Default for Options {
             sick_disk: false,
             haste: 1,
             pipelines: true,
-            replica_readers: false,
+            replica_readers: None,
             timeline: false,
         }
     }
@@ -166,7 +166,8 @@ impl Plan {
 
 /// In half of the worlds some clients of synchronous keyspaces let followers answer their reads.
 fn read_replicas(options: &Options, clients: &mut [(Workload, Manner)], rng: &mut Rng) {
-    let some = rng.chance(1, 2) || options.replica_readers;
+    let by_chance = rng.chance(1, 2);
+    let some = options.replica_readers.unwrap_or(by_chance);
     for (workload, manner) in clients {
         let (drawn, ms) = (rng.chance(1, 3), [50, 200, 1000][rng.below(3) as usize]);
         if some && drawn && workload.is_read_from_replicas() {

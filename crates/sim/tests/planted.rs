@@ -146,7 +146,7 @@ impl Hunt {
             workloads: workloads.collect(),
             haste: self.haste,
             pipelines: false,
-            replica_readers: self.bug == Bug::StaleReplicaRead,
+            replica_readers: Some(self.bug == Bug::StaleReplicaRead),
             ..Options::default()
         }
     }
