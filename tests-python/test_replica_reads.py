@@ -20,7 +20,10 @@ KEY = "counter"
 def cluster(new_cluster) -> Cluster:
     """One shard, so that two nodes follow and lead nothing."""
     make_node = lambda number, folder: Node(number, folder).with_cluster_port()  # noqa: E731
-    return new_cluster(shards=1, flags=("--quorum-timeout", "1s"), make_node=make_node).start()
+    cluster = new_cluster(shards=1, flags=("--quorum-timeout", "1s"), make_node=make_node).start()
+    # The first replica of the shard leads it once it is settled, and stays.
+    wait_for(lambda: leader_of(cluster) is cluster.nodes[1], "the shard is led by the node that should")
+    return cluster
 
 
 def leader_of(cluster: Cluster) -> Node:
@@ -130,7 +133,7 @@ def test_a_follower_answers_and_a_connection_sees_its_own_writes(cluster, protoc
         with pytest.raises(redis.ResponseError, match="max-staleness '5' is not allowed; allowed: 10 to 3600000"):
             client.execute_command("READONLY", "MAX-STALENESS", 5)
         client.config_set("max-staleness", "200ms")
-        assert client.config_get("max-staleness") == {"max-staleness": "200"}
+        assert client.config_get("max-staleness") == {"max-staleness": "200ms"}
         with pytest.raises(redis.ResponseError, match="allowed: 10ms to"):
             client.config_set("max-staleness", "1ms")
 
@@ -176,7 +179,7 @@ def test_without_a_majority_reads_are_refused_past_the_bound(cluster):
             except redis.RedisError as error:
                 refused = error
             time.sleep(0.01)
-        assert "CLUSTERDOWN" in str(refused) or "no majority" in str(refused), refused
+        assert isinstance(refused, redis.exceptions.ClusterDownError), refused
         assert answered > 20 and time.monotonic() - stopped > BOUND_S / 2
         assert stale.get(KEY) == "kept", "asked for by name, whatever its age"
     finally:
@@ -187,10 +190,10 @@ def test_without_a_majority_reads_are_refused_past_the_bound(cluster):
 
 
 def test_a_follower_that_wakes_answers_nothing_older_than_the_bound(cluster):
-    leader = leader_of(cluster)
-    follower = next(n for n in cluster.nodes if n is not leader)
-    with Writer([leader]) as writer:
-        for _ in range(5):
+    for number in range(5):
+        leader = leader_of(cluster)
+        follower = [n for n in cluster.nodes if n is not leader][number % 2]
+        with Writer([leader]) as writer:
             readers = [reader_of(follower) for _ in range(8)]
             for reader in readers:
                 warm(reader, follower)
