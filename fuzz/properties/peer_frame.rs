@@ -7,6 +7,7 @@ use allocated::bounded;
 use cluster::{Heartbeat, NodeReport};
 use model::varint::{DecodeError, Reader};
 use node::frame::content::{self, Chunk, ChunkAck, RowsWanted, Wish};
+use node::frame::proof::{Probe, Proof};
 use node::frame::{Builder, Section, first, sections};
 use node::promises;
 use router::request;
@@ -33,7 +34,7 @@ pub fn check(data: &[u8]) {
     }
 }
 
-const ALL: [Section; 9] = [
+const ALL: [Section; 12] = [
     Section::Raft,
     Section::Forward,
     Section::Answer,
@@ -43,6 +44,9 @@ const ALL: [Section; 9] = [
     Section::Chunk,
     Section::ChunkAck,
     Section::Promises,
+    Section::Rows,
+    Section::Probe,
+    Section::Proof,
 ];
 
 fn of_content(content: &[u8]) {
@@ -105,6 +109,8 @@ fn of_section(section: Section, bytes: &[u8]) {
         Section::Chunk => drop(round_trip!(bytes, Chunk::decode, Chunk::encode)),
         Section::ChunkAck => drop(round_trip!(bytes, ChunkAck::decode, ChunkAck::encode)),
         Section::Rows => drop(round_trip!(bytes, RowsWanted::decode, RowsWanted::encode)),
+        Section::Probe => drop(round_trip!(bytes, Probe::decode, Probe::encode)),
+        Section::Proof => drop(round_trip!(bytes, Proof::decode, Proof::encode)),
         // Any bytes are a text.
         Section::Farewell => {}
         Section::Promises => {

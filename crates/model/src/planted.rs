@@ -38,10 +38,12 @@ pub enum Bug {
     ColdOverwrites,
     /// The tail of a log is replaced without an account of its asynchronous writes.
     TailNotAccounted,
+    /// A replica answers reads whatever the age of its rows.
+    StaleReplicaRead,
 }
 
 /// All bugs, with the names by which they are planted.
-pub const BUGS: [(&str, Bug); 14] = [
+pub const BUGS: [(&str, Bug); 15] = [
     ("ack-before-sync", Bug::AckBeforeSync),
     ("lease-not-checked", Bug::LeaseNotChecked),
     ("batch-append", Bug::BatchAppend),
@@ -56,6 +58,7 @@ pub const BUGS: [(&str, Bug); 14] = [
     ("clock-extends-lease", Bug::ClockExtendsLease),
     ("cold-overwrites", Bug::ColdOverwrites),
     ("tail-not-accounted", Bug::TailNotAccounted),
+    ("stale-replica-read", Bug::StaleReplicaRead),
 ];
 
 #[cfg(feature = "planted")]

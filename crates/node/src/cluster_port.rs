@@ -39,8 +39,8 @@ impl Core {
     fn moved(&self, group: GroupId, slot: Slot, followed: bool) -> Option<String> {
         let leader = self.living_leader(group).filter(|leader| *leader != self.me.node)?;
         if followed && self.replicas[group.0 as usize].is_some() {
-            // Redis answers such a read itself. Here the leader is asked, without the client's help: sent
-            // away, it would come back with the next read.
+            // The replica answers, as in Redis. If it is too old the leader is asked without the client's help:
+            // sent away, it would come back with the next read.
             return None;
         }
         let address = self.cluster_address(leader);

@@ -140,6 +140,9 @@ pub struct Conn {
     pub ended: bool,
     /// Last write per group: what WAIT waits for.
     pub written: SmallVec<[(GroupId, Term, Index); 2]>,
+    /// Replies of this node's replicas that did not leave yet are within their bound until then, monotonic
+    /// ns; `u64::MAX` = there are none.
+    pub fresh_until_ns: u64,
     held: Fifo,
     replay: Fifo,
     slots: VecDeque<Slot>,
@@ -166,6 +169,7 @@ impl Conn {
             cut: false,
             ended: false,
             written: SmallVec::new(),
+            fresh_until_ns: u64::MAX,
             held: Fifo::default(),
             replay: Fifo::default(),
             slots: VecDeque::new(),

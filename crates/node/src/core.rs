@@ -103,6 +103,8 @@ pub struct Core {
     pub(crate) ops: BTreeMap<u64, Op>,
     pub(crate) next_op: u64,
     pub(crate) next_seq: u64,
+    /// Connections with a reply of a replica of this node that leaves with the next flush.
+    pub(crate) replica_readers: Vec<u64>,
     /// Answers that came while their connection was being processed.
     pub(crate) late: Vec<(Target, Vec<u8>)>,
     pub(crate) lost: BTreeMap<GroupId, Lost>,
@@ -194,6 +196,7 @@ impl Core {
             ops: BTreeMap::new(),
             next_op: 1,
             next_seq: 1,
+            replica_readers: Vec::new(),
             late: Vec::new(),
             lost: BTreeMap::new(),
             losses: Losses::default(),

@@ -274,6 +274,9 @@ impl Core {
             let text = crate::execute::too_long(size);
             return self.reply_now(conn, |reply| reply.error(&text));
         }
+        if conn.session.flags.readonly && self.read_here(conn, group, spec, args) {
+            return;
+        }
         if self.is_deferred(conn.id) {
             // What its connection sent before waits for a layout: it waits behind that.
             return self.wait_for_layout(conn, spec, args, slot);

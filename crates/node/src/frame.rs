@@ -4,6 +4,7 @@
 //! content. A frame that does not check out ends the connection.
 
 pub mod content;
+pub mod proof;
 
 use model::limits::MAX_FRAME;
 use model::varint::{DecodeError, Reader, put_bytes};
@@ -37,6 +38,10 @@ pub enum Section {
     Rows = 10,
     /// The sender stops at once, and why.
     Farewell = 11,
+    /// A follower asks leaders what is committed, with a stamp of its clock.
+    Probe = 12,
+    /// The stamp comes back with what is committed.
+    Proof = 13,
     /// As [`Section::Raft`], with entries of asynchronous writes only: the frame, and the sync of what is in
     /// it, may wait for more.
     RaftLater = 14,
@@ -45,10 +50,11 @@ pub enum Section {
 impl Section {
     fn from(tag: u8) -> Result<Section, DecodeError> {
         use Section::*;
-        [Raft, Forward, Answer, Heartbeat, Report, Wish, Chunk, ChunkAck, Promises, Rows, Farewell, RaftLater]
-            .into_iter()
-            .find(|s| *s as u8 == tag)
-            .ok_or(DecodeError::Malformed("section"))
+        let all = [
+            Raft, Forward, Answer, Heartbeat, Report, Wish, Chunk, ChunkAck, Promises, Rows, Farewell, Probe,
+            Proof, RaftLater,
+        ];
+        all.into_iter().find(|s| *s as u8 == tag).ok_or(DecodeError::Malformed("section"))
     }
 }
 

@@ -170,6 +170,8 @@ impl Core {
             "rows_memory_bytes" self.memory.used,
             "rows_let_go_bytes" self.memory.let_go,
             "cold_fetches" self.stats.cold_fetches,
+            "replica_reads" self.stats.replica_reads,
+            "replica_reads_forwarded" self.stats.replica_reads_forwarded,
             "exposed_entries" exposed.entries,
             "exposed_bytes" exposed.bytes,
             "exposed_ms" exposed.ms,

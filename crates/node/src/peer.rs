@@ -1,6 +1,7 @@
 //! What the core knows of another node, and the frame it is about to send to it.
 
 use crate::frame::Builder;
+use crate::frame::proof::Probe;
 use crate::promises::Promises;
 use cluster::{NodeReport, PeerHealth};
 use model::NodeId;
@@ -34,6 +35,8 @@ pub struct Peer {
     pub incarnation: u64,
     /// Answers that leave with the flush, after the lease was checked once more.
     pub answers: Vec<u8>,
+    /// Its questions what is committed, answered with the flush.
+    pub probes: Vec<Probe>,
     /// Where it is reached.
     pub addresses: cluster::Addresses,
     /// Stamp of its last heartbeat and when it came, ns: sent back to it.
@@ -61,6 +64,7 @@ impl Peer {
             report: None,
             incarnation: 0,
             answers: Vec::new(),
+            probes: Vec::new(),
             addresses: cluster::Addresses::default(),
             echo: (0, 0),
             up_since_ms: 0,

@@ -19,6 +19,7 @@ impl Core {
         peer.connected = true;
         peer.frame.clear();
         peer.answers.clear();
+        peer.probes.clear();
         peer.backlog = 0;
         peer.up_since_ms = now_ns / MS;
         peer.addresses = addresses;
@@ -50,6 +51,7 @@ impl Core {
         peer.connected = false;
         peer.frame.clear();
         peer.answers.clear();
+        peer.probes.clear();
         for replica in self.replicas.iter_mut().flatten() {
             replica.raft.unreachable(node);
         }

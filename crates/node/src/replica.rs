@@ -4,6 +4,7 @@ use crate::again::{Batch, Standing};
 use crate::cold::Cold;
 use crate::conn::{Fate, Mark};
 use crate::exposure::{Bound, Exposure};
+use crate::freshness::Freshness;
 use crate::losses::Predecessor;
 use consensus::{Entry, Group, Output, Promise, Role};
 use model::effect::WriteId;
@@ -127,6 +128,8 @@ pub struct Replica {
     pub round: Option<(consensus::RoundId, usize)>,
     /// Those who wait for rows that are not in memory.
     pub cold: Cold,
+    /// How old its rows may be while it follows.
+    pub fresh: Freshness,
     /// Committed entries that wait for rows to be applied, in order.
     pub backlog: VecDeque<Entry>,
     /// Bytes of them.
@@ -224,6 +227,7 @@ impl Replica {
             batches: BTreeMap::new(),
             round: None,
             cold: Cold::default(),
+            fresh: Freshness::default(),
             backlog: VecDeque::new(),
             backlog_bytes: 0,
             woken: index,
@@ -470,6 +474,7 @@ impl Replica {
         self.backlog.retain(|entry| entry.index > index);
         self.backlog_bytes = self.backlog.iter().map(|entry| entry.data.len()).sum();
         self.cold.replaced();
+        self.fresh.forget();
         self.tree = tree;
         self.stored = (index, term);
         self.checkpointing = false;

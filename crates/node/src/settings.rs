@@ -23,6 +23,9 @@ pub trait ConfigTable {
 pub struct Settings {
     /// How long a command waits for a shard without a majority.
     pub quorum_timeout_ms: u64,
+    /// Age of rows at which a replica does not answer reads of `READONLY` connections any more, unless they
+    /// name another.
+    pub max_staleness_ms: u64,
     /// Base election timeout; the same on all nodes.
     pub base_election_ms: u64,
     /// Time between two heartbeats of a leader and of a node.
@@ -65,6 +68,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             quorum_timeout_ms: 5000,
+            max_staleness_ms: 1000,
             base_election_ms: 120,
             heartbeat_ms: 20,
             max_value: model::limits::MAX_VALUE,

@@ -36,6 +36,10 @@ pub struct Stats {
     pub exposed_at_failovers: u64,
     /// Reads of rows that were not in memory.
     pub cold_fetches: u64,
+    /// Reads that a replica of this node answered while another node led.
+    pub replica_reads: u64,
+    /// Reads of `READONLY` connections that went to the leader although this node has a replica.
+    pub replica_reads_forwarded: u64,
     /// Effects of answered asynchronous writes that were found lost on this node.
     pub lost_effects: u64,
     /// Client connections accepted.
@@ -70,6 +74,8 @@ impl Stats {
             errors: 0,
             exposed_at_failovers: 0,
             cold_fetches: 0,
+            replica_reads: 0,
+            replica_reads_forwarded: 0,
             lost_effects: 0,
             connections: 0,
             rejected_connections: 0,

@@ -55,6 +55,7 @@ impl Core {
         if self.ticks.is_multiple_of((self.settings.heartbeat_ms / TICK_MS).max(1)) {
             // On the beat of the groups, so that both leave in one frame.
             self.send_heartbeats();
+            self.send_probes();
             self.send_holds();
             self.notice_silence();
         }

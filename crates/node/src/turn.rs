@@ -62,6 +62,8 @@ impl Core {
                 Section::ChunkAck => self.on_chunk_ack(from, content)?,
                 Section::Rows => self.on_rows_wanted(from, content)?,
                 Section::Farewell => self.on_farewell(from, content),
+                Section::Probe => self.on_probe(from, content)?,
+                Section::Proof => self.on_proof(content)?,
             }
         }
         Ok(())
@@ -472,7 +474,9 @@ impl Core {
         if !self.distrusted.is_empty() && !unproven {
             self.drop_unproven();
         }
+        self.answer_probes();
         if !self.quarantine {
+            self.drop_overdue_reads();
             for peer in self.peers.values_mut() {
                 move_answers(peer);
             }

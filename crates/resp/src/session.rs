@@ -17,6 +17,26 @@ pub enum ReplyMode {
     Skip,
 }
 
+/// Oldest state that a `READONLY` connection is content with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Staleness {
+    /// As configured (`max-staleness`).
+    #[default]
+    Usual,
+    /// `READONLY MAX-STALENESS ms`.
+    AtMost {
+        /// [`MIN_STALENESS_MS`] to [`MAX_STALENESS_MS`].
+        ms: u64,
+    },
+    /// `READONLY STALE`: any, also while the shard has no leader.
+    Any,
+}
+
+/// Least staleness that can be asked for, ms: less than a few turns and a beat can not be kept.
+pub const MIN_STALENESS_MS: u64 = 10;
+/// Most, ms; beyond it `STALE` says what is meant.
+pub const MAX_STALENESS_MS: u64 = 3_600_000;
+
 /// Sizes of a connection's buffers in bytes; the loop that owns the connection keeps them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Buffers {
@@ -76,6 +96,8 @@ pub struct Session {
     pub reply: ReplyMode,
     /// Further switches.
     pub flags: SessionFlags,
+    /// How old what followers answer may be, with `READONLY`.
+    pub staleness: Staleness,
     /// When it was accepted, in ms of the monotonic clock.
     pub created_ms: u64,
     /// When it last sent a command, in ms of the monotonic clock.
@@ -104,6 +126,7 @@ impl Session {
             authenticated,
             reply: ReplyMode::default(),
             flags: SessionFlags::default(),
+            staleness: Staleness::default(),
             created_ms: now_ms,
             active_ms: now_ms,
             last_command: "",
@@ -147,6 +170,7 @@ impl Session {
         self.authenticated = authenticated;
         self.reply = ReplyMode::On;
         self.flags.readonly = false;
+        self.staleness = Staleness::default();
     }
 
     /// The letters of the `flags` field, in Redis's order.

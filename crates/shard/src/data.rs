@@ -77,17 +77,25 @@ pub struct Data<'a> {
     hint: Option<Key<'a>>,
     /// Keys deleted because they were found expired.
     expired: Vec<Box<[u8]>>,
+    /// On a replica that does not lead: what has expired is absent, and is not deleted.
+    of_replica: bool,
 }
 
 impl<'a> Data<'a> {
     pub(crate) fn new(machine: &'a mut Machine, ks: Keyspace, touch: bool) -> Data<'a> {
         let hold = machine.space(ks).flushed_at;
-        Data { machine, ks, hold, touch, hint: None, expired: Vec::new() }
+        Data { machine, ks, hold, touch, hint: None, expired: Vec::new(), of_replica: false }
     }
 
     /// The same with a key whose position was computed when the command was parsed.
     pub(crate) fn hinted(mut self, hint: Option<Key<'a>>) -> Data<'a> {
         self.hint = hint;
+        self
+    }
+
+    /// The same on a replica that does not lead.
+    pub(crate) fn of_replica(mut self) -> Data<'a> {
+        self.of_replica = true;
         self
     }
 
@@ -169,7 +177,9 @@ impl<'a> Data<'a> {
         let Some(row) = space.at_place(place) else { return Ok(None) };
         self.hold = self.hold.max(row.changed_at);
         if row.expired(now) {
-            self.delete_expired(key)?;
+            if !self.of_replica {
+                self.delete_expired(key)?;
+            }
             return Ok(None);
         }
         // Looked at a second time by its place, without a search: the first borrow can not be returned.

@@ -2,14 +2,17 @@
 //! every replica it applies committed entries.
 //!
 //! Here is what the leader calls in a turn; `apply` is what every replica does with an entry,
-//! `roll_back` how the leader takes back, `housekeeping` what happens between turns.
+//! `roll_back` how the leader takes back, `replica_read` how a follower reads, `housekeeping` what happens
+//! between turns.
 
 mod apply;
 mod cold;
 mod housekeeping;
+mod replica_read;
 mod roll_back;
 
 pub use self::cold::{Fetch, KeyList, Listed, Wanted};
+pub use self::replica_read::ReplicaRead;
 
 use crate::checkpoint::Taking;
 use crate::data::{Context, Data, Handler, Key, Stop};

@@ -22,6 +22,8 @@ use workload::Maker;
 
 /// A client gives a command up after this time, ns.
 const PATIENCE_NS: u64 = 9 * S;
+/// A bound on staleness is kept by the clocks of nodes, whose rates differ by up to 0.2 %; ns.
+const STALENESS_MARGIN_NS: u64 = 5 * MS;
 /// Most commands without an answer, of clients with a pipeline.
 pub const MAX_WAITING: usize = 32;
 
@@ -153,6 +155,8 @@ pub struct Manner {
     pub depth: usize,
     /// A command whose connection broke is sent again where that is harmless.
     pub retries: bool,
+    /// Its connections are `READONLY` with this bound, ms: followers may answer its reads.
+    pub max_staleness_ms: Option<u64>,
 }
 
 /// One client.
@@ -231,7 +235,8 @@ impl Client {
         net: Network,
         rng: Rng,
     ) -> Client {
-        let manner = Manner { think_ns: MS, burst: 8, depth: MAX_WAITING, retries: true };
+        let manner =
+            Manner { think_ns: MS, burst: 8, depth: MAX_WAITING, retries: true, max_staleness_ms: None };
         let script = keys.map(|key| Command::of(key, Action::Get)).collect();
         let maker = Maker::new(workload::Workload::Registers, id, Rng::new(u64::from(id)), 1, 1);
         let mut client = Client::new(id, maker, manner, time, net, rng);
@@ -302,10 +307,28 @@ impl Client {
             let own = if self.class == Class::Async { workload::EXPOSED.0 } else { 0 };
             let keyspace = self.maker.as_mut().map_or(own, Maker::keyspace);
             if keyspace > 0 {
-                let command = Command::noise(&format!("SELECT {keyspace}"));
-                reply::encode(&command.args, &mut self.unsent);
-                self.waiting.push_back(Waiting { command, first: 0, since_ns: self.time.ns() });
+                self.prepare(&format!("SELECT {keyspace}"));
             }
+            if let Some(ms) = self.manner.max_staleness_ms {
+                self.prepare(&format!("READONLY MAX-STALENESS {ms}"));
+            }
+        }
+    }
+
+    /// The first commands of a connection.
+    fn prepare(&mut self, text: &str) {
+        let command = Command::noise(text);
+        reply::encode(&command.args, &mut self.unsent);
+        self.waiting.push_back(Waiting { command, first: 0, since_ns: self.time.ns() });
+    }
+
+    /// What is promised about the answer to a command.
+    fn promise_of(&self, command: &Command) -> Promise {
+        match self.manner.max_staleness_ms {
+            Some(ms) if command.parts.iter().all(|(_, action)| action.is_read()) => {
+                Promise::ReadOnly { max_staleness_ns: ms * MS + STALENESS_MARGIN_NS }
+            }
+            _ => self.promise,
         }
     }
 
@@ -324,7 +347,8 @@ impl Client {
             let Some(command) = next else { return };
             // Connections are told apart over all clients.
             let connection = self.id << 16 | (self.connections & 0xffff);
-            let first = book.call((self.id, self.class, self.promise), connection, now, &command);
+            let promise = self.promise_of(&command);
+            let first = book.call((self.id, self.class, promise), connection, now, &command);
             reply::encode(&command.args, &mut self.unsent);
             self.waiting.push_back(Waiting { command, first, since_ns: now });
         }

@@ -37,6 +37,8 @@ pub struct Options {
     pub haste: u64,
     /// Some clients ask on before they are answered.
     pub pipelines: bool,
+    /// Whether some clients read from followers; `None`: in every second seed.
+    pub replica_readers: Option<bool>,
     /// Keep a timeline.
     pub timeline: bool,
 }
@@ -56,6 +58,7 @@ impl Default for Options {
             sick_disk: false,
             haste: 1,
             pipelines: true,
+            replica_readers: None,
             timeline: false,
         }
     }
@@ -127,9 +130,12 @@ impl Plan {
         };
         let heal_ns = options.length_ns / 100 * share;
         let heal_ns = options.until_ns.map_or(heal_ns, |until| until.min(heal_ns));
-        let clients = (0..CLIENTS).map(|number| client(options, number, rng)).collect();
+        let mut clients: Vec<_> = (0..CLIENTS).map(|number| client(options, number, rng)).collect();
         let rate_ppm = [0, 50, crate::time::MAX_RATE_PPM][rng.below(3) as usize];
         let restart_at_end = rng.chance(1, 2);
+        // Last, so that the seeds before them drew the same.
+        let sick = sick(options, shape, rng);
+        read_replicas(options, &mut clients, rng);
         Plan {
             shape,
             weather,
@@ -139,8 +145,7 @@ impl Plan {
             length_ns: options.length_ns,
             clients,
             rate_ppm,
-            // Last, so that the seeds before it drew the same.
-            sick: sick(options, shape, rng),
+            sick,
             restart_at_end,
         }
     }
@@ -156,6 +161,18 @@ impl Plan {
             self.calm_ns / MS,
             if faults.is_empty() { "none".to_owned() } else { faults.join(" ") }
         )
+    }
+}
+
+/// In half of the worlds some clients of synchronous keyspaces let followers answer their reads.
+fn read_replicas(options: &Options, clients: &mut [(Workload, Manner)], rng: &mut Rng) {
+    let by_chance = rng.chance(1, 2);
+    let some = options.replica_readers.unwrap_or(by_chance);
+    for (workload, manner) in clients {
+        let (drawn, ms) = (rng.chance(1, 3), [50, 200, 1000][rng.below(3) as usize]);
+        if some && drawn && workload.is_read_from_replicas() {
+            manner.max_staleness_ms = Some(ms);
+        }
     }
 }
 
@@ -182,6 +199,7 @@ fn client(options: &Options, number: u64, rng: &mut Rng) -> (Workload, Manner) {
         burst: [1, 1, 2, 6][rng.below(4) as usize],
         depth: if rng.chance(1, 2) { 1 } else { MAX_WAITING },
         retries: rng.chance(1, 3),
+        max_staleness_ms: None,
     };
     if !options.pipelines {
         manner.depth = 1;

@@ -107,6 +107,14 @@ const HUNTS: &[Hunt] = &[
         seconds: 8,
         ..Hunt::usual(Bug::TailNotAccounted, 60)
     },
+    Hunt {
+        faults: &["isolate"],
+        calm_ms: 2000,
+        workloads: REGISTERS,
+        haste: 5,
+        seconds: 8,
+        ..Hunt::usual(Bug::StaleReplicaRead, 40)
+    },
 ];
 
 impl Hunt {
@@ -138,6 +146,7 @@ impl Hunt {
             workloads: workloads.collect(),
             haste: self.haste,
             pipelines: false,
+            replica_readers: Some(self.bug == Bug::StaleReplicaRead),
             ..Options::default()
         }
     }

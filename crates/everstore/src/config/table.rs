@@ -133,6 +133,8 @@ keys! {
         "Most unsent reply bytes of one connection; past it a slow reader is cut off.";
     "quorum-timeout" quorum_timeout: Duration, Kind::Time(100, 600_000), "5s", online, None,
         "How long writes and linearizable reads wait for a majority before they answer CLUSTERDOWN or UNKNOWN.";
+    "max-staleness" max_staleness: Duration, Kind::Time(10, 3_600_000), "1s", online, None,
+        "Oldest state a follower may answer READONLY connections from; past it their reads go to the leader.";
     "base-election-timeout" base_election_timeout: Duration, Kind::Time(50, 60_000), "120ms", restart, None,
         "Silence after which a leader may be replaced. Equal on all nodes; at least 3 heartbeat intervals.";
     "heartbeat-interval" heartbeat_interval: Duration, Kind::Time(5, 10_000), "20ms", restart, None,

@@ -19,6 +19,7 @@ pub fn settings(config: &Config) -> Settings {
 /// Takes over what can change while the node runs.
 fn apply(config: &Config, settings: &mut Settings) {
     settings.quorum_timeout_ms = config.quorum_timeout.as_millis() as u64;
+    settings.max_staleness_ms = config.max_staleness.as_millis() as u64;
     settings.max_value = config.max_value as usize;
     settings.max_clients = config.max_clients as usize;
     settings.query_buffer_limit = config.query_buffer_limit as usize;

@@ -164,7 +164,7 @@ impl ChunkAck {
     }
 }
 
-fn read_group(r: &mut Reader<'_>) -> Result<GroupId, DecodeError> {
+pub(super) fn read_group(r: &mut Reader<'_>) -> Result<GroupId, DecodeError> {
     u32::try_from(r.u64()?).map(GroupId).map_err(|_| DecodeError::Malformed("group"))
 }
 

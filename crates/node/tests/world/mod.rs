@@ -39,6 +39,8 @@ pub struct World {
     pub idle: BTreeSet<u64>,
     /// Nodes whose disk is full: how often it was tried to write to it.
     pub full: BTreeMap<u64, u64>,
+    /// Sections sent, with their sender, if somebody wants to know.
+    pub sent: Option<Vec<(u64, Section)>>,
     buffers: BTreeMap<(u64, u64), Vec<u8>>,
 }
 
@@ -119,6 +121,7 @@ impl World {
             losses: BTreeMap::new(),
             idle: BTreeSet::new(),
             full: BTreeMap::new(),
+            sent: None,
             buffers: BTreeMap::new(),
         };
         for a in 1..=nodes {
@@ -199,7 +202,13 @@ impl World {
             core.flush(now);
             assert_eq!(core.outbox.fatal, None);
             for to in core.peers_to_send().collect::<Vec<_>>() {
-                core.take_frame(to, 0, self.buffers.entry((node, to.0)).or_default());
+                let mut bytes = Vec::new();
+                core.take_frame(to, 0, &mut bytes);
+                if let Some(sent) = &mut self.sent {
+                    let (content, _) = everstore_node::frame::first(&bytes).unwrap().unwrap();
+                    sent.extend(everstore_node::frame::sections(content).map(|s| (node, s.unwrap().0)));
+                }
+                self.buffers.entry((node, to.0)).or_default().append(&mut bytes);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! `PING`, `ECHO`, `SELECT`, `QUIT`, `RESET`, `READONLY`, `READWRITE`.
 
 use super::{Call, Outcome, integer};
+use crate::session::{MAX_STALENESS_MS, MIN_STALENESS_MS, Staleness};
 use model::limits::KEYSPACES;
 use model::{Keyspace, Reply};
 
@@ -48,7 +49,31 @@ pub(super) fn reset(call: &mut Call<'_>) -> Outcome {
     Outcome::Done
 }
 
-pub(super) fn readonly(call: &mut Call<'_>, on: bool) -> Outcome {
-    call.session.flags.readonly = on;
+/// `READONLY [MAX-STALENESS ms | STALE]`; the options are ours.
+pub(super) fn readonly(call: &mut Call<'_>) -> Outcome {
+    let staleness = match *call.args {
+        [_] => Staleness::Usual,
+        [_, word] if word.eq_ignore_ascii_case(b"stale") => Staleness::Any,
+        [_, word, ms] if word.eq_ignore_ascii_case(b"max-staleness") => {
+            let allowed = MIN_STALENESS_MS..=MAX_STALENESS_MS;
+            match integer(ms).and_then(|ms| u64::try_from(ms).ok()).filter(|ms| allowed.contains(ms)) {
+                Some(ms) => Staleness::AtMost { ms },
+                None => {
+                    let given = String::from_utf8_lossy(ms).into_owned();
+                    return call.error(&format!(
+                        "ERR max-staleness '{given}' is not allowed; allowed: {MIN_STALENESS_MS} to {MAX_STALENESS_MS} (ms)"
+                    ));
+                }
+            }
+        }
+        _ => return call.error("ERR syntax error: READONLY [MAX-STALENESS ms | STALE]"),
+    };
+    call.session.flags.readonly = true;
+    call.session.staleness = staleness;
+    call.ok()
+}
+
+pub(super) fn readwrite(call: &mut Call<'_>) -> Outcome {
+    call.session.flags.readonly = false;
     call.ok()
 }

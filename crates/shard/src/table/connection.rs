@@ -78,13 +78,14 @@ pub(super) const CONNECTION: &[Spec] = &[
     },
     Spec {
         name: "readonly",
-        arity: 1,
+        arity: -1,
         flags: Flags(flag::LOADING | flag::STALE | flag::FAST),
         categories: Categories(category::CONNECTION),
         group: Group::Cluster,
         summary: "Enables read queries for a connection to a cluster replica node",
         since: "3.0.0",
         complexity: "O(1)",
+        args: args::READONLY,
         ..BASE
     },
     Spec {

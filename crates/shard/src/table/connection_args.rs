@@ -19,3 +19,9 @@ pub(super) const HELLO: &[Arg] = &[arg(
     ]),
 )
 .optional()];
+
+pub(super) const READONLY: &[Arg] = &[arg(
+    "staleness",
+    ArgKind::OneOf(&[arg("milliseconds", ArgKind::Integer).token("MAX-STALENESS"), token("stale", "STALE")]),
+)
+.optional()];

@@ -3,7 +3,8 @@
 
 use super::resp::{Recorder, Value};
 use everstore_shard::commands::{OBJECT_HELP, handler};
-use everstore_shard::table::{self, Unknown};
+use everstore_shard::machine::ReplicaRead;
+use everstore_shard::table::{self, Route, Unknown, flag};
 use everstore_shard::{Machine, Outcome};
 use model::{KeyHasher, Keyspace};
 use std::collections::BTreeMap;
@@ -102,13 +103,37 @@ impl World {
         self.leader.roll_back();
         assert_eq!(rows(&self.leader), before, "{} taken back", shown(args));
 
+        let start = reply.out.len();
+        let read = self.read_at_follower(args, wall_ms);
         self.attempt(args, wall_ms, reply);
+        if let Some(read) = read {
+            assert_eq!(read, reply.out[start..], "{} on a replica", shown(args));
+        }
         if let Some(entry) = self.leader.take_entry() {
             self.leader.commit_own(self.next, 1, &entry).expect("a good entry");
             self.follower.apply(self.next, 1, &entry).expect("a good entry");
             self.next += 1;
         }
         assert_eq!(rows(&self.leader), rows(&self.follower), "after {}", shown(args));
+    }
+
+    /// What the follower answers to a command that only reads keys, before the leader runs it. It leaves no
+    /// trace. `None` for others, and for those that tell of accesses, which every replica counts for itself.
+    fn read_at_follower(&mut self, args: &[&[u8]], wall_ms: u64) -> Option<Vec<u8>> {
+        let spec = table::resolve(args[0], args.get(1).copied()).ok()?;
+        let by_key = matches!(spec.route, Route::Key | Route::PerKey(_));
+        if !by_key || !spec.flags.has(flag::READONLY) {
+            return None;
+        }
+        let (before, hash) = (rows(&self.follower), self.follower.content_hash());
+        let (run, mut reply) = (handler(spec.name)?, Recorder::new(self.resp3));
+        // As the leader, which never goes back behind what it has executed at.
+        let wall_ms = wall_ms.max(self.leader.time());
+        let read = self.follower.execute_read(run, (self.ks, true), wall_ms, None, args, &mut reply);
+        assert_eq!(read, ReplicaRead::Done, "{}", shown(args));
+        assert_eq!(rows(&self.follower), before, "{} on a replica", shown(args));
+        assert_eq!(self.follower.content_hash(), hash, "{} on a replica", shown(args));
+        (!spec.name.starts_with("object|")).then_some(reply.out)
     }
 
     fn attempt(&mut self, args: &[&[u8]], wall_ms: u64, reply: &mut Recorder) -> Outcome {

@@ -5,6 +5,7 @@ use super::script::{self, COLLIDING, End, Op};
 use super::step::Step;
 use super::world::World;
 use model::{KeyHasher, Keyspace};
+use shard::machine::ReplicaRead;
 use shard::{Machine, Outcome};
 
 #[test]
@@ -126,4 +127,42 @@ fn an_effect_on_a_key_that_is_absent_stops_the_replica() {
         leader.roll_back();
         assert!(new_machine().apply(2, 1, &entry).is_err());
     }
+}
+
+fn read(machine: &mut Machine, ops: &[Op], end: End, wall_ms: u64) -> (ReplicaRead, String) {
+    let args = script::arguments(ops, end);
+    let args: Vec<&[u8]> = args.iter().map(|arg| &arg[..]).collect();
+    let mut reply = Text::default();
+    let read = machine.execute_read(script::run, (Keyspace(0), true), wall_ms, None, &args, &mut reply);
+    (read, String::from_utf8(reply.0).unwrap())
+}
+
+#[test]
+fn a_replica_hides_what_has_expired_and_leaves_it_to_the_leader() {
+    let (mut leader, mut follower) = pair_with_expiring_key();
+    let before = follower.content_hash();
+    for (wall_ms, reply) in [(1049, "$v\n"), (1050, "_\n"), (1049, "$v\n")] {
+        let read = read(&mut follower, &[Op::Get(0)], End::Done, wall_ms);
+        assert_eq!(read, (ReplicaRead::Done, reply.to_owned()), "at {wall_ms}");
+    }
+    assert_eq!((follower.content_hash(), follower.expired_keys, follower.time()), (before, 0, 1000));
+    // The leader's delete finds the row.
+    leader.begin(2, 1050);
+    run(&mut leader, &[Op::Get(0)], End::Done);
+    let entry = leader.take_entry().unwrap();
+    leader.commit_own(2, 1, &entry).unwrap();
+    follower.apply(2, 1, &entry).unwrap();
+    assert_eq!(leader.content_hash(), follower.content_hash());
+}
+
+#[test]
+fn effects_that_are_not_applied_are_no_answer() {
+    let (mut leader, _) = pair_with_expiring_key();
+    leader.begin(2, 1000);
+    run(&mut leader, &[Op::Put(0, 0, b"uncommitted".to_vec())], End::Done);
+    assert_eq!(read(&mut leader, &[Op::Get(0)], End::Done, 0), (ReplicaRead::Leader, String::new()));
+    let entry = leader.take_entry().unwrap();
+    assert_eq!(read(&mut leader, &[Op::Get(0)], End::Done, 0), (ReplicaRead::Leader, String::new()));
+    leader.commit_own(2, 1, &entry).unwrap();
+    assert_eq!(read(&mut leader, &[Op::Get(0)], End::Done, 0).1, "$uncommitted\n");
 }

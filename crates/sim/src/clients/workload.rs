@@ -26,6 +26,13 @@ pub enum Workload {
     Operations,
 }
 
+impl Workload {
+    /// Its reads are checked, and may be answered by followers.
+    pub fn is_read_from_replicas(self) -> bool {
+        !matches!(self, Workload::Exposed | Workload::Noise | Workload::Operations)
+    }
+}
+
 /// All workloads by their names.
 pub const WORKLOADS: [(&str, Workload); 8] = [
     ("registers", Workload::Registers),

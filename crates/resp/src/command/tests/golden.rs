@@ -96,7 +96,7 @@ fn the_table_is_described_as_redis_describes_it() {
     let mut client = connect("");
     client.say("HELLO 3");
     let mut lines = TABLE.lines().filter(|line| !line.starts_with('#'));
-    let mut newer = Vec::new();
+    let (mut newer, mut ours) = (Vec::new(), Vec::new());
     while let (Some(request), Some(recorded)) = (lines.next(), lines.next()) {
         let request = request.trim_start_matches("> ");
         let expected = String::from_utf8(words(recorded).remove(0)).expect("text");
@@ -104,8 +104,15 @@ fn the_table_is_described_as_redis_describes_it() {
             newer.push(request.rsplit(' ').next().unwrap_or_default());
             continue;
         }
-        assert_eq!(client.say(request), expected, "{request}");
+        let (said, name) = (client.say(request), request.rsplit(' ').next().unwrap_or_default());
+        if name == "readonly" && said != expected {
+            ours.push(name);
+            continue;
+        }
+        assert_eq!(said, expected, "{request}");
     }
+    ours.dedup();
+    assert_eq!(ours, ["readonly"], "with arguments of our own");
     newer.dedup();
     assert_eq!(newer, ["client|no-touch", "client|setinfo", "cluster|myshardid"], "not in Redis 7.0");
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::encode::Proto;
+use crate::session::Staleness;
 use model::Keyspace;
 
 #[test]
@@ -19,6 +20,36 @@ fn select_reset_and_readonly_change_the_connection() {
     client.say("READONLY");
     assert_eq!(client.say("READWRITE"), "+OK\r\n");
     assert!(!client.session.flags.readonly);
+}
+
+#[test]
+fn readonly_takes_a_bound_of_its_own() {
+    let mut client = Client::default();
+    for (command, staleness) in [
+        ("READONLY", Staleness::Usual),
+        ("READONLY max-staleness 10", Staleness::AtMost { ms: 10 }),
+        ("READONLY MAX-STALENESS 3600000", Staleness::AtMost { ms: 3_600_000 }),
+        ("READONLY stale", Staleness::Any),
+        ("READONLY", Staleness::Usual),
+    ] {
+        assert_eq!(client.say(command), "+OK\r\n", "{command}");
+        assert_eq!((client.session.staleness, client.session.flags.readonly), (staleness, true));
+    }
+    client.say("READWRITE");
+    for ms in ["9", "3600001", "-1", "x", "1.5"] {
+        assert_eq!(
+            client.say(&format!("READONLY MAX-STALENESS {ms}")),
+            format!("-ERR max-staleness '{ms}' is not allowed; allowed: 10 to 3600000 (ms)\r\n")
+        );
+    }
+    for command in ["READONLY MAX-STALENESS", "READONLY old", "READONLY STALE now", "READONLY STALE 5"] {
+        let syntax = "-ERR syntax error: READONLY [MAX-STALENESS ms | STALE]\r\n";
+        assert_eq!(client.say(command), syntax, "{command}");
+    }
+    assert!(!client.session.flags.readonly, "an error changes nothing");
+    client.say("READONLY STALE");
+    client.say("RESET");
+    assert_eq!((client.session.staleness, client.session.flags.readonly), (Staleness::Usual, false));
 }
 
 #[test]
