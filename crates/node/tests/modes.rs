@@ -175,6 +175,7 @@ fn what_was_exposed_may_be_lost_and_the_rest_goes_on() {
     world.late.clear();
     world.run(1000);
     assert_eq!(world.ask(leader, client, "GET k"), "$1 1", "the old leader follows");
+    assert_eq!(world.ask(leader, client, "WAITAOF 1 1 100"), "*2 :0 :0", "another entry has its place");
     assert_eq!(world.ask(leader, client, "SET k 3"), "+OK");
     assert_eq!(world.ask(next, other, "GET k"), "$1 3");
 }
