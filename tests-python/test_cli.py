@@ -84,6 +84,11 @@ def test_keyspace_layout(everstore, cluster):
     assert run(everstore, "keyspace", "set", "5", "--layout", "spread", *at(node)).returncode == 0
     shown = json.loads(run(everstore, "keyspace", "get", "5", "--json", *at(node)).stdout)
     assert shown[0]["layout"] == "spread"
+    assert shown[0]["reply_means"] == "on disk on a majority"
+    words = ("--replication", "async", "--max-exposure-bytes", "4096", "--max-exposure-ms", "50")
+    assert run(everstore, "keyspace", "set", "6", *words, *at(node)).returncode == 0
+    told = run(everstore, "keyspace", "get", "6", *at(node)).stdout
+    assert "a failover may drop at most 4096 bytes and 50 ms per shard" in told, told
     listed = run(everstore, "keyspace", "list", *at(node))
     assert re.search(r"^\s*5\s+spread", listed.stdout, re.M), listed.stdout
     with node.client(db=5) as client:

@@ -90,3 +90,25 @@ def test_what_is_not_allowed_is_named(cluster):
         with pytest.raises(Exception, match="keyspace 0 is sync"):
             client.execute_command("CLIENT", "REPLICATION", "async")
         assert client.execute_command("CLIENT", "REPLICATION", "sync")
+
+
+def test_waitaof_counts_disks(cluster):
+    with cluster.nodes[0].client() as person:
+        person.execute_command("KEYSPACE", "SET", 1, "REPLICATION", "async")
+        assert person.execute_command("COMMAND", "INFO", "waitaof")
+        for keyspace in [0, 1]:
+            for node in cluster.nodes:
+                with node.client(db=keyspace) as client:
+                    client.set(f"k{node.port}", "v")
+                    assert client.execute_command("WAITAOF", 1, 2, 20000) == [1, 2]
+                    # No cluster of three has a third follower: the end of the time is the end of the wait.
+                    assert client.execute_command("WAITAOF", 1, 3, 50) == [1, 2]
+        for args, text in [
+            ((2, 0, 0), "value is out of range, value must between 0 and 1"),
+            ((1, -1, 0), "value is out of range, must be positive"),
+            ((1, 0, -1), "timeout is negative"),
+            ((1, 0, "soon"), "timeout is not an integer or out of range"),
+            ((1, 0), "wrong number of arguments"),
+        ]:
+            with pytest.raises(Exception, match=text):
+                person.execute_command("WAITAOF", *args)

@@ -192,7 +192,7 @@ impl Core {
             Route::AllShards(merge) => self.run_all_shards(conn, spec, merge, args),
             Route::Scan => self.run_scan(conn, args),
             Route::Random => self.run_random(conn),
-            Route::Wait => self.run_wait(conn, args),
+            Route::Wait => self.run_wait(conn, spec, args),
         }
     }
 

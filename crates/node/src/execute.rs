@@ -7,7 +7,7 @@ use crate::core::Core;
 use crate::dispatch::second_keyspace;
 use crate::frame::Section;
 use crate::memory::{OUT_OF_MEMORY, Room};
-use crate::replica::{Arrival, Held, Replica, Source, Waiter};
+use crate::replica::{Arrival, Held, Replica, Source};
 use model::effect::WriteId;
 use model::planted::{Bug, is_planted};
 use model::varint::Reader;
@@ -245,11 +245,9 @@ impl Core {
         let source = arrival.source;
         let replica = self.replicas[group.0 as usize].as_deref_mut()?;
         if parts.flags.has(Flags::INTERNAL)
-            && let Some(entry) = crate::internal::wait_for(&parts.args)
+            && let Some(request) = crate::wait::Wanted::read(&parts.args)
         {
-            let (entry, wanted, ms) = entry;
-            let until_ms = if ms == 0 { u64::MAX } else { self.now.mono_ms() + ms };
-            replica.waiters.push(Waiter { entry, wanted, until_ms, source });
+            replica.waiters.push(request.waiter(source, self.now.mono_ms()));
             return None;
         }
         if parts.flags.has(Flags::INTERNAL)
@@ -438,31 +436,6 @@ impl Core {
                 },
             };
             self.answer(group, held.source, Status::Done, held.written, &reply);
-        }
-    }
-
-    /// Answers those who wait for replication and have it, or have waited long enough.
-    pub(crate) fn release_waiters(&mut self, group: GroupId) {
-        let now_ms = self.now.mono_ms();
-        let Some(replica) = self.replica(group) else { return };
-        if replica.waiters.is_empty() {
-            return;
-        }
-        let mut ready = Vec::new();
-        let mut waiters = std::mem::take(&mut replica.waiters);
-        waiters.retain(|w| {
-            let synced = replica.synced_followers(w.entry.0, w.entry.1).unwrap_or(0);
-            let over = synced >= w.wanted || w.until_ms <= now_ms;
-            if over {
-                ready.push((w.source, synced));
-            }
-            !over
-        });
-        replica.waiters = waiters;
-        for (source, synced) in ready {
-            let mut reply = Vec::new();
-            Resp { buf: &mut reply, proto: Proto::Resp2 }.int(synced as i64);
-            self.answer(group, source, Status::Done, (0, 0), &reply);
         }
     }
 

@@ -3,7 +3,7 @@
 
 use crate::layouts;
 use model::limits::SLOTS;
-use model::{Index, Position, Term};
+use model::{Position, Term};
 use shard::commands::{ScanRequest, scan_part};
 use shard::data::{Context, Done, Handler, Stop};
 
@@ -11,6 +11,8 @@ use shard::data::{Context, Done, Handler, Stop};
 pub(crate) const SCAN: &[u8] = b"scan-part";
 /// Name of the request to wait for replication: term, index, followers, ms.
 pub(crate) const WAIT: &[u8] = b"wait-for";
+/// Name of the request that also counts the leader's disk: term, index, followers, ms, local.
+pub(crate) const WAITAOF: &[u8] = b"wait-for-disks";
 /// Name of the request to close an empty keyspace: number, epoch.
 pub(crate) const CLOSE: &[u8] = b"close-keyspace";
 /// Name of the request to open a keyspace: number, epoch, layout.
@@ -49,17 +51,6 @@ pub(crate) fn number(arg: Option<&&[u8]>) -> Result<u64, Stop> {
     arg.and_then(|a| std::str::from_utf8(a).ok())
         .and_then(|a| a.parse().ok())
         .ok_or(Stop::error("ERR malformed internal request"))
-}
-
-/// Reads a request to wait for replication: entry, followers, ms.
-#[allow(clippy::type_complexity)]
-pub(crate) fn wait_for(args: &[&[u8]]) -> Option<((Term, Index), usize, u64)> {
-    if args.first() != Some(&WAIT) {
-        return None;
-    }
-    let mut numbers = (1..5).map(|at| number(args.get(at)).ok());
-    let mut next = || numbers.next().flatten();
-    Some(((next()?, next()?), next()? as usize, next()?))
 }
 
 /// Reads a request for the end of a term.

@@ -47,6 +47,7 @@ pub mod status;
 pub mod tick;
 mod topology;
 pub mod turn;
+pub mod wait;
 
 pub use crate::core::Core;
 pub use fitness::DiskState;

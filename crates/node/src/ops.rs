@@ -1,12 +1,13 @@
 //! Operations over several shards: parts go to the shards, their answers become one reply.
 
-use crate::conn::{Blocked, Conn};
+use crate::conn::Conn;
 use crate::core::Core;
 use crate::dispatch::closed;
 use crate::execute::{MAX_REQUEST, too_long};
 use crate::internal;
 use crate::losses::Replay;
 use crate::losses::account::LossId;
+use crate::wait::Wait;
 use cluster::map::Placement;
 use model::limits::SLOTS;
 use model::slot::{Slot, slot_of};
@@ -20,8 +21,6 @@ use std::collections::BTreeMap;
 
 /// Shards a SCAN or RANDOMKEY may visit in one call before it answers with what it has.
 const MAX_STEPS: u32 = 65_536;
-/// Longest round of a WAIT, in ms.
-const WAIT_ROUND_MS: u64 = 1000;
 
 /// An operation under way.
 #[derive(Debug)]
@@ -38,7 +37,7 @@ pub(crate) enum Op {
     Fate(LossId),
     /// Keys of a loss account get their lost state.
     Replay(Box<Replay>),
-    /// The smallest number of followers over all groups written to.
+    /// Copies on disk are counted, the fewest over all groups written to.
     Wait(Box<Wait>),
 }
 
@@ -59,32 +58,11 @@ impl Op {
         match self {
             Op::Gather { conn, .. } | Op::Random { conn, .. } => Some(*conn),
             Op::Scan(scan) => Some(scan.conn),
-            Op::Wait(wait) => Some(wait.conn),
+            Op::Wait(wait) => Some(wait.conn()),
             Op::Replay(replay) => Some(replay.conn),
             Op::Drive { .. } | Op::Fate(_) => None,
         }
     }
-}
-
-/// A WAIT under way. It asks in rounds, so that nobody waits long for a client that is gone or for a
-/// leader that is none any more.
-#[derive(Debug)]
-pub(crate) struct Wait {
-    conn: u64,
-    place: u64,
-    ks: model::Keyspace,
-    /// Last write in each group.
-    entries: Vec<(GroupId, Term, Index)>,
-    wanted: i64,
-    /// Monotonic ms at which it ends; `u64::MAX` = when the followers have it.
-    until_ms: u64,
-    /// Answers missing in this round.
-    left: usize,
-    /// Smallest number answered in this round, and in the one before.
-    least: i64,
-    known: i64,
-    /// Some group could not answer.
-    failed: bool,
 }
 
 /// A SCAN under way.
@@ -334,80 +312,6 @@ impl Core {
         }
     }
 
-    /// WAIT: counts followers that hold the connection's last write in every group it wrote to.
-    pub(crate) fn run_wait(&mut self, conn: &mut Conn, args: &[&[u8]]) {
-        if conn.waiting() > 0 {
-            return self.drain_first(conn, args);
-        }
-        let (Some(wanted), Some(ms)) = (int(args[1]), int(args[2])) else {
-            return self.reply_now(conn, |reply| reply.error("ERR value is not an integer or out of range"));
-        };
-        if ms < 0 {
-            return self.reply_now(conn, |reply| reply.error("ERR timeout is negative"));
-        }
-        let entries: Vec<(GroupId, Term, Index)> = if conn.written.is_empty() {
-            // Nothing was written: any shard tells how many followers answer.
-            vec![(GroupId(1), 0, 0)]
-        } else {
-            conn.written.to_vec()
-        };
-        conn.blocked = Some(Blocked::Busy);
-        conn.session.flags.blocked = true;
-        let until_ms = if ms == 0 { u64::MAX } else { self.now.mono_ms().saturating_add(ms as u64) };
-        let wait = Wait {
-            conn: conn.id,
-            place: conn.reserve(),
-            ks: conn.session.keyspace,
-            entries,
-            wanted: wanted.max(0),
-            until_ms,
-            left: 0,
-            least: i64::MAX,
-            known: 0,
-            failed: false,
-        };
-        let op = self.open(Op::Wait(Box::new(wait)));
-        self.wait_round(op);
-    }
-
-    /// Asks all groups of a WAIT how many followers have its writes.
-    fn wait_round(&mut self, op: u64) {
-        let now_ms = self.now.mono_ms();
-        let Some(Op::Wait(wait)) = self.ops.get_mut(&op) else { return };
-        (wait.left, wait.least) = (wait.entries.len(), i64::MAX);
-        // 0 would be for ever.
-        let ms = wait.until_ms.saturating_sub(now_ms).clamp(1, WAIT_ROUND_MS);
-        let (wanted, ks, entries) = (wait.wanted.to_string(), wait.ks, wait.entries.clone());
-        for (part, (group, term, index)) in entries.into_iter().enumerate() {
-            let (term, index, ms) = (term.to_string(), index.to_string(), ms.to_string());
-            let args: [&[u8]; 5] =
-                [internal::WAIT, term.as_bytes(), index.as_bytes(), wanted.as_bytes(), ms.as_bytes()];
-            self.ask(op, part as u32, group, 0, Request::new(Flags::INTERNAL, ks, &args));
-        }
-    }
-
-    fn wait_part(&mut self, op: u64, reply: &[u8]) {
-        let now_ms = self.now.mono_ms();
-        let Some(Op::Wait(wait)) = self.ops.get_mut(&op) else { return };
-        wait.left -= 1;
-        // A shard that could not answer in time has no acknowledgement to count.
-        let count = walk::read_int(reply).ok();
-        wait.failed |= count.is_none();
-        wait.least = wait.least.min(count.unwrap_or(0));
-        if wait.left > 0 {
-            return;
-        }
-        if wait.least >= wait.wanted || wait.until_ms <= now_ms || wait.failed {
-            let text = format!(":{}\r\n", wait.least);
-            self.end(op, text.as_bytes());
-        } else if self.conns.contains_key(&wait.conn) {
-            wait.known = wait.least;
-            self.wait_round(op);
-        } else {
-            self.ops.remove(&op);
-        }
-    }
-
     /// The answer to a part of an operation.
     pub(crate) fn on_part(
         &mut self,
@@ -420,7 +324,7 @@ impl Core {
         let Some(state) = self.ops.get_mut(&op) else { return };
         let conn = match state {
             Op::Gather { conn, .. } | Op::Random { conn, .. } => *conn,
-            Op::Wait(wait) => wait.conn,
+            Op::Wait(wait) => wait.conn(),
             Op::Replay(replay) => replay.conn,
             Op::Scan(scan) => scan.conn,
             Op::Drive { .. } | Op::Fate(_) => 0,
@@ -460,13 +364,13 @@ impl Core {
     }
 
     /// The operation is answered.
-    fn end(&mut self, op: u64, reply: &[u8]) {
+    pub(crate) fn end(&mut self, op: u64, reply: &[u8]) {
         let Some(state) = self.ops.remove(&op) else { return };
         let (conn, slot) = match state {
             Op::Gather { conn, place, .. } | Op::Random { conn, place, .. } => (conn, place),
             Op::Wait(wait) => {
-                self.unblock(wait.conn);
-                (wait.conn, wait.place)
+                self.unblock(wait.conn());
+                wait.target()
             }
             Op::Scan(scan) => (scan.conn, scan.place),
             Op::Replay(replay) => (replay.conn, replay.place),
@@ -485,25 +389,6 @@ impl Core {
             self.resuming.push(id);
         }
     }
-
-    /// Ends the WAIT of a connection with what is known now, or with an error (`CLIENT UNBLOCK`).
-    pub(crate) fn cut_wait(&mut self, id: u64, with_error: bool) -> bool {
-        let found = self.ops.iter().find_map(|(op, state)| match state {
-            Op::Wait(wait) if wait.conn == id => Some((*op, wait.known)),
-            _ => None,
-        });
-        let Some((op, known)) = found else { return false };
-        if with_error {
-            self.end(op, b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n");
-        } else {
-            self.end(op, format!(":{known}\r\n").as_bytes());
-        }
-        true
-    }
-}
-
-fn int(arg: &[u8]) -> Option<i64> {
-    shard::commands::integer::parse(arg)
 }
 
 fn read_scan_part(reply: &[u8]) -> Option<(u64, Vec<Vec<u8>>)> {

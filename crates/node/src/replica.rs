@@ -6,6 +6,7 @@ use crate::conn::{Fate, Mark};
 use crate::exposure::{Bound, Exposure};
 use crate::freshness::Freshness;
 use crate::losses::Predecessor;
+use crate::wait::Synced;
 use consensus::{Entry, Group, Output, Promise, Role};
 use model::effect::WriteId;
 use model::planted::{Bug, is_planted};
@@ -96,19 +97,6 @@ pub struct Parked {
     pub standing: Standing,
 }
 
-/// Somebody who waits until an entry is on enough nodes.
-#[derive(Debug)]
-pub struct Waiter {
-    /// Term and index of the entry.
-    pub entry: (Term, Index),
-    /// Followers wanted.
-    pub wanted: usize,
-    /// Monotonic ms at which the answer is given anyway.
-    pub until_ms: u64,
-    /// Who gets the answer.
-    pub source: Source,
-}
-
 /// One replica.
 pub struct Replica {
     /// The group.
@@ -137,7 +125,7 @@ pub struct Replica {
     /// What was applied when those who wait for entries were last looked at.
     pub woken: Index,
     /// Those who wait for replication (WAIT).
-    pub waiters: Vec<Waiter>,
+    pub waiters: Vec<crate::wait::Waiter>,
     /// Connections with a reply that waits for an entry, by index.
     pub waiting: VecDeque<(Index, u64)>,
     /// Scratch space of a turn.
@@ -520,13 +508,16 @@ impl Replica {
         Some(self.ends.iter().find(|(of, _)| *of == term).map_or(0, |(_, end)| *end))
     }
 
-    /// Number of followers that have the entry (term, index) on disk, as WAIT counts them; `None` if
-    /// this replica can not tell. Index 0: followers that answer at all.
-    pub fn synced_followers(&self, term: Term, index: Index) -> Option<usize> {
-        if index == 0 {
-            let last = self.machine.applied();
-            return self.raft.synced_followers(last.1, last.0);
+    /// Whose disks hold the entry (term, index), as WAIT and WAITAOF count them: nobody's, if this replica
+    /// can not tell. Index 0: followers that answer at all.
+    pub fn synced(&self, term: Term, index: Index) -> Synced {
+        let last = self.machine.applied();
+        let (term, index) = if index == 0 { (last.1, last.0) } else { (term, index) };
+        match self.raft.synced_followers(term, index) {
+            Some(followers) => {
+                Synced { local: index <= self.raft.persisted_index(), followers: followers as i64 }
+            }
+            None => Synced::default(),
         }
-        self.raft.synced_followers(term, index)
     }
 }

@@ -196,8 +196,18 @@ impl Core {
         }
         let keyspace = |(n, (keys, expires)): (usize, (u64, u64))| {
             let (layout, shard) = shown(&self.map, Keyspace(n as u16));
-            let mode = self.map.mode(Keyspace(n as u16)).mode.replication.to_string();
-            KeyspaceStatus { n: n as u16, layout: layout.to_owned(), mode, shard, keys, expires }
+            let mode = self.map.mode(Keyspace(n as u16)).mode;
+            KeyspaceStatus {
+                n: n as u16,
+                layout: layout.to_owned(),
+                mode: mode.replication.to_string(),
+                max_exposure_bytes: mode.max_bytes,
+                max_exposure_ms: mode.max_ms,
+                reply_means: mode.promise(),
+                shard,
+                keys,
+                expires,
+            }
         };
         counts.into_iter().enumerate().map(keyspace).collect()
     }

@@ -175,6 +175,7 @@ fn what_was_exposed_may_be_lost_and_the_rest_goes_on() {
     world.late.clear();
     world.run(1000);
     assert_eq!(world.ask(leader, client, "GET k"), "$1 1", "the old leader follows");
+    assert_eq!(world.ask(leader, client, "WAITAOF 1 1 100"), "*2 :0 :0", "another entry has its place");
     assert_eq!(world.ask(leader, client, "SET k 3"), "+OK");
     assert_eq!(world.ask(next, other, "GET k"), "$1 3");
 }
@@ -202,4 +203,69 @@ fn a_switchover_closes_no_connection_that_waits_for_asynchronous_writes() {
     world.frozen.clear();
     world.run(1000);
     assert_eq!(world.got(leader, client), "+OK\r\n");
+}
+
+#[test]
+fn a_keyspace_tells_what_a_reply_means() {
+    let (mut world, leader, client) = in_async_keyspace(" MAX-EXPOSURE-BYTES 4096 MAX-EXPOSURE-MS 50");
+    let told = world.ask(leader, client, "KEYSPACE GET 1");
+    assert!(told.starts_with("*18 "), "{told}");
+    let promise = "in the leader's log file; a failover may drop at most 4096 bytes and 50 ms per shard";
+    assert!(told.contains(&format!("$11 reply-means ${} {promise} ", promise.len())), "{told}");
+    let told = world.ask(leader, client, "KEYSPACE GET 0");
+    assert!(told.contains("$11 reply-means $21 on disk on a majority "), "{told}");
+}
+
+#[test]
+fn waitaof_counts_the_disks_of_leader_and_followers() {
+    let (mut world, leader, client) = in_async_keyspace("");
+    let follower = leader % 3 + 1;
+    for node in [leader, follower] {
+        let client = world.connect(node);
+        assert_eq!(world.ask(node, client, "WAITAOF 1 0 1000"), "*2 :1 :2", "nothing is written");
+        assert_eq!(world.ask(node, client, "SELECT 1"), "+OK");
+        assert_eq!(world.ask(node, client, "SET k 1"), "+OK");
+        assert_eq!(world.ask(node, client, "WAITAOF 1 2 1000"), "*2 :1 :2");
+        assert_eq!(world.ask(node, client, "HELLO 3").chars().next(), Some('%'));
+        assert_eq!(world.ask(node, client, "WAITAOF 0 2 1000"), "*2 :1 :2");
+    }
+    // Written, and on no disk.
+    world.unsynced.extend(1..=3);
+    assert_eq!(world.ask(leader, client, "SET k 2"), "+OK");
+    assert_eq!(world.ask(leader, client, "WAITAOF 1 0 20"), "*2 :0 :0");
+    assert_eq!(world.ask(leader, client, "WAITAOF 0 0 0"), "*2 :0 :0", "it asks for nothing");
+    world.send(leader, client, "WAITAOF 1 0 0");
+    world.run(20);
+    assert_eq!(world.got(leader, client), "");
+    world.unsynced.remove(&leader);
+    // A log syncs all it has written with the next batch.
+    let other = world.connect(leader);
+    world.send(leader, other, "SET other 1");
+    world.run(20);
+    assert_eq!(world.got(leader, client), "*2\r\n:1\r\n:0\r\n", "no follower has it");
+}
+
+#[test]
+fn a_waitaof_is_unblocked_with_what_is_known() {
+    let (mut world, leader, client) = in_async_keyspace("");
+    let person = world.connect(leader);
+    assert_eq!(world.ask(leader, client, "SET k 1"), "+OK");
+    for (how, reply) in
+        [("", "*2\r\n:1\r\n:2\r\n"), (" ERROR", "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n")]
+    {
+        world.send(leader, client, "WAITAOF 1 7 0");
+        world.run(100);
+        assert_eq!(world.got(leader, client), "");
+        assert_eq!(world.ask(leader, person, &format!("CLIENT UNBLOCK {client}{how}")), ":1");
+        world.run(10);
+        assert_eq!(world.got(leader, client), reply);
+    }
+    assert_eq!(
+        world.ask(leader, client, "WAITAOF 2 0 0"),
+        "-ERR value is out of range, value must between 0 and 1"
+    );
+    assert_eq!(
+        world.ask(leader, client, "WAITAOF 1 0"),
+        "-ERR wrong number of arguments for 'waitaof' command"
+    );
 }

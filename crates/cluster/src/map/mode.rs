@@ -41,6 +41,19 @@ impl Default for Mode {
     }
 }
 
+impl Mode {
+    /// What the answer to a write promises, as a person reads it.
+    pub fn promise(&self) -> String {
+        match self.replication {
+            Replication::Sync => "on disk on a majority".to_owned(),
+            Replication::Async => format!(
+                "in the leader's log file; a failover may drop at most {} bytes and {} ms per shard",
+                self.max_bytes, self.max_ms
+            ),
+        }
+    }
+}
+
 /// A row of the meta group, or of a shard, on the mode of a keyspace.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ModeRow {

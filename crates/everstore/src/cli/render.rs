@@ -140,7 +140,8 @@ fn followers(status: &Status, shard: &ShardStatus) -> String {
 
 /// Keyspaces as a table; also what `everstore keyspace list` prints.
 pub fn keyspaces(keyspaces: &[&KeyspaceStatus]) -> String {
-    let mut table = Table::new(&[">KEYSPACE", "LAYOUT", "MODE", "SHARD", ">KEYS", ">EXPIRING"]);
+    let mut table =
+        Table::new(&[">KEYSPACE", "LAYOUT", "MODE", "SHARD", ">KEYS", ">EXPIRING", "A REPLY MEANS"]);
     for keyspace in keyspaces {
         table.row([
             keyspace.n.to_string(),
@@ -149,6 +150,7 @@ pub fn keyspaces(keyspaces: &[&KeyspaceStatus]) -> String {
             keyspace.shard.map_or_else(|| "all".into(), |shard| shard.to_string()),
             keyspace.keys.to_string(),
             keyspace.expires.to_string(),
+            if keyspace.reply_means.is_empty() { "-".into() } else { keyspace.reply_means.clone() },
         ]);
     }
     table.render()
@@ -222,6 +224,7 @@ mod tests {
                     n: 0,
                     layout: "spread".into(),
                     mode: "sync".into(),
+                    reply_means: "on disk on a majority".into(),
                     keys: 10,
                     ..KeyspaceStatus::default()
                 },
@@ -232,6 +235,7 @@ mod tests {
                     shard: Some(1),
                     keys: 2,
                     expires: 1,
+                    ..KeyspaceStatus::default()
                 },
                 KeyspaceStatus {
                     n: 2,
@@ -256,9 +260,9 @@ SHARD  SLOTS  LEADER  FOLLOWERS    TERM  COMMIT  WORST LAG
     0   8192  node 1  2, 3 (away)     2    1234          0
     1   8192  node 2  1, 3 (away)     2    1234          0
 
-KEYSPACE  LAYOUT  MODE   SHARD  KEYS  EXPIRING
-       0  spread  sync   all      10         0
-       1  single  async  1         2         1
+KEYSPACE  LAYOUT  MODE   SHARD  KEYS  EXPIRING  A REPLY MEANS
+       0  spread  sync   all      10         0  on disk on a majority
+       1  single  async  1         2         1  -
 ";
         assert_eq!(page(&status, &diagnose(&status)), expected);
     }

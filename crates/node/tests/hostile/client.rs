@@ -285,7 +285,7 @@ fn other(rng: &mut Rng) -> String {
         17 => format!("SETRANGE noise{n} {} abc", rng.below(2000)),
         18 => "INFO".to_owned(),
         19 => "EVERSTORE STATUS".to_owned(),
-        20 => "WAIT 2 30".to_owned(),
+        20 => format!("{} 2 30", ["WAIT", "WAITAOF 1"][(n % 2) as usize]),
         21 => format!("DEL noise0 noise1 noise2 noise{{a}}{n}"),
         22 => format!("EXPIRE noise{n} {}", rng.below(2)),
         23 => format!("PEXPIRE noise{{a}}{n} {}", rng.below(100)),

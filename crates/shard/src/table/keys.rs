@@ -428,4 +428,22 @@ pub(super) const KEYS: &[Spec] = &[
         args: &[arg("numreplicas", ArgKind::Integer), arg("timeout", ArgKind::Integer)],
         ..BASE
     },
+    Spec {
+        name: "waitaof",
+        arity: 4,
+        flags: Flags(flag::BLOCKING),
+        categories: Categories(category::CONNECTION),
+        tips: &["request_policy:all_shards", "response_policy:agg_min"],
+        route: Route::Wait,
+        group: Group::Generic,
+        summary: "Wait until all of the preceding write commands of the connection are synced to the log of their leader and/or of its followers",
+        since: "7.2.0",
+        complexity: "O(1)",
+        args: &[
+            arg("numlocal", ArgKind::Integer),
+            arg("numreplicas", ArgKind::Integer),
+            arg("timeout", ArgKind::Integer),
+        ],
+        ..BASE
+    },
 ];

@@ -64,7 +64,7 @@ pub enum Route {
     Scan,
     /// `RANDOMKEY`: any shard that has keys.
     Random,
-    /// `WAIT`: held until the connection's last write is on enough nodes.
+    /// `WAIT`, `WAITAOF`: held until the connection's last write is on enough disks.
     Wait,
 }
 

@@ -114,7 +114,7 @@ fn the_issue_commands_are_all_there() {
         msetnx psetex set setex setnx setrange strlen substr del unlink exists touch type expire expireat \
         pexpire pexpireat ttl pttl expiretime pexpiretime persist rename renamenx copy keys scan randomkey \
         dbsize flushdb flushall object swapdb ping echo quit reset select auth hello client command config \
-         info time lastsave role wait debug latency memory slowlog shutdown acl lolwut asking cluster readonly \
+         info time lastsave role wait waitaof debug latency memory slowlog shutdown acl lolwut asking cluster readonly \
          readwrite keyspace losses failover everstore bitcount bitfield bitfield_ro bitop bitpos getbit setbit";
     for name in all.split_whitespace() {
         assert!(lookup(name.as_bytes()).is_some(), "{name}");
