@@ -15,7 +15,7 @@ use crate::replica::Replica;
 use crate::settings::{ConfigTable, Settings};
 use crate::snapshots::Transfers;
 use crate::stats::{Gauges, Stats};
-use crate::turn::Built;
+use crate::turn::{BatchPace, Built};
 use cluster::map::ClusterMap;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -112,10 +112,7 @@ pub struct Core {
     pub(crate) losses: Losses,
     pub(crate) builder: BatchBuilder,
     pub(crate) building: Vec<Built>,
-    /// Nobody waits for the batch that is built to be durable.
-    pub(crate) batch_waits: bool,
-    /// When the last batch was handed to the log, monotonic ns.
-    pub(crate) last_batch_ns: u64,
+    pub(crate) batch_pace: BatchPace,
     pub(crate) batches: VecDeque<(u64, Vec<Built>)>,
     /// Number of the last batch that is known to be written.
     pub(crate) written_batch: u64,
@@ -202,8 +199,7 @@ impl Core {
             losses: Losses::default(),
             builder: BatchBuilder::default(),
             building: Vec::new(),
-            batch_waits: true,
-            last_batch_ns: 0,
+            batch_pace: BatchPace::default(),
             batches: VecDeque::new(),
             written_batch: 0,
             next_batch: 1,

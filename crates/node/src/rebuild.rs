@@ -87,7 +87,7 @@ impl Core {
         tracing::info!(%group, index = at.0, "a replica has rows again");
         let record = storage::log::Install { tree, index: at.0, term: at.1, conf_state };
         self.builder.replace_rows(group, record);
-        self.batch_waits = false;
+        self.batch_pace.urgent = true;
         self.transfers.drop_after(self.next_batch, old);
         if group == GroupId::META {
             self.map_seen = None;

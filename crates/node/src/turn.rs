@@ -19,6 +19,15 @@ const MAX_PASSES: usize = 8;
 /// Length of a tick in ns.
 pub const TICK_NS: u64 = 5 * MS;
 
+/// When the batch under construction goes to the log.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct BatchPace {
+    /// Somebody waits for it to be durable.
+    pub urgent: bool,
+    /// When the one before it was handed over, monotonic ns.
+    pub last_ns: u64,
+}
+
 /// What a batch holds of a group.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Built {
@@ -274,13 +283,13 @@ impl Core {
             let mut bytes = 0;
             let hard = persist.hard_state.as_ref();
             let hard = hard.map(|hs| HardState { term: hs.term, vote: hs.vote, commit: hs.commit });
-            self.batch_waits &= later && persist.install.is_none();
+            self.batch_pace.urgent |= !later || persist.install.is_some();
             if let Some(replica) = self.replica(group) {
                 // Until something else is proposed or comes.
                 replica.hurry = replica.asynchronous == 0;
                 let voted = hard.map_or(replica.voted, |hs| (hs.term, hs.vote));
                 let votes = std::mem::replace(&mut replica.voted, voted) != voted;
-                self.batch_waits &= !votes;
+                self.batch_pace.urgent |= votes;
             }
             for entry in &persist.entries {
                 bytes += entry.data.len() as u64;
@@ -342,8 +351,8 @@ impl Core {
         if self.building.is_empty() && self.builder.is_empty() {
             return None;
         }
-        let waits = self.batch_waits && !self.builder.is_announced();
-        Some(if waits { self.last_batch_ns + MAX_PUT_OFF_NS } else { 0 })
+        let waits = !self.batch_pace.urgent && !self.builder.is_announced();
+        Some(if waits { self.batch_pace.last_ns + MAX_PUT_OFF_NS } else { 0 })
     }
 
     /// Hands the batch to the log.
@@ -353,9 +362,9 @@ impl Core {
         }
         let number = self.next_batch;
         self.next_batch += 1;
-        self.last_batch_ns = self.now.mono_ns;
+        self.batch_pace.last_ns = self.now.mono_ns;
         let mut builder = std::mem::take(&mut self.builder);
-        if std::mem::replace(&mut self.batch_waits, true) && builder.is_announced() {
+        if !std::mem::take(&mut self.batch_pace.urgent) && builder.is_announced() {
             builder.put_off();
         }
         self.outbox.log.push((number, builder.finish()));
