@@ -76,7 +76,12 @@ impl<'a> Model<'a> {
 
     /// The state after item `at`; none if its reply does not fit to `state`.
     pub fn step(&mut self, state: State, at: u32) -> Option<State> {
-        let Item { op, reply, .. } = self.items[at as usize];
+        let Item { op, reply, ordered, ret, .. } = self.items[at as usize];
+        // A follower judges by its own clock whether a key has expired, and leaves it to its leader, whose clock
+        // may be behind: what is gone for the one may be there for the other.
+        if !ordered && self.may_expire(state, ret) && self.step(State::ABSENT, at).is_some() {
+            return Some(state);
+        }
         let argument = self.arguments[at as usize];
         match &op.action {
             Action::Get => self.gives(reply, state).then_some(state),

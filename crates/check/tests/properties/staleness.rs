@@ -1,7 +1,10 @@
 use check::Action;
 
 use crate::check;
-use crate::script::{INCR, number, set, sync};
+use crate::script::{INCR, number, set, set_for, sync};
+
+/// Clocks differ by at most this much in these tests, ms.
+const SLACK_MS: u64 = 10;
 
 const NAME: &str = check::property::staleness::NAME;
 
@@ -43,4 +46,14 @@ fn what_is_not_linearizable_is_not_blamed_on_replicas() {
     let verdict = broken.verdict();
     let blamed: Vec<&str> = verdict.violations.iter().map(|violation| violation.property).collect();
     assert_eq!(blamed, [check::property::linearizable::NAME]);
+}
+
+#[test]
+fn a_replica_whose_clock_is_ahead_may_find_a_key_expired_that_its_leader_still_has() {
+    let seen = |ttl_ms| {
+        let set = sync().done(1, 0, 1, set_for("a", ttl_ms), check::Reply::Ok);
+        set.read_only((500, 501), 10, "").get(2, 502, 503, "a")
+    };
+    seen(500 + SLACK_MS).passes();
+    seen(600 + SLACK_MS).fails(NAME, &[]);
 }
