@@ -32,12 +32,18 @@ def leads_some(cluster: Cluster, node: Node) -> bool:
     return any(s["leader"] and cluster.by_id(status, s["leader"]) is node for s in status["shards"])
 
 
-def test_a_slow_leader_hands_over_and_leads_again_when_it_was_quick_for_long(new_cluster, tmp_path):
+def with_sick_disk(new_cluster, tmp_path):
+    """A cluster, a node of it that leads a part, and the disk of that node."""
     cluster = new_cluster(shards=6)
     victim = cluster.nodes[1]
     disk = sick_disk(victim, tmp_path)
     cluster.start()
     wait_for(lambda: leads_some(cluster, victim), "the victim leads its part")
+    return cluster, victim, disk
+
+
+def test_a_slow_leader_hands_over_and_leads_again_when_it_was_quick_for_long(new_cluster, tmp_path):
+    cluster, victim, disk = with_sick_disk(new_cluster, tmp_path)
     with Ledger(others(cluster, victim)) as ledger:
         ledger.wait_for_more()
         disk.slow(200)
@@ -62,11 +68,7 @@ def test_a_slow_leader_hands_over_and_leads_again_when_it_was_quick_for_long(new
 
 
 def test_a_leader_whose_sync_fails_stops_and_the_others_know_why(new_cluster, tmp_path):
-    cluster = new_cluster(shards=6)
-    victim = cluster.nodes[1]
-    disk = sick_disk(victim, tmp_path)
-    cluster.start()
-    wait_for(lambda: leads_some(cluster, victim), "the victim leads its part")
+    cluster, victim, disk = with_sick_disk(new_cluster, tmp_path)
     with Ledger(others(cluster, victim)) as ledger:
         ledger.wait_for_more()
         disk.fail()
