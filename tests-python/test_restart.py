@@ -177,7 +177,7 @@ def test_a_damaged_row_tree_is_rebuilt(cluster):
     wait_for(lambda: not victim.status()["problems"], "all its replicas are whole")
     said = victim.log_text()[before:]
     assert "tree 3" in said and "rebuilt from a healthy replica" in said, said
-    assert not (victim.folder / "rows" / "3").exists(), "what is of no use any more is removed"
+    wait_for(lambda: not (victim.folder / "rows" / "3").exists(), "what is of no use any more is removed")
     expected = ["new" if i % 10 == 0 else f"{i}:{'v' * 100}" for i in range(2000)]
     # It serves from the new tree, also after a restart, and when another node is gone.
     for restart in (False, True):

@@ -152,6 +152,20 @@ fn a_failed_sync_is_reported_and_nothing_more_is_taken() {
 }
 
 #[test]
+fn whoever_finds_the_log_stopped_was_told_why() {
+    let disk = MemDisk::new();
+    let (_thread, mut handles, dones) = start(&disk, 1);
+    while handles[0].status().reserve_low() {
+        std::thread::yield_now();
+    }
+    disk.fail_once(Op::Sync, 0);
+    // It may be full before it has failed.
+    let stopped = |index| matches!(handles[0].submit(entry(G, index, 1)), Err(SubmitError::Stopped));
+    assert!((1..).any(stopped));
+    assert!(matches!(dones[0].try_recv(), Ok(Done::Failed(_))), "without waiting for it");
+}
+
+#[test]
 fn what_does_not_fit_is_given_back() {
     let disk = MemDisk::new();
     let (log, _) = open(&disk).unwrap();

@@ -63,6 +63,12 @@ impl Disks {
         self.pool.retries()
     }
 
+    /// Why the log has failed, if it has.
+    fn log_works(&self) -> Result<(), String> {
+        let failed = |why| Err(format!("the log has failed: {why}"));
+        self.wake.log_failed().map_or(Ok(()), failed)
+    }
+
     /// Jobs that wait or run.
     pub fn jobs(&self) -> usize {
         self.pool.pending()
@@ -74,9 +80,7 @@ impl shell::Disks for Disks {
         if !self.wake.awake() {
             return Ok(());
         }
-        if let Some(why) = self.wake.log_failed() {
-            return Err(format!("the log has failed: {why}"));
-        }
+        self.log_works()?;
         core.log_written(self.wake.written());
         core.log_done(self.wake.synced());
         while let Ok(done) = self.done.try_recv() {
@@ -99,7 +103,10 @@ impl shell::Disks for Disks {
                 Err(SubmitError::TooLarge(bytes, max)) => {
                     return Err(format!("a batch of {bytes} bytes; the log takes {max}"));
                 }
-                Err(SubmitError::Stopped) => return Err("the log has stopped".to_owned()),
+                // It may have failed since `done`: it says why before it takes no more.
+                Err(SubmitError::Stopped) => {
+                    return self.log_works().and(Err("the log has stopped".to_owned()));
+                }
             }
         }
         outbox.jobs.drain(..).for_each(|job| self.pool.submit(job));

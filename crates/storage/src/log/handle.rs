@@ -40,7 +40,7 @@ pub enum SubmitError {
     Full(Batch),
     /// Larger than the log allows: bytes, and the bound.
     TooLarge(u64, u64),
-    /// The log thread has ended.
+    /// The log thread has ended; if by an error, [`Done::Failed`] was told before.
     Stopped,
 }
 
