@@ -10,6 +10,7 @@ import time
 import urllib.request
 
 import pytest
+import redis
 
 from harness.cluster import connect, wait_for
 from harness.ports import free_base
@@ -95,6 +96,20 @@ def test_keyspace_layout(everstore, cluster):
         client.set("k", "v")
     refused = run(everstore, "keyspace", "set", "5", "--layout", "single", *at(node))
     assert refused.returncode == 1 and refused.stderr.startswith("everstore: ")
+
+
+def test_keyspace_cache(everstore, cluster):
+    node = cluster.nodes[1]
+    for words, policy in [((), "allkeys-lru"), (("ALLKEYS-LFU",), "allkeys-lfu"), (("noeviction",), "noeviction")]:
+        assert run(everstore, "keyspace", "set", "7", "--cache", *words, *at(node)).returncode == 0
+        shown = json.loads(run(everstore, "keyspace", "get", "7", "--json", *at(node)).stdout)
+        assert shown[0]["cache"] == policy
+        told = run(everstore, "keyspace", "list", *at(node)).stdout
+        assert (f"keys may be evicted ({policy})" in told) == (policy != "noeviction"), told
+    refused = run(everstore, "keyspace", "set", "7", "--cache", "lru", *at(node))
+    assert refused.returncode == 2 and "policy 'lru' does not exist; allowed: noeviction" in refused.stderr
+    with node.client() as client, pytest.raises(redis.ResponseError, match="policy 'lru' does not exist"):
+        client.execute_command("KEYSPACE", "SET", 7, "CACHE", "lru")
 
 
 def test_the_admin_port_answers(cluster):

@@ -27,6 +27,8 @@ pub enum Class {
     Sync,
     /// A failover may lose acknowledged writes, up to the exposure.
     Async,
+    /// As [`Class::Sync`], but a key may be removed at any time, as if by a client.
+    Cache,
 }
 
 /// A key of one history; made by [`History::key`].
@@ -280,7 +282,7 @@ pub enum Invalid {
 pub struct History {
     keys: Vec<Key>,
     /// One per class.
-    by_name: [BTreeMap<Bytes, KeyId>; 2],
+    by_name: [BTreeMap<Bytes, KeyId>; 3],
     operations: Vec<Operation>,
     events: Vec<Event>,
 }

@@ -18,6 +18,10 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+use crate::history::Class;
+use crate::verdict::Bounds;
+use crate::view::KeyView;
+
 pub(crate) use item::Item;
 pub(crate) use shorten::{Failure, shorten};
 
@@ -35,9 +39,25 @@ pub(crate) enum Decision {
     Undecided,
 }
 
-/// Decides for the operations on one key. `slack_ns` widens when a key may or must have expired.
-pub(crate) fn decide(items: &[Item<'_>], slack_ns: u64, limit: u64) -> (Decision, u64) {
-    let mut search = search::Search::new(items, slack_ns, limit);
+/// When a key may be gone without an operation that removes it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    /// Widens when a key may or must have expired, ns.
+    pub slack_ns: u64,
+    /// At any time: it is evicted.
+    pub evicted: bool,
+}
+
+impl Rules {
+    /// Those of a key.
+    pub fn of(key: &KeyView<'_>, bounds: &Bounds) -> Rules {
+        Rules { slack_ns: bounds.expiry_slack_ns, evicted: key.key.class == Class::Cache }
+    }
+}
+
+/// Decides for the operations on one key.
+pub(crate) fn decide(items: &[Item<'_>], rules: Rules, limit: u64) -> (Decision, u64) {
+    let mut search = search::Search::new(items, rules, limit);
     let decision = search.run();
     (decision, search.steps())
 }

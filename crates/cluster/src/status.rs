@@ -202,6 +202,8 @@ pub struct KeyspaceStatus {
     pub max_exposure_bytes: u64,
     /// If it is `async`: longest time in ms of which a failover may lose answered writes.
     pub max_exposure_ms: u64,
+    /// How keys are evicted when memory is short, by Redis's names; `noeviction`: the keyspace is no cache.
+    pub cache: String,
     /// What the answer to a write promises, in a sentence; empty = told by an older version.
     pub reply_means: String,
     /// The shard that holds all of it, if its layout is `single`.

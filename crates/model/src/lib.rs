@@ -5,6 +5,7 @@
 
 pub mod effect;
 pub mod entry;
+pub mod eviction;
 pub mod ids;
 pub mod limits;
 pub mod planted;
@@ -15,6 +16,7 @@ pub mod slot;
 pub mod time;
 pub mod varint;
 
+pub use eviction::Eviction;
 pub use ids::{GroupId, Index, Keyspace, NodeId, ShardId, Term};
 pub use position::{KeyHasher, Position};
 pub use reply::Reply;

@@ -74,6 +74,11 @@ impl Core {
         replica.map_or(0, |replica| replica.machine.cold_rows())
     }
 
+    /// Memory of rows at the last tick, bytes; 0 while there is no limit.
+    pub fn memory_used(&self) -> u64 {
+        self.memory.used
+    }
+
     /// Memory for rows, bytes, 0 = no limit; changeable at any time.
     pub fn set_max_memory(&mut self, bytes: u64) {
         self.settings.max_memory = bytes;

@@ -1,5 +1,7 @@
 //! Memory of rows: what is in the row store and was not asked for lately leaves it.
 //!
+//! Keys of caches are given up instead, by their leader: see `Core::let_go`.
+//!
 //! Two bounds. Above `max-memory` rows are let go, a bounded piece a tick, and shards with many changed rows
 //! are checkpointed sooner, because only what is in the row store can go. Above the bound and an eighth
 //! (at least two of the largest values) commands that may need memory wait: a load that is faster than the disk slows down instead of failing.
@@ -8,7 +10,9 @@
 
 use crate::cold::MEMORY;
 use crate::core::Core;
-use model::GroupId;
+use crate::layouts::follow_rows;
+use crate::replica::Replica;
+use model::{GroupId, Now};
 use shard::table::{Spec, flag};
 
 /// Commands that need memory wait so long, in tenths of the time that a command may take, before they are
@@ -54,6 +58,18 @@ pub(crate) enum Room {
     None,
 }
 
+impl Replica {
+    /// The leader gives up keys of caches, about so many bytes of memory. Returns how many.
+    fn evict(&mut self, now: Now, bytes: u64, shards: u16) -> u64 {
+        follow_rows(self, shards);
+        if self.machine.caches() == 0 || !self.ready(now) {
+            return 0;
+        }
+        self.begin(now);
+        self.machine.evict(bytes as usize) as u64
+    }
+}
+
 impl Core {
     /// Whether there is memory for a command.
     #[inline]
@@ -85,7 +101,7 @@ impl Core {
         let footprint =
             |core: &Core| core.replicas.iter().flatten().map(|r| r.machine.footprint() as u64).sum();
         self.memory.used = footprint(self);
-        let most = limit + (limit / 8).max(MIN_SLACK);
+        let most = limit.saturating_add((limit / 8).max(MIN_SLACK));
         if self.memory.used > limit {
             self.let_go(self.memory.used - limit, self.memory.used > most);
             self.memory.used = footprint(self);
@@ -101,16 +117,22 @@ impl Core {
         }
     }
 
+    /// Caches give up keys where this node leads them. What other nodes lead is left to them, whose memory
+    /// is about as full, until it is urgent: for a key that is evicted, a row that left memory is fetched.
     fn let_go(&mut self, mut bytes: u64, urgent: bool) {
-        let count = self.replicas.len();
+        let (count, shards, now) = (self.replicas.len(), self.shards(), self.now);
+        let evicts = !self.disk.is_full(); // With a full log what is left of it is for others.
         for at in 0..count {
             let at = (self.memory.turn + at) % count;
-            let Some(replica) = self.replicas[at].as_deref_mut().filter(|r| !r.checkpointing) else {
-                continue;
-            };
-            let freed = replica.machine.let_go(bytes as usize, urgent) as u64;
-            self.memory.let_go += freed;
-            bytes = bytes.saturating_sub(freed);
+            let Some(replica) = self.replicas[at].as_deref_mut() else { continue };
+            let evicted = if evicts { replica.evict(now, bytes, shards) } else { 0 };
+            bytes = bytes.saturating_sub(evicted);
+            if bytes > 0 && !replica.checkpointing {
+                let spare = if urgent && evicted == 0 { 0 } else { replica.machine.caches() };
+                let freed = replica.machine.let_go(bytes as usize, urgent, spare) as u64;
+                self.memory.let_go += freed;
+                bytes = bytes.saturating_sub(freed);
+            }
             if bytes == 0 {
                 break;
             }

@@ -1,9 +1,10 @@
-//! Replication modes of keyspaces: by its own rows a shard knows when it answers, and the node that leads
+//! Modes of keyspaces: by its own rows a shard knows when it answers, and the node that leads
 //! the meta group carries a change to all shards.
 //!
-//! What a mode decides is only when a reply leaves (safety rule 1): a *sync* one with the commit, an
-//! *async* one when its entry is in the leader's log file and the exposure is within its bound. Nothing
-//! else differs: entries, undo, fates and the window are the same.
+//! What its replication decides is only when a reply leaves (safety rule 1): a *sync* one with the commit,
+//! an *async* one when its entry is in the leader's log file and the exposure is within its bound. Nothing
+//! else differs: entries, undo, fates and the window are the same. And it says whether the keyspace is a
+//! cache, which gives up keys when there is no memory for them (`memory.rs`).
 
 use crate::conn::Conn;
 use crate::core::Core;
@@ -15,7 +16,7 @@ use cluster::map::{Mode, ModeRow, Replication, Row, mode_name};
 use model::limits::KEYSPACES;
 use model::{GroupId, Keyspace, Reply};
 use shard::Machine;
-use shard::data::{Context, Done};
+use shard::data::{Context, Done, Stop};
 
 /// What a shard's own row says of a keyspace.
 pub(crate) fn row_of(machine: &Machine, ks: Keyspace) -> ModeRow {
@@ -32,6 +33,7 @@ pub(crate) fn refresh(replica: &mut Replica) {
         if replica.to_sync.get(&ks).is_some_and(|epoch| row.epoch >= *epoch) {
             replica.to_sync.remove(&ks);
         }
+        replica.machine.set_eviction(ks, row.mode.eviction);
         if row.mode.replication == Replication::Async {
             replica.asynchronous |= 1 << ks.0;
             // One log for all keyspaces of a shard: the strictest bound is that of all.
@@ -51,16 +53,10 @@ impl Replica {
     }
 }
 
-/// Changes the mode of the keyspace in this shard. Arguments: epoch, `sync` or `async`, bytes, ms.
+/// Changes the mode of the keyspace in this shard. Arguments: epoch, and [`words`].
 pub(crate) fn set(cx: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let epoch = internal::number(args.get(1))?;
-    let replication =
-        if args.get(2) == Some(&&b"async"[..]) { Replication::Async } else { Replication::Sync };
-    let mode = Mode {
-        replication,
-        max_bytes: internal::number(args.get(3))?,
-        max_ms: internal::number(args.get(4))?,
-    };
+    let mode = parse(args.get(2..).unwrap_or_default(), Mode::default()).map_err(Stop::error)?;
     let name = mode_name(cx.data.keyspace());
     let old = cx.data.system(&name).and_then(|content| ModeRow::decode(content).ok());
     if old.unwrap_or(ModeRow::first()).epoch < epoch {
@@ -73,7 +69,7 @@ pub(crate) fn set(cx: &mut Context<'_>, args: &[&[u8]]) -> Done {
 /// Reads a mode from the words after `KEYSPACE SET n`; what is not named stays as it is.
 pub(crate) fn parse(words: &[&[u8]], now: Mode) -> Result<Mode, String> {
     let syntax = "ERR syntax error: KEYSPACE SET n LAYOUT single|spread, or KEYSPACE SET n [REPLICATION \
-                  sync|async] [MAX-EXPOSURE-BYTES n] [MAX-EXPOSURE-MS n]";
+                  sync|async] [MAX-EXPOSURE-BYTES n] [MAX-EXPOSURE-MS n] [CACHE policy]";
     let mut mode = now;
     if words.is_empty() || !words.len().is_multiple_of(2) {
         return Err(syntax.to_owned());
@@ -98,15 +94,28 @@ pub(crate) fn parse(words: &[&[u8]], now: Mode) -> Result<Mode, String> {
             }
             b"max-exposure-bytes" => mode.max_bytes = bounded("max-exposure-bytes", EXPOSURE_BYTES)?,
             b"max-exposure-ms" => mode.max_ms = bounded("max-exposure-ms", EXPOSURE_MS)?,
+            b"cache" => mode.eviction = value.parse().map_err(|error| format!("ERR {error}"))?,
             _ => return Err(syntax.to_owned()),
         }
     }
     Ok(mode)
 }
 
-/// The words of a request that carries a mode.
-pub(crate) fn words(mode: Mode) -> [String; 3] {
-    [mode.replication.to_string(), mode.max_bytes.to_string(), mode.max_ms.to_string()]
+/// The words of a request that carries a mode, as [`parse`] reads them.
+pub(crate) fn words(mode: Mode) -> Vec<String> {
+    let (bytes, ms) = (mode.max_bytes.to_string(), mode.max_ms.to_string());
+    let options = [
+        ("replication", mode.replication.to_string()),
+        ("max-exposure-bytes", bytes),
+        ("max-exposure-ms", ms),
+        ("cache", mode.eviction.to_string()),
+    ];
+    options.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect()
+}
+
+/// `first`, then words.
+pub(crate) fn with<'a>(first: &[&'a [u8]], words: &'a [String]) -> Vec<&'a [u8]> {
+    first.iter().copied().chain(words.iter().map(String::as_bytes)).collect()
 }
 
 impl Core {
@@ -160,20 +169,10 @@ impl Core {
     /// Rows of the meta group that ask for a mode. Arguments: keyspace, and [`words`].
     pub(crate) fn mode_rows(&self, args: &[&[u8]]) -> Result<Vec<Row>, String> {
         let bad = || "ERR malformed request".to_owned();
-        let text = |at: usize| args.get(at).and_then(|a| std::str::from_utf8(a).ok()).ok_or_else(bad);
-        let ks: u16 = text(1)?.parse().map_err(|_| bad())?;
-        let named: [&[u8]; 6] = [
-            b"replication",
-            text(2)?.as_bytes(),
-            b"max-exposure-bytes",
-            text(3)?.as_bytes(),
-            b"max-exposure-ms",
-            text(4)?.as_bytes(),
-        ];
-        if ks >= KEYSPACES {
-            return Err(bad());
-        }
-        Ok(self.map.begin_mode(Keyspace(ks), parse(&named, Mode::default())?))
+        let number = args.get(1).and_then(|a| std::str::from_utf8(a).ok()?.parse::<u16>().ok());
+        let ks = number.filter(|ks| *ks < KEYSPACES).map(Keyspace).ok_or_else(bad)?;
+        let mode = parse(args.get(2..).unwrap_or_default(), Mode::default())?;
+        Ok(self.map.begin_mode(ks, mode))
     }
 
     /// Carries changes of modes on, on the node that leads the meta group.
@@ -196,10 +195,8 @@ impl Core {
     }
 
     fn drive_mode(&mut self, step: (Keyspace, u64), mode: Mode) {
-        let [replication, bytes, ms] = words(mode);
-        let epoch = step.1.to_string();
-        let args: [&[u8]; 5] =
-            [internal::MODE, epoch.as_bytes(), replication.as_bytes(), bytes.as_bytes(), ms.as_bytes()];
+        let (epoch, words) = (step.1.to_string(), words(mode));
+        let args = with(&[internal::MODE, epoch.as_bytes()], &words);
         self.drive_shards(step, crate::ops::Step::Mode, &args);
     }
 }
@@ -207,6 +204,7 @@ impl Core {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::Eviction;
 
     #[test]
     fn a_mode_is_read_and_what_is_not_allowed_is_named() {
@@ -214,15 +212,23 @@ mod tests {
             let words: Vec<&[u8]> = words.iter().map(|w| w.as_bytes()).collect();
             parse(&words, Mode::default())
         };
-        let mode = read(&["Replication", "ASYNC", "max-exposure-ms", "50"]).unwrap();
-        let expected = Mode { replication: Replication::Async, max_ms: 50, ..Mode::default() };
+        let mode = read(&["Replication", "ASYNC", "max-exposure-ms", "50", "CACHE", "Allkeys-LRU"]).unwrap();
+        let eviction = Eviction::AllKeysLru;
+        let expected = Mode { replication: Replication::Async, max_ms: 50, eviction, ..Mode::default() };
         assert_eq!(mode, expected);
+        let words = words(mode);
+        assert_eq!(parse(&with(&[], &words), Mode::default()), Ok(mode), "as requests carry it");
         for (words, text) in [
             (&["replication", "quorum"][..], "ERR replication 'quorum' does not exist; allowed: sync, async"),
             (&["max-exposure-ms", "0"], "ERR max-exposure-ms '0' is not allowed; allowed: 10 to 60000"),
             (
                 &["max-exposure-bytes", "-1"],
                 "ERR max-exposure-bytes '-1' is not allowed; allowed: 4096 to 50331648",
+            ),
+            (
+                &["cache", "lru"],
+                "ERR policy 'lru' does not exist; allowed: noeviction, allkeys-lru, allkeys-lfu, \
+                 allkeys-random, volatile-lru, volatile-lfu, volatile-random, volatile-ttl",
             ),
         ] {
             assert_eq!(read(words), Err(text.to_owned()));

@@ -203,6 +203,7 @@ impl Core {
                 mode: mode.replication.to_string(),
                 max_exposure_bytes: mode.max_bytes,
                 max_exposure_ms: mode.max_ms,
+                cache: mode.eviction.name().to_owned(),
                 reply_means: mode.promise(),
                 shard,
                 keys,

@@ -11,7 +11,7 @@ use crate::undo::{Before, Patched};
 use model::effect::Effect;
 use model::planted::{Bug, is_planted};
 use model::row::kind;
-use model::{Index, Keyspace, Position, Reply};
+use model::{Eviction, Index, Keyspace, Position, Reply};
 use std::borrow::Cow;
 
 /// Most positions that a walk looks at in one call where rows may have to be fetched.
@@ -122,6 +122,11 @@ impl<'a> Data<'a> {
         Ok(std::mem::replace(&mut self.ks, ks))
     }
 
+    /// How keys of the keyspace are evicted.
+    pub fn eviction(&self) -> Eviction {
+        self.machine.eviction(self.ks)
+    }
+
     /// Shard time in ms since 1970: the only clock of commands.
     pub fn now(&self) -> u64 {
         self.machine.time()
@@ -182,11 +187,11 @@ impl<'a> Data<'a> {
             }
             return Ok(None);
         }
+        let random = if touch { self.machine.random_for_lfu(self.ks) } else { None };
         // Looked at a second time by its place, without a search: the first borrow can not be returned.
         let Some(row) = self.machine.space_mut(self.ks).at_place(place) else { return Ok(None) };
         if touch {
-            row.accessed = (now / 1000) as u32;
-            row.frequency = row.frequency.saturating_add(1);
+            row.asked_for((now / 1000) as u32, random);
         }
         Ok(Some(row))
     }
@@ -231,12 +236,24 @@ impl<'a> Data<'a> {
         row.expire = expire;
         row.changed_at = index;
         row.accessed = (self.machine.time() / 1000) as u32;
+        self.inherit_frequency(&mut row);
         let before = match self.machine.space_mut(self.ks).insert(row) {
             Some(old) => Before::Row(old),
             None => Before::Absent(key.position, key.bytes.into()),
         };
         self.machine.undo.push(index, self.ks, before);
         Ok(())
+    }
+
+    /// A key that is evicted by how often it is asked for keeps its counter with a new value, as in Redis.
+    #[inline]
+    fn inherit_frequency(&mut self, row: &mut Row) {
+        if let Some(random) = self.machine.random_for_lfu(self.ks)
+            && let Some(old) = self.machine.space(self.ks).get(row.position, row.key())
+        {
+            (row.frequency, row.accessed) = (old.frequency, old.accessed);
+            row.asked_for((self.machine.time() / 1000) as u32, Some(random));
+        }
     }
 
     /// Sets a string key (no expiry).

@@ -2,11 +2,12 @@
 //! every replica it applies committed entries.
 //!
 //! Here is what the leader calls in a turn; `apply` is what every replica does with an entry,
-//! `roll_back` how the leader takes back, `replica_read` how a follower reads, `housekeeping` what happens
-//! between turns.
+//! `roll_back` how the leader takes back, `replica_read` how a follower reads, `housekeeping` and `evict`
+//! what happens between turns.
 
 mod apply;
 mod cold;
+mod evict;
 mod housekeeping;
 mod replica_read;
 mod roll_back;
@@ -24,7 +25,7 @@ use model::entry::EntryBuilder;
 use model::limits::KEYSPACES;
 use model::planted::{Bug, is_planted};
 use model::slot::Slot;
-use model::{Index, KeyHasher, Keyspace, NodeId, Position, Reply, Term};
+use model::{Eviction, Index, KeyHasher, Keyspace, NodeId, Position, Reply, Term};
 use std::collections::BTreeMap;
 
 /// What became of one execution.
@@ -73,6 +74,18 @@ pub struct Machine {
     rng: u64,
     /// Keys deleted because their time had come, since start.
     pub expired_keys: u64,
+    /// How each keyspace gives up keys, see [`evict`].
+    policies: [Eviction; KEYSPACES as usize],
+    /// Keys given up for want of memory, since start.
+    pub evicted_keys: u64,
+}
+
+/// The next number of a xorshift generator; its state is never 0.
+fn next_random(state: &mut u64) -> u64 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    *state
 }
 
 impl Machine {
@@ -102,6 +115,8 @@ impl Machine {
             load_limit: usize::MAX,
             rng: seed | 1,
             expired_keys: 0,
+            policies: [Eviction::No; KEYSPACES as usize],
+            evicted_keys: 0,
         }
     }
 
@@ -176,10 +191,7 @@ impl Machine {
     }
 
     pub(crate) fn random(&mut self) -> u64 {
-        self.rng ^= self.rng << 13;
-        self.rng ^= self.rng >> 7;
-        self.rng ^= self.rng << 17;
-        self.rng
+        next_random(&mut self.rng)
     }
 
     // ---- the leader ----

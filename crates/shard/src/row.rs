@@ -2,6 +2,11 @@
 
 use model::{Index, Position};
 
+/// Access counter of a new row, as in Redis: it must not be the first to go.
+const NEW: u8 = 5;
+/// How much less likely each step of a logarithmic counter is than the one before.
+const LOG_FACTOR: u64 = 10;
+
 /// A key and its value. Moves as a whole into the undo log when it is replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
@@ -18,7 +23,8 @@ pub struct Row {
     pub accessed: u32,
     /// Type tag, see [`model::row::kind`].
     pub kind: u8,
-    /// Logarithmic access counter of Redis's LFU policy; local to the replica.
+    /// Counts accesses, local to the replica: each of them, or logarithmically where keys are evicted by it
+    /// (see [`Row::frequency_at`]).
     pub frequency: u8,
     /// Checkpoint that must write the row, by its number in the keyspace, 0 = none (see
     /// [`crate::checkpoint`]). Means something only while the row is in its keyspace.
@@ -32,7 +38,7 @@ impl Row {
         bytes.extend_from_slice(key);
         bytes.extend_from_slice(value);
         let key_len = key.len() as u32;
-        Row { position, expire: 0, changed_at: 0, bytes, key_len, accessed: 0, kind, frequency: 5, due: 0 }
+        Row { position, expire: 0, changed_at: 0, bytes, key_len, accessed: 0, kind, frequency: NEW, due: 0 }
     }
 
     /// The key.
@@ -78,6 +84,28 @@ impl Row {
         size_of::<Row>() + self.bytes.capacity()
     }
 
+    /// Redis's LFU counter at this time (shard time in s): one less for each minute without an access
+    /// (Redis documentation, "Key eviction", with `lfu-decay-time` 1).
+    pub fn frequency_at(&self, now_s: u32) -> u8 {
+        let minutes = now_s.wrapping_sub(self.accessed) / 60;
+        self.frequency.saturating_sub(u8::try_from(minutes).unwrap_or(u8::MAX))
+    }
+
+    /// Counts an access at this time (shard time in s). With a random number it counts logarithmically, as
+    /// Redis's LFU policies do with `lfu-log-factor` 10: the higher the counter, the less likely it rises.
+    #[inline]
+    pub(crate) fn asked_for(&mut self, now_s: u32, random: Option<u64>) {
+        self.frequency = match random {
+            None => self.frequency.saturating_add(1),
+            Some(random) => {
+                let before = self.frequency_at(now_s);
+                let one_in = u64::from(before.saturating_sub(NEW)) * LOG_FACTOR + 1;
+                before.saturating_add(u8::from((random >> 16).is_multiple_of(one_in)))
+            }
+        };
+        self.accessed = now_s;
+    }
+
     /// True when the key expired at or before `now` (shard time in ms).
     #[inline]
     pub fn expired(&self, now: u64) -> bool {
@@ -98,6 +126,27 @@ mod tests {
             row.unpatch(offset.min(5), &old, 5);
             assert_eq!((row.key(), row.value()), (&b"key"[..], &b"hello"[..]));
         }
+    }
+
+    #[test]
+    fn a_logarithmic_counter_needs_ever_more_accesses_and_fades() {
+        let mut row = Row::new(Position(1), 0, b"key", b"hello");
+        let mut random = 1_u64;
+        let mut ask = |row: &mut Row, times: u32, now_s| {
+            for _ in 0..times {
+                random = random.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+                row.asked_for(now_s, Some(random.rotate_left(32)));
+            }
+            row.frequency
+        };
+        // The figures of Redis's documentation for factor 10: about 10, 18, 142 after 100, 1000, 100 000.
+        assert!((7..=14).contains(&ask(&mut row, 100, 0)), "{}", row.frequency);
+        assert!((14..=24).contains(&ask(&mut row, 900, 0)), "{}", row.frequency);
+        assert!((125..=160).contains(&ask(&mut row, 99_000, 0)), "{}", row.frequency);
+        let high = row.frequency;
+        assert_eq!((row.frequency_at(59), row.frequency_at(600)), (high, high - 10));
+        assert_eq!(row.frequency_at(60 * 300), 0);
+        assert!(ask(&mut row, 1, 600) <= high - 9);
     }
 
     #[test]

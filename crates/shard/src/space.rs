@@ -1,6 +1,7 @@
 //! The rows of one keyspace in one shard: a hash table for point access, the order of positions for
 //! SCAN and checkpoints, and the order of expiry times.
 
+pub(crate) mod candidates;
 pub(crate) mod cold;
 
 use crate::checkpoint::{Budget, Capture, Changes};
@@ -45,6 +46,8 @@ pub struct Space {
     hand: usize,
     /// Position of the row loaded last.
     loaded: Option<Position>,
+    /// Keys that may be evicted next.
+    pub(crate) candidates: candidates::Candidates,
 }
 
 /// Keys that [`Space::first_due`] looks at: those before that are cold are being fetched.

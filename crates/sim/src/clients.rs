@@ -304,7 +304,7 @@ impl Client {
             self.net.watch(&stream, 1);
             self.stream = Some(stream);
             self.connections += 1;
-            let own = if self.class == Class::Async { workload::EXPOSED.0 } else { 0 };
+            let own = workload::keyspace_of(self.class);
             let keyspace = self.maker.as_mut().map_or(own, Maker::keyspace);
             if keyspace > 0 {
                 self.prepare(&format!("SELECT {keyspace}"));

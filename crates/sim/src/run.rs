@@ -202,7 +202,7 @@ impl World {
     }
 
     fn read_all(&mut self) {
-        for (class, readers) in [(Class::Sync, READERS), (Class::Async, 1)] {
+        for (class, readers) in [(Class::Sync, READERS), (Class::Async, 1), (Class::Cache, 1)] {
             let keys = self.book.keys(class);
             for reader in 0..readers {
                 let own = keys.iter().skip(reader).step_by(readers).cloned();

@@ -115,6 +115,14 @@ const HUNTS: &[Hunt] = &[
         seconds: 8,
         ..Hunt::usual(Bug::StaleReplicaRead, 40)
     },
+    Hunt {
+        faults: &["kill"],
+        calm_ms: 1000,
+        workloads: &["cached"],
+        haste: 10,
+        seconds: 4,
+        ..Hunt::usual(Bug::EvictedAlone, 20)
+    },
 ];
 
 impl Hunt {

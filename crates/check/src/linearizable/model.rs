@@ -1,7 +1,7 @@
 //! What one operation does to a key, and whether its reply fits.
 
-use super::Item;
 use super::values::{ValueId, Values, integer};
+use super::{Item, Rules};
 use crate::history::{Action, Condition, Reply};
 
 const NONE: u32 = u32::MAX;
@@ -30,14 +30,14 @@ impl State {
 
 pub(crate) struct Model<'a> {
     items: &'a [Item<'a>],
-    slack_ns: u64,
+    rules: Rules,
     pub values: Values,
     /// The value each item writes or appends; `NONE` for the rest.
     arguments: Vec<ValueId>,
 }
 
 impl<'a> Model<'a> {
-    pub fn new(items: &'a [Item<'a>], slack_ns: u64) -> Model<'a> {
+    pub fn new(items: &'a [Item<'a>], rules: Rules) -> Model<'a> {
         let mut values = Values::default();
         let argument = |item: &Item<'_>| match &item.op.action {
             Action::Set { value, .. } | Action::GetSet { value } | Action::Append { value } => {
@@ -46,19 +46,34 @@ impl<'a> Model<'a> {
             _ => NONE,
         };
         let arguments = items.iter().map(argument).collect();
-        Model { items, slack_ns, values, arguments }
+        Model { items, rules, values, arguments }
     }
 
     /// Whether a state with a deadline may still be seen by what is executed at `from` or later, ns.
     pub fn visible(&self, state: State, from: u64) -> bool {
         let Some((setter, ttl)) = self.deadline(state) else { return true };
-        from <= setter.ret.saturating_add(ttl).saturating_add(self.slack_ns)
+        from <= setter.ret.saturating_add(ttl).saturating_add(self.rules.slack_ns)
+    }
+
+    /// Whether a state may end by itself at some time.
+    pub fn ever_expires(&self, state: State) -> bool {
+        state.expires() || self.rules.evicted && state.present()
+    }
+
+    /// Whether keys are evicted at any time.
+    pub fn evicts(&self) -> bool {
+        self.rules.evicted
+    }
+
+    /// Whether a state may have ended by itself by `until`, ns.
+    pub fn may_expire(&self, state: State, until: u64) -> bool {
+        self.rules.evicted && state.present() || self.may_be_due(state, until)
     }
 
     /// Whether a state with a deadline may have expired by `until`, ns.
-    pub fn may_expire(&self, state: State, until: u64) -> bool {
+    fn may_be_due(&self, state: State, until: u64) -> bool {
         let Some((setter, ttl)) = self.deadline(state) else { return false };
-        until >= setter.call.saturating_add(ttl).saturating_sub(self.slack_ns)
+        until >= setter.call.saturating_add(ttl).saturating_sub(self.rules.slack_ns)
     }
 
     fn deadline(&self, state: State) -> Option<(&Item<'a>, u64)> {
@@ -79,7 +94,7 @@ impl<'a> Model<'a> {
         let Item { op, reply, ordered, ret, .. } = self.items[at as usize];
         // A follower judges by its own clock whether a key has expired, and leaves it to its leader, whose clock
         // may be behind: what is gone for the one may be there for the other.
-        if !ordered && self.may_expire(state, ret) && self.step(State::ABSENT, at).is_some() {
+        if !ordered && self.may_be_due(state, ret) && self.step(State::ABSENT, at).is_some() {
             return Some(state);
         }
         let argument = self.arguments[at as usize];

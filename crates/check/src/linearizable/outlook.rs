@@ -51,7 +51,10 @@ impl<'a> Outlook<'a> {
         let writes = writes.collect();
         let reads = items.iter().map(|item| read(item).map_or(NONE, |value| count(value, &mut demand)));
         let reads = reads.collect();
-        Outlook { longest: longest(items), numbers: Numbers::new(items), supply, demand, writes, reads }
+        // What may begin anew at any time neither only grows nor is the beginning of anything.
+        let (longest, numbers) =
+            if model.evicts() { (None, None) } else { (longest(items), Numbers::new(items)) };
+        Outlook { longest, numbers, supply, demand, writes, reads }
     }
 
     /// Item `at` is in the order now.

@@ -21,7 +21,7 @@ use foldhash::fast::FixedState;
 use super::model::{Kinds, Model, State};
 use super::outlook::Outlook;
 use super::unknowns::{Unknowns, Used};
-use super::{Decision, Item, lanes};
+use super::{Decision, Item, Rules, lanes};
 
 #[derive(Clone, Copy)]
 enum Step {
@@ -29,7 +29,7 @@ enum Step {
     Lane(u32),
     /// The first of the rest of a class of unknown ones.
     Unknown(u32),
-    /// The key expires.
+    /// The key expires, or is evicted.
     Expire,
 }
 
@@ -74,9 +74,9 @@ pub(crate) struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    pub fn new(items: &'a [Item<'a>], slack_ns: u64, limit: u64) -> Search<'a> {
+    pub fn new(items: &'a [Item<'a>], rules: Rules, limit: u64) -> Search<'a> {
         let lanes = lanes::lanes(items);
-        let model = Model::new(items, slack_ns);
+        let model = Model::new(items, rules);
         Search {
             items,
             positions: vec![0; lanes.len()],
@@ -226,7 +226,7 @@ impl<'a> Search<'a> {
     /// Whether an operation that can be next, and that looks at the state, may find it as it says.
     fn is_useful(&mut self, to: State, heads: &[(u32, u32)], mut kinds: Kinds) -> bool {
         // Expiry, too, may come between.
-        kinds.other |= to.expires();
+        kinds.other |= self.model.ever_expires(to);
         heads.iter().any(|(_, at)| {
             !self.items[*at as usize].blind()
                 && (self.model.step(to, *at).is_some() || self.model.might_lead(to, *at, kinds))

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Decision, Item, decide};
+use super::{Decision, Item, Rules, decide};
 use crate::history::{Action, Bytes, Condition, Operation, Reply};
 
 /// Operations searched, over all attempts to leave some out.
@@ -24,8 +24,8 @@ pub(crate) struct Failure<'a> {
 }
 
 /// `items` must have no order.
-pub(crate) fn shorten<'a>(items: &[Item<'a>], slack_ns: u64, limit: u64) -> Option<Failure<'a>> {
-    let fails = |items: &[Item<'_>]| decide(items, slack_ns, limit).0 == Decision::No;
+pub(crate) fn shorten<'a>(items: &[Item<'a>], rules: Rules, limit: u64) -> Option<Failure<'a>> {
+    let fails = |items: &[Item<'_>]| decide(items, rules, limit).0 == Decision::No;
     let mut known: Vec<Item<'a>> = shortest_prefix(items, &fails);
     known.sort_by_key(|item| item.call);
     let replied = known.iter().filter(|item| item.reply.is_some());
@@ -33,7 +33,7 @@ pub(crate) fn shorten<'a>(items: &[Item<'a>], slack_ns: u64, limit: u64) -> Opti
     let others = known.iter().filter(|item| !std::ptr::eq(item.op, last.op));
     let overlap = others.filter(|item| item.ret >= last.call && item.call <= last.ret);
     let concurrent = overlap.map(|item| item.op).collect();
-    let could_be = probe(&known, &last, slack_ns, limit);
+    let could_be = probe(&known, &last, rules, limit);
     leave_out(&mut known, last.op, &fails);
     Some(Failure { failing: last.op, kept: known.iter().map(|item| item.op).collect(), concurrent, could_be })
 }
@@ -105,7 +105,7 @@ fn reads(known: &[Item<'_>]) -> Vec<Vec<Place>> {
 }
 
 /// What the failing read could have returned.
-fn probe(known: &[Item<'_>], last: &Item<'_>, slack_ns: u64, limit: u64) -> Vec<Option<Bytes>> {
+fn probe(known: &[Item<'_>], last: &Item<'_>, rules: Rules, limit: u64) -> Vec<Option<Bytes>> {
     if last.op.action != Action::Get {
         return Vec::new();
     }
@@ -123,7 +123,7 @@ fn probe(known: &[Item<'_>], last: &Item<'_>, slack_ns: u64, limit: u64) -> Vec<
             let probed = std::ptr::eq(item.op, last.op);
             if probed { Item { reply: Some(reply), ..*item } } else { *item }
         });
-        decide(&with.collect::<Vec<_>>(), slack_ns, limit).0 == Decision::Yes
+        decide(&with.collect::<Vec<_>>(), rules, limit).0 == Decision::Yes
     };
     let fitting = replies.iter().filter(|reply| fits(reply));
     fitting

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
-use super::{Decision, Item, STEP_LIMIT, decide};
+use super::{Decision, Item, Rules, STEP_LIMIT, decide};
 use crate::history::{Action, Bytes, Class, Condition, History, KeyId, Operation, Outcome, Promise, Reply};
 
 mod brute;
@@ -11,7 +11,8 @@ mod values;
 
 const CASES: u32 = 3_000;
 const MS: u64 = 1_000_000;
-const SLACK: u64 = MS;
+const USUAL: Rules = Rules { slack_ns: MS, evicted: false };
+const CACHE: Rules = Rules { evicted: true, ..USUAL };
 
 fn operation(client: u32, call: u64, ret: Option<u64>, action: Action, outcome: Outcome) -> Operation {
     Operation {
@@ -27,8 +28,12 @@ fn operation(client: u32, call: u64, ret: Option<u64>, action: Action, outcome: 
 }
 
 fn searched(operations: &[Operation]) -> Decision {
+    searched_by(operations, USUAL)
+}
+
+fn searched_by(operations: &[Operation], rules: Rules) -> Decision {
     let items: Vec<Item<'_>> = operations.iter().filter_map(Item::new).collect();
-    decide(&items, SLACK, STEP_LIMIT).0
+    decide(&items, rules, STEP_LIMIT).0
 }
 
 /// Few values, so that operations meet; numbers, so that adding works on what was set and appended.
@@ -158,7 +163,7 @@ proptest! {
     #[test]
     fn search_and_brute_force_agree(seeds in seeds(action(), 7)) {
         let operations = record(&seeds, true);
-        let expected = if brute::has_order(&operations, SLACK) { Decision::Yes } else { Decision::No };
+        let expected = if brute::has_order(&operations, USUAL) { Decision::Yes } else { Decision::No };
         prop_assert_eq!(searched(&operations), expected, "{:#?}", operations);
     }
 }
@@ -174,7 +179,7 @@ proptest! {
     #[test]
     fn search_and_brute_force_agree_on_one_kind(seeds in of_one_kind(7)) {
         let operations = record(&seeds, true);
-        let expected = if brute::has_order(&operations, SLACK) { Decision::Yes } else { Decision::No };
+        let expected = if brute::has_order(&operations, USUAL) { Decision::Yes } else { Decision::No };
         prop_assert_eq!(searched(&operations), expected, "{:#?}", operations);
     }
 
@@ -184,9 +189,26 @@ proptest! {
     }
 
     #[test]
+    fn search_and_brute_force_agree_on_caches(
+        seeds in prop_oneof![seeds(expiring(), 6), of_one_kind(7), seeds(action(), 6)],
+        evictions in 0u8..=255,
+    ) {
+        let mut operations = record(&seeds, evictions.is_multiple_of(2));
+        // What was evicted meanwhile is answered as if it had never been there.
+        for (place, operation) in operations.iter_mut().enumerate() {
+            if evictions >> place & 1 == 1 && matches!(operation.outcome, Outcome::Done(_)) {
+                let (reply, _) = brute::execute(&None, &operation.action, &|_| (0, 0));
+                operation.outcome = Outcome::Done(reply);
+            }
+        }
+        let expected = if brute::has_order(&operations, CACHE) { Decision::Yes } else { Decision::No };
+        prop_assert_eq!(searched_by(&operations, CACHE), expected, "{:#?}", operations);
+    }
+
+    #[test]
     fn search_and_brute_force_agree_on_deadlines(seeds in seeds(expiring(), 6)) {
         let operations = record(&seeds, true);
-        let expected = if brute::has_order(&operations, SLACK) { Decision::Yes } else { Decision::No };
+        let expected = if brute::has_order(&operations, USUAL) { Decision::Yes } else { Decision::No };
         prop_assert_eq!(searched(&operations), expected, "{:#?}", operations);
     }
 }
@@ -200,7 +222,7 @@ fn spoiled_histories_pass_and_fail() {
         let seeds = seeds(action(), 7).new_tree(&mut runner).expect("a history").current();
         let operations = record(&seeds, true);
         unknown += operations.iter().filter(|op| op.outcome == Outcome::Unknown).count();
-        if brute::has_order(&operations, SLACK) { passed += 1 } else { failed += 1 }
+        if brute::has_order(&operations, USUAL) { passed += 1 } else { failed += 1 }
     }
     assert!(passed > 200 && failed > 100 && unknown > 200, "{passed} {failed} {unknown}");
 }
@@ -264,5 +286,5 @@ fn the_limit_is_undecided() {
         operation(1, 2, Some(3), Action::set(b"b"), Outcome::Done(Reply::Ok)),
     ];
     let items: Vec<Item<'_>> = operations.iter().filter_map(Item::new).collect();
-    assert_eq!(decide(&items, 0, 1), (Decision::Undecided, 2));
+    assert_eq!(decide(&items, Rules { slack_ns: 0, ..USUAL }, 1), (Decision::Undecided, 2));
 }

@@ -1,13 +1,14 @@
-//! **Linearizable**: for each key of a sync keyspace there is one order of the operations, each between its
+//! **Linearizable**: for each key of a sync keyspace, or of a cache, there is one order of the operations, each between its
 //! call and its return, in which every reply is right.
 //!
 //! Operations of one connection are in the order they were sent. One of unknown outcome is executed once, at
-//! any time after its call, or never. A key with a deadline may be gone from (call of its write + time to live
-//! - slack) on and must be gone for reads that are called after (return + time to live + slack).
+//! any time after its call, or never. A key with a deadline may be gone from (call of its write + time to live,
+//! less slack) on and must be gone for reads that are called after (return + time to live + slack). One of a
+//! cache may be removed at any time besides.
 
 use super::SHOWN;
 use crate::history::{Class, Promise, describe, shown_bytes};
-use crate::linearizable::{Decision, Failure, Item, decide, shorten};
+use crate::linearizable::{Decision, Failure, Item, Rules, decide, shorten};
 use crate::verdict::{Bounds, Searched, Undecided, Violation};
 use crate::view::{KeyView, View};
 
@@ -17,10 +18,10 @@ pub const NAME: &str = "linearizable";
 /// Steps that each search for a shorter failure has beyond twice those of the failure.
 const SHORTEN_STEPS: u64 = 20_000;
 
-/// Checks every key of sync keyspaces.
+/// Checks every key of sync keyspaces and of caches.
 pub fn check(view: &View<'_>, bounds: &Bounds) -> Searched {
     let mut found = Searched::default();
-    for key in view.of(Class::Sync) {
+    for key in view.of(Class::Sync).chain(view.of(Class::Cache)) {
         let usual = key.operations.iter().filter(|op| !matches!(op.promise, Promise::ReadOnly { .. }));
         let items: Vec<Item<'_>> = usual.filter_map(|op| Item::new(op)).collect();
         search(view, key, &items, bounds, NAME, &mut found);
@@ -37,14 +38,15 @@ pub(super) fn search(
     property: &'static str,
     found: &mut Searched,
 ) {
-    let (decision, steps) = decide(items, bounds.expiry_slack_ns, bounds.step_limit);
+    let rules = Rules::of(key, bounds);
+    let (decision, steps) = decide(items, rules, bounds.step_limit);
     found.steps += steps;
     match decision {
         Decision::Yes => {}
         Decision::No => {
             // Making it readable must not cost many times what finding it did.
             let limit = (2 * steps + SHORTEN_STEPS).min(bounds.step_limit);
-            let failure = shorten(items, bounds.expiry_slack_ns, limit);
+            let failure = shorten(items, rules, limit);
             found.violations.extend(failure.map(|failure| violation(view, key, &failure, property)));
         }
         Decision::Undecided => found.undecided.push(Undecided {

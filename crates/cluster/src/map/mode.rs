@@ -5,8 +5,8 @@
 //! shard never takes a row of an older one.
 
 use super::{ClusterMap, FORMAT, Row, format, mode_name};
-use model::Keyspace;
 use model::varint::{DecodeError, Reader, put_u64};
+use model::{Eviction, Keyspace};
 use std::fmt;
 
 /// Least and most bytes that may be exposed.
@@ -24,7 +24,7 @@ pub enum Replication {
     Async,
 }
 
-/// The replication mode of a keyspace, and what it may cost.
+/// The replication mode of a keyspace and what it may cost, and whether it is a cache.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Mode {
     /// When a write is answered.
@@ -33,23 +33,30 @@ pub struct Mode {
     pub max_bytes: u64,
     /// Longest time, in ms, for which an answered write would be.
     pub max_ms: u64,
+    /// How its leaders give up keys when their nodes have no memory for them.
+    pub eviction: Eviction,
 }
 
 impl Default for Mode {
     fn default() -> Mode {
-        Mode { replication: Replication::Sync, max_bytes: 4 << 20, max_ms: 1000 }
+        Mode { replication: Replication::Sync, max_bytes: 4 << 20, max_ms: 1000, eviction: Eviction::No }
     }
 }
 
 impl Mode {
     /// What the answer to a write promises, as a person reads it.
     pub fn promise(&self) -> String {
-        match self.replication {
+        let promise = match self.replication {
             Replication::Sync => "on disk on a majority".to_owned(),
             Replication::Async => format!(
                 "in the leader's log file; a failover may drop at most {} bytes and {} ms per shard",
                 self.max_bytes, self.max_ms
             ),
+        };
+        if self.eviction.is_cache() {
+            format!("{promise}; keys may be evicted ({})", self.eviction)
+        } else {
+            promise
         }
     }
 }
@@ -88,6 +95,7 @@ impl ModeRow {
         out.push(u8::from(self.mode.replication == Replication::Async));
         put_u64(&mut out, self.mode.max_bytes);
         put_u64(&mut out, self.mode.max_ms);
+        out.push(self.mode.eviction as u8);
         out
     }
 
@@ -106,7 +114,11 @@ impl ModeRow {
         };
         let settled = flag(r.u8()?)?;
         let replication = if flag(r.u8()?)? { Replication::Async } else { Replication::Sync };
-        let mode = Mode { replication, max_bytes: r.u64()?, max_ms: r.u64()? };
+        let (max_bytes, max_ms) = (r.u64()?, r.u64()?);
+        // Versions before caches wrote none.
+        let policy = if r.is_empty() { 0 } else { r.u8()? };
+        let eviction = Eviction::of_number(policy).ok_or(DecodeError::Malformed("eviction policy"))?;
+        let mode = Mode { replication, max_bytes, max_ms, eviction };
         Ok(ModeRow { epoch, settled, mode })
     }
 }
@@ -152,7 +164,7 @@ mod tests {
         let ks = Keyspace(3);
         assert_eq!(map.mode(ks), ModeRow::first());
         assert!(map.begin_mode(ks, Mode::default()).is_empty(), "it is the mode already");
-        let mode = Mode { replication: Replication::Async, max_bytes: 1 << 20, max_ms: 50 };
+        let mode = Mode { replication: Replication::Async, max_ms: 50, ..Mode::default() };
         let apply = |map: &mut ClusterMap, rows: Vec<Row>| {
             rows.iter().for_each(|(name, value)| assert!(map.apply_row(name, Some(value)).unwrap()));
         };
@@ -169,10 +181,15 @@ mod tests {
 
     #[test]
     fn rows_round_trip_and_others_are_refused() {
-        let mode = Mode { replication: Replication::Async, max_bytes: 300, max_ms: 70 };
+        let eviction = Eviction::VolatileTtl;
+        let mode = Mode { replication: Replication::Async, max_bytes: 300, max_ms: 70, eviction };
         let row = ModeRow { epoch: 900, settled: true, mode };
         assert_eq!(ModeRow::decode(&row.encode()), Ok(row));
         let mut bytes = row.encode();
+        let old = ModeRow { mode: Mode { eviction: Eviction::No, ..mode }, ..row };
+        assert_eq!(ModeRow::decode(&bytes[..bytes.len() - 1]), Ok(old), "as before there were caches");
+        *bytes.last_mut().unwrap() = 8;
+        assert!(ModeRow::decode(&bytes).is_err());
         bytes[3] = 7;
         assert!(ModeRow::decode(&bytes).is_err());
         assert!(ModeRow::decode(&[9]).is_err());

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use cluster::status::KeyspaceStatus;
+use model::Eviction;
 
 use super::CliError;
 use super::render;
@@ -18,13 +19,16 @@ Examples:
   everstore keyspace get 3
   everstore keyspace set 3 --layout spread     only while keyspace 3 is empty
   everstore keyspace set 3 --replication async --max-exposure-ms 200
+  everstore keyspace set 3 --cache allkeys-lru
 
 single: all keys in one shard; every multi-key command works, at the speed of one thread.
 spread: keys over all shards by hash slot; multi-key commands need one slot (hash tags).
 
 sync:  a write is answered when it is on the disks of a majority.
 async: a write is answered when it is in the log file of the leader. A failover may lose answered
-       writes, per shard at most max-exposure-bytes and those of the last max-exposure-ms.")]
+       writes, per shard at most max-exposure-bytes and those of the last max-exposure-ms.
+cache: when a node has no memory left (max-memory), keys are evicted by a policy of Redis; --cache
+       noeviction ends that. Keyspaces that are no cache never lose a key.")]
 pub struct KeyspaceArgs {
     #[command(subcommand)]
     command: KeyspaceCommand,
@@ -45,7 +49,7 @@ enum KeyspaceCommand {
         #[command(flatten)]
         target: TargetArgs,
     },
-    /// Choose the replication mode of a keyspace, or the layout of an empty one.
+    /// Choose the replication mode of a keyspace, whether it is a cache, or the layout of an empty one.
     Set {
         /// Number of the keyspace, as in SELECT.
         #[arg(value_parser = number())]
@@ -62,6 +66,10 @@ enum KeyspaceCommand {
         /// Async: longest time in ms for which an answered write may be lost by a failover.
         #[arg(long, value_name = "MS")]
         max_exposure_ms: Option<u64>,
+        /// Evict keys when memory is short; without a policy: allkeys-lru.
+        #[arg(long, value_name = "POLICY", num_args = 0..=1, default_missing_value = "allkeys-lru",
+            value_parser = policy)]
+        cache: Option<Eviction>,
         #[command(flatten)]
         target: TargetArgs,
     },
@@ -83,6 +91,10 @@ fn number() -> clap::builder::RangedI64ValueParser<u16> {
     clap::value_parser!(u16).range(..i64::from(model::limits::KEYSPACES))
 }
 
+fn policy(text: &str) -> Result<Eviction, String> {
+    text.parse()
+}
+
 /// Runs the subcommand.
 pub fn run(args: &KeyspaceArgs) -> Result<ExitCode, CliError> {
     match &args.command {
@@ -94,6 +106,7 @@ pub fn run(args: &KeyspaceArgs) -> Result<ExitCode, CliError> {
             replication,
             max_exposure_bytes,
             max_exposure_ms,
+            cache,
             target,
         } => {
             let layout = layout.map(|layout| match layout {
@@ -109,6 +122,7 @@ pub fn run(args: &KeyspaceArgs) -> Result<ExitCode, CliError> {
                 ("REPLICATION", mode.map(str::to_owned)),
                 ("MAX-EXPOSURE-BYTES", max_exposure_bytes.as_ref().map(number)),
                 ("MAX-EXPOSURE-MS", max_exposure_ms.as_ref().map(number)),
+                ("CACHE", cache.map(|policy| policy.name().to_owned())),
             ];
             set(target, *keyspace, layout, &options)?;
         }
@@ -134,7 +148,7 @@ fn set(
     }
     if layout.is_none() && words.len() == 3 {
         return Err(CliError::Refused(
-            "nothing to set: give --layout, --replication, --max-exposure-bytes or --max-exposure-ms".into(),
+            "nothing to set: give --layout, --replication, --max-exposure-bytes, --max-exposure-ms or --cache".into(),
         ));
     }
     let mut node = target.connect()?;

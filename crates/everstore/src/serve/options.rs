@@ -37,6 +37,15 @@ fn apply(config: &Config, settings: &mut Settings) {
 const FIXED: [(&str, &str); 4] =
     [("appendonly", "yes"), ("databases", "16"), ("maxmemory-policy", "noeviction"), ("save", "")];
 
+/// What there is instead of an option that is fixed.
+fn instead(name: &str) -> &'static str {
+    if name.eq_ignore_ascii_case("maxmemory-policy") {
+        "; a keyspace is made a cache by KEYSPACE SET n CACHE policy"
+    } else {
+        ""
+    }
+}
+
 /// [`Effective`] as the core's table.
 #[derive(Debug)]
 pub struct Options(pub Effective);
@@ -55,6 +64,12 @@ impl ConfigTable for Options {
         for (name, value) in pairs {
             let refused = |text: &str| Refusal::Refused(name.clone(), text.to_owned());
             let text = std::str::from_utf8(value).map_err(|_| refused("argument must be text"))?;
+            if let Some((_, fixed)) = FIXED.iter().find(|(fixed, _)| name.eq_ignore_ascii_case(fixed)) {
+                if text != *fixed {
+                    return Err(refused(&format!("always '{fixed}' here{}", instead(name))));
+                }
+                continue;
+            }
             next.set_online(name, text).map_err(|error| match error {
                 ConfigError::UnknownKey { .. } => Refusal::Unknown(name.clone()),
                 ConfigError::BadValue { allowed, .. } => refused(&format!("allowed: {allowed}")),
@@ -92,5 +107,9 @@ mod tests {
         assert!(shown.contains(&("maxclients".into(), "77".into())) && shown.is_sorted());
         let unknown = options.set(&[("nonsense".to_owned(), &b"1"[..])], &mut settings);
         assert_eq!(unknown, Err(Refusal::Unknown("nonsense".into())));
+        let policy = |policy: &'static str| [("maxmemory-policy".to_owned(), policy.as_bytes())];
+        assert_eq!(options.set(&policy("noeviction"), &mut settings), Ok(()));
+        let refused = options.set(&policy("allkeys-lru"), &mut settings).unwrap_err();
+        assert!(matches!(&refused, Refusal::Refused(_, why) if why.contains("KEYSPACE SET n CACHE")));
     }
 }

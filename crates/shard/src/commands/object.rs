@@ -43,19 +43,32 @@ pub(super) fn refcount(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     int_of(c, args[2], |_, _| 1)
 }
 
-/// `OBJECT IDLETIME key`: seconds of shard time since the last access on this node.
+/// `OBJECT IDLETIME key`: seconds of shard time since the last access on this node. As in Redis refused
+/// where keys are evicted by how often they are asked for.
 pub(super) fn idletime(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
+    if c.data.eviction().is_lfu() {
+        let text = "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when \
+                    switching between policies at runtime LRU and LFU data will take some time to adjust.";
+        return refuse_of(c, args[2], text);
+    }
     int_of(c, args[2], |row, now| ((now / 1000) as u32).wrapping_sub(row.accessed).into())
 }
 
-/// `OBJECT FREQ key`: refused as in Redis without an LFU policy, for we have none.
+/// `OBJECT FREQ key`: the counter of accesses on this node, where keys are evicted by it.
 pub(super) fn freq(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
-    let key = c.data.key(args[2]);
+    if !c.data.eviction().is_lfu() {
+        let text = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that \
+                    when switching between policies at runtime LRU and LFU data will take some time to adjust.";
+        return refuse_of(c, args[2], text);
+    }
+    int_of(c, args[2], |row, now| row.frequency_at((now / 1000) as u32).into())
+}
+
+/// Null when the key is absent, the error when it is there.
+fn refuse_of(c: &mut Context<'_>, key: &[u8], text: &'static str) -> Done {
+    let key = c.data.key(key);
     if c.data.peek(key)?.is_some() {
-        return Err(Stop::error(
-            "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that \
-             when switching between policies at runtime LRU and LFU data will take some time to adjust.",
-        ));
+        return Err(Stop::error(text));
     }
     c.reply.null();
     Ok(())

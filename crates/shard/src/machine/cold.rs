@@ -197,10 +197,11 @@ impl Machine {
     }
 
     /// Lets rows go that are in the row store and were not asked for lately, about so many bytes, and looks
-    /// at a bounded number of rows for it. Returns the bytes freed. No checkpoint may be written.
+    /// at a bounded number of rows for it. Returns the bytes freed. No checkpoint may be written. Keyspaces
+    /// in `spare`, a bit each, keep theirs.
     /// While rows are fetched nothing goes unless it is urgent: a command may need many, one fetch after the
     /// other.
-    pub fn let_go(&mut self, bytes: usize, urgent: bool) -> usize {
+    pub fn let_go(&mut self, bytes: usize, urgent: bool, spare: u16) -> usize {
         if !urgent && !self.cold.open.is_empty() {
             return 0;
         }
@@ -210,7 +211,7 @@ impl Machine {
         }
         self.cold.listed = None; // It would lack what goes now.
         let (mut freed, mut steps) = (0, LET_GO_STEPS);
-        for ks in (0..KEYSPACES).map(Keyspace) {
+        for ks in (0..KEYSPACES).map(Keyspace).filter(|ks| spare >> ks.0 & 1 == 0) {
             let space = self.space_mut(ks);
             let share = steps;
             let mut left = share;

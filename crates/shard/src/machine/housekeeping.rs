@@ -9,9 +9,9 @@ use model::{Index, Keyspace};
 const FREED_PER_TURN: usize = 2048;
 /// Expired keys deleted per turn and keyspace without anybody asking for them.
 const EXPIRED_PER_TURN: usize = 256;
-/// Bytes of effects beyond which a turn deletes no more of them: far below what an entry may hold,
-/// which keys of the largest size would exceed.
-const EXPIRED_BYTES_PER_TURN: usize = 1024 * 1024;
+/// Bytes of effects beyond which a turn deletes no more keys that nobody asked to delete: far below what
+/// an entry may hold, which keys of the largest size would exceed.
+pub(super) const EFFECT_BYTES_PER_TURN: usize = 1024 * 1024;
 
 impl Machine {
     /// Empties a keyspace at this index and returns what it held. A checkpoint being taken has that.
@@ -68,7 +68,7 @@ impl Machine {
             }
             for _ in 0..EXPIRED_PER_TURN {
                 let Some(key) = self.space(ks).first_due(now) else { break };
-                if self.pending_bytes() > EXPIRED_BYTES_PER_TURN {
+                if self.pending_bytes() > EFFECT_BYTES_PER_TURN {
                     return;
                 }
                 let key: Box<[u8]> = key.into();

@@ -30,6 +30,7 @@ const CHANGE: Arg = arg(
         REPLICATION.token("REPLICATION"),
         arg("max-exposure-bytes", ArgKind::Integer).token("MAX-EXPOSURE-BYTES"),
         arg("max-exposure-ms", ArgKind::Integer).token("MAX-EXPOSURE-MS"),
+        arg("policy", ArgKind::String).token("CACHE"),
     ]),
 )
 .multiple();
@@ -66,7 +67,7 @@ pub(super) const OWN: &[Spec] = &[
                     "keyspace|set",
                     -5,
                     STATE,
-                    "Change the replication mode of a keyspace, or its layout while it is empty",
+                    "Change the replication mode of a keyspace or how it evicts keys, or its layout while it is empty",
                 )
             },
         ],

@@ -132,7 +132,7 @@ impl World {
                 machine.tidy();
                 machine.forget_gone();
             }
-            Step::LetGo(node, bytes) => drop(self.nodes[node].machine.let_go(bytes, true)),
+            Step::LetGo(node, bytes) => drop(self.nodes[node].machine.let_go(bytes, true, 0)),
             Step::Arrive(node) => self.nodes[node].arrive(),
             Step::Abandon { ks, keys } => self.abandon(ks, &keys),
         }

@@ -4,6 +4,7 @@ use super::command::Command;
 use crate::time::S;
 use check::{Action, Class, Condition};
 use env::Rng;
+use model::Eviction;
 
 /// A workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +21,8 @@ pub enum Workload {
     Expiring,
     /// Tokens appended to values of a keyspace that is made asynchronous.
     Exposed,
+    /// Values set, read, replaced and removed in a keyspace that is made a cache.
+    Cached,
     /// Commands of all kinds on keys nobody checks, in other keyspaces.
     Noise,
     /// Switchovers, changes of layouts, and other commands for whoever runs the cluster.
@@ -34,7 +37,7 @@ impl Workload {
 }
 
 /// All workloads by their names.
-pub const WORKLOADS: [(&str, Workload); 8] = [
+pub const WORKLOADS: [(&str, Workload); 9] = [
     ("registers", Workload::Registers),
     ("counters", Workload::Counters),
     ("appends", Workload::Appends),
@@ -43,6 +46,8 @@ pub const WORKLOADS: [(&str, Workload); 8] = [
     ("exposed", Workload::Exposed),
     ("noise", Workload::Noise),
     ("operations", Workload::Operations),
+    // Last, so that what seeds drew before it stays about the same.
+    ("cached", Workload::Cached),
 ];
 
 /// A set of keys is in use for this long, ns; then come others, so that no history of a key gets long.
@@ -50,6 +55,17 @@ const AGE_NS: u64 = 4 * S;
 
 /// The asynchronous keyspace, and the bytes that it may expose.
 pub const EXPOSED: (u64, u64) = (1, 4096);
+/// The keyspace that is a cache.
+const CACHE: u64 = 6;
+
+/// Where keys of a class live.
+pub fn keyspace_of(class: Class) -> u64 {
+    match class {
+        Class::Sync => 0,
+        Class::Async => EXPOSED.0,
+        Class::Cache => CACHE,
+    }
+}
 
 /// What a client's commands are made of.
 #[derive(Debug)]
@@ -78,14 +94,17 @@ impl Maker {
     pub fn keyspace(&mut self) -> u64 {
         match self.workload {
             Workload::Noise | Workload::Operations => 2 + self.rng.below(3),
-            Workload::Exposed => EXPOSED.0,
-            _ => 0,
+            _ => keyspace_of(self.class()),
         }
     }
 
     /// What its keyspace promises.
     pub fn class(&self) -> Class {
-        if self.workload == Workload::Exposed { Class::Async } else { Class::Sync }
+        match self.workload {
+            Workload::Exposed => Class::Async,
+            Workload::Cached => Class::Cache,
+            _ => Class::Sync,
+        }
     }
 
     /// A key of the age it is.
@@ -107,7 +126,8 @@ impl Maker {
     pub fn next(&mut self, now_ns: u64) -> Command {
         self.made += 1;
         match self.workload {
-            Workload::Registers => self.register(now_ns),
+            Workload::Registers => self.register("reg", now_ns),
+            Workload::Cached => self.cached(now_ns),
             Workload::Counters => self.counter(now_ns),
             Workload::Appends => self.append(now_ns),
             Workload::Locks => self.lock(now_ns),
@@ -122,8 +142,8 @@ impl Maker {
         Action::Set { value: self.value().into(), condition, get, ttl_ms: None, keep_ttl: false }
     }
 
-    fn register(&mut self, now_ns: u64) -> Command {
-        let key = self.key("reg", now_ns);
+    fn register(&mut self, kind: &str, now_ns: u64) -> Command {
+        let key = self.key(kind, now_ns);
         let action = match self.rng.below(24) {
             0..6 => self.set(Condition::None, false),
             6..14 => Action::Get,
@@ -137,7 +157,7 @@ impl Maker {
             21 => Action::StrLen,
             22 => {
                 let mut keys: Vec<String> =
-                    (0..1 + self.rng.below(3)).map(|_| self.key("reg", now_ns)).collect();
+                    (0..1 + self.rng.below(3)).map(|_| self.key(kind, now_ns)).collect();
                 keys.push(key);
                 keys.sort_unstable();
                 keys.dedup();
@@ -145,7 +165,7 @@ impl Maker {
             }
             _ => {
                 let mut keys: Vec<String> =
-                    (0..1 + self.rng.below(3)).map(|_| self.key("reg", now_ns)).collect();
+                    (0..1 + self.rng.below(3)).map(|_| self.key(kind, now_ns)).collect();
                 keys.push(key);
                 keys.sort_unstable();
                 keys.dedup();
@@ -190,6 +210,20 @@ impl Maker {
         token.resize(token.len() + self.rng.below(longest) as usize, b'x');
         token.push(b'>');
         Command::of(key, Action::Append { value: token.into() })
+    }
+
+    fn cached(&mut self, now_ns: u64) -> Command {
+        if self.made % 100 == 1 {
+            let policy = Eviction::ALL[1 + self.rng.below(7) as usize];
+            return Command::noise(&format!("KEYSPACE SET {CACHE} CACHE {policy}"));
+        }
+        if self.rng.chance(1, 3) {
+            let ttl_ms = self.rng.chance(1, 2).then(|| 1000 + self.rng.below(5000));
+            let (value, condition) = (self.value().into(), Condition::None);
+            let action = Action::Set { value, condition, get: false, ttl_ms, keep_ttl: false };
+            return Command::of(self.key("cached", now_ns), action);
+        }
+        self.register("cached", now_ns)
     }
 
     fn lock(&mut self, now_ns: u64) -> Command {

@@ -1,6 +1,6 @@
 //! Tries every order of every choice of unknown operations. Written apart from the search.
 
-use super::MS;
+use super::{MS, Rules};
 use crate::history::{Action, Condition, Operation, Outcome, Reply};
 
 /// What a key holds, and the earliest and latest moment at which it expires, ns.
@@ -59,18 +59,19 @@ fn replied(op: &Operation) -> bool {
 }
 
 /// Whether one order explains every reply.
-pub fn has_order(operations: &[Operation], slack: u64) -> bool {
+pub fn has_order(operations: &[Operation], rules: Rules) -> bool {
     let left: Vec<&Operation> = operations.iter().filter(|op| op.outcome != Outcome::NotDone).collect();
-    extend(&None, 0, &left, slack)
+    extend(&None, 0, &left, rules)
 }
 
 /// `time`: the latest call of what is certainly in the order.
-fn extend(content: &Content, time: u64, left: &[&Operation], slack: u64) -> bool {
+fn extend(content: &Content, time: u64, left: &[&Operation], rules: Rules) -> bool {
     let Some(until) = left.iter().filter(|op| replied(op)).filter_map(|op| op.return_ns).min() else {
         return true;
     };
     let expires = content.as_ref().and_then(|(_, expires)| *expires);
-    if expires.is_some_and(|(earliest, _)| earliest <= until) && extend(&None, time, left, slack) {
+    let ends = rules.evicted && content.is_some() || expires.is_some_and(|(earliest, _)| earliest <= until);
+    if ends && extend(&None, time, left, rules) {
         return true;
     }
     (0..left.len()).any(|next| {
@@ -85,8 +86,9 @@ fn extend(content: &Content, time: u64, left: &[&Operation], slack: u64) -> bool
         }
         let deadline = |ms: i64| {
             let ttl = ms.max(0) as u64 * MS;
-            let latest = if replied(op) { op.return_ns.unwrap_or(0) + ttl + slack } else { u64::MAX };
-            ((op.call_ns + ttl).saturating_sub(slack), latest)
+            let latest =
+                if replied(op) { op.return_ns.unwrap_or(0) + ttl + rules.slack_ns } else { u64::MAX };
+            ((op.call_ns + ttl).saturating_sub(rules.slack_ns), latest)
         };
         let (reply, after) = execute(content, &op.action, &deadline);
         if replied(op) && op.outcome != Outcome::Done(reply) {
@@ -95,6 +97,6 @@ fn extend(content: &Content, time: u64, left: &[&Operation], slack: u64) -> bool
         let mut rest = left.to_vec();
         rest.remove(next);
         let time = if replied(op) { time.max(op.call_ns) } else { time };
-        extend(&after, time, &rest, slack)
+        extend(&after, time, &rest, rules)
     })
 }
