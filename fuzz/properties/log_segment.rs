@@ -56,6 +56,7 @@ impl Folder {
         let options = LogOptions {
             segment_bytes: MIN_SEGMENT_BYTES,
             direct: self.direct,
+            keep: self.starts.get().is_multiple_of(3),
             cluster: CLUSTER,
             begun: false,
         };

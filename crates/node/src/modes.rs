@@ -119,6 +119,12 @@ pub(crate) fn with<'a>(first: &[&'a [u8]], words: &'a [String]) -> Vec<&'a [u8]>
 }
 
 impl Core {
+    /// Whether writes of some keyspace are answered when they are written.
+    pub fn is_any_async(&self) -> bool {
+        let mut modes = (0..KEYSPACES).map(|ks| self.map.mode(Keyspace(ks)).mode);
+        modes.any(|mode| mode.replication == Replication::Async)
+    }
+
     /// What this node has answered as leader in asynchronous keyspaces and is not committed: over its
     /// shards, the age being that of the oldest.
     pub fn exposed(&self) -> Exposed {

@@ -11,6 +11,7 @@ pub mod disk_pool;
 mod ending;
 mod link;
 mod links;
+mod log_mode;
 mod losses;
 mod membership;
 mod node;
@@ -22,6 +23,7 @@ mod slab;
 pub mod survivors;
 
 pub use ending::Ending;
+pub use log_mode::LogMode;
 pub use losses::LossFolder;
 pub use node::Node;
 pub use platform::{Disks, Opened, Platform, Ready, Stream};

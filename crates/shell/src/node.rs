@@ -10,6 +10,7 @@ use model::{NodeId, Now};
 use storage::log::{Log, LogOptions};
 
 use crate::dialer::Dialer;
+use crate::log_mode::LogWay;
 use crate::losses::LossFolder;
 use crate::membership::Membership;
 use crate::platform::{Opened, Platform};
@@ -26,6 +27,8 @@ pub struct Node<D> {
     pub dialer: Dialer,
     /// Log and row stores; `None` until the cluster is formed.
     pub disks: Option<D>,
+    /// How the log is written.
+    pub log_way: LogWay,
     setup: Setup,
     disk: Arc<dyn Disk>,
     rng: Rng,
@@ -46,7 +49,8 @@ impl<D> Node<D> {
         let mut dialer = Dialer::new(&setup.start.join, own, Rng::new(rng.next_u64()));
         dialer.learn(membership.folder.peers());
         let core = make_core(&setup, &membership, rng.next_u64(), now, now);
-        Ok(Node { core, membership, dialer, disks: None, setup, disk, rng, started: now })
+        let log_way = LogWay::new(setup.log_mode);
+        Ok(Node { core, membership, dialer, disks: None, log_way, setup, disk, rng, started: now })
     }
 
     /// Replaces the core after this node has got its id.
@@ -95,9 +99,11 @@ impl<D> Node<D> {
         let (Some(cluster), Some(node)) = (folder.cluster(), folder.node()) else {
             return Err("the data folder has a formation but no cluster".to_owned());
         };
+        let (direct, keep) = self.log_way.at_start();
         let options = LogOptions {
             segment_bytes: self.setup.segment_bytes,
-            direct: self.setup.direct,
+            direct,
+            keep,
             cluster: cluster.0.to_be_bytes(),
             begun: folder.is_log_started(),
         };
@@ -122,6 +128,7 @@ impl<D> Node<D> {
         let (replicas, report) =
             recover::recover(stores.as_ref(), recovery, &start).map_err(|error| error.to_string())?;
         say(node, &report);
+        self.log_way.opened(log.is_direct());
         let (losses, accounts) = LossFolder::open(&self.disk, folder.losses_dir())?;
         self.core.set_losses(accounts);
         let next_tree = stores.next_id();

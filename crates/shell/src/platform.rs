@@ -70,6 +70,9 @@ pub trait Disks {
     /// In words: the log takes nothing more, the node must stop.
     fn hand_over(&mut self, core: &mut Core) -> Result<(), String>;
 
+    /// The log goes around the page cache from now on, or through it. False: not now, try again.
+    fn set_direct(&mut self, direct: bool) -> bool;
+
     /// So much waits to be written that clients must wait.
     fn is_full(&self) -> bool;
 

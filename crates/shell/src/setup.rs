@@ -1,5 +1,6 @@
 //! How a node is set up: what the shell and its core need of the configuration.
 
+use crate::log_mode::LogMode;
 use crate::recover::Timing;
 use node::{ConfigTable, Settings};
 use std::path::PathBuf;
@@ -19,8 +20,8 @@ pub struct Setup {
     pub timing: Timing,
     /// Bytes of a log segment; see [`storage::log::LogOptions`].
     pub segment_bytes: u64,
-    /// The log goes around the page cache.
-    pub direct: bool,
+    /// How the log is written.
+    pub log_mode: LogMode,
     /// Where `CONFIG` looks, if anywhere.
     pub table: Option<MakeTable>,
 }

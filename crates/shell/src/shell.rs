@@ -235,8 +235,9 @@ impl<P: Platform> Shell<P> {
         if self.node.form(&mut self.platform, clock, now)? {
             self.links.tell_formation(&mut around(&mut self.node, &mut self.platform, now));
         }
-        if let Some(disks) = &self.node.disks {
+        if let Some(disks) = &mut self.node.disks {
             self.node.core.set_disk(disks.state(now.mono_ns));
+            self.node.log_way.follow(&self.node.core, disks);
         }
         self.call_nodes(now);
         self.links.expire(&mut around(&mut self.node, &mut self.platform, now));

@@ -69,6 +69,8 @@ pub struct SimDisks {
     fetches: Vec<(u64, Result<JobDone, FetchJob>)>,
     /// The next segment can not be made; when to try again.
     retry_ns: Option<u64>,
+    /// The way of writing is to change.
+    direct: Option<bool>,
 }
 
 impl SimDisks {
@@ -97,6 +99,7 @@ impl SimDisks {
             done: Vec::new(),
             fetches: Vec::new(),
             retry_ns: None,
+            direct: None,
         }
     }
 
@@ -179,6 +182,11 @@ impl SimDisks {
             if let Err(error) = log.free(&floors) {
                 return self.fail(&error);
             }
+        }
+        if let Some(direct) = self.direct.take()
+            && let Err(error) = log.set_direct(direct)
+        {
+            return self.fail(&error);
         }
         if log.reserve_low() && self.retry_ns.is_none_or(|at| at <= now) {
             self.retry_ns = log.fill_reserve().is_err().then_some(now + RETRY_NS);
@@ -275,6 +283,12 @@ impl shell::Disks for SimDisks {
             Some(why) => Err(format!("the log has failed: {why}")),
             None => Ok(()),
         }
+    }
+
+    fn set_direct(&mut self, direct: bool) -> bool {
+        self.direct = Some(direct);
+        self.keep_log();
+        true
     }
 
     fn is_full(&self) -> bool {

@@ -9,7 +9,7 @@ use env::{Disk, MemDisk, Rng};
 use model::Now;
 use node::{Core, Settings};
 use shell::recover::Timing;
-use shell::{Disks, Port, Setup, Shell, Stop};
+use shell::{Disks, LogMode, Port, Setup, Shell, Stop};
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -264,7 +264,7 @@ impl Process {
             },
             timing: Timing { tick_ms: 5, base_election_ms: 120, heartbeat_ms: 40 },
             segment_bytes: SEGMENT_BYTES,
-            direct: true,
+            log_mode: LogMode::Auto,
             table: None,
         }
     }

@@ -5,7 +5,9 @@
 mod log_support;
 
 use env::{Disk, MemDisk, Rng};
-use everstore_storage::log::{Batch, BatchBuilder, GroupLog, HardState, Install, Log, LogError, Recovery};
+use everstore_storage::log::{
+    Batch, BatchBuilder, GroupLog, HardState, Install, Log, LogError, LogOptions, Recovery,
+};
 use log_support::{dir, open_with, options};
 use model::{GroupId, Index, Term};
 use proptest::prelude::*;
@@ -29,6 +31,10 @@ enum Step {
         group: u32,
         keep: u8,
     },
+    /// The log goes around the page cache from now on, or through it.
+    Way {
+        direct: bool,
+    },
     Restart,
     KillProcess,
     CutPower {
@@ -45,6 +51,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         8 => (1..5u8, any::<u64>()).prop_map(|(batches, seed)| Step::Append { batches, seed }),
         2 => (1..5u8, any::<u64>()).prop_map(|(batches, seed)| Step::Write { batches, seed }),
         3 => (0..GROUPS, 0..12u8).prop_map(|(group, keep)| Step::Free { group, keep }),
+        1 => any::<bool>().prop_map(|direct| Step::Way { direct }),
         1 => Just(Step::Restart),
         1 => Just(Step::KillProcess),
         2 => any::<u64>().prop_map(|seed| Step::CutPower { seed }),
@@ -145,6 +152,12 @@ impl World {
                 let synced = matches!(result, Ok(true));
                 self.finish(result.map(drop), synced);
             }
+            Step::Way { direct } => {
+                let result = self.log.fill_reserve().and_then(|()| self.log.set_direct(direct));
+                let through = result.is_ok() && !direct;
+                self.finish(result, false);
+                assert!(!through || !self.log.is_direct());
+            }
             Step::Restart => {
                 self.restart();
             }
@@ -188,7 +201,9 @@ impl World {
     fn restart(&mut self) {
         // A start may itself meet the end of the disk: it is repeated after another power cut.
         for attempt in 0.. {
-            let opened = open_with(&self.disk, options(self.direct));
+            // As it was written before, or as the world says.
+            let options = LogOptions { keep: self.term.is_multiple_of(2), ..options(self.direct) };
+            let opened = open_with(&self.disk, options);
             match opened {
                 Ok((log, recovery)) => {
                     self.log = log;

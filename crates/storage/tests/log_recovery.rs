@@ -390,8 +390,20 @@ fn direct_and_buffered_are_not_mixed_on_a_segment() {
     assert_eq!(recovery.report.segments, 1);
     log.append(&[entry(G, 2, 1)]).unwrap();
     drop(log);
+    drop(open_with(&disk, LogOptions { keep: true, ..options(false) }).unwrap());
+    let (mut log, recovery) = open_with(&disk, LogOptions { keep: true, ..options(false) }).unwrap();
+    assert!(log.is_direct(), "as it was written before");
+    assert_eq!(recovery.report.segments, 2);
+    log.fill_reserve().unwrap();
+    log.set_direct(false).unwrap();
+    log.set_direct(false).unwrap();
+    assert!(!log.is_direct());
+    drop(log);
+    let (log, recovery) = open_with(&disk, LogOptions { keep: true, ..options(true) }).unwrap();
+    assert!(!log.is_direct() && recovery.report.segments == 3);
+    drop(log);
     let larger = LogOptions { segment_bytes: 4 * MIN_SEGMENT_BYTES, ..options(true) };
     let (log, recovery) = open_with(&disk, larger).unwrap();
-    assert_eq!((recovery.report.segments, entries(&recovery, G)), (2, vec![(1, 1), (2, 1)]));
-    assert_eq!(log.bytes(), 6 * MIN_SEGMENT_BYTES);
+    assert_eq!((recovery.report.segments, entries(&recovery, G)), (3, vec![(1, 1), (2, 1)]));
+    assert_eq!(log.bytes(), 7 * MIN_SEGMENT_BYTES);
 }

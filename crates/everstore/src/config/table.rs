@@ -141,8 +141,9 @@ keys! {
         "Time between two heartbeats of a pair of nodes.";
     "segment-size" segment_size: u64, Kind::Size(32 * MIB, GIB), "64mb", restart, None,
         "Size of one preallocated log file.";
-    "log-mode" log_mode: String, Kind::Choice(&["direct", "buffered"]), "direct", restart, None,
-        "How the log is written: direct (past the page cache, fastest when synced) or buffered.";
+    "log-mode" log_mode: String, Kind::Choice(&["auto", "direct", "buffered"]), "auto", restart, None,
+        "How the log is written: direct (past the page cache, best where writes wait for a sync), buffered (best where they do \
+         not), or auto: direct until a keyspace is asynchronous.";
     "max-memory" max_memory: Memory, Kind::Memory(MIB), "50%", online, Some("maxmemory"),
         "Memory for rows. What was not asked for lately leaves it and is read from the disk when needed; nothing is lost.";
     "checkpoint-log-share" checkpoint_log_share: u64, Kind::Size(8 * MIB, 1024 * GIB), "128mb", online, None,

@@ -120,6 +120,10 @@ impl shell::Disks for Disks {
         Ok(())
     }
 
+    fn set_direct(&mut self, direct: bool) -> bool {
+        self.log.set_direct(direct)
+    }
+
     fn is_full(&self) -> bool {
         !self.waiting.is_empty()
     }

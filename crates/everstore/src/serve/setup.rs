@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use cluster::{Secret, Start};
-use shell::Setup;
 use shell::recover::Timing;
+use shell::{LogMode, Setup};
 
 use super::options::{self, Options};
 use crate::config::{Config, Effective};
@@ -31,7 +31,11 @@ pub fn setup(options: &Effective) -> Result<Setup, String> {
                 as u64,
         },
         segment_bytes: config.segment_size,
-        direct: config.log_mode == "direct",
+        log_mode: match config.log_mode.as_str() {
+            "direct" => LogMode::Direct,
+            "buffered" => LogMode::Buffered,
+            _ => LogMode::Auto,
+        },
         table: Some(Box::new(move || Box::new(Options(table.clone())))),
     })
 }

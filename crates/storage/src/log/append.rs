@@ -25,8 +25,10 @@ pub struct LogOptions {
     /// Size of a segment file: a multiple of 4096 from [`super::MIN_SEGMENT_BYTES`] to
     /// [`super::MAX_SEGMENT_BYTES`]. Existing segments keep theirs.
     pub segment_bytes: u64,
-    /// Go around the page cache where the file system can.
+    /// Go around the page cache where the file system can; see [`Log::set_direct`].
     pub direct: bool,
+    /// Go on the way the newest segment was written instead.
+    pub keep: bool,
     /// The cluster the node belongs to; a log of another one is refused.
     pub cluster: [u8; 16],
     /// The log was begun in an earlier start: it is damaged if nothing of it is left.
@@ -36,7 +38,7 @@ pub struct LogOptions {
 impl LogOptions {
     /// Segments of [`SEGMENT_BYTES`], direct I/O.
     pub fn new(cluster: [u8; 16]) -> LogOptions {
-        LogOptions { segment_bytes: SEGMENT_BYTES, direct: true, cluster, begun: false }
+        LogOptions { segment_bytes: SEGMENT_BYTES, direct: true, keep: false, cluster, begun: false }
     }
 }
 
@@ -185,6 +187,22 @@ impl Log {
         self.active = next;
         self.accounts.open_segment(number, spare.file, self.options.segment_bytes);
         self.put_head()
+    }
+
+    /// From the next segment on the log goes around the page cache, or through it. Going through it begins
+    /// with a segment of its own at once if one is ready: never both ways on one.
+    ///
+    /// # Errors
+    /// As [`Log::write`].
+    pub fn set_direct(&mut self, direct: bool) -> Result<(), LogError> {
+        self.check_running()?;
+        self.options.direct = direct;
+        if direct || !self.is_direct() || self.spare.is_empty() {
+            return Ok(());
+        }
+        let result = self.change_segment().and_then(|()| self.active.write());
+        self.stopped |= result.is_err();
+        result
     }
 
     /// Says behind the end of the active segment that another one follows, so that its loss is noticed. The

@@ -47,6 +47,7 @@ pub enum SubmitError {
 pub(super) enum Command {
     Batch(usize, Batch),
     Free(BTreeMap<GroupId, Index>),
+    Direct(bool),
     Stop,
 }
 
@@ -175,6 +176,11 @@ impl LogHandle {
     /// See [`Log::free`]. False if too much waits already: try again later.
     pub fn free(&self, floors: BTreeMap<GroupId, Index>) -> bool {
         self.commands.try_send(Command::Free(floors)).is_ok()
+    }
+
+    /// See [`Log::set_direct`]. False if too much waits already: try again later.
+    pub fn set_direct(&self, direct: bool) -> bool {
+        self.commands.try_send(Command::Direct(direct)).is_ok()
     }
 
     /// Largest batch in bytes.

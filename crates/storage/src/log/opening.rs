@@ -120,7 +120,7 @@ impl Opening<'_> {
 
     /// Goes on behind the last intact batch of the newest segment.
     fn resume(
-        self,
+        mut self,
         newest: &Found,
         tail: Tail,
         spare: VecDeque<Spare>,
@@ -128,6 +128,9 @@ impl Opening<'_> {
         next_sequence: u64,
     ) -> Result<Log, LogError> {
         let active = seal(self.disk.as_ref(), newest, &tail)?;
+        if self.options.keep {
+            self.options.direct = newest.header.direct;
+        }
         let options = &self.options;
         let probe = file::open(self.disk.as_ref(), &newest.path, options.direct)?;
         // The two ways of writing are never mixed on one segment, and a batch must fit.

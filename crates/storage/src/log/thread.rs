@@ -127,6 +127,7 @@ struct Round {
     /// Who sent each batch.
     from: Vec<usize>,
     floors: BTreeMap<GroupId, Index>,
+    direct: Option<bool>,
     stop: bool,
 }
 
@@ -151,6 +152,10 @@ impl Writer {
             }
             if self.unsynced.due_ns.is_some_and(|due| round.stop || due <= self.clock.mono_ns()) {
                 self.sync()?;
+            }
+            if let Some(direct) = round.direct {
+                self.log.set_direct(direct)?;
+                self.status.publish(&self.log);
             }
             if !round.floors.is_empty() {
                 self.log.free(&round.floors)?;
@@ -190,6 +195,7 @@ impl Writer {
                     self.batches.push(batch);
                 }
                 Command::Free(floors) => round.floors.extend(floors),
+                Command::Direct(direct) => round.direct = Some(direct),
                 Command::Stop => round.stop = true,
             }
             if round.from.len() >= MAX_QUEUED {

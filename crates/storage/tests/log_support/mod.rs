@@ -17,7 +17,7 @@ pub fn dir() -> &'static Path {
 }
 
 pub fn options(direct: bool) -> LogOptions {
-    LogOptions { segment_bytes: MIN_SEGMENT_BYTES, direct, cluster: [7; 16], begun: false }
+    LogOptions { segment_bytes: MIN_SEGMENT_BYTES, direct, keep: false, cluster: [7; 16], begun: false }
 }
 
 pub fn open(disk: &MemDisk) -> Result<(Log, Recovery), LogError> {

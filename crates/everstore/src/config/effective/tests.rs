@@ -91,7 +91,7 @@ fn bad_values_name_the_value_and_what_is_allowed() {
         ("replicas", "2", "'2'; allowed: 1 to 7 (odd)"),
         ("max-value", "9mb", "'9mb'; allowed: 1kb to 8mb"),
         ("quorum-timeout", "5", "'5'; allowed: 100ms to 10m"),
-        ("log-mode", "fast", "'fast'; allowed: direct, buffered"),
+        ("log-mode", "fast", "'fast'; allowed: auto, direct, buffered"),
         ("threads", "2", "'2'; allowed: 1"),
         ("dir", "", "''; allowed: a path"),
         ("join", "host", "'host'; allowed: HOST:PORT"),
