@@ -2,6 +2,7 @@
 
 mod client;
 mod disks;
+mod exposure;
 mod failover;
 mod idle;
 mod load;
@@ -33,6 +34,8 @@ pub enum Scenario {
     Get,
     /// kill -9 and SIGSTOP of the node that leads most shards.
     Failover,
+    /// What an asynchronous keyspace exposes, and what kills of its leader lose of it.
+    Exposure,
     /// A disk that becomes slow, full or fails, of the node that leads most shards.
     Disks,
     /// CPU and memory of a cluster that does nothing.
@@ -96,6 +99,7 @@ pub fn bench(args: &BenchArgs) -> Result<ExitCode, String> {
         Scenario::Async,
         Scenario::Get,
         Scenario::Failover,
+        Scenario::Exposure,
         Scenario::Disks,
         Scenario::Idle,
         Scenario::Start,
@@ -106,6 +110,7 @@ pub fn bench(args: &BenchArgs) -> Result<ExitCode, String> {
         peer::install();
     }
     let mut report = Report::new(args, &chosen);
+    let mut violations = 0;
     for scenario in chosen {
         println!("== {scenario:?}");
         let section = match scenario {
@@ -113,6 +118,11 @@ pub fn bench(args: &BenchArgs) -> Result<ExitCode, String> {
             Scenario::Async => throughput::set_async(args, &program)?,
             Scenario::Get => throughput::get(args, &program)?,
             Scenario::Failover => failover::measure(args, &program)?,
+            Scenario::Exposure => {
+                let (section, found) = exposure::measure(args, &program)?;
+                violations += found;
+                section
+            }
             Scenario::Disks => disks::measure(args, &program)?,
             Scenario::Idle => idle::measure(&program)?,
             Scenario::Start => start::measure(args, &program)?,
@@ -123,6 +133,10 @@ pub fn bench(args: &BenchArgs) -> Result<ExitCode, String> {
     }
     if !args.dry {
         report.write()?;
+    }
+    if violations > 0 {
+        eprintln!("{violations} violations of what is promised: see above");
+        return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
 }

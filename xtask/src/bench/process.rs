@@ -11,6 +11,7 @@ use crate::run::target_dir;
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
+    kept: bool,
 }
 
 impl Folder {
@@ -22,18 +23,25 @@ impl Folder {
         let path = target_dir().join(format!("bench-{}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-        Ok(Folder { path })
+        Ok(Folder { path, kept: false })
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// It is not deleted at the end.
+    pub fn keep(&mut self) {
+        self.kept = true;
+    }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.path);
+        if !self.kept {
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
     }
 }
 

@@ -1,0 +1,138 @@
+//! Scenario 8: what an asynchronous keyspace exposes under full load, and what kills of its leader lose of
+//! it, judged against the ledgers of the writers and against what the cluster says that it lost.
+
+mod losses;
+mod sample;
+mod verdict;
+mod writers;
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::BenchArgs;
+use super::client::Client;
+use super::peer::everstore::Everstore;
+use super::process::wait_for;
+use super::report::{Section, table};
+use losses::Losses;
+use verdict::{Bound, HEADINGS, Kill, Told, row};
+use writers::{Written, Writers};
+
+/// Single by default: one shard, one leader.
+const KEYSPACE: u16 = 1;
+/// Load before a kill, and so many times 37 ms more, so that kills meet a cluster in different moments.
+const BEFORE: Duration = Duration::from_millis(800);
+const STEP: Duration = Duration::from_millis(37);
+/// Longest wait for what the cluster says of a loss.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Samples the exposure, then kills leaders. Gives the violations of what is promised, too.
+///
+/// # Errors
+/// A cluster does not start, does not become healthy again, or does not answer.
+pub fn measure(args: &BenchArgs, program: &Path) -> Result<(Section, u64), String> {
+    let (key, title) = ("exposure", "Exposure of an asynchronous keyspace");
+    if args.peers_only {
+        return Ok((Section { key, title, text: "Left out: peers only.\n".into() }, 0));
+    }
+    let mut cluster = start(program)?;
+    let bound = bound(&cluster)?;
+    let (mut text, mut violations) = sample::measure(args, &cluster, KEYSPACE, bound)?;
+    let restarted =
+        (0..args.kills).map(|i| kill_and_restart(&mut cluster, i, bound)).collect::<Result<Vec<_>, _>>()?;
+    drop(cluster);
+    let removed =
+        (0..args.kills).map(|i| kill_and_remove(program, i, bound)).collect::<Result<Vec<_>, _>>()?;
+    let rows = [
+        row("kill -9, process started again", &restarted, bound),
+        row("kill -9, folder removed", &removed, bound),
+    ];
+    text.push_str(&format!("\n{}", table(&HEADINGS, &rows)));
+    text.push_str(&format!(
+        "\n{} connections at the leader of a single asynchronous keyspace, each writing keys of its own, {} at a time with values of \
+         100 bytes, and remembering what was answered. Lost: answered writes that the surviving nodes do not have, their \
+         keys and values in bytes, and the time between the answers to the first and the last of them. Started again: \
+         missing from the accounts are lost writes that no loss account names. Folder removed (a new cluster each time): \
+         nobody can name them; missing are the losses for which `everstore losses list` states no bound, or one below \
+         what was lost.\n",
+        writers::CONNECTIONS, writers::PIPELINE
+    ));
+    let found: Vec<String> = restarted.iter().chain(&removed).flat_map(|kill| kill.violations(bound)).collect();
+    violations += found.len() as u64;
+    text.push_str(&match violations {
+        0 => "\nGoal: no violation. None was found.\n".into(),
+        _ => format!("\n**VIOLATIONS: {violations}**\n\n"),
+    });
+    found.iter().for_each(|violation| text.push_str(&format!("- **{violation}**\n")));
+    Ok((Section { key, title, text }, violations))
+}
+
+fn start(program: &Path) -> Result<Everstore, String> {
+    let cluster = Everstore::start(program)?;
+    cluster.make_async(KEYSPACE)?;
+    Ok(cluster)
+}
+
+/// What the keyspace may expose.
+fn bound(cluster: &Everstore) -> Result<Bound, String> {
+    let entry = cluster.keyspace(u64::from(KEYSPACE))?;
+    let number = |name: &str| entry[name].as_u64().ok_or(format!("the keyspace has no {name}"));
+    Ok(Bound { bytes: number("max_exposure_bytes")?, ms: number("max_exposure_ms")? })
+}
+
+/// Load on the leader until it is dead: (its index, what was written).
+fn kill(cluster: &mut Everstore, number: u32) -> Result<(usize, Written), String> {
+    let victim = cluster.leader_of_keyspace(u64::from(KEYSPACE))?;
+    let mut writers = Writers::connect(cluster.address(victim), KEYSPACE, &format!("kill-{number}"))?;
+    writers.run(BEFORE + STEP * (number % 20))?;
+    cluster.nodes[victim].kill();
+    Ok((victim, writers.finish()?))
+}
+
+fn kill_and_restart(cluster: &mut Everstore, number: u32, bound: Bound) -> Result<Kill, String> {
+    cluster.wait_healthy()?;
+    let (victim, written) = kill(cluster, number)?;
+    let survivor = cluster.address((victim + 1) % cluster.nodes.len());
+    let lost = written.missing(survivor, KEYSPACE)?;
+    cluster.relaunch(victim)?;
+    cluster.wait_healthy()?;
+    // Both followers have the new leader's log: what the old one had instead is accounted for.
+    let mut client = Client::connect(survivor)?;
+    client.call(&format!("SELECT {KEYSPACE}"))?;
+    wait_for("both followers in step", PATIENCE, || {
+        client.call("SET settled 1").ok()?;
+        (client.call("WAIT 2 5000").ok()? == "2").then_some(())
+    })?;
+    let losses = Losses::of(cluster.program(), survivor);
+    let accounts = wait_for("settled loss accounts", PATIENCE, || {
+        losses.list().ok().filter(|all| all.iter().all(|loss| loss.state == "lost"))
+    })?;
+    let named = losses.keys(&accounts, cluster.folder())?;
+    let unnamed = lost.iter().filter(|write| !named.contains(&write.key)).count() as u64;
+    let kill = Kill::new(&written, &lost, Told::Named { named: named.len() as u64, unnamed });
+    tell(&kill, number, victim, bound, cluster);
+    losses.acknowledge(&accounts)?;
+    client.call("FLUSHDB")?;
+    Ok(kill)
+}
+
+fn kill_and_remove(program: &Path, number: u32, bound: Bound) -> Result<Kill, String> {
+    let mut cluster = start(program)?;
+    let (victim, written) = kill(&mut cluster, number)?;
+    cluster.remove_folder(victim)?;
+    let survivor = cluster.address((victim + 1) % cluster.nodes.len());
+    let lost = written.missing(survivor, KEYSPACE)?;
+    let losses = Losses::of(&cluster.program().to_path_buf(), survivor);
+    let stated = wait_for("the bound of a loss", PATIENCE, || losses.list().ok()?.into_iter().find_map(|loss| loss.bound));
+    let kill = Kill::new(&written, &lost, Told::Bound(stated.ok()));
+    tell(&kill, number, victim, bound, &mut cluster);
+    Ok(kill)
+}
+
+/// One line of progress; what shows a violation is kept.
+fn tell(kill: &Kill, number: u32, victim: usize, bound: Bound, cluster: &mut Everstore) {
+    println!("kill {} of node {}: {kill}", number + 1, victim + 1);
+    for violation in kill.violations(bound) {
+        println!("VIOLATION: {violation}; kept: {}", cluster.keep_folder().display());
+    }
+}
