@@ -6,6 +6,7 @@ mod sample;
 mod verdict;
 mod writers;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,15 +17,26 @@ use super::process::wait_for;
 use super::report::{Section, table};
 use losses::Losses;
 use verdict::{Bound, HEADINGS, Kill, Told, row};
-use writers::{Written, Writers};
+use writers::{Writers, Written};
 
 /// Single by default: one shard, one leader.
 const KEYSPACE: u16 = 1;
 /// Load before a kill, and so many times 37 ms more, so that kills meet a cluster in different moments.
 const BEFORE: Duration = Duration::from_millis(800);
 const STEP: Duration = Duration::from_millis(37);
+/// How long a leader answers alone that is cut off: shorter than its lease.
+const ALONE: Duration = Duration::from_millis(90);
 /// Longest wait for what the cluster says of a loss.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How the leader ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// The process alone: the system still delivers what is in its sockets.
+    Process,
+    /// As if the whole machine were gone: its followers hear nothing any more while it still answers.
+    CutOff,
+}
 
 /// Samples the exposure, then kills leaders. Gives the violations of what is promised, too.
 ///
@@ -35,29 +47,36 @@ pub fn measure(args: &BenchArgs, program: &Path) -> Result<(Section, u64), Strin
     if args.peers_only {
         return Ok((Section { key, title, text: "Left out: peers only.\n".into() }, 0));
     }
-    let mut cluster = start(program)?;
+    let cluster = start(program)?;
     let bound = bound(&cluster)?;
     let (mut text, mut violations) = sample::measure(args, &cluster, KEYSPACE, bound)?;
-    let restarted =
-        (0..args.kills).map(|i| kill_and_restart(&mut cluster, i, bound)).collect::<Result<Vec<_>, _>>()?;
     drop(cluster);
-    let removed =
-        (0..args.kills).map(|i| kill_and_remove(program, i, bound)).collect::<Result<Vec<_>, _>>()?;
-    let rows = [
-        row("kill -9, process started again", &restarted, bound),
-        row("kill -9, folder removed", &removed, bound),
-    ];
+    let (mut rows, mut found) = (Vec::new(), Vec::new());
+    for (fault, name) in [(Fault::Process, "kill -9"), (Fault::CutOff, "cut off, then kill -9")] {
+        let mut cluster = start(program)?;
+        let again = (0..args.kills).map(|i| kill_and_restart(&mut cluster, fault, i, bound));
+        let again = again.collect::<Result<Vec<_>, _>>()?;
+        drop(cluster);
+        let removed = (0..args.kills).map(|i| kill_and_remove(program, fault, i, bound));
+        let removed = removed.collect::<Result<Vec<_>, _>>()?;
+        rows.push(row(&format!("{name}, process started again"), &again, bound));
+        rows.push(row(&format!("{name}, folder removed"), &removed, bound));
+        found.extend(again.iter().chain(&removed).flat_map(|kill| kill.violations(bound)));
+    }
     text.push_str(&format!("\n{}", table(&HEADINGS, &rows)));
     text.push_str(&format!(
         "\n{} connections at the leader of a single asynchronous keyspace, each writing keys of its own, {} at a time with values of \
-         100 bytes, and remembering what was answered. Lost: answered writes that the surviving nodes do not have, their \
+         100 bytes, and remembering what was answered. After a kill -9 the system still delivers what the process had handed \
+         it; cut off: the followers are stopped {} ms before the kill, and killed and started again after it, so that they get nothing of \
+         what the leader answered meanwhile. Lost: answered writes that the surviving nodes do not have, their \
          keys and values in bytes, and the time between the answers to the first and the last of them. Started again: \
          missing from the accounts are lost writes that no loss account names. Folder removed (a new cluster each time): \
          nobody can name them; missing are the losses for which `everstore losses list` states no bound, or one below \
          what was lost.\n",
-        writers::CONNECTIONS, writers::PIPELINE
+        writers::CONNECTIONS,
+        writers::PIPELINE,
+        ALONE.as_millis()
     ));
-    let found: Vec<String> = restarted.iter().chain(&removed).flat_map(|kill| kill.violations(bound)).collect();
     violations += found.len() as u64;
     text.push_str(&match violations {
         0 => "\nGoal: no violation. None was found.\n".into(),
@@ -81,18 +100,43 @@ fn bound(cluster: &Everstore) -> Result<Bound, String> {
 }
 
 /// Load on the leader until it is dead: (its index, what was written).
-fn kill(cluster: &mut Everstore, number: u32) -> Result<(usize, Written), String> {
+fn kill(cluster: &mut Everstore, fault: Fault, number: u32) -> Result<(usize, Written), String> {
     let victim = cluster.leader_of_keyspace(u64::from(KEYSPACE))?;
     let mut writers = Writers::connect(cluster.address(victim), KEYSPACE, &format!("kill-{number}"))?;
     writers.run(BEFORE + STEP * (number % 20))?;
+    let others = (0..cluster.nodes.len()).filter(|index| *index != victim);
+    let others: Vec<usize> = others.filter(|_| fault == Fault::CutOff).collect();
+    others.iter().try_for_each(|index| cluster.nodes[*index].signal("STOP"))?;
+    if fault == Fault::CutOff {
+        writers.run(ALONE)?;
+    }
     cluster.nodes[victim].kill();
+    // What waits in their sockets must not reach them.
+    others.iter().for_each(|index| cluster.nodes[*index].kill());
+    others.iter().try_for_each(|index| cluster.relaunch(*index))?;
     Ok((victim, writers.finish()?))
 }
 
-fn kill_and_restart(cluster: &mut Everstore, number: u32, bound: Bound) -> Result<Kill, String> {
+/// A node that lives, once it answers for the keyspace: it may have been started again.
+fn survivor(cluster: &Everstore, victim: usize) -> Result<SocketAddr, String> {
+    let address = cluster.address((victim + 1) % cluster.nodes.len());
+    wait_for("an answer of the survivors", PATIENCE, || {
+        let mut client = Client::connect(address).ok()?;
+        client.call(&format!("SELECT {KEYSPACE}")).ok()?;
+        client.call("EXISTS nothing").ok()
+    })?;
+    Ok(address)
+}
+
+fn kill_and_restart(
+    cluster: &mut Everstore,
+    fault: Fault,
+    number: u32,
+    bound: Bound,
+) -> Result<Kill, String> {
     cluster.wait_healthy()?;
-    let (victim, written) = kill(cluster, number)?;
-    let survivor = cluster.address((victim + 1) % cluster.nodes.len());
+    let (victim, written) = kill(cluster, fault, number)?;
+    let survivor = survivor(cluster, victim)?;
     let lost = written.missing(survivor, KEYSPACE)?;
     cluster.relaunch(victim)?;
     cluster.wait_healthy()?;
@@ -116,14 +160,16 @@ fn kill_and_restart(cluster: &mut Everstore, number: u32, bound: Bound) -> Resul
     Ok(kill)
 }
 
-fn kill_and_remove(program: &Path, number: u32, bound: Bound) -> Result<Kill, String> {
+fn kill_and_remove(program: &Path, fault: Fault, number: u32, bound: Bound) -> Result<Kill, String> {
     let mut cluster = start(program)?;
-    let (victim, written) = kill(&mut cluster, number)?;
+    let (victim, written) = kill(&mut cluster, fault, number)?;
     cluster.remove_folder(victim)?;
-    let survivor = cluster.address((victim + 1) % cluster.nodes.len());
+    let survivor = survivor(&cluster, victim)?;
     let lost = written.missing(survivor, KEYSPACE)?;
-    let losses = Losses::of(&cluster.program().to_path_buf(), survivor);
-    let stated = wait_for("the bound of a loss", PATIENCE, || losses.list().ok()?.into_iter().find_map(|loss| loss.bound));
+    let losses = Losses::of(cluster.program(), survivor);
+    let stated = wait_for("the bound of a loss", PATIENCE, || {
+        losses.list().ok()?.into_iter().find_map(|loss| loss.bound)
+    });
     let kill = Kill::new(&written, &lost, Told::Bound(stated.ok()));
     tell(&kill, number, victim, bound, &mut cluster);
     Ok(kill)

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::run::target_dir;
@@ -20,7 +21,10 @@ impl Folder {
     /// # Errors
     /// The disk refuses.
     pub fn make(name: &str) -> Result<Folder, String> {
-        let path = target_dir().join(format!("bench-{}-{name}", std::process::id()));
+        // Several may exist at a time, and one that is kept must not be in the way of the next.
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let path = target_dir().join(format!("bench-{}-{number}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).map_err(|e| format!("{}: {e}", path.display()))?;
         Ok(Folder { path, kept: false })

@@ -95,12 +95,15 @@ fn listed(text: &str) -> Result<Vec<Loss>, String> {
 
 fn loss(value: &Value) -> Result<Loss, String> {
     let number = |name: &str| value[name].as_u64().ok_or(format!("no {name} in the loss {value}"));
-    let word = |name: &str| value[name].as_str().map(String::from).ok_or(format!("no {name} in the loss {value}"));
+    let word =
+        |name: &str| value[name].as_str().map(String::from).ok_or(format!("no {name} in the loss {value}"));
     let state = word("state")?;
     let bound = match state.as_str() {
-        "possible" => {
-            Some(Stated { bytes: number("bound-bytes")?, ms: number("bound-ms")?, announced: number("bytes")? })
-        }
+        "possible" => Some(Stated {
+            bytes: number("bound-bytes")?,
+            ms: number("bound-ms")?,
+            announced: number("bytes")?,
+        }),
         _ => None,
     };
     Ok(Loss { id: word("id")?, node: number("node")?, state, bound })
@@ -112,7 +115,8 @@ fn named(lines: &str) -> Result<BTreeSet<String>, String> {
     let mut keys = BTreeSet::new();
     for line in lines.lines() {
         let line: Value = serde_json::from_str(line).map_err(|e| format!("{line}: {e}"))?;
-        if let (Some("put"), Some(key), true) = (line["effect"].as_str(), line["key"].as_str(), line["value"].is_string())
+        if let (Some("put"), Some(key), true) =
+            (line["effect"].as_str(), line["key"].as_str(), line["value"].is_string())
         {
             keys.insert(key.to_owned());
         }

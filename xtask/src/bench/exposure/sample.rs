@@ -56,8 +56,12 @@ pub fn measure(
     let beyond = samples.iter().filter(|sample| sample[0] > bound.bytes).count() as u64;
     let allowed = [bound.bytes.to_string(), bound.ms.to_string(), "-".into()];
     let names = ["exposed bytes", "age of the oldest, ms", "exposed entries"];
-    let rows: Vec<Vec<String>> =
-        names.iter().zip(allowed).enumerate().map(|(at, (name, allowed))| row(name, &samples, at, allowed)).collect();
+    let rows: Vec<Vec<String>> = names
+        .iter()
+        .zip(allowed)
+        .enumerate()
+        .map(|(at, (name, allowed))| row(name, &samples, at, allowed))
+        .collect();
     let mut text = table(&["under load", "median", "99th percentile", "maximum", "bound"], &rows);
     text.push_str(&format!(
         "\n{} samples of the leader's `INFO everstore` in {:.0} s of SET by 50 connections, pipeline 16, {:.0}/s; an entry \

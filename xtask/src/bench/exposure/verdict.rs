@@ -62,7 +62,8 @@ impl Kill {
     /// Adds up.
     pub fn new(written: &Written, lost: &[Lost], told: Told) -> Kill {
         let times = || lost.iter().filter_map(|write| write.answered);
-        let ms = times().max().zip(times().min()).map_or(0, |(last, first)| (last - first).as_millis() as u64);
+        let ms =
+            times().max().zip(times().min()).map_or(0, |(last, first)| (last - first).as_millis() as u64);
         let (number, first) = written.errors();
         Kill {
             acknowledged: written.acknowledged(),

@@ -93,7 +93,13 @@ impl Writers {
             poll.registry()
                 .register(&mut stream, Token(number), Interest::READABLE)
                 .map_err(|e| e.to_string())?;
-            writers.push(Writer { stream, sent: 0, ledger: Ledger::default(), unread: Vec::new(), open: true });
+            writers.push(Writer {
+                stream,
+                sent: 0,
+                ledger: Ledger::default(),
+                unread: Vec::new(),
+                open: true,
+            });
         }
         Ok(Writers { poll, writers, name: name.into() })
     }
