@@ -8,6 +8,7 @@ mod idle;
 mod load;
 mod machine;
 mod measure;
+mod memory;
 mod peer;
 mod process;
 mod report;
@@ -42,6 +43,8 @@ pub enum Scenario {
     Idle,
     /// Start of a node with a million keys.
     Start,
+    /// Four times more data than rows may take of memory; takes long and is left out unless named.
+    Memory,
     /// Clean release build; takes minutes and is left out unless named.
     Build,
 }
@@ -50,11 +53,12 @@ pub enum Scenario {
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
-  cargo xtask bench                    everything but the clean build; about 20 minutes
+  cargo xtask bench                    everything but memory and the clean build; about 30 minutes
   cargo xtask bench set get --rounds 5
+  cargo xtask bench memory --keys 2000000
   cargo xtask bench set --peers-only   check the generator against Redis and etcd alone")]
 pub struct BenchArgs {
-    /// What to measure [default: all but build].
+    /// What to measure [default: all but memory and build].
     scenarios: Vec<Scenario>,
     /// Rounds; the table shows medians.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
@@ -62,12 +66,15 @@ pub struct BenchArgs {
     /// Seconds of each measurement.
     #[arg(long, default_value_t = 5)]
     pub seconds: u64,
-    /// Number of kills.
+    /// Number of kills, of each kind.
     #[arg(long, default_value_t = 20)]
     pub kills: u32,
     /// Number of freezes.
     #[arg(long, default_value_t = 10)]
     pub freezes: u32,
+    /// Number of keys of `memory`.
+    #[arg(long, default_value_t = 20_000_000, value_parser = clap::value_parser!(u64).range(100_000..=1_000_000_000))]
+    pub keys: u64,
     /// Measure only the peers.
     #[arg(long)]
     pub peers_only: bool,
@@ -106,7 +113,11 @@ pub fn bench(args: &BenchArgs) -> Result<ExitCode, String> {
     ];
     let chosen = if args.scenarios.is_empty() { all.to_vec() } else { args.scenarios.clone() };
     let program = program(args)?;
-    if !args.no_peers && chosen.iter().any(|s| matches!(s, Scenario::Set | Scenario::Async | Scenario::Get)) {
+    if !args.no_peers
+        && chosen
+            .iter()
+            .any(|s| matches!(s, Scenario::Set | Scenario::Async | Scenario::Get | Scenario::Memory))
+    {
         peer::install();
     }
     let mut report = Report::new(args, &chosen);
@@ -124,6 +135,7 @@ pub fn bench(args: &BenchArgs) -> Result<ExitCode, String> {
                 section
             }
             Scenario::Disks => disks::measure(args, &program)?,
+            Scenario::Memory => memory::measure(args, &program)?,
             Scenario::Idle => idle::measure(&program)?,
             Scenario::Start => start::measure(args, &program)?,
             Scenario::Build => start::build()?,

@@ -17,6 +17,8 @@ pub use histogram::Histogram;
 
 /// Bytes of one shared read buffer.
 const READ_BUFFER: usize = 256 * 1024;
+/// A load that writes fewer keys in a second is given up, after ten minutes at the earliest.
+const SLOWEST: u64 = 5000;
 /// Events taken from one poll.
 const EVENTS: usize = 256;
 
@@ -174,7 +176,7 @@ impl Generator {
         }
         let limit = match load.until {
             Until::Elapsed(time) => time,
-            Until::EveryKeyOnce => Duration::from_secs(600),
+            Until::EveryKeyOnce => Duration::from_secs(600 + load.keys / SLOWEST),
         };
         let mut events = Events::with_capacity(EVENTS);
         let mut buffer = vec![0u8; READ_BUFFER];
