@@ -56,7 +56,9 @@ Examples:
   cargo xtask bench                    everything but memory and the clean build; about 30 minutes
   cargo xtask bench set get --rounds 5
   cargo xtask bench memory --keys 2000000
-  cargo xtask bench set --peers-only   check the generator against Redis and etcd alone")]
+  cargo xtask bench set --peers-only   check the generator against Redis and etcd alone
+
+Exit code 1: exposure has found writes lost beyond the bound, or in no loss account; the data is kept.")]
 pub struct BenchArgs {
     /// What to measure [default: all but memory and build].
     scenarios: Vec<Scenario>,
