@@ -46,6 +46,8 @@ pub enum Told {
 /// One kill.
 #[derive(Debug, Clone)]
 pub struct Kill {
+    /// Whether the node led until it was killed.
+    pub led: bool,
     acknowledged: u64,
     /// Error replies, and the first of them.
     errors: (u64, Option<String>),
@@ -55,17 +57,19 @@ pub struct Kill {
     bytes: u64,
     /// Between the answers to the first and the last of them.
     ms: u64,
-    told: Told,
+    /// What the cluster says of it.
+    pub told: Told,
 }
 
 impl Kill {
     /// Adds up.
-    pub fn new(written: &Written, lost: &[Lost], told: Told) -> Kill {
+    pub fn new(written: &Written, lost: &[Lost], led: bool, told: Told) -> Kill {
         let times = || lost.iter().filter_map(|write| write.answered);
         let ms =
             times().max().zip(times().min()).map_or(0, |(last, first)| (last - first).as_millis() as u64);
         let (number, first) = written.errors();
         Kill {
+            led,
             acknowledged: written.acknowledged(),
             errors: (number, first.map(String::from)),
             lost: lost.len() as u64,
@@ -121,6 +125,9 @@ impl fmt::Display for Kill {
             }
             Told::Bound(None) => write!(f, "no bound stated")?,
         }
+        if !self.led {
+            write!(f, "; it had lost the lead before")?;
+        }
         match &self.errors {
             (0, _) => Ok(()),
             (number, first) => write!(f, "; {number} errors {}", first.as_deref().unwrap_or_default()),
@@ -153,7 +160,7 @@ mod tests {
     const BOUND: Bound = Bound { bytes: 1000, ms: 50 };
 
     fn kill(lost: u64, bytes: u64, ms: u64, told: Told) -> Kill {
-        Kill { acknowledged: 100, errors: (0, None), lost, bytes, ms, told }
+        Kill { led: true, acknowledged: 100, errors: (0, None), lost, bytes, ms, told }
     }
 
     fn stated(bytes: u64) -> Told {
