@@ -29,6 +29,8 @@ const TIMES_MEMORY: u64 = 4;
 const HOT: u64 = 1000;
 /// A node has so long to stop, and to be back.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// Hot keys are read so long before they count.
+const WARM: Duration = Duration::from_secs(2);
 /// What the checkpoints of the load still write is written by then.
 const SETTLE: Duration = Duration::from_secs(5);
 
@@ -38,6 +40,8 @@ struct Reads {
     rate: f64,
     p50_us: f64,
     p99_us: f64,
+    /// Rows fetched from disk per GET.
+    fetched: f64,
 }
 
 /// What one store showed.
@@ -87,7 +91,7 @@ fn max_memory(data: u64) -> u64 {
 fn everstore(args: &BenchArgs, program: &Path, data: u64) -> Result<Figures, String> {
     let max_memory = max_memory(data).to_string();
     let mut cluster = Everstore::start_under(program, None, &["--max-memory", &max_memory])?;
-    let mut figures = filled(args, "Everstore", cluster.address(0), data, &cluster.processes(0))?;
+    let mut figures = filled(args, "Everstore", &cluster.addresses(), data, &cluster.processes(0))?;
     cluster.wait_healthy()?;
     figures.nodes.clear();
     for index in 0..cluster.nodes.len() {
@@ -111,7 +115,7 @@ fn everstore(args: &BenchArgs, program: &Path, data: u64) -> Result<Figures, Str
 
 fn redis(args: &BenchArgs, data: u64) -> Result<Figures, String> {
     let mut redis = Redis::start(Fsync::EverySecond)?;
-    let mut figures = filled(args, "Redis", redis.address(), data, &redis.processes())?;
+    let mut figures = filled(args, "Redis", &[redis.address()], data, &redis.processes())?;
     for _ in 0..args.rounds {
         let ended = terminate(redis.primary())?;
         let started = Instant::now();
@@ -127,11 +131,11 @@ fn redis(args: &BenchArgs, data: u64) -> Result<Figures, String> {
 fn filled(
     args: &BenchArgs,
     store: &'static str,
-    address: SocketAddr,
+    nodes: &[SocketAddr],
     data: u64,
     processes: &[&Process],
 ) -> Result<Figures, String> {
-    let started = Instant::now();
+    let (address, started) = (nodes[0], Instant::now());
     fill_keys(address, 0, args.keys, VALUE)?;
     let load = args.keys as f64 / started.elapsed().as_secs_f64();
     let there = Client::connect(address)?.call("DBSIZE")?;
@@ -142,34 +146,45 @@ fn filled(
     std::thread::sleep(SETTLE);
     let written =
         processes.iter().map(|process| observe::written(process.pid()) as f64 / data as f64).collect();
-    let nodes = processes.iter().map(|process| (process.label.clone(), "all".into())).collect();
+    let labels = processes.iter().map(|process| (process.label.clone(), "all".into())).collect();
     let observer = Observer::start(processes.iter().map(|process| process.pid()).collect());
     let (mut hot, mut cold) = (Vec::new(), Vec::new());
     for _ in 0..args.rounds {
         // Read before, so that they are in memory whatever the last round has read.
-        read(address, args.keys.div_ceil(HOT), Until::Elapsed(Duration::from_secs(2)))?;
-        hot.push(read(address, args.keys.div_ceil(HOT), Until::Elapsed(args.time()))?);
-        cold.push(read(address, args.keys, Until::Elapsed(args.time()))?);
+        read(nodes, args.keys.div_ceil(HOT), WARM)?;
+        hot.push(read(nodes, args.keys.div_ceil(HOT), args.time())?);
+        cold.push(read(nodes, args.keys, args.time())?);
         println!("{store}: hot {:?}, cold {:?}", hot.last(), cold.last());
     }
     let resident = observer.finish()?;
-    Ok(Figures { store, load, written, hot, cold, resident, nodes, restart: Default::default() })
+    Ok(Figures { store, load, written, hot, cold, resident, nodes: labels, restart: Default::default() })
 }
 
-/// GET of the first so many keys.
-fn read(address: SocketAddr, keys: u64, until: Until) -> Result<Reads, String> {
-    let (operation, targets) = (Operation::Get, vec![address]);
+/// GET of the first so many keys, by the first of the nodes.
+fn read(nodes: &[SocketAddr], keys: u64, time: Duration) -> Result<Reads, String> {
+    let (operation, targets, until) = (Operation::Get, vec![nodes[0]], Until::Elapsed(time));
+    let before = fetches(nodes)?;
     let load =
         Load { targets, connections: 50, pipeline: 1, operation, keyspace: 0, keys, value: VALUE, until };
     let outcome = load::run(&load)?;
     match outcome.first_error {
         Some(ref error) => Err(format!("{} error replies, the first: {error}", outcome.errors)),
         None => Ok(Reads {
+            fetched: (fetches(nodes)? - before) as f64 / outcome.operations.max(1) as f64,
             rate: outcome.rate(),
             p50_us: outcome.times.quantile_us(0.5),
             p99_us: outcome.times.quantile_us(0.99),
         }),
     }
+}
+
+/// Rows that the nodes have fetched from disk so far; Redis has none.
+fn fetches(nodes: &[SocketAddr]) -> Result<u64, String> {
+    let of = |node: &SocketAddr| {
+        let info = Client::connect(*node)?.call("INFO everstore")?;
+        Ok(figure(&info, "cold_fetches").unwrap_or(0))
+    };
+    nodes.iter().map(of).sum()
 }
 
 /// SIGTERM: seconds until the process has ended.
@@ -202,7 +217,8 @@ fn mib(bytes: u64) -> String {
 fn render(args: &BenchArgs, data: u64, all: &[Figures]) -> String {
     let reads = |reads: &[Reads]| {
         let of = |figure: fn(&Reads) -> f64| format!("{:.0}", median(reads.iter().map(figure)));
-        [of(|r| r.rate), of(|r| r.p50_us), of(|r| r.p99_us)]
+        let fetched = format!("{:.2}", median(reads.iter().map(|r| r.fetched)));
+        [of(|r| r.rate), of(|r| r.p50_us), of(|r| r.p99_us), fetched]
     };
     let seconds = |all: &Vec<f64>| format!("{:.2}", median(all.iter().copied()));
     let mut stores = Vec::new();
@@ -226,9 +242,11 @@ fn render(args: &BenchArgs, data: u64, all: &[Figures]) -> String {
         "hot GET/s",
         "p50 µs",
         "p99 µs",
+        "fetched per GET",
         "cold GET/s",
         "p50 µs",
         "p99 µs",
+        "fetched per GET",
         "stops in s",
         "answers after s",
         "well again after s",
