@@ -46,7 +46,7 @@ pub enum Told {
 /// One kill.
 #[derive(Debug, Clone)]
 pub struct Kill {
-    /// Whether the node led until it was killed.
+    /// Whether it is known that the node led until it was killed.
     pub led: bool,
     acknowledged: u64,
     /// Error replies, and the first of them.
@@ -126,7 +126,7 @@ impl fmt::Display for Kill {
             Told::Bound(None) => write!(f, "no bound stated")?,
         }
         if !self.led {
-            write!(f, "; it had lost the lead before")?;
+            write!(f, "; it may have lost the lead before")?;
         }
         match &self.errors {
             (0, _) => Ok(()),

@@ -202,7 +202,15 @@ impl Everstore {
     /// # Errors
     /// The status does not say.
     pub fn leader_of_keyspace(&self, keyspace: u64) -> Result<usize, String> {
-        let status = self.status(0)?;
+        self.leader_seen_by(0, keyspace)
+    }
+
+    /// The same as the node at `seen_by` sees it.
+    ///
+    /// # Errors
+    /// As [`Everstore::leader_of_keyspace`].
+    pub fn leader_seen_by(&self, seen_by: usize, keyspace: u64) -> Result<usize, String> {
+        let status = self.status(seen_by)?;
         let shard = entry_of(&status, keyspace)?["shard"].as_u64().ok_or("the keyspace names no shard")?;
         let leader =
             list(&status["shards"]).iter().find(|entry| entry["id"] == shard).map(|entry| &entry["leader"]);
