@@ -26,6 +26,8 @@ const BEFORE: Duration = Duration::from_millis(800);
 const STEP: Duration = Duration::from_millis(37);
 /// How long a leader answers alone that is cut off: shorter than its lease.
 const ALONE: Duration = Duration::from_millis(90);
+/// The load of the samples is tried so often.
+const TRIES: u32 = 5;
 /// A kill is repeated so often, on average, if the leader has changed before it.
 const MOST_REPEATS: u32 = 3;
 /// Longest wait for what the cluster says of a loss.
@@ -49,10 +51,7 @@ pub fn measure(args: &BenchArgs, program: &Path) -> Result<(Section, u64), Strin
     if args.peers_only {
         return Ok((Section { key, title, text: "Left out: peers only.\n".into() }, 0));
     }
-    let cluster = start(program)?;
-    let bound = bound(&cluster)?;
-    let (mut text, mut violations) = sample::measure(args, &cluster, KEYSPACE, bound)?;
-    drop(cluster);
+    let (bound, mut text, mut violations) = sampled(args, program)?;
     let (mut rows, mut found, mut moved) = (Vec::new(), Vec::new(), 0);
     for (fault, name) in [(Fault::Process, "kill -9"), (Fault::CutOff, "cut off, then kill -9")] {
         let mut cluster = start(program)?;
@@ -73,7 +72,7 @@ pub fn measure(args: &BenchArgs, program: &Path) -> Result<(Section, u64), Strin
          keys and values in bytes, and the time between the answers to the first and the last of them. Started again: \
          missing from the accounts are lost writes that no loss account names. Folder removed (a new cluster each time): \
          nobody can name them; missing are the losses for which `everstore losses list` states no bound, or one below \
-         what was lost. Not in the table: {moved} kills after which the other nodes could not be asked in time whether the node had led to its end, or said that it had not.\n",
+         what was lost. Not in the table: {moved} kills after which another node led already when the others could be asked.\n",
         writers::CONNECTIONS,
         writers::PIPELINE,
         ALONE.as_millis()
@@ -85,6 +84,22 @@ pub fn measure(args: &BenchArgs, program: &Path) -> Result<(Section, u64), Strin
     });
     found.iter().for_each(|violation| text.push_str(&format!("- **{violation}**\n")));
     Ok((Section { key, title, text }, violations))
+}
+
+/// The exposure under load. A leader that stands still until its lease is over closes connections: on a machine that is busy with
+/// other things the load may need another try.
+fn sampled(args: &BenchArgs, program: &Path) -> Result<(Bound, String, u64), String> {
+    let mut last = String::new();
+    for _ in 0..TRIES {
+        let cluster = start(program)?;
+        let bound = bound(&cluster)?;
+        match sample::measure(args, &cluster, KEYSPACE, bound) {
+            Ok((text, beyond)) => return Ok((bound, text, beyond)),
+            Err(error) => last = error,
+        }
+        println!("once more: {last}");
+    }
+    Err(last)
 }
 
 fn start(program: &Path) -> Result<Everstore, String> {
@@ -122,12 +137,12 @@ fn kill(cluster: &mut Everstore, fault: Fault, number: u32) -> Result<(usize, Wr
     let victim = cluster.leader_of_keyspace(u64::from(KEYSPACE))?;
     let mut writers = Writers::connect(cluster.address(victim), KEYSPACE, &format!("kill-{number}"))?;
     writers.run(BEFORE + STEP * (number % 20))?;
-    // On a busy machine a leader may lose its shard under the load. Nobody else has taken over while both others
-    // know of nobody else.
+    // On a busy machine a leader may lose its shard under the load: then one of the others knows of another. They
+    // know of none as soon as its connections break.
     let others: Vec<usize> = (0..cluster.nodes.len()).filter(|index| *index != victim).collect();
     let leads = |cluster: &Everstore| {
-        let seen = |index: &usize| cluster.leader_seen_by(*index, u64::from(KEYSPACE)).ok();
-        others.iter().all(|index| seen(index) == Some(victim))
+        let seen = |index: &usize| cluster.leader_seen_by(*index, u64::from(KEYSPACE));
+        others.iter().all(|index| !seen(index).is_ok_and(|leader| leader != victim))
     };
     let led = match fault {
         Fault::Process => {
