@@ -5,7 +5,7 @@ use crate::cold::Cold;
 use crate::conn::{Fate, Mark};
 use crate::exposure::{Bound, Exposure};
 use crate::freshness::Freshness;
-use crate::losses::Predecessor;
+use crate::losses::Predecessors;
 use crate::wait::Synced;
 use consensus::{Entry, Group, Output, Promise, Role};
 use model::effect::WriteId;
@@ -162,7 +162,7 @@ pub struct Replica {
     /// up to this index. Bounded by the terms of which the end is remembered.
     answered: BTreeMap<Term, Index>,
     /// Who led before this node.
-    pub predecessor: Predecessor,
+    pub predecessors: Predecessors,
     /// Connections with a reply that waits until its entry is written, by index.
     pub waiting_early: VecDeque<(Index, u64)>,
     /// Keyspaces that are closed by an entry not yet applied, with its epoch.
@@ -205,7 +205,7 @@ impl Replica {
     /// A replica as recovered.
     pub fn new(id: GroupId, raft: Group, machine: Machine, tree: u64, stored: (Index, Term)) -> Replica {
         let (index, term) = machine.applied();
-        let predecessor = Predecessor::started(&raft);
+        let predecessors = Predecessors::started(&raft);
         Replica {
             id,
             raft,
@@ -236,7 +236,7 @@ impl Replica {
             voted: (0, 0),
             early: 0,
             answered: BTreeMap::new(),
-            predecessor,
+            predecessors,
             waiting_early: VecDeque::new(),
             closing: BTreeMap::new(),
             layouts_seen: None,
@@ -506,6 +506,12 @@ impl Replica {
             return None;
         }
         Some(self.ends.iter().find(|(of, _)| *of == term).map_or(0, |(_, end)| *end))
+    }
+
+    /// Index of the first committed entry behind those of a term and of earlier ones; `None` if this replica can
+    /// not tell, as it was not there then.
+    pub fn first_after(&self, term: Term) -> Option<Index> {
+        self.ends.iter().rfind(|(of, _)| *of <= term).map(|(_, end)| end + 1)
     }
 
     /// Whose disks hold the entry (term, index), as WAIT and WAITAOF count them: nobody's, if this replica

@@ -225,7 +225,7 @@ impl Core {
         let (role, term, leader) = (replica.raft.role(), replica.raft.term(), replica.raft.leader());
         let exposed = replica.exposure.exposed(now_ms);
         let lost = replica.role_changed(role, term);
-        replica.predecessor.look(me, leader, term, now_ms);
+        replica.predecessors.look(me, leader, term, now_ms);
         let proven = out.reads.drain(..).rfind(|r| r.index.is_some()).map(|r| r.id);
         if self.routes[group.0 as usize].set_leader(leader, term) {
             self.pumping.insert(group);

@@ -285,6 +285,32 @@ fn while_the_old_leader_is_away_the_bound_of_the_loss_is_known_everywhere() {
 }
 
 #[test]
+fn the_bound_is_known_also_if_the_next_leader_does_not_lead_for_long() {
+    let (mut world, old, client) = cut_off();
+    world.send(old, client, "SET k 2");
+    world.run(10);
+    assert_eq!(world.got(old, client), "+OK\r\n");
+    world.frozen.insert(old);
+    world.run(600);
+    let next = world.leader(SHARD);
+    let person = world.connect(next);
+    assert_eq!(world.ask(next, person, "EVERSTORE SWITCHOVER SHARD 0"), "+OK");
+    world.run(4000);
+    let new = world.leader(SHARD);
+    assert!(new != old && new != next);
+    for node in [next, new] {
+        let possible: Vec<_> = world.cores[&node].possible_losses().iter().map(|row| row.node.0).collect();
+        assert_eq!(possible, [old], "node {node}");
+    }
+    let id = world.cores[&new].possible_losses()[0].id;
+    world.frozen.clear();
+    world.late.clear();
+    world.run(4000);
+    assert_eq!(world.cores[&new].possible_losses(), [], "it is back");
+    assert_eq!(accounts(&world, old).iter().map(|account| account.id).collect::<Vec<_>>(), [id]);
+}
+
+#[test]
 fn a_bound_goes_when_it_is_acknowledged_and_never_comes_where_nothing_was_asynchronous() {
     let (mut world, old, _) = cut_off();
     world.frozen.insert(old);

@@ -40,12 +40,16 @@ impl Client {
     /// # Errors
     /// The connection is broken.
     pub fn send(&mut self, command: &str) -> Result<(), String> {
-        let words: Vec<&str> = command.split(' ').collect();
-        let mut request = format!("*{}\r\n", words.len());
-        for word in words {
-            request.push_str(&format!("${}\r\n{word}\r\n", word.len()));
-        }
-        self.stream.get_mut().write_all(request.as_bytes()).map_err(|e| e.to_string())
+        self.stream.get_mut().write_all(request(command).as_bytes()).map_err(|e| e.to_string())
+    }
+
+    /// Sends several without waiting.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub fn send_all(&mut self, commands: impl IntoIterator<Item = String>) -> Result<(), String> {
+        let requests: String = commands.into_iter().map(|command| request(&command)).collect();
+        self.stream.get_mut().write_all(requests.as_bytes()).map_err(|e| e.to_string())
     }
 
     /// Reads one reply.
@@ -68,5 +72,36 @@ impl Client {
             Some(_) => Err(text.to_string()),
             None => Err("the connection was closed".into()),
         }
+    }
+}
+
+fn request(command: &str) -> String {
+    let words: Vec<&str> = command.split(' ').collect();
+    let mut request = format!("*{}\r\n", words.len());
+    for word in words {
+        request.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+    }
+    request
+}
+
+/// A number that `INFO` shows under this name.
+pub fn figure(info: &str, name: &str) -> Option<u64> {
+    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')?.trim_end().parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_has_its_whole_name() {
+        let info = "# x\r\nrows_cold:7\r\nrows:12\r\nname:text\r\n";
+        assert_eq!((figure(info, "rows"), figure(info, "rows_cold")), (Some(12), Some(7)));
+        assert_eq!((figure(info, "cold"), figure(info, "name")), (None, None));
+    }
+
+    #[test]
+    fn words_are_counted_and_measured() {
+        assert_eq!(request("GET key"), "*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n");
     }
 }

@@ -8,6 +8,7 @@ mod resp;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
@@ -17,6 +18,8 @@ pub use histogram::Histogram;
 
 /// Bytes of one shared read buffer.
 const READ_BUFFER: usize = 256 * 1024;
+/// A load that writes fewer keys in a second is given up, after ten minutes at the earliest.
+const SLOWEST: u64 = 5000;
 /// Events taken from one poll.
 const EVENTS: usize = 256;
 
@@ -88,7 +91,8 @@ impl Outcome {
 /// How keys are chosen.
 #[derive(Debug)]
 pub enum Keys {
-    /// Uniformly, from a small generator with a fixed seed.
+    /// Uniformly, from a small generator whose seed is the number of the run in this process: what one run has
+    /// read is no sample of the next.
     Random {
         /// State of the generator.
         state: u64,
@@ -104,7 +108,15 @@ pub enum Keys {
     },
 }
 
+/// Runs so far.
+static RUNS: AtomicU64 = AtomicU64::new(1);
+
 impl Keys {
+    fn random(run: u64, count: u64) -> Keys {
+        // The generator stands still at 0, which an odd factor makes of no run but the 0th.
+        Keys::Random { state: run.wrapping_mul(0x9e37_79b9_7f4a_7c15), count }
+    }
+
     /// The next key, `None` after the last one of a sequence.
     pub fn next(&mut self) -> Option<u64> {
         match self {
@@ -154,7 +166,7 @@ impl Generator {
             connections.push(connection);
         }
         let keys = match load.until {
-            Until::Elapsed(_) => Keys::Random { state: 0x9e37_79b9_7f4a_7c15, count: load.keys },
+            Until::Elapsed(_) => Keys::random(RUNS.fetch_add(1, Ordering::Relaxed), load.keys),
             Until::EveryKeyOnce => Keys::Sequence { next: 0, end: load.keys },
         };
         let outcome = Outcome {
@@ -174,7 +186,7 @@ impl Generator {
         }
         let limit = match load.until {
             Until::Elapsed(time) => time,
-            Until::EveryKeyOnce => Duration::from_secs(600),
+            Until::EveryKeyOnce => Duration::from_secs(600 + load.keys / SLOWEST),
         };
         let mut events = Events::with_capacity(EVENTS);
         let mut buffer = vec![0u8; READ_BUFFER];
@@ -220,5 +232,20 @@ impl Generator {
             self.send(number, now)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_draw_different_keys_in_their_range() {
+        let draw = |run| {
+            let mut keys = Keys::random(run, 1000);
+            (0..100).map(|_| keys.next().expect("endless")).collect::<Vec<_>>()
+        };
+        assert_ne!(draw(1), draw(2));
+        assert!(draw(1).iter().chain(&draw(2)).all(|key| *key < 1000));
     }
 }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::run::target_dir;
@@ -11,6 +12,7 @@ use crate::run::target_dir;
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
+    kept: bool,
 }
 
 impl Folder {
@@ -19,21 +21,31 @@ impl Folder {
     /// # Errors
     /// The disk refuses.
     pub fn make(name: &str) -> Result<Folder, String> {
-        let path = target_dir().join(format!("bench-{}-{name}", std::process::id()));
+        // Several may exist at a time, and one that is kept must not be in the way of the next.
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let path = target_dir().join(format!("bench-{}-{number}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-        Ok(Folder { path })
+        Ok(Folder { path, kept: false })
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// It is not deleted at the end.
+    pub fn keep(&mut self) {
+        self.kept = true;
+    }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.path);
+        if !self.kept {
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
     }
 }
 
@@ -106,11 +118,16 @@ impl Process {
 
     /// Resident memory in bytes.
     pub fn resident(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib: Option<u64> = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-        kib.unwrap_or(0) * 1024
+        resident(self.pid())
     }
+}
+
+/// Resident memory of a process in bytes; 0 if it has ended.
+pub fn resident(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib: Option<u64> = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    kib.unwrap_or(0) * 1024
 }
 
 impl Drop for Process {

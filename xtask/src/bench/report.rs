@@ -35,12 +35,18 @@ impl Report {
     pub fn new(args: &BenchArgs, chosen: &[Scenario]) -> Report {
         let names: Vec<String> =
             chosen.iter().map(|scenario| format!("{scenario:?}").to_lowercase()).collect();
-        let command = format!(
+        let mut command = format!(
             "cargo xtask bench {} --rounds {} --seconds {}",
             names.join(" "),
             args.rounds,
             args.seconds
         );
+        if chosen.contains(&Scenario::Memory) {
+            command.push_str(&format!(" --keys {}", args.keys));
+        }
+        if chosen.contains(&Scenario::Exposure) {
+            command.push_str(&format!(" --kills {}", args.kills));
+        }
         Report { command, sections: Vec::new() }
     }
 

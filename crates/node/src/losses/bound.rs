@@ -20,6 +20,8 @@ const FORMAT: u8 = 1;
 const PREFIX: &[u8] = b"loss/";
 /// An old leader that follows within this time, in ms, leaves no row.
 const GRACE_MS: u64 = 1000;
+/// Most leaders of before that are remembered; more replicas than a shard has.
+const MAX_GONE: usize = 16;
 /// Most rows of a shard; further failovers leave none until some are acknowledged.
 const MAX_ROWS: usize = 64;
 
@@ -72,29 +74,40 @@ pub(crate) fn possible(machine: &Machine) -> impl Iterator<Item = Possible> {
 }
 
 /// Who led before this node.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Predecessor {
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Predecessors {
     /// The last leader heard of, and its term.
     last: Option<(NodeId, Term)>,
-    /// Since when this node leads, monotonic ms, and the term; told once.
+    /// Leaders before it that are not known to follow, oldest first, each with its last term; a node once. A
+    /// successor may lose the lead before it has told of them: whoever leads next has to.
+    gone: Vec<(NodeId, Term)>,
+    /// Since when this node leads, monotonic ms, and the term.
     since: Option<(u64, Term)>,
 }
 
-impl Predecessor {
+impl Predecessors {
     /// After a start nobody has been heard yet. Whom this replica voted for has most likely led; if not, it
     /// follows, and leaves no row.
-    pub fn started(raft: &consensus::Group) -> Predecessor {
+    pub fn started(raft: &consensus::Group) -> Predecessors {
         let last = raft.vote().map(|node| (node, raft.term()));
-        Predecessor { last, since: None }
+        Predecessors { last, ..Predecessors::default() }
     }
 
     /// A look at who leads now.
     pub fn look(&mut self, me: NodeId, leader: Option<NodeId>, term: Term, now_ms: u64) {
-        match leader {
-            Some(leader) if leader != me => (self.last, self.since) = (Some((leader, term)), None),
-            Some(_) if self.since.is_none_or(|(_, of)| of != term) => self.since = Some((now_ms, term)),
-            _ => {}
+        let Some(leader) = leader else { return };
+        if self.last == Some((leader, term)) && (leader != me || self.since.is_some()) {
+            return;
         }
+        if let Some(last) = self.last.replace((leader, term)).filter(|last| last.0 != leader) {
+            self.gone.push(last);
+        }
+        // Who leads has the shard's log.
+        self.gone.retain(|(node, _)| *node != leader);
+        if self.gone.len() > MAX_GONE {
+            self.gone.remove(0);
+        }
+        self.since = (leader == me).then_some((now_ms, term));
     }
 }
 
@@ -115,38 +128,46 @@ impl Core {
     }
 
     fn note_missing(&mut self, group: GroupId) {
-        let (now, me, shards) = (self.now, self.me.node, self.shards());
+        let (now, shards) = (self.now, self.shards());
         let Some(replica) = self.replica(group) else { return };
-        let Some((old, term)) = replica.predecessor.last else { return };
         crate::layouts::follow_rows(replica, shards);
         let late = |since: (u64, Term)| now.mono_ms() >= since.0 + GRACE_MS;
-        if replica.asynchronous == 0 || old == me || !replica.predecessor.since.is_some_and(late) {
+        if replica.asynchronous == 0 || !replica.predecessors.since.is_some_and(late) {
             return;
         }
         let Some(first) = replica.raft.first_of_term().filter(|first| *first <= replica.machine.applied().0)
         else {
             return;
         };
-        let id = LossId { group, term, index: first };
-        // The row may be undone with this leadership: only once it is applied nothing is left to do.
-        let told = follows(replica, old, first) || possible(&replica.machine).any(|row| row.id == id);
-        if told {
-            replica.predecessor.last = None;
-        }
-        let rows = possible(&replica.machine).count();
+        let mut missing = Vec::new();
+        let mut gone = std::mem::take(&mut replica.predecessors.gone);
+        gone.retain(|&(old, term)| {
+            let index = replica.first_after(term).unwrap_or(first);
+            let id = LossId { group, term, index };
+            // The row may be undone with this leadership: only once it is applied nothing is left to do.
+            let told = follows(replica, old, index) || possible(&replica.machine).any(|row| row.id == id);
+            missing.extend((!told).then_some((old, id)));
+            !told
+        });
+        replica.predecessors.gone = gone;
+        let room = MAX_ROWS.saturating_sub(possible(&replica.machine).count());
         // No lease: nothing is read, and nobody is answered.
-        if told || rows >= MAX_ROWS || !replica.can_execute() {
-            return;
+        if replica.can_execute() {
+            missing.into_iter().take(room).for_each(|(old, id)| self.tell_missing(old, id));
         }
-        let (bound, time) = ((replica.bound.bytes, replica.bound.ms), replica.machine.time());
-        let exposed = self.announced(old, group);
-        let possible = Possible { id, node: old, at_ms: time, bound, announced: (exposed.0, exposed.1) };
+    }
+
+    fn tell_missing(&mut self, node: NodeId, id: LossId) {
+        let Some(replica) = self.replica(id.group) else { return };
+        let (bound, at_ms) = ((replica.bound.bytes, replica.bound.ms), replica.machine.time());
+        let announced = self.announced(node, id.group);
         tracing::warn!(
-            loss = %possible.id, leader = %old, bytes = bound.0, ms = bound.1,
-            announced_entries = exposed.0, announced_bytes = exposed.1,
+            loss = %id, leader = %node, bytes = bound.0, ms = bound.1,
+            announced_entries = announced.0, announced_bytes = announced.1,
             "a leader is gone: up to so many bytes of answered asynchronous writes may be missing until it is back"
         );
-        self.put_row(group, possible.id, Some(&possible.encode()));
+        let possible = Possible { id, node, at_ms, bound, announced };
+        self.put_row(id.group, id, Some(&possible.encode()));
     }
 
     /// Entries and bytes that a node had last announced as exposed in a group.
@@ -216,15 +237,31 @@ mod tests {
     }
 
     #[test]
-    fn the_leader_before_this_node_is_remembered() {
-        let (me, other) = (NodeId(1), NodeId(2));
-        let mut before = Predecessor::default();
+    fn leaders_before_this_node_are_remembered_until_they_lead_again() {
+        let (me, other, third) = (NodeId(1), NodeId(2), NodeId(3));
+        let mut before = Predecessors::default();
         before.look(me, Some(other), 3, 10);
         before.look(me, None, 4, 20);
         before.look(me, Some(me), 5, 30);
         before.look(me, Some(me), 5, 40);
-        assert_eq!(before, Predecessor { last: Some((other, 3)), since: Some((30, 5)) });
-        before.look(me, Some(other), 6, 50);
-        assert_eq!(before, Predecessor { last: Some((other, 6)), since: None });
+        let since = Some((30, 5));
+        assert_eq!(before, Predecessors { last: Some((me, 5)), gone: vec![(other, 3)], since });
+        before.look(me, Some(third), 6, 50);
+        let gone = vec![(other, 3), (me, 5)];
+        assert_eq!(before, Predecessors { last: Some((third, 6)), gone, since: None });
+        before.look(me, Some(me), 7, 60);
+        let (gone, since) = (vec![(other, 3), (third, 6)], Some((60, 7)));
+        assert_eq!(before, Predecessors { last: Some((me, 7)), gone, since });
+        before.look(me, Some(other), 8, 70);
+        assert_eq!(before.gone, [(third, 6), (me, 7)], "who leads again has the log");
+        before.look(me, Some(other), 9, 80);
+        assert_eq!(before.gone, [(third, 6), (me, 7)], "also in another term");
+    }
+
+    #[test]
+    fn no_more_leaders_are_remembered_than_the_limit() {
+        let mut before = Predecessors::default();
+        (1..100).for_each(|n| before.look(NodeId(1000), Some(NodeId(n)), n, n));
+        assert_eq!((before.gone.len(), before.gone.last()), (MAX_GONE, Some(&(NodeId(98), 98))));
     }
 }

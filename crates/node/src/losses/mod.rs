@@ -20,7 +20,7 @@ mod replay;
 mod rows;
 mod show;
 
-pub(crate) use self::bound::{Predecessor, acknowledge};
+pub(crate) use self::bound::{Predecessors, acknowledge};
 pub(crate) use self::replay::{Replay, row as replay_row};
 
 use self::account::{Account, LossId, State};

@@ -164,15 +164,54 @@ impl Everstore {
         wait_for("a healthy cluster", PATIENCE, || (0..usize::from(NODES)).all(healthy).then_some(()))
     }
 
+    /// What the status says of a keyspace.
+    ///
+    /// # Errors
+    /// It says nothing.
+    pub fn keyspace(&self, keyspace: u64) -> Result<Value, String> {
+        entry_of(&self.status(0)?, keyspace).cloned()
+    }
+
+    /// The program that runs.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// The folder of the cluster's data.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The folder stays when the cluster ends; where it is.
+    pub fn keep_folder(&mut self) -> &Path {
+        self.folder.keep();
+        self.folder.path()
+    }
+
+    /// Removes the data of a node that has ended: its machine is gone for good.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn remove_folder(&self, index: usize) -> Result<(), String> {
+        let dir = self.folder.path().join(format!("node-{}", index + 1));
+        std::fs::remove_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))
+    }
+
     /// Index of the node that leads the shard of a single keyspace.
     ///
     /// # Errors
     /// The status does not say.
     pub fn leader_of_keyspace(&self, keyspace: u64) -> Result<usize, String> {
-        let status = self.status(0)?;
-        let keyspaces = list(&status["keyspaces"]);
-        let entry = keyspaces.iter().find(|entry| entry["n"] == keyspace);
-        let shard = entry.and_then(|entry| entry["shard"].as_u64()).ok_or("the keyspace names no shard")?;
+        self.leader_seen_by(0, keyspace)
+    }
+
+    /// The same as the node at `seen_by` sees it.
+    ///
+    /// # Errors
+    /// As [`Everstore::leader_of_keyspace`].
+    pub fn leader_seen_by(&self, seen_by: usize, keyspace: u64) -> Result<usize, String> {
+        let status = self.status(seen_by)?;
+        let shard = entry_of(&status, keyspace)?["shard"].as_u64().ok_or("the keyspace names no shard")?;
         let leader =
             list(&status["shards"]).iter().find(|entry| entry["id"] == shard).map(|entry| &entry["leader"]);
         self.index_of(&status, leader.unwrap_or(&Value::Null))
@@ -203,6 +242,11 @@ impl Everstore {
         let others = (0..self.nodes.len()).filter(|i| *i != first);
         std::iter::once(first).chain(others).map(|i| &self.nodes[i]).collect()
     }
+}
+
+fn entry_of(status: &Value, keyspace: u64) -> Result<&Value, String> {
+    let entry = list(&status["keyspaces"]).iter().find(|entry| entry["n"] == keyspace);
+    entry.ok_or_else(|| format!("the status does not know keyspace {keyspace}"))
 }
 
 fn list(value: &Value) -> &[Value] {

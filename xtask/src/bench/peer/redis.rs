@@ -29,8 +29,9 @@ impl Fsync {
 #[derive(Debug)]
 pub struct Redis {
     processes: Vec<Process>,
-    primary: SocketAddr,
-    _folder: Folder,
+    fsync: Fsync,
+    base: u16,
+    folder: Folder,
 }
 
 impl Redis {
@@ -41,45 +42,60 @@ impl Redis {
     pub fn start(fsync: Fsync) -> Result<Redis, String> {
         let folder = Folder::make("redis")?;
         let base = free_ports(3)?;
-        let mut processes = Vec::new();
-        for number in 0..3u16 {
-            let dir = folder.path().join(number.to_string());
-            std::fs::create_dir_all(&dir).map_err(|e| e.to_string())?;
-            let mut command = Command::new("redis-server");
-            command.arg("--port").arg((base + number).to_string()).arg("--dir").arg(&dir);
-            command.args([
-                "--appendonly",
-                "yes",
-                "--appendfsync",
-                fsync.name(),
-                "--save",
-                "",
-                "--bind",
-                "127.0.0.1",
-            ]);
-            command.args(["--repl-diskless-sync-delay", "0", "--auto-aof-rewrite-percentage", "0"]);
-            if number > 0 {
-                command.arg("--replicaof").arg("127.0.0.1").arg(base.to_string());
-            }
-            let label = if number == 0 { "primary" } else { "replica" };
-            processes.push(Process::start(
-                label,
-                &mut command,
-                &folder.path().join(format!("{number}.log")),
-            )?);
+        let mut redis = Redis { processes: Vec::new(), fsync, base, folder };
+        for number in 0..3 {
+            let process = redis.launch(number)?;
+            redis.processes.push(process);
         }
-        let primary = SocketAddr::from(([127, 0, 0, 1], base));
-        wait_for("two Redis replicas in step", Duration::from_secs(30), || {
-            let info =
-                Client::connect(primary).and_then(|mut client| client.call("INFO replication")).ok()?;
+        redis.wait_in_step(Duration::from_secs(30))?;
+        Ok(redis)
+    }
+
+    fn launch(&self, number: u16) -> Result<Process, String> {
+        let dir = self.folder.path().join(number.to_string());
+        std::fs::create_dir_all(&dir).map_err(|e| e.to_string())?;
+        let mut command = Command::new("redis-server");
+        command.arg("--port").arg((self.base + number).to_string()).arg("--dir").arg(&dir);
+        command.args(["--appendonly", "yes", "--appendfsync", self.fsync.name(), "--save", ""]);
+        command.args(["--bind", "127.0.0.1"]);
+        command.args(["--repl-diskless-sync-delay", "0", "--auto-aof-rewrite-percentage", "0"]);
+        if number > 0 {
+            command.arg("--replicaof").arg("127.0.0.1").arg(self.base.to_string());
+        }
+        let label = if number == 0 { "primary" } else { "replica" };
+        Process::start(label, &mut command, &self.folder.path().join(format!("{number}.log")))
+    }
+
+    /// The primary's process.
+    pub fn primary(&mut self) -> &mut Process {
+        &mut self.processes[0]
+    }
+
+    /// Starts the primary again after its end.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub fn relaunch(&mut self) -> Result<(), String> {
+        self.processes[0] = self.launch(0)?;
+        Ok(())
+    }
+
+    /// Waits until the primary has both replicas.
+    ///
+    /// # Errors
+    /// Not in this time.
+    pub fn wait_in_step(&self, patience: Duration) -> Result<(), String> {
+        wait_for("two Redis replicas in step", patience, || {
+            let info = Client::connect(self.address())
+                .and_then(|mut client| client.call("INFO replication"))
+                .ok()?;
             (info.matches("state=online").count() == 2).then_some(())
-        })?;
-        Ok(Redis { processes, primary, _folder: folder })
+        })
     }
 
     /// Where clients connect.
     pub fn address(&self) -> SocketAddr {
-        self.primary
+        SocketAddr::from(([127, 0, 0, 1], self.base))
     }
 
     /// Primary and replicas.
