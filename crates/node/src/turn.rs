@@ -12,7 +12,7 @@ use model::varint::{DecodeError, Reader};
 use model::{GroupId, Index, NodeId, Now, Term};
 use router::request::parse;
 use std::collections::BTreeSet;
-use storage::log::{HardState, MAX_PUT_OFF_NS};
+use storage::log::{BatchBuilder, HardState, MAX_PUT_OFF_NS};
 
 /// Passes over the groups in one turn: what one pass applies may let another execute.
 const MAX_PASSES: usize = 8;
@@ -355,6 +355,11 @@ impl Core {
         Some(if waits { self.batch_pace.last_ns + MAX_PUT_OFF_NS } else { 0 })
     }
 
+    /// A buffer that a batch was in, for the next one: without it every batch would take new memory.
+    pub fn reuse(&mut self, buffer: Vec<u8>) {
+        self.reused = Some(buffer);
+    }
+
     /// Hands the batch to the log.
     pub(crate) fn finish_batch(&mut self) {
         if self.building.is_empty() && self.builder.is_empty() {
@@ -366,6 +371,9 @@ impl Core {
         let mut builder = std::mem::take(&mut self.builder);
         if !std::mem::take(&mut self.batch_pace.urgent) && builder.is_announced() {
             builder.put_off();
+        }
+        if let Some(buffer) = self.reused.take() {
+            self.builder = BatchBuilder::with_buffer(buffer);
         }
         self.outbox.log.push((number, builder.finish()));
         self.batches.push_back((number, std::mem::take(&mut self.building)));

@@ -64,11 +64,12 @@ pub trait Disks {
     /// In words: the log has failed, the node must stop.
     fn done(&mut self, core: &mut Core) -> Result<(), String>;
 
-    /// Takes over what the core has for the disks. Never waits for them.
+    /// Takes over what the core has for the disks. Never waits for them. True: something that somebody waits
+    /// for is in the log file already, so another turn can answer it.
     ///
     /// # Errors
     /// In words: the log takes nothing more, the node must stop.
-    fn hand_over(&mut self, core: &mut Core) -> Result<(), String>;
+    fn hand_over(&mut self, core: &mut Core) -> Result<bool, String>;
 
     /// The log goes around the page cache from now on, or through it. False: not now, try again.
     fn set_direct(&mut self, direct: bool) -> bool;

@@ -17,6 +17,8 @@ use crate::setup::Setup;
 pub const MAX_READ_BYTES: usize = 256 * 1024;
 /// How often links, calls and the end are looked after.
 pub const UPKEEP_NS: u64 = 5 * MS;
+/// Turns of a pass: what is written during one is answered by the next.
+const MAX_TURNS: u32 = 4;
 /// First token of links, and of clients. Smaller ones are the platform's.
 const LINKS: usize = 1 << 20;
 const CLIENTS: usize = 1 << 32;
@@ -151,10 +153,17 @@ impl<P: Platform> Shell<P> {
         if !self.node.disks.as_ref().is_some_and(Disks::is_full) {
             self.more |= self.clients.read(&mut self.node.core, &mut self.buf);
         }
-        self.node.core.turn(now);
-        self.check()?;
-        if let Some(disks) = &mut self.node.disks {
-            disks.hand_over(&mut self.node.core)?;
+        for turns in 1.. {
+            self.node.core.turn(now);
+            self.check()?;
+            let Some(disks) = &mut self.node.disks else { break };
+            if !disks.hand_over(&mut self.node.core)? {
+                break;
+            }
+            if turns == MAX_TURNS {
+                self.more = true;
+                break;
+            }
         }
         Ok(())
     }

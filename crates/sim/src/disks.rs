@@ -146,6 +146,30 @@ impl SimDisks {
         self.begin_sync(at_ns, last);
     }
 
+    /// Writes what need not be synced at once without waiting for anything, as a shard thread does. True if
+    /// something was written that somebody waits for.
+    fn write_now(&mut self, core: &mut Core) -> bool {
+        let stalled = self.pace.borrow().stalled_until_ns > self.time.ns();
+        let Some(log) = self.log.as_mut().filter(|log| self.syncing.is_none() && !log.is_direct()) else {
+            return false;
+        };
+        let awaited = self.waiting.iter().any(|(_, batch)| batch.is_announced());
+        let at_once = |(_, batch): &(u64, Batch)| batch.is_put_off() && log.fits(batch);
+        if stalled || self.waiting.len() != 1 || !self.waiting.iter().all(at_once) {
+            return false;
+        }
+        let Some((number, batch)) = self.waiting.pop_front() else { return false };
+        self.waiting_bytes = 0;
+        if let Err(error) = log.write(&[batch]) {
+            self.fail(&error);
+            return false;
+        }
+        let due = self.time.ns() + MAX_PUT_OFF_NS;
+        self.put_off = Some((self.put_off.map_or(due, |(before, _)| before), number));
+        core.log_written(number);
+        awaited
+    }
+
     /// What is written up to this batch is synced.
     fn begin_sync(&mut self, at_ns: u64, last: u64) {
         let pace = *self.pace.borrow();
@@ -261,7 +285,7 @@ impl shell::Disks for SimDisks {
         Ok(())
     }
 
-    fn hand_over(&mut self, core: &mut Core) -> Result<(), String> {
+    fn hand_over(&mut self, core: &mut Core) -> Result<bool, String> {
         let now = self.time.ns();
         for (number, batch) in core.outbox.log.drain(..) {
             self.submitted = number;
@@ -274,6 +298,7 @@ impl shell::Disks for SimDisks {
         core.outbox.jobs.drain(..).for_each(|job| self.pool.submit(job));
         let fetches = std::mem::take(&mut core.outbox.fetches);
         fetches.into_iter().for_each(|job| self.begin_fetch(job));
+        let written = self.write_now(core);
         self.begin(now);
         if !self.floors.is_empty() {
             self.keep_log();
@@ -281,7 +306,7 @@ impl shell::Disks for SimDisks {
         self.next_job(now);
         match &self.failed {
             Some(why) => Err(format!("the log has failed: {why}")),
-            None => Ok(()),
+            None => Ok(written),
         }
     }
 

@@ -3,8 +3,8 @@
 mod log_support;
 
 use env::{MemDisk, Op, RealClock};
-use everstore_storage::log::{Done, DoneFn, LogHandle, LogThread, SubmitError};
-use log_support::{G, H, batch, entries, entry, open};
+use everstore_storage::log::{Batch, Done, DoneFn, LogHandle, LogThread, SubmitError};
+use log_support::{G, H, batch, entries, entry, open, open_with, options};
 use model::GroupId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -163,6 +163,94 @@ fn whoever_finds_the_log_stopped_was_told_why() {
     let stopped = |index| matches!(handles[0].submit(entry(G, index, 1)), Err(SubmitError::Stopped));
     assert!((1..).any(stopped));
     assert!(matches!(dones[0].try_recv(), Ok(Done::Failed(_))), "without waiting for it");
+}
+
+/// A log through the page cache, and batches whose sync may be put off.
+fn start_buffered(disk: &MemDisk) -> (LogThread, LogHandle, Receiver<Done>) {
+    let (mut log, _) = open_with(disk, options(false)).unwrap();
+    log.fill_reserve().unwrap();
+    let (sender, done) = channel();
+    let callback: DoneFn = Box::new(move |told| drop(sender.send(told)));
+    let (thread, mut handles) = LogThread::start(log, Arc::new(RealClock), vec![callback]).unwrap();
+    (thread, handles.pop().unwrap(), done)
+}
+
+fn put_off(index: u64) -> Batch {
+    batch(|b| {
+        b.entry(G, index, 1, 0, &[index as u8; 100]);
+        b.announce();
+        b.put_off();
+    })
+}
+
+#[test]
+fn what_need_not_be_synced_at_once_is_written_by_whoever_has_it() {
+    let disk = MemDisk::new();
+    let (thread, mut handle, done) = start_buffered(&disk);
+    assert!(
+        matches!(handle.write_now(entry(G, 1, 1)), Err(SubmitError::Full(_))),
+        "somebody waits for its sync"
+    );
+    let mut written = 0;
+    for index in 1..=40 {
+        // The log thread may be at work just then.
+        let number = match handle.write_now(put_off(index)) {
+            Ok(number) => {
+                written += 1;
+                assert!(handle.buffer().is_some());
+                number
+            }
+            Err(SubmitError::Full(batch)) => handle.submit(batch).unwrap(),
+            Err(error) => panic!("{error:?}"),
+        };
+        assert_eq!(number, index);
+        if index % 10 == 0 {
+            // The sync comes by itself.
+            wait_for(&done, index);
+        }
+    }
+    assert!(written > 0);
+    thread.stop();
+    assert!(matches!(handle.write_now(put_off(41)), Err(SubmitError::Full(_) | SubmitError::Failed(_))));
+    assert!(matches!(handle.submit(put_off(41)), Err(SubmitError::Stopped)));
+    let (_, recovery) = open(&disk).unwrap();
+    assert_eq!(entries(&recovery, G).len(), 40);
+}
+
+#[test]
+fn what_is_written_at_once_survives_the_process() {
+    let disk = MemDisk::new();
+    let (thread, mut handle, _done) = start_buffered(&disk);
+    let number = loop {
+        match handle.write_now(put_off(1)) {
+            Ok(number) => break number,
+            Err(SubmitError::Full(_)) => std::thread::yield_now(),
+            Err(error) => panic!("{error:?}"),
+        }
+    };
+    assert_eq!(number, 1);
+    let copy = disk.clone();
+    copy.crash_process();
+    let (_, recovery) = open(&copy).unwrap();
+    assert_eq!(entries(&recovery, G), [(1, 1)]);
+    drop(thread);
+}
+
+#[test]
+fn a_failed_write_of_a_shard_thread_stops_the_log() {
+    let disk = MemDisk::new();
+    let (_thread, mut handle, _done) = start_buffered(&disk);
+    while handle.status().reserve_low() {
+        std::thread::yield_now();
+    }
+    disk.fail_once(Op::Write, 0);
+    let failed = (0..).find_map(|_| match handle.write_now(put_off(1)) {
+        Err(SubmitError::Failed(why)) => Some(why),
+        Err(SubmitError::Full(_)) => None,
+        other => panic!("{other:?}"),
+    });
+    assert!(failed.is_some_and(|why| why.contains("cannot write")));
+    assert!(matches!(handle.write_now(put_off(1)), Err(SubmitError::Failed(_) | SubmitError::Full(_))));
 }
 
 #[test]

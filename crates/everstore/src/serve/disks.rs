@@ -69,6 +69,41 @@ impl Disks {
         self.wake.log_failed().map_or(Ok(()), failed)
     }
 
+    /// Hands over batches, or writes those that need not be synced at once here and now. True if one was
+    /// written that somebody waits for.
+    fn hand_to_log(&mut self, core: &mut Core) -> Result<bool, String> {
+        let (mut written, mut awaited) = (0, false);
+        self.waiting.extend(core.outbox.log.drain(..));
+        while let Some((number, batch)) = self.waiting.pop_front() {
+            let announced = batch.is_announced();
+            let result = match self.log.write_now(batch) {
+                Err(SubmitError::Full(batch)) => self.log.submit(batch),
+                result => result.inspect(|given| {
+                    written = *given;
+                    awaited |= announced;
+                }),
+            };
+            match result {
+                Ok(given) if given == number => self.submitted = given,
+                Ok(given) => return Err(format!("the log counts batch {number} as its batch {given}")),
+                Err(SubmitError::Full(batch)) => {
+                    self.waiting.push_front((number, batch));
+                    break;
+                }
+                Err(SubmitError::TooLarge(bytes, max)) => {
+                    return Err(format!("a batch of {bytes} bytes; the log takes {max}"));
+                }
+                Err(SubmitError::Failed(why)) => return Err(format!("the log has failed: {why}")),
+                // It may have failed since `done`: it says why before it takes no more.
+                Err(SubmitError::Stopped) => {
+                    return self.log_works().and(Err("the log has stopped".to_owned()));
+                }
+            }
+        }
+        core.log_written(written);
+        Ok(awaited)
+    }
+
     /// Jobs that wait or run.
     pub fn jobs(&self) -> usize {
         self.pool.pending()
@@ -89,26 +124,12 @@ impl shell::Disks for Disks {
         Ok(())
     }
 
-    fn hand_over(&mut self, core: &mut Core) -> Result<(), String> {
-        let outbox = &mut core.outbox;
-        self.waiting.extend(outbox.log.drain(..));
-        while let Some((number, batch)) = self.waiting.pop_front() {
-            match self.log.submit(batch) {
-                Ok(given) if given == number => self.submitted = given,
-                Ok(given) => return Err(format!("the log counts batch {number} as its batch {given}")),
-                Err(SubmitError::Full(batch)) => {
-                    self.waiting.push_front((number, batch));
-                    break;
-                }
-                Err(SubmitError::TooLarge(bytes, max)) => {
-                    return Err(format!("a batch of {bytes} bytes; the log takes {max}"));
-                }
-                // It may have failed since `done`: it says why before it takes no more.
-                Err(SubmitError::Stopped) => {
-                    return self.log_works().and(Err("the log has stopped".to_owned()));
-                }
-            }
+    fn hand_over(&mut self, core: &mut Core) -> Result<bool, String> {
+        let written = self.hand_to_log(core)?;
+        if let Some(buffer) = self.log.buffer() {
+            core.reuse(buffer);
         }
+        let outbox = &mut core.outbox;
         outbox.jobs.drain(..).for_each(|job| self.pool.submit(job));
         outbox.fetches.drain(..).for_each(|job| self.pool.fetch(job));
         if !outbox.floors.is_empty() {
@@ -117,7 +138,7 @@ impl shell::Disks for Disks {
         if !self.floors.is_empty() && self.log.free(self.floors.clone()) {
             self.floors.clear();
         }
-        Ok(())
+        Ok(written)
     }
 
     fn set_direct(&mut self, direct: bool) -> bool {

@@ -117,10 +117,15 @@ impl Log {
         result
     }
 
+    /// True if writing the batch is one write and nothing else: the active segment has room for it.
+    pub fn fits(&self, batch: &Batch) -> bool {
+        self.active.end() + batch.size() + ANNOUNCEMENT <= self.active.bytes
+    }
+
     fn write_all(&mut self, batches: &[Batch]) -> Result<Appended, LogError> {
         let mut bytes = 0;
         for batch in batches {
-            if self.active.end() + batch.size() + ANNOUNCEMENT > self.active.bytes {
+            if !self.fits(batch) {
                 self.change_segment()?;
             }
             self.put(batch);
@@ -372,13 +377,16 @@ impl Log {
         self.active.file.is_direct()
     }
 
-    /// Ends the use of the log: what was written is synced, and the next start can tell that.
+    /// Ends the use of the log: what was written is synced, and the next start can tell that. It takes nothing
+    /// more.
     ///
     /// # Errors
     /// As [`Log::append`].
-    pub fn close(mut self) -> Result<(), LogError> {
+    pub fn close(&mut self) -> Result<(), LogError> {
         self.sync()?;
         self.write_head()?;
-        self.sync()
+        self.sync()?;
+        self.stopped = true;
+        Ok(())
     }
 }

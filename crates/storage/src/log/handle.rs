@@ -1,13 +1,14 @@
 //! A shard thread's side of the log thread, and what any thread may read about the log.
 
 use super::append::Log;
-use super::batch::{Batch, BatchBuilder};
+use super::batch::{Batch, BatchBuilder, KEEP_BUFFER};
 use super::trend::SyncTrend;
+use super::writer::Writer;
 use model::{GroupId, Index};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 /// Most bytes of batches that wait for the log thread, unless a single one is larger.
 pub const MAX_QUEUED_BYTES: u64 = 64 << 20;
@@ -40,6 +41,8 @@ pub enum SubmitError {
     Full(Batch),
     /// Larger than the log allows: bytes, and the bound.
     TooLarge(u64, u64),
+    /// Writing has failed, and why: the log has stopped.
+    Failed(String),
     /// The log thread has ended; if by an error, [`Done::Failed`] was told before.
     Stopped,
 }
@@ -48,6 +51,8 @@ pub(super) enum Command {
     Batch(usize, Batch),
     Free(BTreeMap<GroupId, Index>),
     Direct(bool),
+    /// A shard thread has written what is to be synced.
+    Unsynced,
     Stop,
 }
 
@@ -59,6 +64,8 @@ pub struct LogStatus {
     reserve_empty: AtomicBool,
     bytes: AtomicU64,
     pub(super) queued_bytes: AtomicU64,
+    /// Batches handed over and not written.
+    pub(super) waiting: AtomicUsize,
     detail: Mutex<Detail>,
 }
 
@@ -136,13 +143,53 @@ pub struct LogHandle {
     // The channel wakes the log thread only if it sleeps: a send to a busy one costs no system call.
     pub(super) commands: SyncSender<Command>,
     pub(super) returned: Receiver<Vec<u8>>,
+    /// A buffer of a batch that this thread wrote itself.
+    pub(super) emptied: Option<Vec<u8>>,
+    pub(super) writer: Arc<Mutex<Writer>>,
     pub(super) status: Arc<LogStatus>,
 }
 
 impl LogHandle {
+    /// A buffer that a batch was in, for another one.
+    pub fn buffer(&mut self) -> Option<Vec<u8>> {
+        self.emptied.take().or_else(|| self.returned.try_recv().ok())
+    }
+
     /// An empty batch, with a buffer used before if there is one.
-    pub fn builder(&self) -> BatchBuilder {
-        self.returned.try_recv().map_or_else(|_| BatchBuilder::new(), BatchBuilder::with_buffer)
+    pub fn builder(&mut self) -> BatchBuilder {
+        self.buffer().map_or_else(BatchBuilder::new, BatchBuilder::with_buffer)
+    }
+
+    /// Writes a batch on this thread if its sync may be put off and that needs no waiting, neither for the disk
+    /// nor for the log thread: it is written then, and counts like one that was submitted. Else it is
+    /// given back, to be submitted.
+    ///
+    /// # Errors
+    /// [`SubmitError::Full`] with the batch, [`SubmitError::Failed`]: the log has stopped.
+    pub fn write_now(&mut self, batch: Batch) -> Result<u64, SubmitError> {
+        if !batch.is_put_off() || self.status.waiting.load(Ordering::Relaxed) > 0 {
+            return Err(SubmitError::Full(batch));
+        }
+        let writer = match self.writer.try_lock() {
+            Ok(writer) => Some(writer),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        };
+        let Some(mut writer) = writer.filter(|writer| writer.may_write_now(&batch)) else {
+            return Err(SubmitError::Full(batch));
+        };
+        self.status.queued_bytes.fetch_add(batch.size(), Ordering::Relaxed);
+        let written = writer.write_now(&batch, self.producer);
+        drop(writer);
+        if written.map_err(|error| SubmitError::Failed(error.to_string()))? {
+            // A log thread with a full queue is awake anyway.
+            let _ = self.commands.try_send(Command::Unsynced);
+        }
+        if batch.size() <= KEEP_BUFFER as u64 {
+            self.emptied = Some(batch.into_buffer());
+        }
+        self.submitted += 1;
+        Ok(self.submitted)
     }
 
     /// Hands a batch over and answers its number, 1, 2, 3, … for this handle. Never blocks.
@@ -155,6 +202,7 @@ impl LogHandle {
             return Err(SubmitError::TooLarge(size, self.max_batch));
         }
         let before = self.status.queued_bytes.fetch_add(size, Ordering::Relaxed);
+        self.status.waiting.fetch_add(1, Ordering::Relaxed);
         let sent = if before > 0 && before + size > MAX_QUEUED_BYTES {
             Err(TrySendError::Full(Command::Batch(self.producer, batch)))
         } else {
@@ -166,6 +214,7 @@ impl LogHandle {
                 Ok(self.submitted)
             }
             Err(TrySendError::Full(Command::Batch(_, batch))) => {
+                self.status.waiting.fetch_sub(1, Ordering::Relaxed);
                 self.status.queued_bytes.fetch_sub(size, Ordering::Relaxed);
                 Err(SubmitError::Full(batch))
             }

@@ -22,6 +22,7 @@ mod reserve;
 mod segment;
 mod thread;
 mod trend;
+mod writer;
 
 pub use append::{Appended, Freed, Log, LogOptions};
 pub use batch::{Batch, BatchBuilder};

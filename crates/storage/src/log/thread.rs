@@ -1,19 +1,19 @@
 //! The log on a thread of its own: takes what all shard threads hand over, writes it in one go,
 //! syncs once, and tells each how far it is durable.
 
-use super::MAX_PUT_OFF_NS;
 use super::append::Log;
-use super::batch::{Batch, KEEP_BUFFER};
+use super::batch::Batch;
 use super::error::LogError;
-use super::handle::{Command, Done, DoneFn, LogHandle, LogStatus};
+use super::handle::{Command, DoneFn, LogHandle, LogStatus};
 use super::reserve::Reserver;
 use super::trend::Recorder;
+use super::writer::{Producer, Unsynced, Writer};
 use env::Clock;
 use model::{GroupId, Index};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -25,8 +25,6 @@ const MAX_RETURNED: usize = 16;
 const RESERVE_POLL: Duration = Duration::from_millis(2);
 /// While a segment cannot be made, whether to try again is looked at this often.
 const RETRY_POLL: Duration = Duration::from_millis(100);
-/// Shares of the groups are published after this many appends.
-const PUBLISH_EVERY: u64 = 256;
 
 /// The running log thread.
 pub struct LogThread {
@@ -49,30 +47,33 @@ impl LogThread {
         let (commands, inbox) = sync_channel(MAX_QUEUED);
         let status = Arc::new(LogStatus::default());
         let max_batch = log.max_batch();
-        let (mut handles, mut producers) = (Vec::new(), Vec::new());
-        for (producer, done) in callbacks.into_iter().enumerate() {
-            let (returns, returned) = sync_channel(MAX_RETURNED);
-            let (commands, status) = (commands.clone(), status.clone());
-            handles.push(LogHandle { producer, submitted: 0, max_batch, commands, returned, status });
+        let (mut returned, mut producers) = (Vec::new(), Vec::new());
+        for done in callbacks {
+            let (returns, buffers) = sync_channel(MAX_RETURNED);
+            returned.push(buffers);
             producers.push(Producer { done, returns, completed: 0, reported: 0 });
         }
         let reserver = Reserver::start()?;
-        let (recorder, appends, batches) = (Recorder::default(), 0, Vec::new());
-        let unsynced = Unsynced::default();
-        let writer = Writer {
-            log,
-            clock,
-            inbox,
-            producers,
+        let (recorder, unsynced) = (Recorder::default(), Unsynced::default());
+        let shared = status.clone();
+        let writer = Writer { log, clock, producers, status: shared, recorder, appends: 0, unsynced };
+        status.publish(&writer.log);
+        let clock = writer.clock.clone();
+        let writer = Arc::new(Mutex::new(writer));
+        let handle = |(producer, returned)| LogHandle {
+            producer,
+            submitted: 0,
+            max_batch,
+            commands: commands.clone(),
+            returned,
+            emptied: None,
+            writer: writer.clone(),
             status: status.clone(),
-            recorder,
-            reserver,
-            appends,
-            batches,
-            unsynced,
         };
-        writer.status.publish(&writer.log);
-        let thread = env::spawn("log", move || writer.run())?;
+        let handles = returned.into_iter().enumerate().map(handle).collect();
+        let (status_too, batches) = (status.clone(), Vec::new());
+        let body = Body { writer, status: status_too, clock, inbox, reserver, batches };
+        let thread = env::spawn("log", move || body.run())?;
         Ok((LogThread { commands, status, thread }, handles))
     }
 
@@ -89,36 +90,15 @@ impl LogThread {
     }
 }
 
-struct Producer {
-    done: DoneFn,
-    returns: SyncSender<Vec<u8>>,
-    completed: u64,
-    reported: u64,
-}
-
 /// The body of the log thread.
-struct Writer {
-    log: Log,
+struct Body {
+    writer: Arc<Mutex<Writer>>,
+    status: Arc<LogStatus>,
     clock: Arc<dyn Clock>,
     inbox: Receiver<Command>,
-    producers: Vec<Producer>,
-    status: Arc<LogStatus>,
-    recorder: Recorder,
     reserver: Reserver,
-    appends: u64,
     /// Reused from round to round.
     batches: Vec<Batch>,
-    unsynced: Unsynced,
-}
-
-/// What is written and not synced.
-#[derive(Default)]
-struct Unsynced {
-    /// Who sent each batch.
-    from: Vec<usize>,
-    bytes: u64,
-    /// When its sync is due at the latest, monotonic ns; `None` = nothing is unsynced.
-    due_ns: Option<u64>,
 }
 
 /// What came in since the last round, beside the batches.
@@ -131,51 +111,58 @@ struct Round {
     stop: bool,
 }
 
-impl Writer {
+impl Body {
     fn run(mut self) {
-        if let Err(error) = self.rounds() {
-            let text = error.to_string();
-            tracing::error!(%error, "the log has failed");
-            self.producers.iter().for_each(|producer| (producer.done)(Done::Failed(text.clone())));
-            return;
+        let result = self.rounds();
+        let mut writer = lock(&self.writer);
+        match result {
+            Err(error) => writer.fail(&error),
+            Ok(()) => {
+                if let Err(error) = writer.log.close() {
+                    tracing::error!(%error, "cannot close the log");
+                }
+            }
         }
-        if let Err(error) = self.log.close() {
-            tracing::error!(%error, "cannot close the log");
-        }
+        // Handles that are left find the log stopped; nobody is told anything any more.
+        writer.producers.clear();
     }
 
     fn rounds(&mut self) -> Result<(), LogError> {
         loop {
             let round = self.receive();
+            let mut writer = lock(&self.writer);
             if !self.batches.is_empty() {
-                self.write(&round.from)?;
+                writer.write(&mut self.batches, &round.from)?;
+                // Before the lock is given up: whoever finds none waiting may write behind them.
+                self.status.waiting.fetch_sub(round.from.len(), Ordering::Relaxed);
             }
-            if self.unsynced.due_ns.is_some_and(|due| round.stop || due <= self.clock.mono_ns()) {
-                self.sync()?;
+            if writer.unsynced.due_ns.is_some_and(|due| round.stop || due <= self.clock.mono_ns()) {
+                writer.sync()?;
             }
             if let Some(direct) = round.direct {
-                self.log.set_direct(direct)?;
-                self.status.publish(&self.log);
+                writer.log.set_direct(direct)?;
+                self.status.publish(&writer.log);
             }
             if !round.floors.is_empty() {
-                self.log.free(&round.floors)?;
-                self.status.publish(&self.log);
+                writer.log.free(&round.floors)?;
+                self.status.publish(&writer.log);
             }
             if round.stop {
                 return Ok(());
             }
-            self.keep_reserve();
+            keep_reserve(&mut self.reserver, &mut writer);
         }
     }
 
     /// Waits for one command, then takes all that are there.
     fn receive(&mut self) -> Round {
         let mut round = Round::default();
-        let mut wait = self.unsynced.due_ns.map(|due| {
+        let due_ns = lock(&self.writer).unsynced.due_ns;
+        let mut wait = due_ns.map(|due| {
             let ns = due.saturating_sub(self.clock.mono_ns());
             Duration::from_nanos(ns)
         });
-        if self.reserver.is_busy() || self.log.reserve_low() {
+        if self.reserver.is_busy() || self.status.reserve_low() {
             let poll = if self.reserver.is_busy() { RESERVE_POLL } else { RETRY_POLL };
             wait = Some(wait.map_or(poll, |wait| wait.min(poll)));
         }
@@ -195,6 +182,8 @@ impl Writer {
                     self.batches.push(batch);
                 }
                 Command::Free(floors) => round.floors.extend(floors),
+                // It is seen anew when the next sync is due.
+                Command::Unsynced => {}
                 Command::Direct(direct) => round.direct = Some(direct),
                 Command::Stop => round.stop = true,
             }
@@ -206,87 +195,29 @@ impl Writer {
         round.stop |= matches!(next, Err(TryRecvError::Disconnected));
         round
     }
+}
 
-    /// Writes what came in, and notes when it is to be synced: at once if one of the batches can not wait.
-    fn write(&mut self, from: &[usize]) -> Result<(), LogError> {
-        let (segments, now) = (self.log.bytes(), self.clock.mono_ns());
-        let put_off = self.batches.iter().all(Batch::is_put_off);
-        if !put_off {
-            self.status.trend().begins(now);
+/// Has the next segment made beside this thread, so that changing to it costs no waiting.
+fn keep_reserve(reserver: &mut Reserver, writer: &mut Writer) {
+    let now = writer.clock.mono_ns();
+    if let Some(result) = reserver.result(now) {
+        let error = result.as_ref().err().map(ToString::to_string);
+        if let Some(error) = &error {
+            tracing::warn!(%error, "cannot make a log segment");
         }
-        let appended = self.log.write(&self.batches)?;
-        if self.batches.iter().any(Batch::is_announced) {
-            self.tell_written(from);
+        writer.status.set_reserve_error(error);
+        if let Ok(spare) = result {
+            writer.log.add_reserve(spare);
         }
-        self.unsynced.from.extend_from_slice(from);
-        self.unsynced.bytes += appended.bytes;
-        let due = if put_off { now + MAX_PUT_OFF_NS } else { now };
-        self.unsynced.due_ns = Some(self.unsynced.due_ns.map_or(due, |before| before.min(due)));
-        for (batch, &producer) in self.batches.drain(..).zip(from) {
-            if batch.size() <= KEEP_BUFFER as u64 {
-                // Full or gone: the buffer is simply dropped.
-                let _ = self.producers[producer].returns.try_send(batch.into_buffer());
-            }
-        }
-        self.appends += 1;
-        if self.appends.is_multiple_of(PUBLISH_EVERY) || self.log.bytes() != segments {
-            self.status.publish(&self.log);
-        }
-        Ok(())
+        writer.status.publish(&writer.log);
     }
+    if reserver.may_start(now)
+        && let Some(plan) = writer.log.reserve_plan()
+    {
+        reserver.start_plan(plan);
+    }
+}
 
-    /// Syncs what is written, and tells who sent it.
-    fn sync(&mut self) -> Result<(), LogError> {
-        let before = self.clock.mono_ns();
-        self.status.trend().begins_at_latest(before);
-        self.log.sync()?;
-        let now = self.clock.mono_ns();
-        let sync_ns = now.saturating_sub(before);
-        self.recorder.record(sync_ns, self.status.trend());
-        self.recorder.durable(now, self.status.trend());
-        self.status.publish_numbers(&self.log);
-        let Unsynced { from, bytes, .. } = std::mem::take(&mut self.unsynced);
-        self.status.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        from.iter().for_each(|&producer| self.producers[producer].completed += 1);
-        for producer in &mut self.producers {
-            if producer.completed > producer.reported {
-                producer.reported = producer.completed;
-                (producer.done)(Done::Synced { batches: producer.completed, sync_ns });
-            }
-        }
-        self.unsynced.from = from;
-        self.unsynced.from.clear();
-        Ok(())
-    }
-
-    fn tell_written(&self, from: &[usize]) {
-        for (at, producer) in self.producers.iter().enumerate() {
-            let count = |from: &[usize]| from.iter().filter(|producer| **producer == at).count() as u64;
-            let new = count(from);
-            if new > 0 {
-                (producer.done)(Done::Written(producer.completed + count(&self.unsynced.from) + new));
-            }
-        }
-    }
-
-    /// Has the next segment made beside this thread, so that changing to it costs no waiting.
-    fn keep_reserve(&mut self) {
-        let now = self.clock.mono_ns();
-        if let Some(result) = self.reserver.result(now) {
-            let error = result.as_ref().err().map(ToString::to_string);
-            if let Some(error) = &error {
-                tracing::warn!(%error, "cannot make a log segment");
-            }
-            self.status.set_reserve_error(error);
-            if let Ok(spare) = result {
-                self.log.add_reserve(spare);
-            }
-            self.status.publish(&self.log);
-        }
-        if self.reserver.may_start(now)
-            && let Some(plan) = self.log.reserve_plan()
-        {
-            self.reserver.start_plan(plan);
-        }
-    }
+fn lock(writer: &Mutex<Writer>) -> MutexGuard<'_, Writer> {
+    writer.lock().unwrap_or_else(PoisonError::into_inner)
 }
