@@ -40,10 +40,12 @@ pub enum Bug {
     TailNotAccounted,
     /// A replica answers reads whatever the age of its rows.
     StaleReplicaRead,
+    /// Reads of a synchronous keyspace do not wait for what an asynchronous connection has been answered.
+    SyncReadSeesAsyncTail,
 }
 
 /// All bugs, with the names by which they are planted.
-pub const BUGS: [(&str, Bug); 15] = [
+pub const BUGS: [(&str, Bug); 16] = [
     ("ack-before-sync", Bug::AckBeforeSync),
     ("lease-not-checked", Bug::LeaseNotChecked),
     ("batch-append", Bug::BatchAppend),
@@ -59,6 +61,7 @@ pub const BUGS: [(&str, Bug); 15] = [
     ("cold-overwrites", Bug::ColdOverwrites),
     ("tail-not-accounted", Bug::TailNotAccounted),
     ("stale-replica-read", Bug::StaleReplicaRead),
+    ("sync-read-sees-async-tail", Bug::SyncReadSeesAsyncTail),
 ];
 
 #[cfg(feature = "planted")]

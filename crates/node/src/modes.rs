@@ -2,8 +2,8 @@
 //! the meta group carries a change to all shards.
 //!
 //! What a mode decides is only when a reply leaves (safety rule 1): a *sync* one with the commit, an
-//! *async* one when its entry is in the leader's log file and the exposure is within its bound. Nothing
-//! else differs: entries, undo, fates and the window are the same.
+//! *async* one when its entry is in the leader's log file and the exposure is within its bound (`early.rs`).
+//! Nothing else differs: entries, undo, fates and the window are the same.
 
 use crate::conn::Conn;
 use crate::core::Core;
@@ -14,6 +14,7 @@ use cluster::map::mode::{EXPOSURE_BYTES, EXPOSURE_MS};
 use cluster::map::{Mode, ModeRow, Replication, Row, mode_name};
 use model::limits::KEYSPACES;
 use model::{GroupId, Keyspace, Reply};
+use resp::session::Replicating;
 use shard::Machine;
 use shard::data::{Context, Done};
 
@@ -23,17 +24,19 @@ pub(crate) fn row_of(machine: &Machine, ks: Keyspace) -> ModeRow {
     row.unwrap_or(ModeRow::first())
 }
 
-/// The asynchronous keyspaces of a shard follow its rows.
+/// The asynchronous keyspaces of a shard, and those that allow asynchronous connections, follow its rows.
 pub(crate) fn refresh(replica: &mut Replica) {
     let mut bound = Bound { bytes: u64::MAX, ms: u64::MAX };
-    replica.asynchronous = 0;
+    (replica.asynchronous, replica.allowing) = (0, 0);
     for ks in (0..KEYSPACES).map(Keyspace) {
         let row = row_of(&replica.machine, ks);
         if replica.to_sync.get(&ks).is_some_and(|epoch| row.epoch >= *epoch) {
             replica.to_sync.remove(&ks);
         }
-        if row.mode.replication == Replication::Async {
-            replica.asynchronous |= 1 << ks.0;
+        let asynchronous = row.mode.replication == Replication::Async;
+        replica.asynchronous |= u16::from(asynchronous) << ks.0;
+        replica.allowing |= u16::from(!asynchronous && row.mode.allow_async) << ks.0;
+        if asynchronous || row.mode.allow_async {
             // One log for all keyspaces of a shard: the strictest bound is that of all.
             bound.bytes = bound.bytes.min(row.mode.max_bytes);
             bound.ms = bound.ms.min(row.mode.max_ms);
@@ -42,16 +45,8 @@ pub(crate) fn refresh(replica: &mut Replica) {
     replica.bound = bound;
 }
 
-impl Replica {
-    /// Whether replies of a keyspace leave before their entries are committed. Towards sync a change is
-    /// obeyed as soon as it is proposed, towards async when it is applied (safety rule 21).
-    #[inline]
-    pub(crate) fn is_async(&self, ks: Keyspace) -> bool {
-        self.asynchronous >> ks.0 & 1 == 1 && (self.to_sync.is_empty() || !self.to_sync.contains_key(&ks))
-    }
-}
-
-/// Changes the mode of the keyspace in this shard. Arguments: epoch, `sync` or `async`, bytes, ms.
+/// Changes the mode of the keyspace in this shard. Arguments: epoch, `sync` or `async`, bytes, ms, `yes` or
+/// `no`, which is missing if an older version asks.
 pub(crate) fn set(cx: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let epoch = internal::number(args.get(1))?;
     let replication =
@@ -60,6 +55,7 @@ pub(crate) fn set(cx: &mut Context<'_>, args: &[&[u8]]) -> Done {
         replication,
         max_bytes: internal::number(args.get(3))?,
         max_ms: internal::number(args.get(4))?,
+        allow_async: args.get(5) == Some(&&b"yes"[..]),
     };
     let name = mode_name(cx.data.keyspace());
     let old = cx.data.system(&name).and_then(|content| ModeRow::decode(content).ok());
@@ -73,7 +69,7 @@ pub(crate) fn set(cx: &mut Context<'_>, args: &[&[u8]]) -> Done {
 /// Reads a mode from the words after `KEYSPACE SET n`; what is not named stays as it is.
 pub(crate) fn parse(words: &[&[u8]], now: Mode) -> Result<Mode, String> {
     let syntax = "ERR syntax error: KEYSPACE SET n LAYOUT single|spread, or KEYSPACE SET n [REPLICATION \
-                  sync|async] [MAX-EXPOSURE-BYTES n] [MAX-EXPOSURE-MS n]";
+                  sync|async] [MAX-EXPOSURE-BYTES n] [MAX-EXPOSURE-MS n] [ALLOW-ASYNC yes|no]";
     let mut mode = now;
     if words.is_empty() || !words.len().is_multiple_of(2) {
         return Err(syntax.to_owned());
@@ -98,6 +94,13 @@ pub(crate) fn parse(words: &[&[u8]], now: Mode) -> Result<Mode, String> {
             }
             b"max-exposure-bytes" => mode.max_bytes = bounded("max-exposure-bytes", EXPOSURE_BYTES)?,
             b"max-exposure-ms" => mode.max_ms = bounded("max-exposure-ms", EXPOSURE_MS)?,
+            b"allow-async" => {
+                mode.allow_async = match &value.to_ascii_lowercase()[..] {
+                    "yes" => true,
+                    "no" => false,
+                    _ => return Err(format!("ERR allow-async '{value}' is not allowed; allowed: yes, no")),
+                }
+            }
             _ => return Err(syntax.to_owned()),
         }
     }
@@ -105,8 +108,9 @@ pub(crate) fn parse(words: &[&[u8]], now: Mode) -> Result<Mode, String> {
 }
 
 /// The words of a request that carries a mode.
-pub(crate) fn words(mode: Mode) -> [String; 3] {
-    [mode.replication.to_string(), mode.max_bytes.to_string(), mode.max_ms.to_string()]
+pub(crate) fn words(mode: Mode) -> [String; 4] {
+    let allow = if mode.allow_async { "yes" } else { "no" };
+    [mode.replication.to_string(), mode.max_bytes.to_string(), mode.max_ms.to_string(), allow.to_owned()]
 }
 
 impl Core {
@@ -139,20 +143,27 @@ impl Core {
         }
     }
 
-    /// `CLIENT REPLICATION sync|async`: what the connection's writes wait for.
+    /// `CLIENT REPLICATION follow|sync|async`: what the connection's writes wait for.
     pub(crate) fn choose_replication(&mut self, conn: &mut Conn, args: &[&[u8]]) -> Result<(), String> {
         let wanted = String::from_utf8_lossy(args[2]).to_ascii_lowercase();
         let ks = conn.session.keyspace;
-        match wanted.as_str() {
-            "sync" => conn.session.flags.committed = true,
-            "async" if self.map.mode(ks).mode.replication == Replication::Sync => {
+        let mode = self.map.mode(ks).mode;
+        conn.session.flags.replication = match wanted.as_str() {
+            "follow" => Replicating::Follow,
+            "sync" => Replicating::Sync,
+            "async" if mode.replication == Replication::Sync && !mode.allow_async => {
                 return Err(format!(
-                    "ERR keyspace {ks} is sync: its writes are answered when they are committed; see KEYSPACE SET"
+                    "ERR keyspace {ks} is sync with allow-async no: its writes are answered when they are \
+                     committed; see KEYSPACE SET {ks} ALLOW-ASYNC yes"
                 ));
             }
-            "async" => conn.session.flags.committed = false,
-            other => return Err(format!("ERR replication '{other}' does not exist; allowed: sync, async")),
-        }
+            "async" => Replicating::Async,
+            other => {
+                return Err(format!(
+                    "ERR replication '{other}' does not exist; allowed: follow, sync, async"
+                ));
+            }
+        };
         self.reply_now(conn, |reply| reply.ok());
         Ok(())
     }
@@ -162,13 +173,16 @@ impl Core {
         let bad = || "ERR malformed request".to_owned();
         let text = |at: usize| args.get(at).and_then(|a| std::str::from_utf8(a).ok()).ok_or_else(bad);
         let ks: u16 = text(1)?.parse().map_err(|_| bad())?;
-        let named: [&[u8]; 6] = [
+        let allow = args.get(5).map_or("no", |_| text(5).unwrap_or_default());
+        let named: [&[u8]; 8] = [
             b"replication",
             text(2)?.as_bytes(),
             b"max-exposure-bytes",
             text(3)?.as_bytes(),
             b"max-exposure-ms",
             text(4)?.as_bytes(),
+            b"allow-async",
+            allow.as_bytes(),
         ];
         if ks >= KEYSPACES {
             return Err(bad());
@@ -196,10 +210,16 @@ impl Core {
     }
 
     fn drive_mode(&mut self, step: (Keyspace, u64), mode: Mode) {
-        let [replication, bytes, ms] = words(mode);
+        let [replication, bytes, ms, allow] = words(mode);
         let epoch = step.1.to_string();
-        let args: [&[u8]; 5] =
-            [internal::MODE, epoch.as_bytes(), replication.as_bytes(), bytes.as_bytes(), ms.as_bytes()];
+        let args: [&[u8]; 6] = [
+            internal::MODE,
+            epoch.as_bytes(),
+            replication.as_bytes(),
+            bytes.as_bytes(),
+            ms.as_bytes(),
+            allow.as_bytes(),
+        ];
         self.drive_shards(step, crate::ops::Step::Mode, &args);
     }
 }
@@ -217,8 +237,11 @@ mod tests {
         let mode = read(&["Replication", "ASYNC", "max-exposure-ms", "50"]).unwrap();
         let expected = Mode { replication: Replication::Async, max_ms: 50, ..Mode::default() };
         assert_eq!(mode, expected);
+        let mode = read(&["allow-async", "Yes"]).unwrap();
+        assert_eq!(mode, Mode { allow_async: true, ..Mode::default() });
         for (words, text) in [
-            (&["replication", "quorum"][..], "ERR replication 'quorum' does not exist; allowed: sync, async"),
+            (&["allow-async", "maybe"][..], "ERR allow-async 'maybe' is not allowed; allowed: yes, no"),
+            (&["replication", "quorum"], "ERR replication 'quorum' does not exist; allowed: sync, async"),
             (&["max-exposure-ms", "0"], "ERR max-exposure-ms '0' is not allowed; allowed: 10 to 60000"),
             (
                 &["max-exposure-bytes", "-1"],

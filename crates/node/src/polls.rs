@@ -71,8 +71,8 @@ impl Core {
             Goal::Mode(ks, mode) => {
                 if self.map.mode(*ks).mode != *mode && self.routes[0].is_empty() {
                     let (ks, words) = (ks.to_string(), crate::modes::words(*mode));
-                    let [replication, bytes, ms] = words.each_ref().map(String::as_bytes);
-                    self.ask_meta(&[b"begin-mode", ks.as_bytes(), replication, bytes, ms]);
+                    let [replication, bytes, ms, allow] = words.each_ref().map(String::as_bytes);
+                    self.ask_meta(&[b"begin-mode", ks.as_bytes(), replication, bytes, ms, allow]);
                 }
             }
         }

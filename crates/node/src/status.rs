@@ -203,6 +203,7 @@ impl Core {
                 mode: mode.replication.to_string(),
                 max_exposure_bytes: mode.max_bytes,
                 max_exposure_ms: mode.max_ms,
+                allow_async: mode.allow_async,
                 reply_means: mode.promise(),
                 shard,
                 keys,

@@ -33,11 +33,13 @@ pub struct Mode {
     pub max_bytes: u64,
     /// Longest time, in ms, for which an answered write would be.
     pub max_ms: u64,
+    /// Whether connections may choose asynchronous answers to their writes while it is synchronous.
+    pub allow_async: bool,
 }
 
 impl Default for Mode {
     fn default() -> Mode {
-        Mode { replication: Replication::Sync, max_bytes: 4 << 20, max_ms: 1000 }
+        Mode { replication: Replication::Sync, max_bytes: 4 << 20, max_ms: 1000, allow_async: false }
     }
 }
 
@@ -45,7 +47,12 @@ impl Mode {
     /// What the answer to a write promises, as a person reads it.
     pub fn promise(&self) -> String {
         match self.replication {
-            Replication::Sync => "on disk on a majority".to_owned(),
+            Replication::Sync if !self.allow_async => "on disk on a majority".to_owned(),
+            Replication::Sync => format!(
+                "on disk on a majority; to connections that chose async: in the leader's log file, a failover may \
+                 drop at most {} bytes and {} ms per shard",
+                self.max_bytes, self.max_ms
+            ),
             Replication::Async => format!(
                 "in the leader's log file; a failover may drop at most {} bytes and {} ms per shard",
                 self.max_bytes, self.max_ms
@@ -88,6 +95,10 @@ impl ModeRow {
         out.push(u8::from(self.mode.replication == Replication::Async));
         put_u64(&mut out, self.mode.max_bytes);
         put_u64(&mut out, self.mode.max_ms);
+        // Without it the row is as all versions write it.
+        if self.mode.allow_async {
+            out.push(1);
+        }
         out
     }
 
@@ -106,7 +117,9 @@ impl ModeRow {
         };
         let settled = flag(r.u8()?)?;
         let replication = if flag(r.u8()?)? { Replication::Async } else { Replication::Sync };
-        let mode = Mode { replication, max_bytes: r.u64()?, max_ms: r.u64()? };
+        let (max_bytes, max_ms) = (r.u64()?, r.u64()?);
+        let allow_async = !r.is_empty() && flag(r.u8()?)?;
+        let mode = Mode { replication, max_bytes, max_ms, allow_async };
         Ok(ModeRow { epoch, settled, mode })
     }
 }
@@ -152,7 +165,8 @@ mod tests {
         let ks = Keyspace(3);
         assert_eq!(map.mode(ks), ModeRow::first());
         assert!(map.begin_mode(ks, Mode::default()).is_empty(), "it is the mode already");
-        let mode = Mode { replication: Replication::Async, max_bytes: 1 << 20, max_ms: 50 };
+        let mode =
+            Mode { replication: Replication::Async, max_bytes: 1 << 20, max_ms: 50, allow_async: false };
         let apply = |map: &mut ClusterMap, rows: Vec<Row>| {
             rows.iter().for_each(|(name, value)| assert!(map.apply_row(name, Some(value)).unwrap()));
         };
@@ -169,9 +183,17 @@ mod tests {
 
     #[test]
     fn rows_round_trip_and_others_are_refused() {
-        let mode = Mode { replication: Replication::Async, max_bytes: 300, max_ms: 70 };
+        let mode = Mode { replication: Replication::Async, max_bytes: 300, max_ms: 70, allow_async: false };
         let row = ModeRow { epoch: 900, settled: true, mode };
-        assert_eq!(ModeRow::decode(&row.encode()), Ok(row));
+        let written = [1, 0x84, 7, 1, 1, 0xac, 2, 70];
+        assert_eq!(row.encode(), written, "rows of older versions must be read");
+        assert_eq!(ModeRow::decode(&written), Ok(row));
+        let allowing = Mode { replication: Replication::Sync, allow_async: true, ..mode };
+        let allowing = ModeRow { mode: allowing, ..row };
+        let written = [1, 0x84, 7, 1, 0, 0xac, 2, 70, 1];
+        assert_eq!(allowing.encode(), written);
+        assert_eq!(ModeRow::decode(&written), Ok(allowing));
+        assert!(ModeRow::decode(&[&written[..8], &[2]].concat()).is_err());
         let mut bytes = row.encode();
         bytes[3] = 7;
         assert!(ModeRow::decode(&bytes).is_err());

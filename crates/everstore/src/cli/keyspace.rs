@@ -18,13 +18,16 @@ Examples:
   everstore keyspace get 3
   everstore keyspace set 3 --layout spread     only while keyspace 3 is empty
   everstore keyspace set 3 --replication async --max-exposure-ms 200
+  everstore keyspace set 4 --allow-async yes
 
 single: all keys in one shard; every multi-key command works, at the speed of one thread.
 spread: keys over all shards by hash slot; multi-key commands need one slot (hash tags).
 
 sync:  a write is answered when it is on the disks of a majority.
 async: a write is answered when it is in the log file of the leader. A failover may lose answered
-       writes, per shard at most max-exposure-bytes and those of the last max-exposure-ms.")]
+       writes, per shard at most max-exposure-bytes and those of the last max-exposure-ms.
+allow-async: in a sync keyspace, the writes of connections that said CLIENT REPLICATION async are answered
+       as in an async one; everybody else keeps the promise of sync, and nobody sees what could be lost.")]
 pub struct KeyspaceArgs {
     #[command(subcommand)]
     command: KeyspaceCommand,
@@ -62,6 +65,9 @@ enum KeyspaceCommand {
         /// Async: longest time in ms for which an answered write may be lost by a failover.
         #[arg(long, value_name = "MS")]
         max_exposure_ms: Option<u64>,
+        /// Sync: whether connections may choose asynchronous answers to their writes.
+        #[arg(long, value_name = "yes|no")]
+        allow_async: Option<Choice>,
         #[command(flatten)]
         target: TargetArgs,
     },
@@ -79,6 +85,12 @@ enum Replication {
     Async,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Choice {
+    Yes,
+    No,
+}
+
 fn number() -> clap::builder::RangedI64ValueParser<u16> {
     clap::value_parser!(u16).range(..i64::from(model::limits::KEYSPACES))
 }
@@ -94,6 +106,7 @@ pub fn run(args: &KeyspaceArgs) -> Result<ExitCode, CliError> {
             replication,
             max_exposure_bytes,
             max_exposure_ms,
+            allow_async,
             target,
         } => {
             let layout = layout.map(|layout| match layout {
@@ -104,11 +117,16 @@ pub fn run(args: &KeyspaceArgs) -> Result<ExitCode, CliError> {
                 Replication::Sync => "sync",
                 Replication::Async => "async",
             });
+            let allow = allow_async.map(|choice| match choice {
+                Choice::Yes => "yes",
+                Choice::No => "no",
+            });
             let number = |n: &u64| n.to_string();
             let options = [
                 ("REPLICATION", mode.map(str::to_owned)),
                 ("MAX-EXPOSURE-BYTES", max_exposure_bytes.as_ref().map(number)),
                 ("MAX-EXPOSURE-MS", max_exposure_ms.as_ref().map(number)),
+                ("ALLOW-ASYNC", allow.map(str::to_owned)),
             ];
             set(target, *keyspace, layout, &options)?;
         }
@@ -134,7 +152,9 @@ fn set(
     }
     if layout.is_none() && words.len() == 3 {
         return Err(CliError::Refused(
-            "nothing to set: give --layout, --replication, --max-exposure-bytes or --max-exposure-ms".into(),
+            "nothing to set: give --layout, --replication, --max-exposure-bytes, --max-exposure-ms or \
+             --allow-async"
+                .into(),
         ));
     }
     let mut node = target.connect()?;

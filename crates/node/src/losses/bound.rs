@@ -120,7 +120,7 @@ impl Core {
         let Some((old, term)) = replica.predecessor.last else { return };
         crate::layouts::follow_rows(replica, shards);
         let late = |since: (u64, Term)| now.mono_ms() >= since.0 + GRACE_MS;
-        if replica.asynchronous == 0 || old == me || !replica.predecessor.since.is_some_and(late) {
+        if !replica.answers_early() || old == me || !replica.predecessor.since.is_some_and(late) {
             return;
         }
         let Some(first) = replica.raft.first_of_term().filter(|first| *first <= replica.machine.applied().0)
