@@ -115,6 +115,15 @@ const HUNTS: &[Hunt] = &[
         seconds: 8,
         ..Hunt::usual(Bug::StaleReplicaRead, 40)
     },
+    Hunt {
+        faults: &["isolate"],
+        calm_ms: 500,
+        workloads: &["chosen"],
+        haste: 30,
+        shards: 1,
+        seconds: 8,
+        ..Hunt::usual(Bug::SyncReadSeesAsyncTail, 40)
+    },
 ];
 
 impl Hunt {
