@@ -71,7 +71,7 @@ def test_the_option_is_switched_online_and_named_where_it_is_missing(cluster):
         for write in [("SET", "k", "2"), ("DEL", "k0"), ("MSET", "k", "2", "l", "2"), ("FLUSHDB",)]:
             with pytest.raises(redis.ResponseError, match=REFUSED):
                 client.execute_command(*write)
-        assert client.mget("k", "k0", "k1", "k2") == [None, b"1", b"1", b"1"]
+        assert client.mget("k", "k0", "k1", "k2") == [None, "1", "1", "1"]
         assert client.execute_command("CLIENT", "REPLICATION", "follow")
         assert client.set("k1", "1")
 
@@ -114,7 +114,7 @@ class Synchronous(threading.Thread):
             for number in range(1_000_000):
                 key = f"sync:{number}"
                 self.client.set(key, "1")
-                self.answered[key] = b"1"
+                self.answered[key] = "1"
                 self.read["shared"] = self.client.get("shared")
         except redis.RedisError:
             return
@@ -126,16 +126,21 @@ def test_a_killed_leader_has_accounts_of_asynchronous_connections_alone(cluster)
     others = [node for node in cluster.nodes if node is not victim]
     fast, beside = asynchronous(victim), Synchronous(victim)
     beside.start()
-    assert fast.set("shared", "0")
+    assert fast.set("shared", "none")
     wait_for(lambda: len(beside.answered) > 100, "writes of the synchronous connection")
     fast.wait(2, 5000)
     for node in others:
         node.signal(signal.SIGSTOP)
-    answered = {}
+    answered, asked = {}, {}
     try:
-        for number in range(100_000):
-            assert fast.set(f"lost:{number}", f"value {number}") and fast.set("shared", str(number))
-            answered |= {f"lost:{number}": f"value {number}", "shared": str(number)}
+        # Until its lease is over, about 120 ms, the leader answers alone.
+        for turn in range(10_000):
+            asked = {f"lost:{turn}:{n}": f"value {n}" for n in range(10)} | {"shared": str(turn)}
+            batch = fast.pipeline(transaction=False)
+            for key, value in asked.items():
+                batch.set(key, value)
+            assert all(batch.execute())
+            answered |= asked
     except redis.RedisError:
         pass
     victim.kill()
@@ -150,9 +155,9 @@ def test_a_killed_leader_has_accounts_of_asynchronous_connections_alone(cluster)
 
     with others[0].client(db=KEYSPACE) as client:
         kept = list(beside.answered)
-        assert client.mget(kept) == [b"1"] * len(kept), "nothing a synchronous connection was told is lost"
+        assert client.mget(kept) == ["1"] * len(kept), "nothing a synchronous connection was told is lost"
         assert client.get("shared") == beside.read["shared"], "nor what it has read"
-        lost = {key for key, value in answered.items() if client.get(key) != value.encode()}
+        lost = {key for key, value in answered.items() if client.get(key) != value}
         assert "shared" in lost
 
     cluster.restart(victim)
@@ -164,7 +169,7 @@ def test_a_killed_leader_has_accounts_of_asynchronous_connections_alone(cluster)
     wait_for(lambda: [loss["state"] for loss in accounts()] == ["lost"], "the account alone")
     lines = [json.loads(line) for line in everstore(victim, "losses", "show", accounts()[0]["id"]).splitlines()]
     keys = {line["key"]: line.get("value") for line in lines if line["what"] == "key"}
-    # Of the asynchronous connection one write may have been under way; of the synchronous one none is in it.
-    assert lost <= set(keys) and len(set(keys) - lost) <= 1 and not any(key.startswith("sync:") for key in keys)
+    # Of the asynchronous connection the last writes may have been under way; of the synchronous one none is in it.
+    assert lost <= set(keys) <= lost | set(asked)
     assert all(keys[key] == answered[key] for key in lost - {"shared"})
-    assert keys["shared"] in (answered["shared"], str(int(answered["shared"]) + 1))
+    assert keys["shared"] in (answered["shared"], asked["shared"])
