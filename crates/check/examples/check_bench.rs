@@ -121,6 +121,7 @@ fn history(operations: u64, keys: u64, clients: u32, spoiled: u64, seed: u64) ->
             return_ns,
             key: key_id,
             promise,
+            asynchronous: false,
             action,
             outcome,
         };
@@ -152,6 +153,7 @@ fn history(operations: u64, keys: u64, clients: u32, spoiled: u64, seed: u64) ->
             return_ns: Some(end + 1),
             key: ids[key],
             promise: Promise::Final,
+            asynchronous: false,
             action: Action::Get,
             outcome: Outcome::Done(reply),
         };

@@ -196,6 +196,9 @@ pub struct Operation {
     pub key: KeyId,
     /// What is promised about it.
     pub promise: Promise,
+    /// Its connection may have chosen that its writes are answered before they are kept, in a keyspace that
+    /// is synchronous: what a failover exposed of them may be lost.
+    pub asynchronous: bool,
     /// What was asked.
     pub action: Action,
     /// How it ended.
@@ -363,6 +366,10 @@ impl History {
     /// All operations, as they were added.
     pub fn operations(&self) -> &[Operation] {
         &self.operations
+    }
+
+    pub(crate) fn operations_mut(&mut self) -> &mut [Operation] {
+        &mut self.operations
     }
 
     /// All events, as they were added.

@@ -198,12 +198,16 @@ pub struct KeyspaceStatus {
     pub layout: String,
     /// `sync` or `async`.
     pub mode: String,
-    /// If it is `async`: most bytes of answered writes, per shard, that a failover may lose.
+    /// If it is `async`, or allows such connections: most bytes of answered writes, per shard, that a failover
+    /// may lose.
     pub max_exposure_bytes: u64,
-    /// If it is `async`: longest time in ms of which a failover may lose answered writes.
+    /// If it is `async`, or allows such connections: longest time in ms of which a failover may lose answered
+    /// writes.
     pub max_exposure_ms: u64,
     /// How keys are evicted when memory is short, by Redis's names; `noeviction`: the keyspace is no cache.
     pub cache: String,
+    /// If it is `sync`: whether connections may choose asynchronous answers to their writes.
+    pub allow_async: bool,
     /// What the answer to a write promises, in a sentence; empty = told by an older version.
     pub reply_means: String,
     /// The shard that holds all of it, if its layout is `single`.

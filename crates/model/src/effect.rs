@@ -96,6 +96,12 @@ pub enum Effect<'a> {
         /// Row content.
         value: Option<&'a [u8]>,
     },
+    /// The effects in the bytes before this one may have been answered before they were committed, although
+    /// their keyspace is synchronous: their connection chose so. Changes nothing; loss accounts need it.
+    Early {
+        /// Bytes of the effects before this one, all of one command.
+        bytes: u64,
+    },
 }
 
 const PUT: u8 = 1;
@@ -108,6 +114,7 @@ const ANSWERED_NOT_KEPT: u8 = 7;
 const MARK: u8 = 8;
 const SYSTEM_PUT: u8 = 9;
 const SYSTEM_DELETE: u8 = 10;
+const EARLY: u8 = 11;
 
 impl<'a> Effect<'a> {
     /// Appends the encoded effect.
@@ -148,6 +155,10 @@ impl<'a> Effect<'a> {
                 put_u64(out, origin.0);
                 put_u64(out, incarnation);
                 put_u64(out, seq);
+            }
+            Effect::Early { bytes } => {
+                out.push(EARLY);
+                put_u64(out, bytes);
             }
             Effect::System { name, value } => {
                 out.push(if value.is_some() { SYSTEM_PUT } else { SYSTEM_DELETE });
@@ -194,6 +205,7 @@ impl<'a> Effect<'a> {
             MARK => Effect::Mark { origin: NodeId(r.u64()?), incarnation: r.u64()?, seq: r.u64()? },
             SYSTEM_PUT => Effect::System { name: r.bytes()?, value: Some(r.bytes()?) },
             SYSTEM_DELETE => Effect::System { name: r.bytes()?, value: None },
+            EARLY => Effect::Early { bytes: r.u64()? },
             _ => return Err(DecodeError::Malformed("effect")),
         })
     }
@@ -240,6 +252,7 @@ mod tests {
             Effect::Mark { origin: NodeId(1), incarnation: 2, seq: 3 },
             Effect::System { name: b"map", value: Some(b"") },
             Effect::System { name: b"map", value: None },
+            Effect::Early { bytes: 300 },
         ];
         let mut out = Vec::new();
         effects.iter().for_each(|e| e.encode(&mut out));

@@ -67,6 +67,13 @@ impl<'a> EntryReader<'a> {
     }
 }
 
+impl EntryReader<'_> {
+    /// Bytes of effects not read yet.
+    pub fn left(&self) -> usize {
+        self.rest.rest().len()
+    }
+}
+
 impl<'a> Iterator for EntryReader<'a> {
     type Item = Result<Effect<'a>, DecodeError>;
 

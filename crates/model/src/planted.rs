@@ -42,10 +42,12 @@ pub enum Bug {
     StaleReplicaRead,
     /// The leader evicts keys from its memory and tells nobody.
     EvictedAlone,
+    /// Reads of a synchronous keyspace do not wait for what an asynchronous connection has been answered.
+    SyncReadSeesAsyncTail,
 }
 
 /// All bugs, with the names by which they are planted.
-pub const BUGS: [(&str, Bug); 16] = [
+pub const BUGS: [(&str, Bug); 17] = [
     ("ack-before-sync", Bug::AckBeforeSync),
     ("lease-not-checked", Bug::LeaseNotChecked),
     ("batch-append", Bug::BatchAppend),
@@ -62,6 +64,7 @@ pub const BUGS: [(&str, Bug); 16] = [
     ("tail-not-accounted", Bug::TailNotAccounted),
     ("stale-replica-read", Bug::StaleReplicaRead),
     ("evicted-alone", Bug::EvictedAlone),
+    ("sync-read-sees-async-tail", Bug::SyncReadSeesAsyncTail),
 ];
 
 #[cfg(feature = "planted")]

@@ -111,8 +111,6 @@ pub struct Core {
     /// Replaced entries of asynchronous keyspaces.
     pub(crate) losses: Losses,
     pub(crate) builder: BatchBuilder,
-    /// A buffer for the next one.
-    pub(crate) reused: Option<Vec<u8>>,
     pub(crate) building: Vec<Built>,
     pub(crate) batch_pace: BatchPace,
     pub(crate) batches: VecDeque<(u64, Vec<Built>)>,
@@ -200,7 +198,6 @@ impl Core {
             lost: BTreeMap::new(),
             losses: Losses::default(),
             builder: BatchBuilder::default(),
-            reused: None,
             building: Vec::new(),
             batch_pace: BatchPace::default(),
             batches: VecDeque::new(),

@@ -3,14 +3,15 @@
 use crate::cold::MEMORY;
 use crate::conn::{Blocked, Conn, Mark};
 use crate::core::Core;
+use crate::early::Asked;
 use crate::lookahead::{Lookahead, MAX_AHEAD, Stop};
 use crate::memory::{OUT_OF_MEMORY, Room};
-use crate::replica::Replica;
 use cluster::map::Placement;
 use model::limits::MAX_ENTRY;
 use model::slot::{Slot, slot_of};
 use model::{GroupId, Keyspace, Reply};
 use resp::command::admit;
+use resp::session::Replicating;
 use resp::{Parser, Proto, Resp};
 use router::{Flags, Forward, Request, Target, request};
 use shard::data::Key;
@@ -308,7 +309,8 @@ impl Core {
             .with(Flags::WRITE, spec.flags.has(flag::WRITE))
             .with(Flags::RESP3, conn.session.proto == Proto::Resp3)
             .with(Flags::TOUCH, !conn.session.flags.no_touch)
-            .with(Flags::COMMITTED, conn.session.flags.committed)
+            .with(Flags::COMMITTED, conn.session.flags.replication == Replicating::Sync)
+            .with(Flags::ASYNC, conn.session.flags.replication == Replicating::Async)
     }
 
     /// Queues a request of a connection for its shard's leader.
@@ -348,6 +350,10 @@ impl Core {
             let slot = spec.keys.positions(args.len()).next().map_or(0, |at| slot_of(args[at]));
             return self.wait_for_layout(conn, spec, args, slot);
         }
+        let asked = Asked { ks, spec, flags, args };
+        if let Some(text) = replica.refuses_async(&asked) {
+            return self.reply_now(conn, |reply| reply.error(&text));
+        }
         let term = replica.raft.term();
         replica.begin(self.now);
         let proto = conn.session.proto;
@@ -364,7 +370,7 @@ impl Core {
         if conn.reply_is_error(start) {
             self.stats.errors += 1;
         }
-        let early = is_early(replica, ks, spec, flags, args);
+        let early = replica.note_executed(Some(&asked), &outcome);
         let held = outcome.hold > replica.free_upto(early);
         if held || conn.awaits_others() {
             // One that waits for nothing is kept with its request as well, if one before it may run again:
@@ -383,8 +389,6 @@ impl Core {
         } else if !conn.awaits_others() {
             conn.reply_free(start);
         }
-        replica.served |= !outcome.wrote || early;
-        replica.hurry |= outcome.wrote && !early;
         if outcome.wrote {
             conn.note_written(group, term, outcome.hold);
             if replica.machine.pending_bytes() > SOFT_ENTRY {
@@ -400,17 +404,6 @@ impl Core {
         conn.blocked = Some(Blocked::Drain(request));
         conn.session.flags.blocked = true;
     }
-}
-
-/// Whether the reply of a command need not wait for the commit: all keyspaces it concerns are
-/// asynchronous, and the connection does not ask for more.
-#[inline]
-pub(crate) fn is_early(replica: &Replica, ks: Keyspace, spec: &Spec, flags: Flags, args: &[&[u8]]) -> bool {
-    replica.asynchronous != 0
-        && replica.is_async(ks)
-        && !flags.has(Flags::COMMITTED)
-        && spec.name != "flushall"
-        && second_keyspace(spec, args).is_none_or(|other| replica.is_async(other))
 }
 
 /// The keyspace that COPY and MOVE name besides the connection's.

@@ -5,6 +5,7 @@ use crate::again::Standing;
 use crate::cold::MEMORY;
 use crate::core::Core;
 use crate::dispatch::second_keyspace;
+use crate::early::Asked;
 use crate::frame::Section;
 use crate::memory::{OUT_OF_MEMORY, Room};
 use crate::replica::{Arrival, Held, Replica, Source};
@@ -314,6 +315,11 @@ impl Core {
             self.answer(group, source, Status::Done, (0, 0), &reply);
             return None;
         };
+        let asked = spec.map(|spec| Asked { ks: parts.ks, spec, flags: parts.flags, args: &parts.args });
+        if let Some(text) = asked.as_ref().and_then(|asked| replica.refuses_async(asked)) {
+            self.answer_error(group, source, &text);
+            return None;
+        }
         let touch = parts.flags.has(Flags::TOUCH);
         let outcome = replica.machine.execute(handler, parts.ks, touch, &parts.args, &mut out);
         if outcome.fetch {
@@ -325,11 +331,7 @@ impl Core {
         if internal && outcome.wrote {
             obey_at_once(replica, parts);
         }
-        replica.served |= !outcome.wrote;
-        let early = spec
-            .is_some_and(|spec| crate::dispatch::is_early(replica, parts.ks, spec, parts.flags, &parts.args));
-        replica.served |= early;
-        replica.hurry |= outcome.wrote && !early;
+        let early = replica.note_executed(asked.as_ref(), &outcome);
         let written = if outcome.wrote { (replica.raft.term(), outcome.hold) } else { (0, 0) };
         if outcome.wrote && parts.flags.has(Flags::WRITE) {
             replica.machine.answered(id, slot, &reply);
@@ -378,7 +380,8 @@ impl Core {
     fn settle(&mut self, group: GroupId, held: Held) {
         let Some(replica) = self.replica(group) else { return };
         if held.index > replica.free_upto(held.early) {
-            replica.held.push_back(held);
+            let queue = if held.early { &mut replica.held_early } else { &mut replica.held };
+            queue.push_back(held);
             if replica.machine.pending_bytes() > crate::dispatch::SOFT_ENTRY {
                 self.propose(group);
             }
@@ -418,13 +421,14 @@ impl Core {
         self.answer(GroupId::META, source, Status::Done, (0, 0), &reply);
     }
 
-    /// Releases the replies of forwarded requests whose entries are committed.
+    /// Releases the replies of forwarded requests whose entries are committed, or written if that is enough.
     pub(crate) fn release_held(&mut self, group: GroupId) {
         loop {
             let Some(replica) = self.replica(group) else { return };
             let (applied, early) = (replica.free_upto(false), replica.free_upto(true));
-            let free = |h: &mut Held| h.index <= if h.early { early } else { applied };
-            let Some(held) = replica.held.pop_front_if(free) else { return };
+            let committed = replica.held.pop_front_if(|held| held.index <= applied);
+            let next = committed.or_else(|| replica.held_early.pop_front_if(|held| held.index <= early));
+            let Some(held) = next else { return };
             let reply = match held.reply {
                 Ok(reply) => reply,
                 Err(id) => match replica.machine.seen(id) {

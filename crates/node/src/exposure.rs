@@ -1,21 +1,21 @@
-//! The exposure of a leader: what it has answered in asynchronous keyspaces and would be lost with its
-//! machine now, because it is not committed. Bounded: beyond the bound replies wait for the commit.
+//! The exposure of a leader: what it has answered in asynchronous keyspaces, and to asynchronous connections,
+//! and would be lost with its machine now, because it is not committed. Bounded: beyond the bound replies wait for the commit.
 
 use model::Index;
 use model::planted::{Bug, is_planted};
 use std::collections::VecDeque;
 
-/// An entry of this leader that is not known to be committed.
+/// An entry of this leader that is not known to be committed, with writes that need not wait for that.
 #[derive(Debug, Clone, Copy)]
 struct Open {
     index: Index,
-    /// Bytes of all entries of this leader up to this one.
+    /// Bytes of all such entries of this leader up to this one.
     end: u64,
     /// When it was proposed, monotonic ms.
     at_ms: u64,
 }
 
-/// The bound of what a shard's asynchronous keyspaces may expose.
+/// The bound of what a shard's asynchronous keyspaces and connections may expose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bound {
     /// Most bytes.
@@ -35,12 +35,12 @@ pub struct Exposed {
     pub ms: u64,
 }
 
-/// The entries of a leader between proposal and commit. Bounded by what may be proposed and not
+/// The entries of a leader between proposal and commit that hold writes answered early. Bounded by what may be proposed and not
 /// committed (`raft/config.rs`).
 #[derive(Debug, Default)]
 pub struct Exposure {
     open: VecDeque<Open>,
-    /// Bytes of all entries up to the last committed one.
+    /// Bytes of all such entries up to the last committed one.
     base: u64,
     end: u64,
     /// Own entries up to here are in this node's log file.
@@ -50,7 +50,7 @@ pub struct Exposure {
 }
 
 impl Exposure {
-    /// An entry was proposed.
+    /// An entry was proposed that holds writes which need not wait for its commit.
     pub fn proposed(&mut self, index: Index, bytes: usize, now_ms: u64) {
         self.end += bytes as u64;
         self.open.push_back(Open { index, end: self.end, at_ms: now_ms });
@@ -84,11 +84,9 @@ impl Exposure {
         }
         let old = self.open.front().is_some_and(|oldest| now_ms.saturating_sub(oldest.at_ms) > bound.ms);
         let within = self.open.partition_point(|open| open.end - self.base <= bound.bytes);
-        let upto = match (within.checked_sub(1).filter(|_| !old), self.open.front()) {
-            (Some(last), _) => self.open[last].index.min(self.written),
-            (None, Some(first)) => (first.index - 1).min(self.written),
-            (None, None) => self.written,
-        };
+        // Other entries between these expose nothing.
+        let beyond = if old { self.open.front() } else { self.open.get(within) };
+        let upto = beyond.map_or(self.written, |beyond| self.written.min(beyond.index - 1));
         self.answered = self.answered.max(upto);
         self.answered
     }

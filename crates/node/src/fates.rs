@@ -51,6 +51,7 @@ impl Core {
         // Requests of other nodes are sent again by them, for a later term; our own are still in the route.
         if let Some(replica) = self.replica(group) {
             replica.held.clear();
+            replica.held_early.clear();
             replica.waiting.clear();
             replica.waiting_early.clear();
         }

@@ -190,7 +190,7 @@ impl Core {
         let (keys, expires) = status.get(usize::from(ks.0)).map_or((0, 0), |k| (k.keys, k.expires));
         let (layout, shard) = shown(&self.map, ks);
         let mode = self.map.mode(ks).mode;
-        reply.map(if shard.is_some() { 10 } else { 9 });
+        reply.map(if shard.is_some() { 11 } else { 10 });
         reply.bulk_str("keyspace");
         reply.int(i64::from(ks.0));
         reply.bulk_str("layout");
@@ -207,6 +207,8 @@ impl Core {
         reply.int(mode.max_ms as i64);
         reply.bulk_str("cache");
         reply.bulk_str(mode.eviction.name());
+        reply.bulk_str("allow-async");
+        reply.bulk_str(if mode.allow_async { "yes" } else { "no" });
         reply.bulk_str("reply-means");
         reply.bulk_str(&mode.promise());
         reply.bulk_str("keys");

@@ -17,7 +17,7 @@ pub(crate) const WAITAOF: &[u8] = b"wait-for-disks";
 pub(crate) const CLOSE: &[u8] = b"close-keyspace";
 /// Name of the request to open a keyspace: number, epoch, layout.
 pub(crate) const OPEN: &[u8] = b"open-keyspace";
-/// Name of the request to change a keyspace's mode: epoch, replication, bytes, ms.
+/// Name of the request to change a keyspace's mode: epoch, replication, bytes, ms, allow-async.
 pub(crate) const MODE: &[u8] = b"set-mode";
 
 /// Name of the request for the last index of a term among what is committed, see `losses/ask.rs`: term.

@@ -12,6 +12,7 @@ mod cold;
 pub mod conn;
 pub mod core;
 pub mod dispatch;
+mod early;
 pub mod execute;
 pub mod exposure;
 pub mod farewell;

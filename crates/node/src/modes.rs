@@ -2,7 +2,7 @@
 //! the meta group carries a change to all shards.
 //!
 //! What its replication decides is only when a reply leaves (safety rule 1): a *sync* one with the commit,
-//! an *async* one when its entry is in the leader's log file and the exposure is within its bound. Nothing
+//! an *async* one when its entry is in the leader's log file and the exposure is within its bound (`early.rs`). Nothing
 //! else differs: entries, undo, fates and the window are the same. And it says whether the keyspace is a
 //! cache, which gives up keys when there is no memory for them (`memory.rs`).
 
@@ -15,6 +15,7 @@ use cluster::map::mode::{EXPOSURE_BYTES, EXPOSURE_MS};
 use cluster::map::{Mode, ModeRow, Replication, Row, mode_name};
 use model::limits::KEYSPACES;
 use model::{GroupId, Keyspace, Reply};
+use resp::session::Replicating;
 use shard::Machine;
 use shard::data::{Context, Done, Stop};
 
@@ -24,33 +25,26 @@ pub(crate) fn row_of(machine: &Machine, ks: Keyspace) -> ModeRow {
     row.unwrap_or(ModeRow::first())
 }
 
-/// The asynchronous keyspaces of a shard follow its rows.
+/// The asynchronous keyspaces of a shard, and those that allow asynchronous connections, follow its rows.
 pub(crate) fn refresh(replica: &mut Replica) {
     let mut bound = Bound { bytes: u64::MAX, ms: u64::MAX };
-    replica.asynchronous = 0;
+    (replica.asynchronous, replica.allowing) = (0, 0);
     for ks in (0..KEYSPACES).map(Keyspace) {
         let row = row_of(&replica.machine, ks);
         if replica.to_sync.get(&ks).is_some_and(|epoch| row.epoch >= *epoch) {
             replica.to_sync.remove(&ks);
         }
         replica.machine.set_eviction(ks, row.mode.eviction);
-        if row.mode.replication == Replication::Async {
-            replica.asynchronous |= 1 << ks.0;
+        let asynchronous = row.mode.replication == Replication::Async;
+        replica.asynchronous |= u16::from(asynchronous) << ks.0;
+        replica.allowing |= u16::from(!asynchronous && row.mode.allow_async) << ks.0;
+        if asynchronous || row.mode.allow_async {
             // One log for all keyspaces of a shard: the strictest bound is that of all.
             bound.bytes = bound.bytes.min(row.mode.max_bytes);
             bound.ms = bound.ms.min(row.mode.max_ms);
         }
     }
     replica.bound = bound;
-}
-
-impl Replica {
-    /// Whether replies of a keyspace leave before their entries are committed. Towards sync a change is
-    /// obeyed as soon as it is proposed, towards async when it is applied (safety rule 21).
-    #[inline]
-    pub(crate) fn is_async(&self, ks: Keyspace) -> bool {
-        self.asynchronous >> ks.0 & 1 == 1 && (self.to_sync.is_empty() || !self.to_sync.contains_key(&ks))
-    }
 }
 
 /// Changes the mode of the keyspace in this shard. Arguments: epoch, and [`words`].
@@ -69,7 +63,8 @@ pub(crate) fn set(cx: &mut Context<'_>, args: &[&[u8]]) -> Done {
 /// Reads a mode from the words after `KEYSPACE SET n`; what is not named stays as it is.
 pub(crate) fn parse(words: &[&[u8]], now: Mode) -> Result<Mode, String> {
     let syntax = "ERR syntax error: KEYSPACE SET n LAYOUT single|spread, or KEYSPACE SET n [REPLICATION \
-                  sync|async] [MAX-EXPOSURE-BYTES n] [MAX-EXPOSURE-MS n] [CACHE policy]";
+                  sync|async] [MAX-EXPOSURE-BYTES n] [MAX-EXPOSURE-MS n] \
+                  [ALLOW-ASYNC yes|no] [CACHE policy]";
     let mut mode = now;
     if words.is_empty() || !words.len().is_multiple_of(2) {
         return Err(syntax.to_owned());
@@ -95,6 +90,13 @@ pub(crate) fn parse(words: &[&[u8]], now: Mode) -> Result<Mode, String> {
             b"max-exposure-bytes" => mode.max_bytes = bounded("max-exposure-bytes", EXPOSURE_BYTES)?,
             b"max-exposure-ms" => mode.max_ms = bounded("max-exposure-ms", EXPOSURE_MS)?,
             b"cache" => mode.eviction = value.parse().map_err(|error| format!("ERR {error}"))?,
+            b"allow-async" => {
+                mode.allow_async = match &value.to_ascii_lowercase()[..] {
+                    "yes" => true,
+                    "no" => false,
+                    _ => return Err(format!("ERR allow-async '{value}' is not allowed; allowed: yes, no")),
+                }
+            }
             _ => return Err(syntax.to_owned()),
         }
     }
@@ -108,6 +110,7 @@ pub(crate) fn words(mode: Mode) -> Vec<String> {
         ("replication", mode.replication.to_string()),
         ("max-exposure-bytes", bytes),
         ("max-exposure-ms", ms),
+        ("allow-async", if mode.allow_async { "yes" } else { "no" }.to_owned()),
         ("cache", mode.eviction.to_string()),
     ];
     options.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect()
@@ -122,7 +125,7 @@ impl Core {
     /// Whether writes of some keyspace are answered when they are written.
     pub fn is_any_async(&self) -> bool {
         let mut modes = (0..KEYSPACES).map(|ks| self.map.mode(Keyspace(ks)).mode);
-        modes.any(|mode| mode.replication == Replication::Async)
+        modes.any(|mode| mode.replication == Replication::Async || mode.allow_async)
     }
 
     /// What this node has answered as leader in asynchronous keyspaces and is not committed: over its
@@ -154,20 +157,27 @@ impl Core {
         }
     }
 
-    /// `CLIENT REPLICATION sync|async`: what the connection's writes wait for.
+    /// `CLIENT REPLICATION follow|sync|async`: what the connection's writes wait for.
     pub(crate) fn choose_replication(&mut self, conn: &mut Conn, args: &[&[u8]]) -> Result<(), String> {
         let wanted = String::from_utf8_lossy(args[2]).to_ascii_lowercase();
         let ks = conn.session.keyspace;
-        match wanted.as_str() {
-            "sync" => conn.session.flags.committed = true,
-            "async" if self.map.mode(ks).mode.replication == Replication::Sync => {
+        let mode = self.map.mode(ks).mode;
+        conn.session.flags.replication = match wanted.as_str() {
+            "follow" => Replicating::Follow,
+            "sync" => Replicating::Sync,
+            "async" if mode.replication == Replication::Sync && !mode.allow_async => {
                 return Err(format!(
-                    "ERR keyspace {ks} is sync: its writes are answered when they are committed; see KEYSPACE SET"
+                    "ERR keyspace {ks} is sync with allow-async no: its writes are answered when they are \
+                     committed; see KEYSPACE SET {ks} ALLOW-ASYNC yes"
                 ));
             }
-            "async" => conn.session.flags.committed = false,
-            other => return Err(format!("ERR replication '{other}' does not exist; allowed: sync, async")),
-        }
+            "async" => Replicating::Async,
+            other => {
+                return Err(format!(
+                    "ERR replication '{other}' does not exist; allowed: follow, sync, async"
+                ));
+            }
+        };
         self.reply_now(conn, |reply| reply.ok());
         Ok(())
     }
@@ -222,10 +232,13 @@ mod tests {
         let eviction = Eviction::AllKeysLru;
         let expected = Mode { replication: Replication::Async, max_ms: 50, eviction, ..Mode::default() };
         assert_eq!(mode, expected);
+        let mode = read(&["allow-async", "Yes"]).unwrap();
+        assert_eq!(mode, Mode { allow_async: true, ..Mode::default() });
         let words = words(mode);
         assert_eq!(parse(&with(&[], &words), Mode::default()), Ok(mode), "as requests carry it");
         for (words, text) in [
-            (&["replication", "quorum"][..], "ERR replication 'quorum' does not exist; allowed: sync, async"),
+            (&["allow-async", "maybe"][..], "ERR allow-async 'maybe' is not allowed; allowed: yes, no"),
+            (&["replication", "quorum"], "ERR replication 'quorum' does not exist; allowed: sync, async"),
             (&["max-exposure-ms", "0"], "ERR max-exposure-ms '0' is not allowed; allowed: 10 to 60000"),
             (
                 &["max-exposure-bytes", "-1"],

@@ -169,6 +169,8 @@ pub struct Read {
 pub struct Outbox {
     /// A batch for the log, with its number.
     pub log: Vec<(u64, Batch)>,
+    /// Given back: a buffer that a batch was in, for the next one, which would take new memory without it.
+    pub emptied: Option<Vec<u8>>,
     /// Log floors per group that changed: entries up to there are in the row store.
     pub floors: Vec<(GroupId, Index)>,
     /// Work for the disk pool.

@@ -107,6 +107,8 @@ pub struct Replica {
     pub machine: Machine,
     /// Replies of forwarded requests, in the order of execution.
     pub held: VecDeque<Held>,
+    /// Those of them that leave early, apart: they wait for less.
+    pub held_early: VecDeque<Held>,
     /// Requests that wait until this leader is ready.
     pub parked: VecDeque<Parked>,
     /// Batches of requests sent again that are not complete, by the node they come from.
@@ -146,12 +148,16 @@ pub struct Replica {
     pub serves: u16,
     /// Keyspaces (bit by number) whose replies leave before the commit, as of `layouts_seen`.
     pub asynchronous: u16,
-    /// Keyspaces that an entry not yet applied makes synchronous, with its epoch.
+    /// Synchronous keyspaces (bit by number) that let connections choose less, as of `layouts_seen`.
+    pub allowing: u16,
+    /// Keyspaces that an entry not yet applied makes synchronous or keeps so, with its epoch.
     pub to_sync: BTreeMap<Keyspace, u64>,
-    /// The bound of what they may expose.
+    /// The bound of what both may expose.
     pub bound: Bound,
     /// What they expose.
     pub exposure: Exposure,
+    /// What waits to be proposed holds writes that may be answered before their commit.
+    pub exposes: bool,
     /// Somebody waits for what is proposed or appended since the last Ready to be durable.
     pub hurry: bool,
     /// Term and vote that were handed to the log last.
@@ -211,6 +217,7 @@ impl Replica {
             raft,
             machine,
             held: VecDeque::new(),
+            held_early: VecDeque::new(),
             parked: VecDeque::new(),
             batches: BTreeMap::new(),
             round: None,
@@ -229,9 +236,11 @@ impl Replica {
             suspect: None,
             serves: 0,
             asynchronous: 0,
+            allowing: 0,
             to_sync: BTreeMap::new(),
             bound: Bound { bytes: u64::MAX, ms: u64::MAX },
             exposure: Exposure::default(),
+            exposes: false,
             hurry: true,
             voted: (0, 0),
             early: 0,
@@ -344,7 +353,7 @@ impl Replica {
             let bytes = payload.len();
             let entry = self.raft.propose(payload)?;
             self.own.push_back(entry);
-            if self.asynchronous != 0 {
+            if std::mem::take(&mut self.exposes) {
                 self.exposure.proposed(entry.1, bytes, now_ms);
             }
             self.active = true;
@@ -385,6 +394,7 @@ impl Replica {
             self.closing.clear();
             self.to_sync.clear();
             self.exposure.clear();
+            self.exposes = false;
             self.early = 0;
             self.forget_requests();
             self.waiters.clear();
@@ -410,6 +420,7 @@ impl Replica {
     pub fn forget_peer(&mut self, node: NodeId) {
         let other = |source: &Source| !matches!(source, Source::Peer { node: n, .. } if *n == node);
         self.held.retain(|held| other(&held.source));
+        self.held_early.retain(|held| other(&held.source));
         self.waiters.retain(|waiter| other(&waiter.source));
         self.parked.retain(|parked| other(&parked.source));
         self.batches.remove(&node);

@@ -204,6 +204,7 @@ impl Core {
                 max_exposure_bytes: mode.max_bytes,
                 max_exposure_ms: mode.max_ms,
                 cache: mode.eviction.name().to_owned(),
+                allow_async: mode.allow_async,
                 reply_means: mode.promise(),
                 shard,
                 keys,

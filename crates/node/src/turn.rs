@@ -136,7 +136,7 @@ impl Core {
     pub fn log_written(&mut self, batch: u64) {
         let seen = self.written_batch;
         self.written_batch = seen.max(batch);
-        if self.replicas.iter().flatten().all(|replica| replica.asynchronous == 0) {
+        if !self.replicas.iter().flatten().any(|replica| replica.answers_early()) {
             return; // Nobody waits for less than the commit.
         }
         let new = self.batches.iter().filter(|(number, _)| *number > seen && *number <= batch);
@@ -286,7 +286,7 @@ impl Core {
             self.batch_pace.urgent |= !later || persist.install.is_some();
             if let Some(replica) = self.replica(group) {
                 // Until something else is proposed or comes.
-                replica.hurry = replica.asynchronous == 0;
+                replica.hurry = !replica.answers_early();
                 let voted = hard.map_or(replica.voted, |hs| (hs.term, hs.vote));
                 let votes = std::mem::replace(&mut replica.voted, voted) != voted;
                 self.batch_pace.urgent |= votes;
@@ -310,7 +310,7 @@ impl Core {
             self.building.push(Built { group, ready: persist.number, last });
             if let Some(replica) = self.replica(group) {
                 replica.log_share += bytes;
-                if last.is_some() && replica.asynchronous != 0 && replica.leading().is_some() {
+                if last.is_some() && replica.answers_early() && replica.leading().is_some() {
                     self.builder.announce();
                 }
             }
@@ -355,11 +355,6 @@ impl Core {
         Some(if waits { self.batch_pace.last_ns + MAX_PUT_OFF_NS } else { 0 })
     }
 
-    /// A buffer that a batch was in, for the next one: without it every batch would take new memory.
-    pub fn reuse(&mut self, buffer: Vec<u8>) {
-        self.reused = Some(buffer);
-    }
-
     /// Hands the batch to the log.
     pub(crate) fn finish_batch(&mut self) {
         if self.building.is_empty() && self.builder.is_empty() {
@@ -372,7 +367,7 @@ impl Core {
         if !std::mem::take(&mut self.batch_pace.urgent) && builder.is_announced() {
             builder.put_off();
         }
-        if let Some(buffer) = self.reused.take() {
+        if let Some(buffer) = self.outbox.emptied.take() {
             self.builder = BatchBuilder::with_buffer(buffer);
         }
         self.outbox.log.push((number, builder.finish()));
@@ -386,7 +381,7 @@ impl Core {
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
         let applied = replica.machine.applied().0;
         replica.exposure.committed(applied);
-        let none = replica.asynchronous == 0 && replica.waiting_early.is_empty();
+        let none = !replica.answers_early() && replica.waiting_early.is_empty();
         // Without a lease (leadership is being handed over) they wait for their commit: what is let go now
         // could not be proven before it leaves, and its connections would be closed.
         if none || replica.leading().is_none() || !replica.raft.lease_valid(now) {
@@ -528,13 +523,15 @@ impl Core {
     fn forget_held_reads(&mut self, group: GroupId) {
         let Some(replica) = self.replica(group) else { return };
         let mut sources = Vec::new();
-        replica.held.retain(|held| {
-            let read = held.written.1 == 0;
-            if read {
-                sources.push(held.source);
-            }
-            !read
-        });
+        for held in [&mut replica.held, &mut replica.held_early] {
+            held.retain(|held| {
+                let read = held.written.1 == 0;
+                if read {
+                    sources.push(held.source);
+                }
+                !read
+            });
+        }
         for source in sources {
             match source {
                 Source::Own { .. } => self.routes[group.0 as usize].restart(),

@@ -209,7 +209,7 @@ fn a_switchover_closes_no_connection_that_waits_for_asynchronous_writes() {
 fn a_keyspace_tells_what_a_reply_means() {
     let (mut world, leader, client) = in_async_keyspace(" MAX-EXPOSURE-BYTES 4096 MAX-EXPOSURE-MS 50");
     let told = world.ask(leader, client, "KEYSPACE GET 1");
-    assert!(told.starts_with("*20 "), "{told}");
+    assert!(told.starts_with("*22 "), "{told}");
     let promise = "in the leader's log file; a failover may drop at most 4096 bytes and 50 ms per shard";
     assert!(told.contains(&format!("$11 reply-means ${} {promise} ", promise.len())), "{told}");
     let told = world.ask(leader, client, "KEYSPACE GET 0");

@@ -37,6 +37,18 @@ pub const MIN_STALENESS_MS: u64 = 10;
 /// Most, ms; beyond it `STALE` says what is meant.
 pub const MAX_STALENESS_MS: u64 = 3_600_000;
 
+/// When the writes of a connection are answered (`CLIENT REPLICATION`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Replicating {
+    /// As the keyspace says.
+    #[default]
+    Follow,
+    /// When they are committed, in every keyspace.
+    Sync,
+    /// Before they are committed; refused in a synchronous keyspace that does not allow it.
+    Async,
+}
+
 /// Sizes of a connection's buffers in bytes; the loop that owns the connection keeps them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Buffers {
@@ -61,8 +73,8 @@ pub struct SessionFlags {
     pub no_touch: bool,
     /// `READONLY`: followers may answer its reads.
     pub readonly: bool,
-    /// `CLIENT REPLICATION sync`: its writes are answered when they are committed, in every keyspace.
-    pub committed: bool,
+    /// `CLIENT REPLICATION`: when its writes are answered.
+    pub replication: Replicating,
     /// It waits in a blocking command such as WAIT.
     pub blocked: bool,
     /// It is closed once its replies are sent.
@@ -170,6 +182,7 @@ impl Session {
         self.authenticated = authenticated;
         self.reply = ReplyMode::On;
         self.flags.readonly = false;
+        self.flags.replication = Replicating::Follow;
         self.staleness = Staleness::default();
     }
 

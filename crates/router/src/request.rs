@@ -23,8 +23,11 @@ impl Flags {
     pub const INTERNAL: Flags = Flags(8);
     /// The reply waits for the commit, also in an asynchronous keyspace.
     pub const COMMITTED: Flags = Flags(16);
+    /// The connection chose that its writes are answered before they are committed, where that is allowed.
+    pub const ASYNC: Flags = Flags(32);
 
     /// True when all bits of `other` are set.
+    #[inline]
     pub fn has(self, other: Flags) -> bool {
         self.0 & other.0 == other.0
     }

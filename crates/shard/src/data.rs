@@ -71,7 +71,10 @@ pub struct Key<'k> {
 pub struct Data<'a> {
     machine: &'a mut Machine,
     ks: Keyspace,
-    hold: Index,
+    /// Highest index of anything looked at.
+    looked: Index,
+    /// Highest index of anything changed.
+    changed: Index,
     touch: bool,
     /// A key of the command whose position is known already.
     hint: Option<Key<'a>>,
@@ -83,8 +86,8 @@ pub struct Data<'a> {
 
 impl<'a> Data<'a> {
     pub(crate) fn new(machine: &'a mut Machine, ks: Keyspace, touch: bool) -> Data<'a> {
-        let hold = machine.space(ks).flushed_at;
-        Data { machine, ks, hold, touch, hint: None, expired: Vec::new(), of_replica: false }
+        let looked = machine.space(ks).flushed_at;
+        Data { machine, ks, looked, changed: 0, touch, hint: None, expired: Vec::new(), of_replica: false }
     }
 
     /// The same with a key whose position was computed when the command was parsed.
@@ -99,9 +102,9 @@ impl<'a> Data<'a> {
         self
     }
 
-    /// Highest index of anything looked at or changed, and the keys found expired.
-    pub(crate) fn finish(self) -> (Index, Vec<Box<[u8]>>) {
-        (self.hold, self.expired)
+    /// Highest index of anything looked at, and of anything changed, and the keys found expired.
+    pub(crate) fn finish(self) -> (Index, Index, Vec<Box<[u8]>>) {
+        (self.looked, self.changed, self.expired)
     }
 
     /// The keyspace the command runs in.
@@ -118,7 +121,7 @@ impl<'a> Data<'a> {
         if ks.0 >= model::limits::KEYSPACES {
             return Err(Stop::NO_KEYSPACE);
         }
-        self.hold = self.hold.max(self.machine.space(ks).flushed_at);
+        self.looked = self.looked.max(self.machine.space(ks).flushed_at);
         Ok(std::mem::replace(&mut self.ks, ks))
     }
 
@@ -176,11 +179,11 @@ impl<'a> Data<'a> {
         let now = self.machine.time();
         let space = self.machine.space_mut(self.ks);
         let Some(place) = space.find(key.position, key.bytes) else {
-            self.hold = self.hold.max(space.gone_at(key.position));
+            self.looked = self.looked.max(space.gone_at(key.position));
             return self.absent(key).map(|()| None);
         };
         let Some(row) = space.at_place(place) else { return Ok(None) };
-        self.hold = self.hold.max(row.changed_at);
+        self.looked = self.looked.max(row.changed_at);
         if row.expired(now) {
             if !self.of_replica {
                 self.delete_expired(key)?;
@@ -279,8 +282,10 @@ impl<'a> Data<'a> {
         }
         let index = self.changing();
         self.machine.entry.push(Effect::Patch { ks: self.ks, key: key.bytes, offset: offset as u64, bytes });
+        let looked = &mut self.looked;
         let before = self.machine.space_mut(self.ks).update(key.position, key.bytes, |row| {
             let (len, changed_at) = (row.value_len(), row.changed_at);
+            *looked = (*looked).max(changed_at);
             let old = row.patch(offset, bytes);
             row.changed_at = index;
             let key = key.bytes.into();
@@ -300,14 +305,16 @@ impl<'a> Data<'a> {
         self.absent(key)?;
         let index = self.machine.pending_index();
         let space = self.machine.space_mut(self.ks);
+        let looked = &mut self.looked;
         let before = space.update(key.position, key.bytes, |row| {
+            *looked = (*looked).max(row.changed_at);
             let before = Before::Expire(key.position, key.bytes.into(), row.expire, row.changed_at);
             row.expire = expire;
             row.changed_at = index;
             before
         });
         let Some(before) = before else {
-            self.hold = self.hold.max(space.gone_at(key.position));
+            self.looked = self.looked.max(space.gone_at(key.position));
             return Ok(false);
         };
         self.changing();
@@ -325,10 +332,11 @@ impl<'a> Data<'a> {
         let index = self.machine.pending_index();
         let space = self.machine.space_mut(self.ks);
         let Some(row) = space.remove(key.position, key.bytes) else {
-            self.hold = self.hold.max(space.gone_at(key.position));
+            self.looked = self.looked.max(space.gone_at(key.position));
             return Ok(false);
         };
         space.note_gone(key.position, index);
+        self.looked = self.looked.max(row.changed_at);
         self.changing();
         self.machine.entry.push(Effect::Delete { ks: self.ks, key: key.bytes });
         self.machine.undo.push(index, self.ks, Before::Row(row));
@@ -342,6 +350,8 @@ impl<'a> Data<'a> {
     pub fn delete_expired(&mut self, key: Key<'_>) -> Done {
         self.machine.expired_keys += 1;
         self.delete(key)?;
+        // That its time has come is known for good only with this effect.
+        self.looked = self.looked.max(self.changed);
         self.expired.push(key.bytes.into());
         Ok(())
     }
@@ -357,7 +367,7 @@ impl<'a> Data<'a> {
     /// The whole keyspace in this shard, to look at. The reply waits for everything executed so far.
     /// It has the rows that are in memory; see [`Data::warm`] and [`Data::cold_keys`] for the others. Expired rows may still be in it: filter by [`Row::expired`] with [`Data::now`].
     pub fn space(&mut self) -> &Space {
-        self.hold = self.hold.max(self.machine.last_index());
+        self.looked = self.looked.max(self.machine.last_index());
         self.machine.space(self.ks)
     }
 
@@ -367,7 +377,7 @@ impl<'a> Data<'a> {
     /// # Errors
     /// [`Stop::Fetch`] when the row is not in memory.
     pub fn sample(&mut self) -> Result<Option<&Row>, Stop> {
-        self.hold = self.hold.max(self.machine.last_index());
+        self.looked = self.looked.max(self.machine.last_index());
         self.machine.sample(self.ks)
     }
 
@@ -413,7 +423,7 @@ impl<'a> Data<'a> {
     #[inline]
     fn changing(&mut self) -> Index {
         let index = self.machine.pending_index();
-        self.hold = self.hold.max(index);
+        self.changed = self.changed.max(index);
         index
     }
 

@@ -33,6 +33,8 @@ use std::collections::BTreeMap;
 pub struct Outcome {
     /// The reply may be released when this index is committed; 0 = nothing uncommitted was seen.
     pub hold: Index,
+    /// The same without the command's own effects: highest uncommitted index of what it looked at.
+    pub looked: Index,
     /// The command has effects, so it goes out with the turn's entry.
     pub wrote: bool,
     /// A row must be fetched first; nothing was written to the reply.
@@ -61,6 +63,8 @@ pub struct Machine {
     exec_time: u64,
     /// Index that the next entry of this leader will have.
     pending: Index,
+    /// Where the effects of the command executed last begin in the entry.
+    executed_from: usize,
     /// Forwarded writes executed here whose entries are not committed.
     in_flight: BTreeMap<WriteId, Index>,
     /// Marks of forwarding nodes that wait for the next entry.
@@ -107,6 +111,7 @@ impl Machine {
             rolling: 0,
             exec_time: 0,
             pending: 1,
+            executed_from: 0,
             in_flight: BTreeMap::new(),
             marks: BTreeMap::new(),
             graveyard: Vec::new(),
@@ -259,7 +264,7 @@ impl Machine {
         self.cold.forget_wanted();
         let mut context = Context { data: Data::new(self, ks, touch).hinted(hint), reply };
         let result = run(&mut context, args);
-        let (hold, expired) = context.data.finish();
+        let (looked, changed, expired) = context.data.finish();
         if let Err(stop) = &result {
             reply.truncate(written);
             self.take_back(undo);
@@ -273,10 +278,12 @@ impl Machine {
         }
         let wrote = self.entry.len() > entry;
         // Planted: see model/planted.rs
-        let hold = if is_planted(Bug::ReadsNotHeld) && !wrote { 0 } else { hold };
+        let hold = if is_planted(Bug::ReadsNotHeld) && !wrote { 0 } else { looked.max(changed) };
+        self.executed_from = entry;
         Outcome {
             // What a failed command changed is taken back: nothing may have its index.
             hold: hold.min(self.last_index()),
+            looked: looked.min(self.last_index()),
             wrote,
             fetch: result == Err(Stop::Fetch),
         }
@@ -288,6 +295,14 @@ impl Machine {
         let key = data.key(key);
         // A look deletes it on the way. Only a row in memory is known to have expired.
         let _ = data.peek(key);
+    }
+
+    /// Notes that the command executed last may be answered before its effects are committed, although its
+    /// keyspace is synchronous: if they are lost, they belong into a loss account. To be called before anything
+    /// else is executed or noted.
+    pub fn note_early(&mut self) {
+        let bytes = (self.entry.len() - self.executed_from) as u64;
+        self.entry.push(Effect::Early { bytes });
     }
 
     /// Looks a forwarded write up before it is executed. `Ok(index)`: it waits in the entry at `index`.

@@ -45,8 +45,8 @@ impl Book {
         Book { said: said.then(Vec::new), ..Book::default() }
     }
 
-    fn call(&mut self, of: (u32, Class, Promise), connection: u32, now: u64, command: &Command) -> usize {
-        let (client, class, promise) = of;
+    fn call(&mut self, of: Asking, connection: u32, now: u64, command: &Command) -> usize {
+        let Asking { client, class, promise, asynchronous } = of;
         let first = self.operations.len();
         for (key, action) in &command.parts {
             let key: KeyId = self.history.key(class, key.as_bytes());
@@ -57,6 +57,7 @@ impl Book {
                 return_ns: None,
                 key,
                 promise,
+                asynchronous,
                 action: action.clone(),
                 outcome: Outcome::Unknown,
             });
@@ -91,16 +92,15 @@ impl Book {
         self.operations.len()
     }
 
-    /// Names of all keys of keyspaces of this class, ascending.
-    pub fn keys(&self, class: Class) -> Vec<String> {
-        let keys = self.history.keys().filter(|(_, key)| key.class == class);
-        let mut names: Vec<String> =
-            keys.map(|(_, key)| String::from_utf8_lossy(&key.name).into_owned()).collect();
+    /// Names of all keys of a keyspace, ascending.
+    pub fn keys(&self, keyspace: u64) -> Vec<String> {
+        let names = self.history.keys().map(|(_, key)| String::from_utf8_lossy(&key.name).into_owned());
+        let mut names: Vec<String> = names.filter(|name| workload::keyspace_of(name) == keyspace).collect();
         names.sort_unstable();
         names
     }
 
-    /// Whether nothing answered in an asynchronous keyspace was lost silently.
+    /// Whether nothing answered in an asynchronous keyspace, or to an asynchronous connection, was lost silently.
     ///
     /// # Errors
     /// The property and what is missing.
@@ -108,7 +108,8 @@ impl Book {
         &self,
         accounts: impl Iterator<Item = &'a Account>,
     ) -> Result<(), (&'static str, String)> {
-        let asynchronous = |key: KeyId| self.history.key_of(key).class == Class::Async;
+        let asynchronous =
+            |of: &Operation| of.asynchronous || self.history.key_of(of.key).class == Class::Async;
         accounted::check(&self.operations, asynchronous, accounts)
     }
 
@@ -136,6 +137,14 @@ impl Book {
 fn shown(command: &Command) -> String {
     let words = command.args.iter().map(|arg| arg[..arg.len().min(40)].escape_ascii().to_string());
     words.collect::<Vec<_>>().join(" ")
+}
+
+/// Who asks, and what is promised to it.
+struct Asking {
+    client: u32,
+    class: Class,
+    promise: Promise,
+    asynchronous: bool,
 }
 
 struct Waiting {
@@ -188,6 +197,8 @@ pub struct Client {
     fed_up: bool,
     promise: Promise,
     class: Class,
+    /// Of one without workload.
+    keyspace: u64,
 }
 
 /// Whether a node says that it can not serve now.
@@ -223,13 +234,14 @@ impl Client {
             fed_up: false,
             promise: Promise::Usual,
             class,
+            keyspace: 0,
         }
     }
 
-    /// A client that reads keys of a keyspace of this class at the end.
+    /// A client that reads keys of a keyspace at the end.
     pub fn reader(
         id: u32,
-        class: Class,
+        keyspace: u64,
         keys: impl Iterator<Item = String>,
         time: Time,
         net: Network,
@@ -241,7 +253,8 @@ impl Client {
         let maker = Maker::new(workload::Workload::Registers, id, Rng::new(u64::from(id)), 1, 1);
         let mut client = Client::new(id, maker, manner, time, net, rng);
         (client.script, client.promise, client.maker) = (Some(script), Promise::Final, None);
-        client.class = class;
+        client.keyspace = keyspace;
+        client.class = workload::class_of(keyspace);
         client
     }
 
@@ -304,8 +317,7 @@ impl Client {
             self.net.watch(&stream, 1);
             self.stream = Some(stream);
             self.connections += 1;
-            let own = workload::keyspace_of(self.class);
-            let keyspace = self.maker.as_mut().map_or(own, Maker::keyspace);
+            let keyspace = self.maker.as_mut().map_or(self.keyspace, Maker::keyspace);
             if keyspace > 0 {
                 self.prepare(&format!("SELECT {keyspace}"));
             }
@@ -348,7 +360,9 @@ impl Client {
             // Connections are told apart over all clients.
             let connection = self.id << 16 | (self.connections & 0xffff);
             let promise = self.promise_of(&command);
-            let first = book.call((self.id, self.class, promise), connection, now, &command);
+            let asynchronous = self.maker.as_ref().is_some_and(Maker::chose_async);
+            let asking = Asking { client: self.id, class: self.class, promise, asynchronous };
+            let first = book.call(asking, connection, now, &command);
             reply::encode(&command.args, &mut self.unsent);
             self.waiting.push_back(Waiting { command, first, since_ns: now });
         }

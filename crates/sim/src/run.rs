@@ -1,13 +1,14 @@
 //! One seed from beginning to end, and what is demanded of it.
 
 use crate::clients::Client;
+use crate::clients::workload::{CACHE, CHOSEN, EXPOSED};
 use crate::faults::KINDS;
 use crate::plan::{Options, Plan};
 use crate::time::{MS, S};
 use crate::timeline::Listener;
 use crate::violation::Violation;
 use crate::world::World;
-use check::{Bounds, Class};
+use check::Bounds;
 use env::Rng;
 use model::GroupId;
 use std::collections::BTreeMap;
@@ -202,14 +203,14 @@ impl World {
     }
 
     fn read_all(&mut self) {
-        for (class, readers) in [(Class::Sync, READERS), (Class::Async, 1), (Class::Cache, 1)] {
-            let keys = self.book.keys(class);
+        for (keyspace, readers) in [(0, READERS), (EXPOSED.0, 1), (CHOSEN, 1), (CACHE, 1)] {
+            let keys = self.book.keys(keyspace);
             for reader in 0..readers {
                 let own = keys.iter().skip(reader).step_by(readers).cloned();
                 let id = self.clients.len() as u32;
                 let rng = Rng::new(self.rng.next_u64());
                 let (time, net) = (self.time.clone(), self.net.clone());
-                self.clients.push(Client::reader(id, class, own, time, net, rng));
+                self.clients.push(Client::reader(id, keyspace, own, time, net, rng));
             }
         }
         self.answered("when all keys were read at the end", 4 * SERVED_WITHIN_NS);

@@ -123,6 +123,15 @@ const HUNTS: &[Hunt] = &[
         seconds: 4,
         ..Hunt::usual(Bug::EvictedAlone, 20)
     },
+    Hunt {
+        faults: &["isolate"],
+        calm_ms: 500,
+        workloads: &["chosen"],
+        haste: 30,
+        shards: 1,
+        seconds: 8,
+        ..Hunt::usual(Bug::SyncReadSeesAsyncTail, 40)
+    },
 ];
 
 impl Hunt {

@@ -25,8 +25,11 @@ pub fn describe(history: &History, operation: &Operation) -> String {
             format!(" (read-only, at most {} old)", shown_time(max_staleness_ns))
         }
     };
+    let choice = if operation.asynchronous { " (asynchronous)" } else { "" };
     let from = shown_time(*call_ns);
-    format!("[{from} .. {until}] client {client}, connection {connection}: {action} -> {outcome}{promise}")
+    format!(
+        "[{from} .. {until}] client {client}, connection {connection}: {action} -> {outcome}{promise}{choice}"
+    )
 }
 
 /// ns as seconds, all digits.

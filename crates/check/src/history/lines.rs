@@ -93,6 +93,8 @@ struct OperationLine {
     key: Bytes,
     #[serde(default)]
     promise: Promise,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    asynchronous: bool,
     action: Action,
     outcome: Outcome,
 }
@@ -154,10 +156,19 @@ fn add(history: &mut History, line: Line) -> Result<(), Invalid> {
     match line {
         Line::History(_) => Ok(()),
         Line::Operation(line) => {
-            let OperationLine { client, connection, call_ns, return_ns, promise, action, outcome, .. } =
-                *line;
+            let line = *line;
             let key = history.key(line.keyspace, &line.key);
-            history.push(Operation { client, connection, call_ns, return_ns, key, promise, action, outcome })
+            history.push(Operation {
+                client: line.client,
+                connection: line.connection,
+                call_ns: line.call_ns,
+                return_ns: line.return_ns,
+                key,
+                promise: line.promise,
+                asynchronous: line.asynchronous,
+                action: line.action,
+                outcome: line.outcome,
+            })
         }
         Line::Failover(failover) => history.push_event(Event::Failover(failover)),
         Line::LossAccount(AccountLine { failover_ns, losses }) => {
@@ -190,6 +201,7 @@ pub fn write_json_lines(history: &History, mut to: impl Write) -> Result<(), Err
             keyspace: key.class,
             key: key.name.clone(),
             promise: operation.promise,
+            asynchronous: operation.asynchronous,
             action: operation.action.clone(),
             outcome: operation.outcome.clone(),
         })))?;

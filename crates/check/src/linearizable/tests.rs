@@ -22,6 +22,7 @@ fn operation(client: u32, call: u64, ret: Option<u64>, action: Action, outcome: 
         return_ns: ret.map(|ret| ret * MS),
         key: KeyId(0),
         promise: Promise::Usual,
+        asynchronous: false,
         action,
         outcome,
     }

@@ -9,14 +9,13 @@ use std::collections::BTreeSet;
 
 use super::SHOWN;
 use super::lost::{Finding, lost};
+use crate::exposed::exposes;
 use crate::history::{Action, Bytes, Class, Event, Failover, Loss, Operation, shown_bytes, shown_time};
 use crate::verdict::Violation;
-use crate::view::{KeyView, Kind, View, Wrote, done_by, tokens, wrote};
+use crate::view::{KeyView, Kind, View, Wrote, tokens, wrote};
 
 /// The property's name in verdicts.
 pub const NAME: &str = "exposure";
-
-const NS_PER_MS: u64 = 1_000_000;
 
 /// An acknowledged write that is missing.
 struct Missing<'a, 'b> {
@@ -30,10 +29,8 @@ impl Missing<'_, '_> {
         (self.key.key.name.len() + value) as u64
     }
 
-    /// Whether it was exposed by this failover: acknowledged not longer before it than stated.
     fn exposed_by(&self, failover: &Failover) -> bool {
-        let oldest = failover.at_ns.saturating_sub(failover.exposure.ms.saturating_mul(NS_PER_MS));
-        self.op.call_ns <= failover.at_ns && done_by(self.op) >= oldest
+        exposes(failover, self.op)
     }
 }
 

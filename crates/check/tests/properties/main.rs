@@ -2,6 +2,7 @@
 
 use everstore_check as check;
 
+mod chosen;
 mod durable;
 mod exactly_once;
 mod expiry;

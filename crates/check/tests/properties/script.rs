@@ -12,23 +12,30 @@ const END_MS: u64 = 1_000_000;
 pub struct Script {
     pub history: History,
     key: KeyId,
+    chosen: bool,
 }
 
 pub fn sync() -> Script {
     let mut history = History::new();
     let key = history.key(Class::Sync, b"k");
-    Script { history, key }
+    Script { history, key, chosen: false }
 }
 
 pub fn asynchronous() -> Script {
     let mut history = History::new();
     let key = history.key(Class::Async, b"k");
-    Script { history, key }
+    Script { history, key, chosen: false }
 }
 
 impl Script {
     pub fn key(mut self, class: Class, name: &str) -> Script {
         self.key = self.history.key(class, name.as_bytes());
+        self
+    }
+
+    /// What follows is of connections that chose asynchronous answers, or is not.
+    pub fn chosen(mut self, chosen: bool) -> Script {
+        self.chosen = chosen;
         self
     }
 
@@ -47,6 +54,7 @@ impl Script {
             return_ns: Some(at.1 * MS),
             key: self.key,
             promise,
+            asynchronous: self.chosen,
             action,
             outcome,
         };

@@ -35,11 +35,14 @@ pub struct Mode {
     pub max_ms: u64,
     /// How its leaders give up keys when their nodes have no memory for them.
     pub eviction: Eviction,
+    /// Whether connections may choose asynchronous answers to their writes while it is synchronous.
+    pub allow_async: bool,
 }
 
 impl Default for Mode {
     fn default() -> Mode {
-        Mode { replication: Replication::Sync, max_bytes: 4 << 20, max_ms: 1000, eviction: Eviction::No }
+        let (replication, eviction) = (Replication::Sync, Eviction::No);
+        Mode { replication, max_bytes: 4 << 20, max_ms: 1000, allow_async: false, eviction }
     }
 }
 
@@ -47,7 +50,12 @@ impl Mode {
     /// What the answer to a write promises, as a person reads it.
     pub fn promise(&self) -> String {
         let promise = match self.replication {
-            Replication::Sync => "on disk on a majority".to_owned(),
+            Replication::Sync if !self.allow_async => "on disk on a majority".to_owned(),
+            Replication::Sync => format!(
+                "on disk on a majority; to connections that chose async: in the leader's log file, a failover may \
+                 drop at most {} bytes and {} ms per shard",
+                self.max_bytes, self.max_ms
+            ),
             Replication::Async => format!(
                 "in the leader's log file; a failover may drop at most {} bytes and {} ms per shard",
                 self.max_bytes, self.max_ms
@@ -95,7 +103,13 @@ impl ModeRow {
         out.push(u8::from(self.mode.replication == Replication::Async));
         put_u64(&mut out, self.mode.max_bytes);
         put_u64(&mut out, self.mode.max_ms);
-        out.push(self.mode.eviction as u8);
+        // Without them the row is as all versions write it.
+        if self.mode.allow_async || self.mode.eviction.is_cache() {
+            out.push(u8::from(self.mode.allow_async));
+        }
+        if self.mode.eviction.is_cache() {
+            out.push(self.mode.eviction as u8);
+        }
         out
     }
 
@@ -115,10 +129,10 @@ impl ModeRow {
         let settled = flag(r.u8()?)?;
         let replication = if flag(r.u8()?)? { Replication::Async } else { Replication::Sync };
         let (max_bytes, max_ms) = (r.u64()?, r.u64()?);
-        // Versions before caches wrote none.
+        let allow_async = !r.is_empty() && flag(r.u8()?)?;
         let policy = if r.is_empty() { 0 } else { r.u8()? };
         let eviction = Eviction::of_number(policy).ok_or(DecodeError::Malformed("eviction policy"))?;
-        let mode = Mode { replication, max_bytes, max_ms, eviction };
+        let mode = Mode { replication, max_bytes, max_ms, allow_async, eviction };
         Ok(ModeRow { epoch, settled, mode })
     }
 }
@@ -181,15 +195,23 @@ mod tests {
 
     #[test]
     fn rows_round_trip_and_others_are_refused() {
-        let eviction = Eviction::VolatileTtl;
-        let mode = Mode { replication: Replication::Async, max_bytes: 300, max_ms: 70, eviction };
+        let replication = Replication::Async;
+        let mode = Mode { replication, max_bytes: 300, max_ms: 70, ..Mode::default() };
         let row = ModeRow { epoch: 900, settled: true, mode };
-        assert_eq!(ModeRow::decode(&row.encode()), Ok(row));
+        let written = [1, 0x84, 7, 1, 1, 0xac, 2, 70];
+        assert_eq!(row.encode(), written, "rows of older versions must be read");
+        assert_eq!(ModeRow::decode(&written), Ok(row));
+        let allowing = Mode { replication: Replication::Sync, allow_async: true, ..mode };
+        let allowing = ModeRow { mode: allowing, ..row };
+        let written = [1, 0x84, 7, 1, 0, 0xac, 2, 70, 1];
+        assert_eq!(allowing.encode(), written);
+        assert_eq!(ModeRow::decode(&written), Ok(allowing));
+        assert!(ModeRow::decode(&[&written[..8], &[2]].concat()).is_err());
+        let cache = ModeRow { mode: Mode { eviction: Eviction::VolatileTtl, ..mode }, ..row };
+        let written = [1, 0x84, 7, 1, 1, 0xac, 2, 70, 0, 7];
+        assert_eq!((&cache.encode()[..], ModeRow::decode(&written)), (&written[..], Ok(cache)));
+        assert!(ModeRow::decode(&[&written[..9], &[8]].concat()).is_err());
         let mut bytes = row.encode();
-        let old = ModeRow { mode: Mode { eviction: Eviction::No, ..mode }, ..row };
-        assert_eq!(ModeRow::decode(&bytes[..bytes.len() - 1]), Ok(old), "as before there were caches");
-        *bytes.last_mut().unwrap() = 8;
-        assert!(ModeRow::decode(&bytes).is_err());
         bytes[3] = 7;
         assert!(ModeRow::decode(&bytes).is_err());
         assert!(ModeRow::decode(&[9]).is_err());

@@ -20,6 +20,7 @@ Examples:
   everstore keyspace set 3 --layout spread     only while keyspace 3 is empty
   everstore keyspace set 3 --replication async --max-exposure-ms 200
   everstore keyspace set 3 --cache allkeys-lru
+  everstore keyspace set 4 --allow-async yes
 
 single: all keys in one shard; every multi-key command works, at the speed of one thread.
 spread: keys over all shards by hash slot; multi-key commands need one slot (hash tags).
@@ -28,7 +29,9 @@ sync:  a write is answered when it is on the disks of a majority.
 async: a write is answered when it is in the log file of the leader. A failover may lose answered
        writes, per shard at most max-exposure-bytes and those of the last max-exposure-ms.
 cache: when a node has no memory left (max-memory), keys are evicted by a policy of Redis; --cache
-       noeviction ends that. Keyspaces that are no cache never lose a key.")]
+       noeviction ends that. Keyspaces that are no cache never lose a key.
+allow-async: in a sync keyspace, the writes of connections that said CLIENT REPLICATION async are answered
+       as in an async one; everybody else keeps the promise of sync, and nobody sees what could be lost.")]
 pub struct KeyspaceArgs {
     #[command(subcommand)]
     command: KeyspaceCommand,
@@ -70,6 +73,9 @@ enum KeyspaceCommand {
         #[arg(long, value_name = "POLICY", num_args = 0..=1, default_missing_value = "allkeys-lru",
             value_parser = policy)]
         cache: Option<Eviction>,
+        /// Sync: whether connections may choose asynchronous answers to their writes.
+        #[arg(long, value_name = "yes|no")]
+        allow_async: Option<Choice>,
         #[command(flatten)]
         target: TargetArgs,
     },
@@ -85,6 +91,12 @@ enum Layout {
 enum Replication {
     Sync,
     Async,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Choice {
+    Yes,
+    No,
 }
 
 fn number() -> clap::builder::RangedI64ValueParser<u16> {
@@ -107,6 +119,7 @@ pub fn run(args: &KeyspaceArgs) -> Result<ExitCode, CliError> {
             max_exposure_bytes,
             max_exposure_ms,
             cache,
+            allow_async,
             target,
         } => {
             let layout = layout.map(|layout| match layout {
@@ -117,12 +130,17 @@ pub fn run(args: &KeyspaceArgs) -> Result<ExitCode, CliError> {
                 Replication::Sync => "sync",
                 Replication::Async => "async",
             });
+            let allow = allow_async.map(|choice| match choice {
+                Choice::Yes => "yes",
+                Choice::No => "no",
+            });
             let number = |n: &u64| n.to_string();
             let options = [
                 ("REPLICATION", mode.map(str::to_owned)),
                 ("MAX-EXPOSURE-BYTES", max_exposure_bytes.as_ref().map(number)),
                 ("MAX-EXPOSURE-MS", max_exposure_ms.as_ref().map(number)),
                 ("CACHE", cache.map(|policy| policy.name().to_owned())),
+                ("ALLOW-ASYNC", allow.map(str::to_owned)),
             ];
             set(target, *keyspace, layout, &options)?;
         }
@@ -148,7 +166,9 @@ fn set(
     }
     if layout.is_none() && words.len() == 3 {
         return Err(CliError::Refused(
-            "nothing to set: give --layout, --replication, --max-exposure-bytes, --max-exposure-ms or --cache".into(),
+            "nothing to set: give --layout, --replication, --max-exposure-bytes, --max-exposure-ms or \
+             --allow-async"
+                .into(),
         ));
     }
     let mut node = target.connect()?;

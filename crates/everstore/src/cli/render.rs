@@ -146,7 +146,11 @@ pub fn keyspaces(keyspaces: &[&KeyspaceStatus]) -> String {
         table.row([
             keyspace.n.to_string(),
             keyspace.layout.clone(),
-            keyspace.mode.clone(),
+            if keyspace.allow_async && keyspace.mode == "sync" {
+                "sync, async allowed".into()
+            } else {
+                keyspace.mode.clone()
+            },
             keyspace.shard.map_or_else(|| "all".into(), |shard| shard.to_string()),
             keyspace.keys.to_string(),
             keyspace.expires.to_string(),

@@ -126,10 +126,8 @@ impl shell::Disks for Disks {
 
     fn hand_over(&mut self, core: &mut Core) -> Result<bool, String> {
         let written = self.hand_to_log(core)?;
-        if let Some(buffer) = self.log.buffer() {
-            core.reuse(buffer);
-        }
         let outbox = &mut core.outbox;
+        outbox.emptied = self.log.buffer().or(outbox.emptied.take());
         outbox.jobs.drain(..).for_each(|job| self.pool.submit(job));
         outbox.fetches.drain(..).for_each(|job| self.pool.fetch(job));
         if !outbox.floors.is_empty() {

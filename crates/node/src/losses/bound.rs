@@ -132,7 +132,7 @@ impl Core {
         let Some(replica) = self.replica(group) else { return };
         crate::layouts::follow_rows(replica, shards);
         let late = |since: (u64, Term)| now.mono_ms() >= since.0 + GRACE_MS;
-        if replica.asynchronous == 0 || !replica.predecessors.since.is_some_and(late) {
+        if !replica.answers_early() || !replica.predecessors.since.is_some_and(late) {
             return;
         }
         let Some(first) = replica.raft.first_of_term().filter(|first| *first <= replica.machine.applied().0)

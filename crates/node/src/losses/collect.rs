@@ -50,8 +50,8 @@ impl Modes {
 /// The account of a tail that is about to be replaced from `first` on; `None` if nothing in it can have been
 /// answered before its commit. `unknown`: see [`Modes::new`].
 ///
-/// An entry may be counted in vain: after the end of a process nobody knows what it had answered, and a
-/// connection may have asked to wait for the commit. None is left out that was answered.
+/// An entry may be counted in vain: after the end of a process nobody knows what it had answered, and in an
+/// asynchronous keyspace a connection may have asked to wait for the commit. None is left out that was answered.
 pub(crate) fn collect(replica: &Replica, first: Index, unknown: u16) -> Option<Account> {
     let mut modes = Modes::new(replica, first, unknown);
     let known = first.min(replica.machine.applied().0 + 1).max(replica.raft.compacted().0 + 1);
@@ -79,15 +79,61 @@ fn read(replica: &Replica, entry: &Entry, modes: &mut Modes) -> LostEntry {
     let Ok(reader) = EntryReader::new(&entry.data) else { return lost };
     lost.time_ms = reader.shard_time;
     let answered = replica.may_have_answered(term, index);
-    for effect in reader.map_while(Result::ok) {
+    for Found { effect, chosen, .. } in effects(reader) {
         if let Effect::System { name, value } = effect {
             modes.note(index, name, value);
         }
-        let wanted = target(&effect).is_some_and(|(ks, _)| modes.holds(ks));
+        let wanted = target(&effect).is_some_and(|(ks, _)| chosen || modes.holds(ks));
         if wanted && answered {
             effect.encode(&mut lost.effects);
             lost.count += 1;
         }
     }
     lost
+}
+
+/// An effect of an entry.
+struct Found<'a> {
+    effect: Effect<'a>,
+    /// Where it begins in the entry.
+    at: usize,
+    /// Its connection chose that it may be answered before the commit, whatever its keyspace is.
+    chosen: bool,
+}
+
+fn effects(mut reader: EntryReader<'_>) -> Vec<Found<'_>> {
+    let size = reader.left();
+    let mut found: Vec<Found<'_>> = Vec::new();
+    loop {
+        let at = size - reader.left();
+        let Some(Ok(effect)) = reader.next() else { return found };
+        if let Effect::Early { bytes } = effect {
+            let from = at.saturating_sub(usize::try_from(bytes).unwrap_or(usize::MAX));
+            found.iter_mut().rev().take_while(|found| found.at >= from).for_each(|found| found.chosen = true);
+        }
+        found.push(Found { effect, at, chosen: false });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::entry::EntryBuilder;
+
+    #[test]
+    fn what_connections_chose_is_told_from_the_rest_of_an_entry() {
+        let put = |key| Effect::Put { ks: Keyspace(2), key, kind: 0, expire: 0, value: b"v" };
+        let mut builder = EntryBuilder::default();
+        builder.push(put(b"sync"));
+        let from = builder.len();
+        builder.push(put(b"one"));
+        builder.push(Effect::Delete { ks: Keyspace(2), key: b"two" });
+        builder.push(Effect::Early { bytes: (builder.len() - from) as u64 });
+        builder.push(put(b"later"));
+        let entry = builder.finish(5);
+        let found = effects(EntryReader::new(&entry).unwrap());
+        let chosen = found.iter().filter(|found| found.chosen).filter_map(|found| target(&found.effect));
+        let keys: Vec<_> = chosen.filter_map(|(_, key)| key).collect();
+        assert_eq!(keys, [&b"one"[..], b"two"]);
+    }
 }

@@ -30,7 +30,7 @@ pub(crate) fn target<'a>(effect: &Effect<'a>) -> Option<(Keyspace, Option<&'a [u
         | Effect::Expire { ks, key, .. }
         | Effect::Delete { ks, key } => Some((ks, Some(key))),
         Effect::Flush { ks } => Some((ks, None)),
-        Effect::Answered { .. } | Effect::Mark { .. } | Effect::System { .. } => None,
+        Effect::Answered { .. } | Effect::Mark { .. } | Effect::System { .. } | Effect::Early { .. } => None,
     }
 }
 

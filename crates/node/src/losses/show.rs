@@ -62,7 +62,7 @@ fn put_effect(fields: &mut Map<String, Value>, effect: &Effect<'_>) {
         }
         Effect::Delete { ks, key } => head("delete", ks, Some(key)),
         Effect::Flush { ks } => head("flush", ks, None),
-        Effect::Answered { .. } | Effect::Mark { .. } | Effect::System { .. } => {}
+        Effect::Answered { .. } | Effect::Mark { .. } | Effect::System { .. } | Effect::Early { .. } => {}
     }
 }
 

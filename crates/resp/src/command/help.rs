@@ -92,6 +92,9 @@ const CLIENT: &[&str] = &[
     "    Suspend all, or just write, clients for <timeout> milliseconds.",
     "REPLY (ON|OFF|SKIP)",
     "    Control the replies sent to the current connection.",
+    "REPLICATION (FOLLOW|SYNC|ASYNC)",
+    "    When writes of this connection are answered: as the keyspace says, when they",
+    "    are committed, or before where the keyspace allows it.",
     "SETNAME <name>",
     "    Assign the name <name> to the current connection.",
     "UNBLOCK <clientid> [TIMEOUT|ERROR]",
@@ -199,6 +202,9 @@ const KEYSPACE: &[&str] = &[
     "    Return all keyspaces with their options.",
     "SET <number> LAYOUT (SINGLE|SPREAD)",
     "    Change the layout of the keyspace; it must be empty.",
+    "SET <number> [REPLICATION (SYNC|ASYNC)] [MAX-EXPOSURE-BYTES <n>]",
+    "    [MAX-EXPOSURE-MS <n>] [ALLOW-ASYNC (YES|NO)]",
+    "    Change when the writes of the keyspace are answered.",
 ];
 
 const LATENCY: &[&str] = &[

@@ -86,7 +86,7 @@ impl Machine {
                 let old = self.replace_space(ks, index);
                 self.bury(old);
             }
-            Effect::Answered { .. } | Effect::Mark { .. } | Effect::System { .. } => {}
+            Effect::Answered { .. } | Effect::Mark { .. } | Effect::System { .. } | Effect::Early { .. } => {}
         }
         true
     }
@@ -111,7 +111,8 @@ impl Machine {
             | Effect::Patch { .. }
             | Effect::Expire { .. }
             | Effect::Delete { .. }
-            | Effect::Flush { .. } => {}
+            | Effect::Flush { .. }
+            | Effect::Early { .. } => {}
         }
     }
 

@@ -23,6 +23,11 @@ const WHAT: Arg = arg(
 
 const REPLICATION: Arg =
     arg("replication", ArgKind::OneOf(&[token("sync", "SYNC"), token("async", "ASYNC")]));
+const ALLOW: Arg = arg("allow-async", ArgKind::OneOf(&[token("yes", "YES"), token("no", "NO")]));
+const CHOICE: Arg = arg(
+    "replication",
+    ArgKind::OneOf(&[token("follow", "FOLLOW"), token("sync", "SYNC"), token("async", "ASYNC")]),
+);
 const CHANGE: Arg = arg(
     "option",
     ArgKind::OneOf(&[
@@ -31,21 +36,22 @@ const CHANGE: Arg = arg(
         arg("max-exposure-bytes", ArgKind::Integer).token("MAX-EXPOSURE-BYTES"),
         arg("max-exposure-ms", ArgKind::Integer).token("MAX-EXPOSURE-MS"),
         arg("policy", ArgKind::String).token("CACHE"),
+        ALLOW.token("ALLOW-ASYNC"),
     ]),
 )
 .multiple();
 
 /// `CLIENT REPLICATION`.
 pub(super) const CLIENT_REPLICATION: Spec = Spec {
-    args: &[REPLICATION],
+    args: &[CHOICE],
     categories: Categories(category::CONNECTION),
     group: Group::Connection,
     ..own(
         "client|replication",
         3,
         LOOK,
-        "Choose whether writes of this connection are answered when they are committed, also in an \
-         asynchronous keyspace",
+        "Choose when writes of this connection are answered: as the keyspace says, when they are committed, or \
+         before where that is allowed",
     )
 };
 

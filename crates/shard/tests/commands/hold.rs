@@ -5,6 +5,7 @@ use super::script::arguments;
 use super::world::machine;
 use everstore_shard::Machine;
 use everstore_shard::commands::handler;
+use everstore_shard::machine::Outcome;
 use everstore_shard::table::resolve;
 use model::Keyspace;
 
@@ -13,6 +14,10 @@ const NOW: u64 = 1_700_000_000_000;
 /// Runs a command line in an entry of its own, which stays uncommitted. Returns the index that the
 /// reply waits for.
 fn run(machine: &mut Machine, next: &mut u64, line: &str, now: u64) -> u64 {
+    outcome(machine, next, line, now).hold
+}
+
+fn outcome(machine: &mut Machine, next: &mut u64, line: &str, now: u64) -> Outcome {
     let args = arguments(line, now);
     let args: Vec<&[u8]> = args.iter().map(|arg| &arg[..]).collect();
     let name = resolve(args[0], args.get(1).copied()).map_or("move", |spec| spec.name);
@@ -22,7 +27,7 @@ fn run(machine: &mut Machine, next: &mut u64, line: &str, now: u64) -> u64 {
     if machine.take_entry().is_some() {
         *next += 1;
     }
-    outcome.hold
+    outcome
 }
 
 /// Every command that looks at `k` and at nothing else; without effects.
@@ -124,6 +129,63 @@ fn a_reply_waits_for_nothing_else() {
         run(&mut machine, &mut next, "SET unrelated 1", NOW);
         assert_eq!(run(&mut machine, &mut next, line, NOW), 1, "{line}");
     }
+}
+
+/// Commands whose replies tell something of `k`, and that change something.
+const CHANGE_BY_K: &[&str] = &[
+    "DEL k",
+    "UNLINK other k",
+    "GETDEL k",
+    "GETSET k 2",
+    "SET k 2 GET",
+    "SET k 2 XX",
+    "SET k 2 KEEPTTL",
+    "INCR k",
+    "DECRBY k 3",
+    "INCRBYFLOAT k 1",
+    "APPEND k 2",
+    "SETRANGE k 0 2",
+    "SETRANGE k 3 2",
+    "SETBIT k 0 1",
+    "BITFIELD k SET u8 0 116",
+    "BITOP NOT other k",
+    "EXPIRE k 10",
+    "PEXPIREAT k 1",
+    "GETEX k EX 10",
+    "RENAME k other",
+    "RENAMENX k other",
+    "COPY k other",
+    "MOVE k 1",
+];
+
+/// An asynchronous connection's write in a synchronous keyspace is answered early only if its reply rests on
+/// nothing uncommitted, so the two must be told apart.
+#[test]
+fn what_a_write_looked_at_is_told_apart_from_its_effects() {
+    for line in CHANGE_BY_K {
+        let (mut machine, mut next) = (machine(), 1);
+        run(&mut machine, &mut next, "SET k 12", NOW);
+        run(&mut machine, &mut next, "SET unrelated 1", NOW);
+        let outcome = outcome(&mut machine, &mut next, line, NOW);
+        assert_eq!((outcome.hold, outcome.looked, outcome.wrote), (3, 1, true), "{line}");
+    }
+    for line in ["SET k 2", "SETEX k 10 2", "MSET k 1 unrelated 2", "FLUSHDB"] {
+        let (mut machine, mut next) = (machine(), 1);
+        run(&mut machine, &mut next, "SET k 12", NOW);
+        let outcome = outcome(&mut machine, &mut next, line, NOW);
+        assert_eq!((outcome.hold, outcome.looked), (2, 0), "{line}");
+    }
+    for (prepare, line) in [("DEL k", "SETNX k 1"), ("DEL k", "INCR k"), ("FLUSHDB", "SET k 1")] {
+        let (mut machine, mut next) = (machine(), 1);
+        run(&mut machine, &mut next, "SET k 12", NOW);
+        run(&mut machine, &mut next, prepare, NOW);
+        let outcome = outcome(&mut machine, &mut next, line, NOW);
+        assert_eq!((outcome.hold, outcome.looked), (3, 2), "{line}");
+    }
+    let (mut machine, mut next) = (machine(), 1);
+    run(&mut machine, &mut next, "SET k 1 PX 100", NOW);
+    let outcome = outcome(&mut machine, &mut next, "SETNX k 1", NOW + 100);
+    assert_eq!((outcome.hold, outcome.looked), (2, 2), "that it has expired is not certain before");
 }
 
 /// That a key is gone because of the time must be in the log before anybody hears of it.

@@ -57,14 +57,14 @@ fn a_read_that_finds_a_key_expired_deletes_it_and_waits() {
     let (mut leader, mut follower) = pair_with_expiring_key();
     leader.begin(2, 1049);
     let (outcome, reply) = run(&mut leader, &[Op::Get(0)], End::Done);
-    assert_eq!((outcome, &reply[..]), (Outcome { hold: 1, wrote: false, fetch: false }, "$v\n"));
+    assert_eq!((outcome, &reply[..]), (Outcome { hold: 1, looked: 1, wrote: false, fetch: false }, "$v\n"));
 
     leader.begin(2, 1050);
     let (outcome, reply) = run(&mut leader, &[Op::Get(0)], End::Done);
-    assert_eq!((outcome, &reply[..]), (Outcome { hold: 2, wrote: true, fetch: false }, "_\n"));
+    assert_eq!((outcome, &reply[..]), (Outcome { hold: 2, looked: 2, wrote: true, fetch: false }, "_\n"));
     // The next one finds nothing, and waits for the same delete.
     let (outcome, _) = run(&mut leader, &[Op::Get(0)], End::Done);
-    assert_eq!(outcome, Outcome { hold: 2, wrote: false, fetch: false });
+    assert_eq!(outcome, Outcome { hold: 2, looked: 2, wrote: false, fetch: false });
     assert_eq!(leader.expired_keys, 1);
 
     let entry = leader.take_entry().unwrap();
@@ -80,7 +80,10 @@ fn an_error_that_rests_on_an_expired_key_waits_too() {
     leader.begin(2, 1060);
     let ops = [Op::Put(1, 0, b"taken back".to_vec()), Op::Get(0)];
     let (outcome, reply) = run(&mut leader, &ops, End::Fail);
-    assert_eq!((outcome, &reply[..]), (Outcome { hold: 2, wrote: true, fetch: false }, "-ERR planned\n"));
+    assert_eq!(
+        (outcome, &reply[..]),
+        (Outcome { hold: 2, looked: 2, wrote: true, fetch: false }, "-ERR planned\n")
+    );
     assert_eq!((leader.counts(Keyspace(0)), leader.expired_keys), ((0, 0), 1));
 
     // A key that only the failed command itself made expire is as it was.

@@ -143,6 +143,8 @@ pub struct Expected {
     pub wrote: bool,
     /// Lowest index the reply may be held for.
     pub hold: Index,
+    /// Lowest index it must be known to have looked at, whatever it changed itself.
+    pub looked: Index,
     /// It read keys that exist and nothing else: it waits for them alone.
     pub only_found: bool,
 }
@@ -158,6 +160,8 @@ struct Model<'a> {
     reply: super::reply::Text,
     wrote: bool,
     hold: Index,
+    /// The command has removed all keys: what it looks at after that is its own.
+    flushed: bool,
 }
 
 /// Runs the script on the model. `last` is the last index that has effects before it.
@@ -174,29 +178,37 @@ pub fn expect(state: &mut State, ks: u16, script: (&[Op], End), now: u64, at: (I
         expired: Vec::new(),
         reply: Default::default(),
         wrote: false,
+        flushed: false,
     };
     let fits = script.0.iter().all(|op| model.op(op, last));
     let found = |op: &Op| matches!(op, Op::Get(key) if model.state.rows.contains_key(&(ks, *key)));
     let only_found = script.1 == End::Done && script.0.iter().all(found) && !model.wrote;
     if fits && script.1 == End::Done {
-        let hold = if model.wrote { pending } else { model.hold };
-        return Expected { reply: Some(model.reply.0), wrote: model.wrote, hold, only_found };
+        let (hold, looked) = (if model.wrote { pending } else { model.hold }, model.looked());
+        return Expected { reply: Some(model.reply.0), wrote: model.wrote, hold, looked, only_found };
     }
     // Taken back, but for keys that had expired before the command, if it fails for good.
     *model.state = before.clone();
-    model.wrote = false;
+    (model.wrote, model.flushed) = (false, false);
     if !fits || script.1 == End::Fail {
         for key in std::mem::take(&mut model.expired) {
             model.look(key);
         }
     }
-    let hold = if model.wrote { pending } else { model.hold };
-    Expected { reply: None, wrote: model.wrote, hold, only_found }
+    let (hold, looked) = (if model.wrote { pending } else { model.hold }, model.looked());
+    Expected { reply: None, wrote: model.wrote, hold, looked, only_found }
 }
 
 impl Model<'_> {
+    /// That a key has expired is certain only with the effect that deletes it.
+    fn looked(&self) -> Index {
+        if self.expired.is_empty() { self.hold } else { self.pending }
+    }
+
     fn look(&mut self, key: usize) -> bool {
-        self.hold = self.hold.max(self.before.touched.get(&(self.ks, key)).copied().unwrap_or(0));
+        if !self.flushed {
+            self.hold = self.hold.max(self.before.touched.get(&(self.ks, key)).copied().unwrap_or(0));
+        }
         let Some(row) = self.state.rows.get(&(self.ks, key)) else { return false };
         if row.expire == 0 || row.expire > self.now {
             return true;
@@ -266,7 +278,7 @@ impl Model<'_> {
             }
             Op::Flush => {
                 self.state.flush(self.ks, self.pending);
-                self.wrote = true;
+                (self.wrote, self.flushed) = (true, true);
             }
             Op::Count => {
                 self.hold = self.hold.max(last);

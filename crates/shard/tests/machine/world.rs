@@ -186,6 +186,9 @@ impl World {
         if expected.hold > applied && !outcome.fetch {
             assert!(outcome.hold >= expected.hold, "released before {}: {outcome:?}", expected.hold);
         }
+        if expected.looked > applied && !outcome.fetch {
+            assert!(outcome.looked >= expected.looked, "looked at {}: {outcome:?}", expected.looked);
+        }
         assert!(outcome.hold <= self.last(), "waits for nothing: {outcome:?}");
         if expected.only_found {
             let bound = expected.hold.max(applied);

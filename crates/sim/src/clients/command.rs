@@ -81,6 +81,8 @@ impl Command {
                 "CLUSTERDOWN" | "TRYAGAIN" | "MISCONF" if self.parts.len() > 1 => all(Outcome::Unknown),
                 "CLUSTERDOWN" | "TRYAGAIN" | "MISCONF" => all(Outcome::NotDone),
                 _ if self.parts.is_empty() => Ok(Vec::new()),
+                // Its connection is asynchronous, and that is not allowed any more.
+                _ if text.contains("with allow-async no") => all(Outcome::NotDone),
                 _ if text.contains("not an integer") => all(Outcome::Done(Reply::Error)),
                 _ => Err(format!("an error that no client expects: {text}")),
             },

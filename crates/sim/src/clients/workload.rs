@@ -23,6 +23,9 @@ pub enum Workload {
     Exposed,
     /// Values set, read, replaced and removed in a keyspace that is made a cache.
     Cached,
+    /// Values, numbers and tokens of a synchronous keyspace that allows asynchronous connections at times, of
+    /// connections that choose now this, now that.
+    Chosen,
     /// Commands of all kinds on keys nobody checks, in other keyspaces.
     Noise,
     /// Switchovers, changes of layouts, and other commands for whoever runs the cluster.
@@ -37,7 +40,7 @@ impl Workload {
 }
 
 /// All workloads by their names.
-pub const WORKLOADS: [(&str, Workload); 9] = [
+pub const WORKLOADS: [(&str, Workload); 10] = [
     ("registers", Workload::Registers),
     ("counters", Workload::Counters),
     ("appends", Workload::Appends),
@@ -46,8 +49,8 @@ pub const WORKLOADS: [(&str, Workload); 9] = [
     ("exposed", Workload::Exposed),
     ("noise", Workload::Noise),
     ("operations", Workload::Operations),
-    // Last, so that what seeds drew before it stays about the same.
     ("cached", Workload::Cached),
+    ("chosen", Workload::Chosen),
 ];
 
 /// A set of keys is in use for this long, ns; then come others, so that no history of a key gets long.
@@ -56,14 +59,26 @@ const AGE_NS: u64 = 4 * S;
 /// The asynchronous keyspace, and the bytes that it may expose.
 pub const EXPOSED: (u64, u64) = (1, 4096);
 /// The keyspace that is a cache.
-const CACHE: u64 = 6;
+pub const CACHE: u64 = 6;
+/// The synchronous keyspace that allows asynchronous connections; it exposes as much. Noise does not come here.
+pub const CHOSEN: u64 = 7;
 
-/// Where keys of a class live.
-pub fn keyspace_of(class: Class) -> u64 {
-    match class {
-        Class::Sync => 0,
-        Class::Async => EXPOSED.0,
-        Class::Cache => CACHE,
+/// The keyspace of a checked key.
+pub fn keyspace_of(key: &str) -> u64 {
+    match key {
+        _ if key.starts_with("exposed") => EXPOSED.0,
+        _ if key.starts_with("chosen") => CHOSEN,
+        _ if key.starts_with("cached") => CACHE,
+        _ => 0,
+    }
+}
+
+/// What a keyspace promises.
+pub fn class_of(keyspace: u64) -> Class {
+    match keyspace {
+        _ if keyspace == EXPOSED.0 => Class::Async,
+        CACHE => Class::Cache,
+        _ => Class::Sync,
     }
 }
 
@@ -80,6 +95,8 @@ pub struct Maker {
     longest: u64,
     nodes: u64,
     shards: u64,
+    /// It has asked for asynchronous answers last.
+    chose_async: bool,
 }
 
 impl Maker {
@@ -87,14 +104,27 @@ impl Maker {
     pub fn new(workload: Workload, client: u32, mut rng: Rng, nodes: u64, shards: u16) -> Maker {
         let keys = 2 + rng.below(8);
         let longest = [40, 200, 1000][rng.below(3) as usize];
-        Maker { workload, client, made: 0, rng, keys, longest, nodes, shards: u64::from(shards) }
+        Maker {
+            workload,
+            client,
+            made: 0,
+            rng,
+            keys,
+            longest,
+            nodes,
+            shards: u64::from(shards),
+            chose_async: false,
+        }
     }
 
     /// The keyspace its commands are for.
     pub fn keyspace(&mut self) -> u64 {
         match self.workload {
             Workload::Noise | Workload::Operations => 2 + self.rng.below(3),
-            _ => keyspace_of(self.class()),
+            Workload::Exposed => EXPOSED.0,
+            Workload::Cached => CACHE,
+            Workload::Chosen => CHOSEN,
+            _ => 0,
         }
     }
 
@@ -105,6 +135,11 @@ impl Maker {
             Workload::Cached => Class::Cache,
             _ => Class::Sync,
         }
+    }
+
+    /// Whether its connection may be asynchronous now: a new one is not until it says so again.
+    pub fn chose_async(&self) -> bool {
+        self.chose_async
     }
 
     /// A key of the age it is.
@@ -132,6 +167,7 @@ impl Maker {
             Workload::Appends => self.append(now_ns),
             Workload::Locks => self.lock(now_ns),
             Workload::Exposed => self.exposed(now_ns),
+            Workload::Chosen => self.chosen(now_ns),
             Workload::Expiring => self.expiring(now_ns),
             Workload::Noise => Command::noise(&self.noise()),
             Workload::Operations => Command::noise(&self.operation()),
@@ -224,6 +260,41 @@ impl Maker {
             return Command::of(self.key("cached", now_ns), action);
         }
         self.register("cached", now_ns)
+    }
+
+    fn chosen(&mut self, now_ns: u64) -> Command {
+        let bytes = EXPOSED.1;
+        match self.made % 60 {
+            1 => {
+                return Command::noise(&format!(
+                    "KEYSPACE SET {CHOSEN} ALLOW-ASYNC yes MAX-EXPOSURE-BYTES {bytes} MAX-EXPOSURE-MS 1000"
+                ));
+            }
+            41 if self.rng.chance(1, 4) => {
+                return Command::noise(&format!("KEYSPACE SET {CHOSEN} ALLOW-ASYNC no"));
+            }
+            at if at % 12 == 2 => {
+                let choice = ["async", "async", "sync", "follow"][self.rng.below(4) as usize];
+                self.chose_async = choice == "async";
+                return Command::noise(&format!("CLIENT REPLICATION {choice}"));
+            }
+            _ => {}
+        }
+        let (register, number, list) =
+            (self.key("chosenreg", now_ns), self.key("chosennum", now_ns), self.key("chosenlist", now_ns));
+        match self.rng.below(16) {
+            0..4 => Command::of(register, self.set(Condition::None, false)),
+            4..8 => Command::of(register, Action::Get),
+            8 => Command::of(register, Action::Del),
+            9 => Command::of(register, self.set(Condition::Nx, false)),
+            10 => Command::of(register, Action::GetSet { value: self.value().into() }),
+            11 => Command::of(number, Action::Get),
+            12 | 13 => Command::of(number, Action::IncrBy { by: 1 }),
+            _ => {
+                let token = format!("<{}.{}>", self.client, self.made);
+                Command::of(list, Action::Append { value: token.into_bytes().into() })
+            }
+        }
     }
 
     fn lock(&mut self, now_ns: u64) -> Command {

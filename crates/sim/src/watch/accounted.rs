@@ -1,4 +1,4 @@
-//! Nothing that was answered in an asynchronous keyspace is lost silently: at the end it is there, or in the
+//! Nothing that was answered in an asynchronous keyspace, or to an asynchronous connection, is lost silently: at the end it is there, or in the
 //! loss account of a node. Asked where every node still has all it had written.
 
 use check::history::{KeyId, Reply};
@@ -28,13 +28,13 @@ fn kept(account: &Account, into: &mut BTreeSet<Vec<u8>>) {
     }
 }
 
-/// Checks what clients appended and were told is done. `asynchronous`: whether a key is in such a keyspace.
+/// Checks what clients appended and were told is done. `asynchronous`: whether that need not have been committed.
 ///
 /// # Errors
 /// The property and what is missing.
 pub fn check<'a>(
     operations: &[Operation],
-    asynchronous: impl Fn(KeyId) -> bool,
+    asynchronous: impl Fn(&Operation) -> bool,
     accounts: impl Iterator<Item = &'a Account>,
 ) -> Result<(), (&'static str, String)> {
     let mut last: BTreeMap<KeyId, &[u8]> = BTreeMap::new();
@@ -51,7 +51,7 @@ pub fn check<'a>(
         last.into_iter().map(|(key, value)| (key, tokens(value).collect())).collect();
     let missing: Vec<&Operation> = operations
         .iter()
-        .filter(|operation| asynchronous(operation.key) && matches!(operation.outcome, Outcome::Done(_)))
+        .filter(|operation| asynchronous(operation) && matches!(operation.outcome, Outcome::Done(_)))
         .filter(|operation| match &operation.action {
             Action::Append { value } => {
                 let read = there.get(&operation.key);
@@ -89,6 +89,7 @@ mod tests {
             return_ns: Some(6000),
             key,
             promise: Promise::Usual,
+            asynchronous: false,
             action,
             outcome,
         }
