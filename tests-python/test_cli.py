@@ -82,12 +82,15 @@ def test_switchover_of_a_node_and_of_a_shard(everstore, cluster):
 
 def test_keyspace_layout(everstore, cluster):
     node = cluster.nodes[0]
-    assert run(everstore, "keyspace", "set", "5", "--layout", "spread", *at(node)).returncode == 0
+    done = run(everstore, "keyspace", "set", "5", "--layout", "spread", *at(node))
+    assert (done.returncode, done.stdout) == (0, "OK\n")
     shown = json.loads(run(everstore, "keyspace", "get", "5", "--json", *at(node)).stdout)
     assert shown[0]["layout"] == "spread"
     assert shown[0]["reply_means"] == "on disk on a majority"
     words = ("--replication", "async", "--max-exposure-bytes", "4096", "--max-exposure-ms", "50")
-    assert run(everstore, "keyspace", "set", "6", *words, *at(node)).returncode == 0
+    done = run(everstore, "keyspace", "set", "6", *words, *at(node))
+    assert done.returncode == 0
+    assert "keyspace 6 now means: in the leader's log file; a failover may drop at most 4096 bytes" in done.stdout
     told = run(everstore, "keyspace", "get", "6", *at(node)).stdout
     assert "a failover may drop at most 4096 bytes and 50 ms per shard" in told, told
     listed = run(everstore, "keyspace", "list", *at(node))

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use crate::history::{Class, Event, Failover, History, Operation, Outcome};
+use crate::history::{Class, Failover, History, Operation, Outcome};
 use crate::view::{Wrote, done_by, wrote};
 
 const NS_PER_MS: u64 = 1_000_000;
@@ -19,14 +19,7 @@ pub(crate) fn exposes(failover: &Failover, op: &Operation) -> bool {
 
 /// The history in which these writes have an unknown outcome.
 pub(crate) fn unknown_where_exposed(history: &History) -> Cow<'_, History> {
-    let failovers: Vec<&Failover> = history
-        .events()
-        .iter()
-        .filter_map(|event| match event {
-            Event::Failover(failover) => Some(failover),
-            Event::LossAccount(_) => None,
-        })
-        .collect();
+    let failovers: Vec<&Failover> = history.failovers().collect();
     let exposed = |op: &Operation| {
         op.asynchronous
             && history.key_of(op.key).class == Class::Sync

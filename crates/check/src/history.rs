@@ -372,6 +372,14 @@ impl History {
         &mut self.operations
     }
 
+    /// Leaders that were replaced without handing over.
+    pub fn failovers(&self) -> impl Iterator<Item = &Failover> {
+        self.events.iter().filter_map(|event| match event {
+            Event::Failover(failover) => Some(failover),
+            Event::LossAccount(_) => None,
+        })
+    }
+
     /// All events, as they were added.
     pub fn events(&self) -> &[Event] {
         &self.events

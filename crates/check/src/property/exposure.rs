@@ -55,15 +55,7 @@ pub fn check(view: &View<'_>) -> Vec<Violation> {
             }
         }
     }
-    let failovers: Vec<&Failover> = view
-        .history
-        .events()
-        .iter()
-        .filter_map(|event| match event {
-            Event::Failover(failover) => Some(failover),
-            Event::LossAccount(_) => None,
-        })
-        .collect();
+    let failovers: Vec<&Failover> = view.history.failovers().collect();
     bounded(view, &missing, &failovers, &mut found);
     accounted(view, &missing, &failovers, &mut found);
     found

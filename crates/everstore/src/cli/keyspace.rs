@@ -148,7 +148,7 @@ pub fn run(args: &KeyspaceArgs) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The layout and the mode are changes of their own.
+/// The layout and the mode are changes of their own. With a mode it is said what an answer means then.
 fn set(
     target: &TargetArgs,
     keyspace: u16,
@@ -176,13 +176,18 @@ fn set(
         node.call(&["KEYSPACE", "SET", &number, "LAYOUT", layout])?;
         json["layout"] = serde_json::json!(layout);
     }
+    let mut means = String::new();
     if words.len() > 3 {
         node.call(&words)?;
+        let keyspaces = ask(&mut node)?.keyspaces;
+        let now = keyspaces.into_iter().find(|known| known.n == keyspace);
+        means = now.map_or_else(String::new, |now| now.reply_means);
+        json["reply_means"] = serde_json::json!(means);
     }
-    if target.json {
-        println!("{json}");
-    } else {
-        println!("OK");
+    match means.as_str() {
+        _ if target.json => println!("{json}"),
+        "" => println!("OK"),
+        means => println!("OK. The answer to a write of keyspace {keyspace} now means: {means}"),
     }
     Ok(())
 }
