@@ -3,6 +3,7 @@
 //! Applying an effect needs nothing but the rows and the effect, never a clock or a configuration,
 //! so that two replicas can not come to differ.
 
+use crate::change::Change;
 use crate::ids::{Keyspace, NodeId};
 use crate::limits::{KEYSPACES, MAX_VALUE, SLOTS};
 use crate::slot::Slot;
@@ -96,6 +97,39 @@ pub enum Effect<'a> {
         /// Row content.
         value: Option<&'a [u8]>,
     },
+    /// A part of a collection changes. Of an absent key it makes one with the part. Keeps the expiry.
+    Change {
+        /// Keyspace of the key.
+        ks: Keyspace,
+        /// The key.
+        key: &'a [u8],
+        /// Type tag of the collection.
+        kind: u8,
+        /// What changes.
+        change: Change<'a>,
+    },
+    /// A key, which exists, is at another place from now on, with value and expiry; what was there is gone.
+    Rename {
+        /// Keyspace of the key.
+        ks: Keyspace,
+        /// The key.
+        key: &'a [u8],
+        /// Keyspace of its new place.
+        to_ks: Keyspace,
+        /// The new key.
+        to: &'a [u8],
+    },
+    /// A key gets the value and expiry of another one, which exists and stays.
+    Copy {
+        /// Keyspace of the key that is copied.
+        ks: Keyspace,
+        /// The key that is copied.
+        key: &'a [u8],
+        /// Keyspace of the copy.
+        to_ks: Keyspace,
+        /// The key of the copy.
+        to: &'a [u8],
+    },
     /// The effects in the bytes before this one may have been answered before they were committed, although
     /// their keyspace is synchronous: their connection chose so. Changes nothing; loss accounts need it.
     Early {
@@ -115,6 +149,9 @@ const MARK: u8 = 8;
 const SYSTEM_PUT: u8 = 9;
 const SYSTEM_DELETE: u8 = 10;
 const EARLY: u8 = 11;
+const CHANGE: u8 = 12;
+const RENAME: u8 = 13;
+const COPY: u8 = 14;
 
 impl<'a> Effect<'a> {
     /// Appends the encoded effect.
@@ -156,6 +193,21 @@ impl<'a> Effect<'a> {
                 put_u64(out, incarnation);
                 put_u64(out, seq);
             }
+            Effect::Change { ks, key, kind, change } => {
+                head(out, CHANGE, ks, key);
+                out.push(kind);
+                change.encode(out);
+            }
+            Effect::Rename { ks, key, to_ks, to } => {
+                head(out, RENAME, ks, key);
+                put_u64(out, u64::from(to_ks.0));
+                put_bytes(out, to);
+            }
+            Effect::Copy { ks, key, to_ks, to } => {
+                head(out, COPY, ks, key);
+                put_u64(out, u64::from(to_ks.0));
+                put_bytes(out, to);
+            }
             Effect::Early { bytes } => {
                 out.push(EARLY);
                 put_u64(out, bytes);
@@ -167,6 +219,25 @@ impl<'a> Effect<'a> {
                     put_bytes(out, value);
                 }
             }
+        }
+    }
+
+    /// The keys that are changed or looked at, each with its keyspace; of a flush and of what is no key: none.
+    pub fn keys(&self) -> [Option<(Keyspace, &'a [u8])>; 2] {
+        match *self {
+            Effect::Put { ks, key, .. }
+            | Effect::Patch { ks, key, .. }
+            | Effect::Expire { ks, key, .. }
+            | Effect::Change { ks, key, .. }
+            | Effect::Delete { ks, key } => [Some((ks, key)), None],
+            Effect::Rename { ks, key, to_ks, to } | Effect::Copy { ks, key, to_ks, to } => {
+                [Some((ks, key)), Some((to_ks, to))]
+            }
+            Effect::Flush { .. }
+            | Effect::Answered { .. }
+            | Effect::Mark { .. }
+            | Effect::System { .. }
+            | Effect::Early { .. } => [None, None],
         }
     }
 
@@ -206,6 +277,20 @@ impl<'a> Effect<'a> {
             SYSTEM_PUT => Effect::System { name: r.bytes()?, value: Some(r.bytes()?) },
             SYSTEM_DELETE => Effect::System { name: r.bytes()?, value: None },
             EARLY => Effect::Early { bytes: r.u64()? },
+            CHANGE => {
+                let (ks, key) = read_head(r)?;
+                Effect::Change { ks, key, kind: r.u8()?, change: Change::decode(r)? }
+            }
+            RENAME => {
+                let (ks, key) = read_head(r)?;
+                let (to_ks, to) = read_head(r)?;
+                Effect::Rename { ks, key, to_ks, to }
+            }
+            COPY => {
+                let (ks, key) = read_head(r)?;
+                let (to_ks, to) = read_head(r)?;
+                Effect::Copy { ks, key, to_ks, to }
+            }
             _ => return Err(DecodeError::Malformed("effect")),
         })
     }
@@ -253,6 +338,9 @@ mod tests {
             Effect::System { name: b"map", value: Some(b"") },
             Effect::System { name: b"map", value: None },
             Effect::Early { bytes: 300 },
+            Effect::Change { ks, key: b"k", kind: 1, change: Change::Put { name: b"n", value: b"v" } },
+            Effect::Rename { ks, key: b"k", to_ks: Keyspace(2), to: b"l" },
+            Effect::Copy { ks: Keyspace(0), key: b"k", to_ks: ks, to: b"" },
         ];
         let mut out = Vec::new();
         effects.iter().for_each(|e| e.encode(&mut out));

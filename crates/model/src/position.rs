@@ -35,6 +35,11 @@ impl KeyHasher {
         KeyHasher { seed }
     }
 
+    /// The seed.
+    pub fn seed(self) -> u64 {
+        self.seed
+    }
+
     /// The position of a key.
     #[inline]
     pub fn position(self, key: &[u8]) -> Position {

@@ -26,6 +26,18 @@ pub mod family {
 pub mod kind {
     /// A Redis string.
     pub const STRING: u8 = 0;
+    /// A hash: fields and values.
+    pub const HASH: u8 = 1;
+    /// A list.
+    pub const LIST: u8 = 2;
+    /// A set.
+    pub const SET: u8 = 3;
+    /// A sorted set: members and scores.
+    pub const SORTED_SET: u8 = 4;
+    /// A stream: entries by their ids.
+    pub const STREAM: u8 = 5;
+    /// Added to a collection whose elements have rows of their own.
+    pub const LARGE: u8 = 0x80;
 }
 
 /// Name of a system row.
@@ -35,6 +47,9 @@ pub fn system_name(name: &[u8]) -> Vec<u8> {
     out.extend_from_slice(name);
     out
 }
+
+/// Where in the name of a key's row the key begins.
+const KEY_AT: usize = 15;
 
 /// Name of a key's row: family, keyspace, generation, position, key with 0x00 escaped as 0x00 0xFF
 /// and closed by 0x00 0x01, so that rows of a key's elements can follow it in order.
@@ -71,6 +86,37 @@ pub fn position_name(ks: Keyspace, generation: u32, position: u64) -> Vec<u8> {
     out.extend_from_slice(&generation.to_be_bytes());
     out.extend_from_slice(&position.to_be_bytes());
     out
+}
+
+/// Bytes of a cell's name behind that of its key.
+pub const CELL_BYTES: usize = 24;
+
+/// Appends the name of a cell of a large collection to that of its key: the number of the collection, which is
+/// another one each time the key becomes one, and which of its cells it is.
+pub fn put_cell_name(out: &mut Vec<u8>, id: u64, cell: u128) {
+    out.extend_from_slice(&id.to_be_bytes());
+    out.extend_from_slice(&cell.to_be_bytes());
+}
+
+/// Splits the name of a cell: the name of its key, the number of the collection, and which cell it is. `None`:
+/// it is the name of a key.
+pub fn split_cell_name(name: &[u8]) -> Option<(&[u8], u64, u128)> {
+    let end = 2 + key_end(name)?;
+    let (key, rest) = name.split_at_checked(end)?;
+    let (id, cell) = rest.split_at_checked(8)?;
+    Some((key, u64::from_be_bytes(id.try_into().ok()?), u128::from_be_bytes(cell.try_into().ok()?)))
+}
+
+/// Where in the name of a row its key is closed.
+fn key_end(name: &[u8]) -> Option<usize> {
+    let mut at = KEY_AT;
+    loop {
+        at += name.get(at..)?.iter().position(|byte| *byte == 0)?;
+        if name.get(at + 1) == Some(&1) {
+            return Some(at);
+        }
+        at += 2;
+    }
 }
 
 /// The parts of a key row's name.
@@ -139,6 +185,11 @@ pub fn decode_value(content: &[u8]) -> Result<(u8, u64, &[u8]), DecodeError> {
     }
 }
 
+/// Whether the content of a key's row is that of a collection whose elements have rows of their own.
+pub fn is_large(content: &[u8]) -> bool {
+    content.get(1).is_some_and(|kind| kind & kind::LARGE != 0)
+}
+
 /// Name of a dedupe row.
 pub fn answer_name(slot: Slot, id: WriteId) -> Vec<u8> {
     let mut out = Vec::with_capacity(27);
@@ -203,7 +254,20 @@ mod tests {
         }
 
         #[test]
+        fn names_of_cells_are_split_and_follow_their_key(key: Vec<u8>, other: Vec<u8>, id: u64, cell: u128) {
+            let name = |key: &[u8]| key_name(Keyspace(3), 1, Position(7), key);
+            let mut of_cell = name(&key);
+            put_cell_name(&mut of_cell, id, cell);
+            prop_assert_eq!(split_cell_name(&of_cell), Some((&name(&key)[..], id, cell)));
+            prop_assert!(split_cell_name(&name(&key)).is_none());
+            prop_assert!(of_cell > name(&key));
+            prop_assert_eq!(of_cell.cmp(&name(&other)), if other == key { std::cmp::Ordering::Greater } else { key.cmp(&other) });
+            prop_assert!(parse_key_name(&of_cell).is_err());
+        }
+
+        #[test]
         fn any_name_is_parsed_or_refused(name: Vec<u8>) {
+            let _ = split_cell_name(&name);
             let _ = parse_key_name(&name);
             let _ = parse_answer_name(&name);
             let _ = decode_value(&name);

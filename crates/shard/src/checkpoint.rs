@@ -7,8 +7,11 @@
 //! The thread of the shard must not stand still for it. So it is taken in slices, and commands run in
 //! between. Every row says for which checkpoint of its keyspace it is due (`due`). To begin one is to
 //! count: from then on changed rows are due for the next one, and a row that is due for the one being
-//! taken is copied before it changes. What is uncommitted when it begins is little; it is taken back
-//! right then, from copies.
+//! taken is copied before it changes. What is uncommitted when it begins is little: it is taken back
+//! for that moment and done again, which copies what it changes.
+//!
+//! Of a large collection the row says only that it is one; what changed in it is due cell by cell
+//! (`collection/large.rs`).
 //!
 //! Invariant: a row that is due for the checkpoint being taken is as it was committed when that began.
 
@@ -22,14 +25,13 @@ pub use load::Applied;
 pub(crate) use capture::{Budget, Capture};
 
 use crate::machine::Machine;
-use crate::row::Row;
 use crate::undo::Before;
 use model::limits::KEYSPACES;
 use model::planted::{Bug, is_planted};
 use model::row;
 use model::varint::{DecodeError, Reader, put_u64};
-use model::{Index, Keyspace, Position, Term};
-use std::collections::{BTreeMap, BTreeSet};
+use model::{Index, Keyspace, Term};
+use std::collections::BTreeSet;
 
 /// System row: applied index and term, shard time, rolling hash.
 const APPLIED: &[u8] = b"applied";
@@ -39,9 +41,6 @@ const GENERATION: &[u8] = b"generation/";
 const FLOOR: &[u8] = b"floor/";
 /// System row prefix: rows set by [`model::effect::Effect::System`].
 const OWN: &[u8] = b"own/";
-
-/// Committed rows of keys with uncommitted changes.
-type Images = BTreeMap<(Keyspace, Position, Box<[u8]>), Option<Row>>;
 
 /// A checkpoint being taken.
 #[derive(Debug)]
@@ -69,11 +68,12 @@ impl Machine {
         if self.taking.is_some() || flushing(self) {
             return false;
         }
-        for (ks, space) in self.spaces.iter_mut().enumerate() {
-            space.begin_capture(Keyspace(ks as u16));
-        }
+        self.as_committed(|machine| {
+            for (ks, space) in machine.spaces.iter_mut().enumerate() {
+                space.begin_capture(Keyspace(ks as u16));
+            }
+        });
         let mut changes = Changes::default();
-        self.checkpoint_uncommitted(&mut changes);
         self.checkpoint_window(&mut changes);
         // Planted: see model/planted.rs
         if !is_planted(Bug::AppliedNotAtomic) {
@@ -122,62 +122,6 @@ impl Machine {
             taking.changes.append(changes);
         }
         self.taking = Some(taking);
-    }
-
-    /// Keys with uncommitted changes, as they are committed. The oldest change of a key tells, unless
-    /// it says only which part it replaced.
-    fn checkpoint_uncommitted(&mut self, changes: &mut Changes) {
-        let mut absent = BTreeSet::new();
-        let mut partly = Images::new();
-        for change in self.undo.iter() {
-            let Some((position, key)) = change.before.key() else { continue };
-            let ks = change.ks;
-            let space = &mut self.spaces[usize::from(ks.0)];
-            let name = || (ks, position, Box::<[u8]>::from(key));
-            let first = space.get(position, key).is_some() || absent.insert(name());
-            if !first || !space.skip_capture(position, key) {
-                continue;
-            }
-            match &change.before {
-                Before::Row(row) => {
-                    changes.push_row(ks, space.generation, row);
-                }
-                Before::Absent(..) => changes.push_absent(ks, space.generation, position, key),
-                Before::Patch(_) | Before::Expire(..) => {
-                    partly.insert(name(), space.get(position, key).cloned());
-                }
-                Before::Space(_) => {}
-            }
-        }
-        // Only now: what is due for this checkpoint at their positions is committed.
-        for (ks, position, _) in absent {
-            self.space_mut(ks).keep_neighbours(position);
-        }
-        if !partly.is_empty() {
-            self.walk_back(&mut partly);
-        }
-        for ((ks, position, key), image) in partly {
-            let generation = self.space(ks).generation;
-            match image {
-                Some(row) => drop(changes.push_row(ks, generation, &row)),
-                None => changes.push_absent(ks, generation, position, &key),
-            }
-        }
-    }
-
-    /// Brings images from the present back to what is committed.
-    fn walk_back(&self, images: &mut Images) {
-        for change in self.undo.iter().rev() {
-            let Some((position, key)) = change.before.key() else { continue };
-            let Some(image) = images.get_mut(&(change.ks, position, key.into())) else { continue };
-            match (&change.before, image) {
-                (Before::Row(row), image) => *image = Some(row.clone()),
-                (Before::Absent(..), image) => *image = None,
-                (Before::Patch(p), Some(row)) => row.unpatch(p.offset.min(p.len), &p.old, p.len),
-                (Before::Expire(_, _, expire, _), Some(row)) => row.expire = *expire,
-                (Before::Patch(_) | Before::Expire(..), None) | (Before::Space(_), _) => {}
-            }
-        }
     }
 
     fn checkpoint_window(&mut self, changes: &mut Changes) {

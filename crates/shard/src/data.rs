@@ -4,11 +4,15 @@
 //! Every look is noted (the hold rule: a reply waits for the highest uncommitted index of anything
 //! the command looked at), every change goes at once into the rows, the undo log and the entry.
 
+use crate::collection::large::Identity;
+use crate::collection::{self, Limits};
 use crate::machine::Machine;
 use crate::row::Row;
 use crate::space::Space;
 use crate::undo::{Before, Patched};
+use model::change::Change;
 use model::effect::Effect;
+use model::limits::MAX_EFFECTS;
 use model::planted::{Bug, is_planted};
 use model::row::kind;
 use model::{Eviction, Index, Keyspace, Position, Reply};
@@ -80,14 +84,17 @@ pub struct Data<'a> {
     hint: Option<Key<'a>>,
     /// Keys deleted because they were found expired.
     expired: Vec<Box<[u8]>>,
+    /// Where its effects begin in the entry.
+    began: usize,
     /// On a replica that does not lead: what has expired is absent, and is not deleted.
     of_replica: bool,
 }
 
 impl<'a> Data<'a> {
     pub(crate) fn new(machine: &'a mut Machine, ks: Keyspace, touch: bool) -> Data<'a> {
-        let looked = machine.space(ks).flushed_at;
-        Data { machine, ks, looked, changed: 0, touch, hint: None, expired: Vec::new(), of_replica: false }
+        let (looked, began) = (machine.space(ks).flushed_at, machine.entry.len());
+        let (hint, expired, of_replica) = (None, Vec::new(), false);
+        Data { machine, ks, looked, changed: 0, touch, hint, expired, began, of_replica }
     }
 
     /// The same with a key whose position was computed when the command was parsed.
@@ -133,6 +140,16 @@ impl<'a> Data<'a> {
     /// Shard time in ms since 1970: the only clock of commands.
     pub fn now(&self) -> u64 {
         self.machine.time()
+    }
+
+    /// Bounds of small collections.
+    pub fn limits(&self) -> &Limits {
+        &self.machine.limits
+    }
+
+    /// A random number; not part of any replicated state.
+    pub fn random(&mut self) -> u64 {
+        self.machine.random()
     }
 
     /// Largest allowed value in bytes.
@@ -235,7 +252,7 @@ impl<'a> Data<'a> {
         self.absent(key)?;
         let index = self.changing();
         self.machine.entry.push(Effect::Put { ks: self.ks, key: key.bytes, kind, expire, value });
-        let mut row = Row::new(key.position, kind, key.bytes, value);
+        let mut row = self.machine.new_row(key.position, kind, key.bytes, value, index);
         row.expire = expire;
         row.changed_at = index;
         row.accessed = (self.machine.time() / 1000) as u32;
@@ -293,6 +310,112 @@ impl<'a> Data<'a> {
         });
         if let Some(before) = before {
             self.machine.undo.push(index, self.ks, before);
+        }
+        Ok(())
+    }
+
+    /// Elements of a key that holds a collection of this kind (see [`model::row::kind`]); none of an absent key.
+    ///
+    /// # Errors
+    /// `WRONGTYPE` when the key holds something else; [`Stop::Fetch`] when the row is not in memory.
+    pub fn elements(&mut self, key: Key<'_>, kind: u8) -> Result<collection::Elements<'_>, Stop> {
+        match self.get(key)? {
+            Some(row) if row.kind == kind => Ok(collection::Elements::of(row)),
+            Some(_) => Err(Stop::WRONG_TYPE),
+            None => Ok(collection::Elements::none()),
+        }
+    }
+
+    /// Items of a key that holds a list; none of an absent key.
+    ///
+    /// # Errors
+    /// As [`Data::elements`].
+    pub fn items(&mut self, key: Key<'_>) -> Result<collection::Items<'_>, Stop> {
+        match self.get(key)? {
+            Some(row) if row.kind == kind::LIST => Ok(collection::Items::of(row)),
+            Some(_) => Err(Stop::WRONG_TYPE),
+            None => Ok(collection::Items::none()),
+        }
+    }
+
+    /// Changes a collection; an absent key becomes one of this kind. One that has no elements left is deleted,
+    /// unless it is a stream. The caller looked: the key is absent or of this kind, and the change fits it.
+    ///
+    /// # Errors
+    /// A name or value above [`Data::max_value`], a key above [`model::limits::MAX_KEY`], more than
+    /// [`model::limits::MAX_EFFECTS`] bytes of effects; [`Stop::Fetch`] when the row is not in memory.
+    pub fn change(&mut self, key: Key<'_>, kind: u8, change: Change<'_>) -> Done {
+        self.check_size(key, part_size(change))?;
+        self.absent(key)?;
+        let index = self.changing();
+        self.machine.entry.push(Effect::Change { ks: self.ks, key: key.bytes, kind, change });
+        self.check_effects()?;
+        let looked = &mut self.looked;
+        let Some((before, left)) = self.machine.change_elements(self.ks, key, kind, change, index, looked)
+        else {
+            debug_assert!(false, "a change that does not fit: {change:?}");
+            return Err(Stop::error("ERR internal: a change does not fit its collection"));
+        };
+        self.machine.undo.push(index, self.ks, before);
+        if left == 0 && kind != kind::STREAM {
+            self.delete(key)?;
+        }
+        Ok(())
+    }
+
+    /// Moves a row to another key, which it replaces, with its expiry. The caller looked: the row is there.
+    ///
+    /// # Errors
+    /// A key above [`model::limits::MAX_KEY`]; [`Stop::Fetch`] when a row is not in memory.
+    pub fn rename(&mut self, key: Key<'_>, to_ks: Keyspace, to: Key<'_>) -> Done {
+        self.check_size(to, 0)?;
+        self.absent(key)?;
+        let here = self.enter(to_ks)?;
+        let free = self.absent(to);
+        self.enter(here)?;
+        free?;
+        let (index, ks) = (self.changing(), self.ks);
+        self.machine.entry.push(Effect::Rename { ks, key: key.bytes, to_ks, to: to.bytes });
+        let identity = Identity::new(index);
+        let Some(moved) = self.machine.move_row((ks, key.bytes), (to_ks, to.bytes), identity, index) else {
+            return Err(Stop::error("ERR no such key"));
+        };
+        self.looked = self.looked.max(moved.changed_at);
+        self.machine.space_mut(ks).note_gone(key.position, index);
+        self.machine.undo.push(index, to_ks, Before::Moved(Box::new(moved)));
+        Ok(())
+    }
+
+    /// Gives a key the value and expiry of another one. The caller looked: the row is there.
+    ///
+    /// # Errors
+    /// As [`Data::rename`].
+    pub fn copy(&mut self, key: Key<'_>, to_ks: Keyspace, to: Key<'_>) -> Done {
+        self.check_size(to, 0)?;
+        self.absent(key)?;
+        let here = self.enter(to_ks)?;
+        let free = self.absent(to);
+        self.enter(here)?;
+        free?;
+        let (index, ks) = (self.changing(), self.ks);
+        self.machine.entry.push(Effect::Copy { ks, key: key.bytes, to_ks, to: to.bytes });
+        let before = match self.machine.copy_row((ks, key.bytes), (to_ks, to.bytes), index) {
+            None => return Err(Stop::error("ERR no such key")),
+            Some(Some(row)) => Before::Row(row),
+            Some(None) => Before::Absent(to.position, to.bytes.into()),
+        };
+        self.machine.undo.push(index, to_ks, before);
+        Ok(())
+    }
+
+    /// Whether the effects of the running command fit an entry with those before it.
+    fn check_effects(&self) -> Done {
+        let bytes = self.machine.entry.len().saturating_sub(self.began);
+        if bytes > MAX_EFFECTS {
+            let text = format!(
+                "ERR the command would change more than it may at once: {bytes} bytes of changes, at most {MAX_EFFECTS} are allowed"
+            );
+            return Err(Stop::error(text));
         }
         Ok(())
     }
@@ -446,5 +569,18 @@ impl<'a> Data<'a> {
             )));
         }
         Ok(())
+    }
+}
+
+/// Bytes of the largest part of a change that stays in the collection.
+fn part_size(change: Change<'_>) -> usize {
+    match change {
+        Change::Put { name, value } => name.len().max(value.len()),
+        // Commands check the items: here they are together.
+        Change::Splice { .. }
+        | Change::Remove { .. }
+        | Change::RemoveRanks { .. }
+        | Change::RemoveEqual { .. } => 0,
+        Change::About { bytes } => bytes.len(),
     }
 }

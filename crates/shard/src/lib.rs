@@ -3,6 +3,7 @@
 //! Knows no wire format, no Raft and no storage engine; does no I/O.
 
 pub mod checkpoint;
+pub mod collection;
 pub mod commands;
 pub mod data;
 pub mod machine;

@@ -7,6 +7,7 @@
 
 mod apply;
 mod cold;
+mod elements;
 mod evict;
 mod housekeeping;
 mod replica_read;
@@ -16,6 +17,8 @@ pub use self::cold::{Fetch, KeyList, Listed, Wanted};
 pub use self::replica_read::ReplicaRead;
 
 use crate::checkpoint::Taking;
+use crate::collection::Limits;
+use crate::collection::large::Large;
 use crate::data::{Context, Data, Handler, Key, Stop};
 use crate::space::Space;
 use crate::undo::UndoLog;
@@ -49,6 +52,7 @@ pub struct Machine {
     pub(crate) entry: EntryBuilder,
     pub(crate) hasher: KeyHasher,
     pub(crate) max_value: usize,
+    pub(crate) limits: Limits,
     pub(crate) system: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) system_changed: Vec<Vec<u8>>,
     pub(crate) system_version: u64,
@@ -71,6 +75,8 @@ pub struct Machine {
     marks: BTreeMap<(NodeId, u64), u64>,
     /// What flushed keyspaces held, being freed.
     graveyard: Vec<Space>,
+    /// Large collections that are gone, being freed.
+    dead: Vec<Box<Large>>,
     /// The checkpoint being taken.
     pub(crate) taking: Option<Box<Taking>>,
     pub(crate) cold: cold::Fetching,
@@ -101,6 +107,7 @@ impl Machine {
             entry: EntryBuilder::default(),
             hasher,
             max_value,
+            limits: Limits::default(),
             system: BTreeMap::new(),
             system_changed: Vec::new(),
             system_version: 0,
@@ -115,6 +122,7 @@ impl Machine {
             in_flight: BTreeMap::new(),
             marks: BTreeMap::new(),
             graveyard: Vec::new(),
+            dead: Vec::new(),
             taking: None,
             cold: cold::Fetching::default(),
             load_limit: usize::MAX,
@@ -166,6 +174,11 @@ impl Machine {
     /// Largest allowed value in bytes, changeable at any time (only the leader checks it).
     pub fn set_max_value(&mut self, bytes: usize) {
         self.max_value = bytes;
+    }
+
+    /// Sets the bounds of small collections, changeable at any time: they apply to what grows from then on.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
     }
 
     /// The rows of a keyspace; the number was checked at the front.

@@ -1,14 +1,23 @@
 //! A row in memory: one key with its value, in one allocation.
 
+use crate::collection::large::{Identity, Large};
+use crate::collection::packed::{self, HEAD, Packed};
+use crate::collection::score;
+use model::row::{FORMAT, decode_value, kind};
+use model::varint::{DecodeError, Reader};
 use model::{Index, Position};
+use std::borrow::Cow;
+use std::ops::Range;
 
 /// Access counter of a new row, as in Redis: it must not be the first to go.
 const NEW: u8 = 5;
+/// Bytes below which a packed collection gets no more room than it needs.
+const EXACT: usize = 1024;
 /// How much less likely each step of a logarithmic counter is than the one before.
 const LOG_FACTOR: u64 = 10;
 
 /// A key and its value. Moves as a whole into the undo log when it is replaced.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Row {
     /// Slot and hash of the key.
     pub position: Position,
@@ -16,8 +25,10 @@ pub struct Row {
     pub expire: u64,
     /// Log index of the last change; above the commit index the change may still be lost.
     pub changed_at: Index,
-    /// Key bytes, then value bytes.
+    /// Key bytes, then value bytes; of a large collection only the key.
     bytes: Vec<u8>,
+    /// The elements of a collection that is not packed into the value.
+    large: Option<Box<Large>>,
     key_len: u32,
     /// Shard time in seconds of the last access (wraps after 136 years); local to the replica.
     pub accessed: u32,
@@ -38,7 +49,75 @@ impl Row {
         bytes.extend_from_slice(key);
         bytes.extend_from_slice(value);
         let key_len = key.len() as u32;
-        Row { position, expire: 0, changed_at: 0, bytes, key_len, accessed: 0, kind, frequency: NEW, due: 0 }
+        let large = None;
+        Row {
+            position,
+            expire: 0,
+            changed_at: 0,
+            bytes,
+            large,
+            key_len,
+            accessed: 0,
+            kind,
+            frequency: NEW,
+            due: 0,
+        }
+    }
+
+    /// A row as the row store has it; of a large collection the cells come after it ([`Row::load_cell`]).
+    ///
+    /// # Errors
+    /// Content that can not be read.
+    pub(crate) fn stored(
+        position: Position,
+        key: &[u8],
+        content: &[u8],
+        seed: u64,
+    ) -> Result<Row, DecodeError> {
+        let (kind, expire, value) = decode_value(content)?;
+        let mut row = match kind & kind::LARGE {
+            0 => {
+                if kind != kind::STRING {
+                    Packed::new(kind, value).check()?;
+                }
+                Row::new(position, kind, key, value)
+            }
+            _ => {
+                let (mut r, kind) = (Reader::new(value), kind & !kind::LARGE);
+                let mut large = Large::new(r.u64()?, kind, seed);
+                large.about = r.rest().to_vec();
+                let mut row = Row::new(position, kind, key, &[]);
+                row.large = Some(Box::new(large));
+                row
+            }
+        };
+        row.expire = expire;
+        Ok(row)
+    }
+
+    /// Takes a cell of a large collection from the row store. False if it belongs to another one: garbage.
+    ///
+    /// # Errors
+    /// Content that can not be read.
+    pub(crate) fn load_cell(&mut self, id: u64, cell: u128, content: &[u8]) -> Result<bool, DecodeError> {
+        let Some(large) = self.large.as_mut().filter(|large| large.id() == id) else { return Ok(false) };
+        match content.split_first() {
+            Some((&FORMAT, content)) => large.load(self.kind, cell, content).map(|()| true),
+            Some((&other, _)) => Err(DecodeError::Version(other)),
+            None => Err(DecodeError::Short),
+        }
+    }
+
+    /// The same under another key. Its elements get this identity among their rows in the row store; the one
+    /// before is returned.
+    pub(crate) fn renamed(mut self, position: Position, key: &[u8], identity: Identity) -> (Row, Identity) {
+        self.bytes.splice(..self.key_len as usize, key.iter().copied());
+        (self.position, self.key_len) = (position, key.len() as u32);
+        let before = match &mut self.large {
+            Some(large) => large.replace_identity(identity),
+            None => identity,
+        };
+        (self, before)
     }
 
     /// The key.
@@ -47,7 +126,7 @@ impl Row {
         &self.bytes[..self.key_len as usize]
     }
 
-    /// The encoded value.
+    /// The encoded value; empty of a large collection, see [`Row::whole`].
     #[inline]
     pub fn value(&self) -> &[u8] {
         &self.bytes[self.key_len as usize..]
@@ -72,16 +151,121 @@ impl Row {
         old
     }
 
-    /// Takes back a [`Row::patch`]: puts `old` at `offset` and cuts the value to `len` bytes.
-    pub fn unpatch(&mut self, offset: usize, old: &[u8], len: usize) {
+    /// Takes back a [`Row::patch`]: the value has `len` bytes again, and `old` at `offset`. Returns what takes
+    /// this back in the same way.
+    pub fn unpatch(&mut self, offset: usize, old: &[u8], len: usize) -> (Vec<u8>, usize) {
         let key_len = self.key_len as usize;
-        self.bytes[key_len + offset..key_len + offset + old.len()].copy_from_slice(old);
-        self.bytes.truncate(key_len + len);
+        let (now, first) = (self.value_len(), key_len + offset);
+        let end = if now == len { first + old.len() } else { key_len + now };
+        let replaced = self.bytes.get(first..end).unwrap_or_default().to_vec();
+        self.bytes.resize(key_len + len, 0);
+        self.bytes[first..first + old.len()].copy_from_slice(old);
+        (replaced, now)
+    }
+
+    /// The value in one piece: of a large collection all elements, packed.
+    pub fn whole(&self) -> Cow<'_, [u8]> {
+        let Some(large) = &self.large else { return Cow::Borrowed(self.value()) };
+        let mut builder = packed::Builder::new(self.kind);
+        large.each(|name, value| builder.push(name, value));
+        Cow::Owned(builder.finish())
+    }
+
+    /// Elements of a collection; 0 of anything else.
+    pub fn elements(&self) -> usize {
+        match &self.large {
+            Some(large) => large.len(),
+            None if self.kind == kind::STRING => 0,
+            None => Packed::new(self.kind, self.value()).len(),
+        }
+    }
+
+    /// The elements of a collection that is not packed into the value.
+    #[inline]
+    pub(crate) fn large(&self) -> Option<&Large> {
+        self.large.as_deref()
+    }
+
+    #[inline]
+    pub(crate) fn large_mut(&mut self) -> Option<&mut Large> {
+        self.large.as_deref_mut()
+    }
+
+    /// Takes the elements out, for freeing them bit by bit.
+    pub(crate) fn take_large(&mut self) -> Option<Box<Large>> {
+        self.large.take()
+    }
+
+    /// Takes the elements out if cells of them are due for the checkpoint being taken.
+    pub(crate) fn take_large_if_due(&mut self) -> Option<Box<Large>> {
+        self.large.take_if(|large| large.uncaptured() > 0)
+    }
+
+    /// Puts elements back that were taken out.
+    pub(crate) fn return_large(&mut self, large: Box<Large>) {
+        self.large = Some(large);
+    }
+
+    pub(crate) fn set_large(&mut self, large: Box<Large>) {
+        self.bytes.truncate(self.key_len as usize);
+        self.bytes.shrink_to_fit();
+        self.large = Some(large);
+    }
+
+    /// Gives a packed collection an index.
+    pub(crate) fn make_large(&mut self, id: u64, seed: u64) {
+        let packed = Packed::new(self.kind, self.value());
+        self.set_large(Box::new(Large::from_packed(id, self.kind, seed, packed)));
+    }
+
+    /// Replaces bytes of a packed collection, which thereby gets `more` elements (fewer if negative).
+    pub(crate) fn edit(&mut self, range: Range<usize>, new: &[u8], more: i64) {
+        let key_len = self.key_len as usize;
+        let head = HEAD.saturating_sub(self.value_len());
+        let wanted = self.bytes.len() + head + new.len();
+        if self.bytes.capacity() < wanted && wanted < EXACT {
+            self.bytes.reserve_exact(wanted.next_multiple_of(16) - self.bytes.len());
+        }
+        self.bytes.resize(self.bytes.len() + head, 0);
+        self.bytes.splice(key_len + range.start..key_len + range.end, new.iter().copied());
+        packed::count(&mut self.bytes[key_len..], more);
+    }
+
+    /// Sets flags of a packed collection.
+    pub(crate) fn set_flags(&mut self, flags: u8) {
+        if let Some(byte) = self.bytes.get_mut(self.key_len as usize) {
+            *byte |= flags;
+        }
+    }
+
+    /// A hash over the value that does not depend on its form, nor on the order of elements where they have none.
+    pub fn content_hash(&self, seed: u64) -> u64 {
+        let hash = xxhash_rust::xxh3::xxh3_64_with_seed;
+        if self.kind == kind::STRING {
+            return hash(self.value(), seed);
+        }
+        let mut sum = seed ^ u64::from(self.kind);
+        let mut each = |name: &[u8], value: &[u8]| {
+            let element = match self.kind {
+                kind::LIST => hash(name, sum),
+                kind::SORTED_SET => hash(name, seed ^ (score::of(value) + 0.0).to_bits()),
+                _ => hash(value, hash(name, seed)),
+            };
+            sum = if self.kind == kind::LIST { element } else { sum.wrapping_add(element) };
+        };
+        match &self.large {
+            Some(large) => large.each(&mut each),
+            None => Packed::new(self.kind, self.value()).iter().for_each(|e| each(e.name, e.value)),
+        }
+        match &self.large {
+            Some(large) if self.kind == kind::STREAM => hash(&large.about, sum),
+            _ => sum,
+        }
     }
 
     /// Bytes of memory this row takes, allocations included, without the table's spare room.
     pub fn memory(&self) -> usize {
-        size_of::<Row>() + self.bytes.capacity()
+        size_of::<Row>() + self.bytes.capacity() + self.large.as_ref().map_or(0, |large| large.memory())
     }
 
     /// Redis's LFU counter at this time (shard time in s): one less for each minute without an access
@@ -123,8 +307,11 @@ mod tests {
             let mut row = Row::new(Position(1), 0, b"key", b"hello");
             let old = row.patch(offset, bytes);
             assert!(row.value_len() >= offset + bytes.len());
-            row.unpatch(offset.min(5), &old, 5);
+            let patched = row.value().to_vec();
+            let (again, len) = row.unpatch(offset.min(5), &old, 5);
             assert_eq!((row.key(), row.value()), (&b"key"[..], &b"hello"[..]));
+            row.unpatch(offset.min(5), &again, len);
+            assert_eq!(row.value(), patched);
         }
     }
 

@@ -5,8 +5,10 @@ pub(crate) mod candidates;
 pub(crate) mod cold;
 
 use crate::checkpoint::{Budget, Capture, Changes};
+use crate::collection::large::{Large, Sink};
 use crate::row::Row;
 use hashbrown::HashTable;
+use model::varint::DecodeError;
 use model::{Index, Keyspace, Position};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -128,10 +130,10 @@ impl Space {
         let (position, expire) = (row.position, row.expire);
         let found = self.table.find_mut(hash(position), |r| r.position == position && r.key() == row.key());
         if let Some(place) = found {
-            let old = std::mem::replace(place, row);
+            let mut old = std::mem::replace(place, row);
+            Capture::before_removal(&mut self.capture, &mut old);
             self.memory -= old.memory();
             if old.due != due {
-                Capture::before_change(&mut self.capture, &old);
                 self.dirty.push(position.0);
             }
             self.reschedule(position, old.expire, expire);
@@ -172,12 +174,12 @@ impl Space {
     ) -> Option<T> {
         let due = self.next_checkpoint();
         let row = self.table.find_mut(hash(position), |r| r.position == position && r.key() == key)?;
+        let (memory, expire) = (row.memory(), row.expire);
         if row.due != due {
             Capture::before_change(&mut self.capture, row);
             row.due = due;
             self.dirty.push(position.0);
         }
-        let (memory, expire) = (row.memory(), row.expire);
         let result = change(row);
         self.memory = self.memory - memory + row.memory();
         let now = row.expire;
@@ -185,12 +187,39 @@ impl Space {
         Some(result)
     }
 
+    /// Changes elements of a collection in place through `change`, which says which cells it touches before it
+    /// touches them. Keeps the books on memory. `None` when the key is absent.
+    pub(crate) fn change<T>(
+        &mut self,
+        position: Position,
+        key: &[u8],
+        change: impl FnOnce(&mut Row, &mut Sink<'_>) -> T,
+    ) -> Option<T> {
+        let due = self.next_checkpoint();
+        let row = self.table.find_mut(hash(position), |r| r.position == position && r.key() == key)?;
+        // Before it is captured: that forgets what changed in it.
+        let memory = row.memory();
+        if row.due != due {
+            Capture::before_change(&mut self.capture, row);
+            row.due = due;
+            self.dirty.push(position.0);
+        }
+        let (capture, id) = (&mut self.capture, row.large().map_or(0, Large::id));
+        let result = change(row, &mut |cell, content| {
+            if let Some(capture) = capture {
+                capture.push_cell((position, key), id, cell, content);
+            }
+        });
+        self.memory = self.memory - memory + row.memory();
+        Some(result)
+    }
+
     /// Removes a key and returns its row.
     pub fn remove(&mut self, position: Position, key: &[u8]) -> Option<Row> {
         let entry =
             self.table.find_entry(hash(position), |row| row.position == position && row.key() == key).ok()?;
-        let (row, _) = entry.remove();
-        Capture::before_change(&mut self.capture, &row);
+        let (mut row, _) = entry.remove();
+        Capture::before_removal(&mut self.capture, &mut row);
         self.memory -= row.memory();
         self.deleted.push((position, key.into()));
         if self.at(position).next().is_none() {
@@ -302,22 +331,6 @@ impl Space {
         }
     }
 
-    /// The checkpoint begun just now gets a key that has uncommitted changes from the undo log: the
-    /// key is due again next time, whatever becomes of them. False if this was said of its row before;
-    /// of a key without row this space can not tell.
-    pub(crate) fn skip_capture(&mut self, position: Position, key: &[u8]) -> bool {
-        let due = self.next_checkpoint();
-        match self.get_mut(position, key) {
-            Some(row) if row.due == due => return false,
-            Some(row) => {
-                row.due = due;
-                self.dirty.push(position.0);
-            }
-            None => self.deleted.push((position, key.into())),
-        }
-        true
-    }
-
     /// Copies rows that are due for the checkpoint being taken, as many as the budget allows. `Some`
     /// when it has all of them.
     pub(crate) fn capture_some(&mut self, budget: &mut Budget) -> Option<Changes> {
@@ -328,10 +341,17 @@ impl Space {
             for _ in 0..batch {
                 let Some(position) = capture.next(budget) else { break };
                 let rows = self.table.iter_hash_mut(hash(position));
+                let mut all = true;
                 for row in rows.filter(|row| row.position == position) {
+                    let memory = row.memory();
                     if capture.take(row, budget) {
                         row.due = 0;
                     }
+                    all &= capture.take_cells(row, budget);
+                    self.memory = self.memory - memory + row.memory();
+                }
+                if !all {
+                    capture.again(position);
                 }
             }
         }
@@ -350,6 +370,21 @@ impl Space {
         self.order.insert(position.0);
         self.table.insert_unique(hash(position), row, |r| hash(r.position));
         self.reschedule(position, 0, expire);
+    }
+
+    /// Puts a part of a row that was loaded in place through `load`. False without the row.
+    pub(crate) fn load_cell(
+        &mut self,
+        position: Position,
+        key: &[u8],
+        load: impl FnOnce(&mut Row) -> Result<bool, DecodeError>,
+    ) -> Result<bool, DecodeError> {
+        let row = self.table.find_mut(hash(position), |r| r.position == position && r.key() == key);
+        let Some(row) = row else { return Ok(false) };
+        let memory = row.memory();
+        let loaded = load(row);
+        self.memory = self.memory - memory + row.memory();
+        loaded
     }
 
     /// Position of the row that was loaded last.

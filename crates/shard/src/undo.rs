@@ -4,12 +4,14 @@
 //! change replaced waits here until its entry commits, or is put back when the leader loses its
 //! role or a command fails half-way.
 
+use crate::collection::Inverse;
+use crate::collection::large::Identity;
 use crate::row::Row;
 use crate::space::Space;
 use model::{Index, Keyspace, Position};
 use std::collections::VecDeque;
 
-/// How to take back one change of one keyspace.
+/// How to take back one change of one keyspace. Taking it back tells how to do it again, in the same way.
 #[derive(Debug)]
 pub enum Before {
     /// The key had this row.
@@ -20,20 +22,42 @@ pub enum Before {
     Patch(Box<Patched>),
     /// The key had this expiry and change index.
     Expire(Position, Box<[u8]>, u64, Index),
+    /// A part of a collection was changed.
+    Elements(Box<Elements>),
+    /// A row was moved to another key, maybe of another keyspace.
+    Moved(Box<Moved>),
     /// The keyspace was flushed: this is what it held.
     Space(Box<Space>),
 }
 
-impl Before {
-    /// The key that was changed, `None` for a flush.
-    pub(crate) fn key(&self) -> Option<(Position, &[u8])> {
-        match self {
-            Before::Row(row) => Some((row.position, row.key())),
-            Before::Absent(position, key) | Before::Expire(position, key, ..) => Some((*position, key)),
-            Before::Patch(p) => Some((p.position, &p.key)),
-            Before::Space(_) => None,
-        }
-    }
+/// What a change of a collection replaced.
+#[derive(Debug)]
+pub struct Elements {
+    /// Where the key stands.
+    pub position: Position,
+    /// The key.
+    pub key: Box<[u8]>,
+    /// Takes the change back.
+    pub inverse: Inverse,
+    /// Change index of the row before.
+    pub changed_at: Index,
+}
+
+/// Where a row that was moved is, and where it goes back to.
+#[derive(Debug)]
+pub struct Moved {
+    /// The key it has.
+    pub from: Box<[u8]>,
+    /// The keyspace it goes back to.
+    pub to_ks: Keyspace,
+    /// The key it goes back to.
+    pub to: Box<[u8]>,
+    /// Change index of the row before.
+    pub changed_at: Index,
+    /// What its elements were called in the row store.
+    pub(crate) identity: Identity,
+    /// The row that it replaced where it is.
+    pub replaced: Option<Row>,
 }
 
 /// What a patch replaced.

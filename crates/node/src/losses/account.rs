@@ -166,9 +166,7 @@ impl Account {
     pub fn keys(&self) -> u64 {
         let mut keys = BTreeSet::new();
         super::rows::each(&self.entries, |_, effect| {
-            if let Some((ks, Some(key))) = super::rows::target(&effect) {
-                keys.insert((ks, key));
-            }
+            keys.extend(effect.keys().into_iter().flatten());
         });
         keys.len() as u64
     }

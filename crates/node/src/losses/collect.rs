@@ -1,7 +1,7 @@
 //! What an account of a replica's tail holds, found before the tail is replaced.
 
 use super::account::{Account, LossId, LostEntry, State};
-use super::rows::target;
+use super::rows::targets;
 use crate::replica::Replica;
 use cluster::map::{ModeRow, Replication, mode_name};
 use consensus::Entry;
@@ -83,7 +83,7 @@ fn read(replica: &Replica, entry: &Entry, modes: &mut Modes) -> LostEntry {
         if let Effect::System { name, value } = effect {
             modes.note(index, name, value);
         }
-        let wanted = target(&effect).is_some_and(|(ks, _)| chosen || modes.holds(ks));
+        let wanted = targets(&effect).any(|(ks, _)| chosen || modes.holds(ks));
         if wanted && answered {
             effect.encode(&mut lost.effects);
             lost.count += 1;
@@ -132,7 +132,7 @@ mod tests {
         builder.push(put(b"later"));
         let entry = builder.finish(5);
         let found = effects(EntryReader::new(&entry).unwrap());
-        let chosen = found.iter().filter(|found| found.chosen).filter_map(|found| target(&found.effect));
+        let chosen = found.iter().filter(|found| found.chosen).flat_map(|found| targets(&found.effect));
         let keys: Vec<_> = chosen.filter_map(|(_, key)| key).collect();
         assert_eq!(keys, [&b"one"[..], b"two"]);
     }

@@ -45,7 +45,7 @@ impl Core {
             let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { continue };
             let machine = &mut replica.machine;
             rows::each(&account.entries, |_, effect| {
-                if let Some((ks, Some(key))) = rows::target(&effect) {
+                for (ks, key) in effect.keys().into_iter().flatten() {
                     let position = machine.position(key);
                     any |= machine.space(ks).is_cold(position);
                     machine.want(ks, position, Some(key));

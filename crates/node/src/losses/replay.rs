@@ -4,7 +4,8 @@
 //! loss, in the same step in which it writes. A key that was changed and changed back is as it was before.
 
 use super::account::{Before, Last, LossId, LostRow, Outcome, State};
-use super::{digest, show};
+use super::rows::{digest_of, digest_value};
+use super::show;
 use crate::conn::Conn;
 use crate::core::Core;
 use crate::internal;
@@ -207,8 +208,8 @@ pub(crate) fn row(cx: &mut Context<'_>, args: &[&[u8]]) -> Done {
     // Its time would have come since.
     let wanted = wanted.filter(|(_, expire, _)| *expire == 0 || *expire > now);
     let key = cx.data.key(key);
-    let current = cx.data.peek(key)?.map(|row| digest(row.kind, row.expire, row.value()));
-    if current == wanted.map(|(kind, expire, value)| digest(kind, expire, value)) {
+    let current = cx.data.peek(key)?.map(digest_of);
+    if current == wanted.map(|(kind, expire, value)| digest_value(kind, expire, value)) {
         cx.reply.status("already");
         return Ok(());
     }

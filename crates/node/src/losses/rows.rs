@@ -2,10 +2,13 @@
 
 use super::account::{Account, Before, Last, LostEntry, LostRow, Outcome};
 use super::{MAX_ACCOUNT_BYTES, digest};
-use model::Keyspace;
+use model::change::Change;
 use model::effect::Effect;
+use model::row::kind;
 use model::varint::Reader;
+use model::{Keyspace, Position};
 use shard::Machine;
+use shard::row::Row;
 use std::collections::BTreeMap;
 
 /// Visits all effects in order, each with its entry.
@@ -22,16 +25,16 @@ pub(crate) fn each<'a>(
     }
 }
 
-/// Keyspace and key of an effect on keys; without a key: all of the keyspace.
-pub(crate) fn target<'a>(effect: &Effect<'a>) -> Option<(Keyspace, Option<&'a [u8]>)> {
-    match *effect {
-        Effect::Put { ks, key, .. }
-        | Effect::Patch { ks, key, .. }
-        | Effect::Expire { ks, key, .. }
-        | Effect::Delete { ks, key } => Some((ks, Some(key))),
+/// Keyspaces and keys of an effect on keys; without a key: all of the keyspace.
+pub(crate) fn targets<'a>(
+    effect: &Effect<'a>,
+) -> impl Iterator<Item = (Keyspace, Option<&'a [u8]>)> + use<'a> {
+    let flushed = match *effect {
         Effect::Flush { ks } => Some((ks, None)),
-        Effect::Answered { .. } | Effect::Mark { .. } | Effect::System { .. } | Effect::Early { .. } => None,
-    }
+        _ => None,
+    };
+    let keys = effect.keys().into_iter().flatten().map(|(ks, key)| (ks, Some(key)));
+    keys.chain(flushed)
 }
 
 /// A key on the way from its state before the first lost effect to that after the last.
@@ -44,16 +47,16 @@ struct Draft {
 /// it, what the keys were is not known.
 pub(crate) fn fill(account: &mut Account, machine: Option<&Machine>) {
     let mut drafts: BTreeMap<(Keyspace, &[u8]), Draft> = BTreeMap::new();
-    each(&account.entries, |_, effect| match target(&effect) {
-        Some((ks, Some(key))) => {
-            let draft = drafts.entry((ks, key)).or_insert_with(|| begin(machine, ks, key));
-            change(&mut draft.last, effect);
+    each(&account.entries, |_, effect| {
+        for target in targets(&effect) {
+            let (ks, Some(key)) = target else {
+                let touched = drafts.iter_mut().filter(|((of, _), _)| *of == target.0);
+                touched.for_each(|(_, draft)| draft.last = Last::Absent);
+                continue;
+            };
+            drafts.entry((ks, key)).or_insert_with(|| begin(machine, ks, key));
         }
-        Some((ks, None)) => {
-            let touched = drafts.iter_mut().filter(|((of, _), _)| *of == ks);
-            touched.for_each(|(_, draft)| draft.last = Last::Absent);
-        }
-        None => {}
+        follow(&mut drafts, effect);
     });
     let mut size = 0;
     let rows = drafts.into_iter().map(|((ks, key), Draft { before, mut last })| {
@@ -74,11 +77,55 @@ fn begin(machine: Option<&Machine>, ks: Keyspace, key: &[u8]) -> Draft {
     let known = machine.filter(|machine| !machine.space(ks).is_cold(machine.position(key)));
     let Some(machine) = known else { return unknown };
     match machine.space(ks).get(machine.position(key), key) {
-        Some(row) => Draft {
-            before: Before::Row(digest(row.kind, row.expire, row.value())),
-            last: Last::Row { kind: row.kind, expire: row.expire, value: row.value().to_vec() },
-        },
+        Some(row) => Draft { before: Before::Row(digest_of(row)), last: last_of(row) },
         None => Draft { before: Before::Absent, last: Last::Absent },
+    }
+}
+
+/// A row as it is; a collection too large to be kept in an account is not known.
+fn last_of(row: &Row) -> Last {
+    if row.memory() as u64 > MAX_ACCOUNT_BYTES {
+        return Last::Unknown;
+    }
+    Last::Row { kind: row.kind, expire: row.expire, value: row.whole().into_owned() }
+}
+
+/// Names the content of a row, whatever its form.
+pub(crate) fn digest_of(row: &Row) -> u128 {
+    match row.kind {
+        kind::STRING => digest(row.kind, row.expire, row.value()),
+        _ => {
+            let halves = [row.content_hash(1), row.content_hash(2)].map(u64::to_be_bytes);
+            digest(row.kind, row.expire, &halves.concat())
+        }
+    }
+}
+
+/// [`digest_of`] of a row with its value in one piece.
+pub(crate) fn digest_value(kind: u8, expire: u64, value: &[u8]) -> u128 {
+    let mut row = Row::new(Position(0), kind, b"", value);
+    row.expire = expire;
+    digest_of(&row)
+}
+
+/// What an effect makes of the keys it names.
+fn follow<'a>(drafts: &mut BTreeMap<(Keyspace, &'a [u8]), Draft>, effect: Effect<'a>) {
+    match effect {
+        Effect::Rename { ks, key, to_ks, to } | Effect::Copy { ks, key, to_ks, to } => {
+            let from = drafts.get_mut(&(ks, key)).map(|draft| match effect {
+                Effect::Rename { .. } => std::mem::replace(&mut draft.last, Last::Absent),
+                _ => draft.last.clone(),
+            });
+            if let (Some(last), Some(draft)) = (from, drafts.get_mut(&(to_ks, to))) {
+                draft.last = last;
+            }
+        }
+        _ => {
+            let key = effect.keys()[0];
+            if let Some(draft) = key.and_then(|key| drafts.get_mut(&key)) {
+                change(&mut draft.last, effect);
+            }
+        }
     }
 }
 
@@ -96,10 +143,26 @@ fn change(last: &mut Last, effect: Effect<'_>) {
             value[offset as usize..end].copy_from_slice(bytes);
         }
         (Effect::Expire { expire: new, .. }, Last::Row { expire, .. }) => *expire = new,
+        (Effect::Change { kind, change, .. }, _) => change_elements(last, kind, change),
         // A change of a row that is not known.
         (Effect::Patch { .. } | Effect::Expire { .. }, _) => *last = Last::Unknown,
         _ => {}
     }
+}
+
+/// A part of a collection changes; what can not be said of a value in one piece is not known.
+fn change_elements(last: &mut Last, kind: u8, change: Change<'_>) {
+    let row = match std::mem::replace(last, Last::Unknown) {
+        Last::Unknown => return,
+        Last::Row { kind: of, expire, value } if of == kind => (expire, value),
+        Last::Row { .. } => return,
+        Last::Absent => (0, Vec::new()),
+    };
+    *last = match shard::collection::changed(kind, &row.1, change) {
+        Some(None) => Last::Absent,
+        Some(Some(value)) => Last::Row { kind, expire: row.0, value },
+        None => Last::Unknown,
+    };
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::account::{Account, Before, Last, LostEntry, LostRow};
 use super::rows::each;
 use model::Keyspace;
+use model::change::Change;
 use model::effect::Effect;
 use serde_json::{Map, Value, json};
 
@@ -61,14 +62,64 @@ fn put_effect(fields: &mut Map<String, Value>, effect: &Effect<'_>) {
             fields.insert("expire_ms".to_owned(), json!(expire));
         }
         Effect::Delete { ks, key } => head("delete", ks, Some(key)),
+        Effect::Change { ks, key, kind, change } => {
+            head("change", ks, Some(key));
+            fields.insert("type".to_owned(), json!(shard::commands::type_name(kind)));
+            put_change(fields, change);
+        }
+        Effect::Rename { ks, key, to_ks, to } => {
+            head("rename", ks, Some(key));
+            fields.insert("to_keyspace".to_owned(), json!(to_ks.0));
+            put_bytes(fields, "to", to);
+        }
+        Effect::Copy { ks, key, to_ks, to } => {
+            head("copy", ks, Some(key));
+            fields.insert("to_keyspace".to_owned(), json!(to_ks.0));
+            put_bytes(fields, "to", to);
+        }
         Effect::Flush { ks } => head("flush", ks, None),
         Effect::Answered { .. } | Effect::Mark { .. } | Effect::System { .. } | Effect::Early { .. } => {}
     }
 }
 
+/// A part of a collection: what is done, and with what.
+fn put_change(fields: &mut Map<String, Value>, change: Change<'_>) {
+    let mut name = |name: &str| fields.insert("change".to_owned(), json!(name));
+    match change {
+        Change::Put { name: element, value } => {
+            name("put");
+            put_bytes(fields, "name", element);
+            put_bytes(fields, "value", value);
+        }
+        Change::Remove { name: element } => {
+            name("remove");
+            put_bytes(fields, "name", element);
+        }
+        Change::RemoveRanks { from, count } => {
+            name("remove-ranks");
+            fields.insert("from".to_owned(), json!(from));
+            fields.insert("count".to_owned(), json!(count));
+        }
+        Change::Splice { at, remove, items } => {
+            name("splice");
+            fields.insert("at".to_owned(), json!(at));
+            fields.insert("remove".to_owned(), json!(remove));
+            put_bytes(fields, "items", items);
+        }
+        Change::RemoveEqual { count, item } => {
+            name("remove-equal");
+            fields.insert("count".to_owned(), json!(count));
+            put_bytes(fields, "item", item);
+        }
+        Change::About { bytes } => {
+            name("about");
+            put_bytes(fields, "about", bytes);
+        }
+    }
+}
+
 fn put_row(fields: &mut Map<String, Value>, kind: u8, expire: u64, value: &[u8]) {
-    let kind = if kind == model::row::kind::STRING { json!("string") } else { json!(kind) };
-    fields.insert("type".to_owned(), kind);
+    fields.insert("type".to_owned(), json!(shard::commands::type_name(kind)));
     fields.insert("expire_ms".to_owned(), json!(expire));
     put_bytes(fields, "value", value);
 }

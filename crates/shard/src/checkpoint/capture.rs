@@ -1,6 +1,7 @@
 //! The rows of one keyspace on their way into a checkpoint.
 
 use super::Changes;
+use crate::collection::large::CellName;
 use crate::row::Row;
 use model::{Keyspace, Position};
 
@@ -62,20 +63,69 @@ impl Capture {
     /// A row is about to be changed or removed, or just was: the checkpoint being taken gets it as it
     /// was, unless it has it.
     #[inline]
-    pub(crate) fn before_change(capture: &mut Option<Box<Capture>>, row: &Row) {
+    pub(crate) fn before_change(capture: &mut Option<Box<Capture>>, row: &mut Row) {
         if let Some(capture) = capture
             && row.due == capture.number
         {
-            capture.changes.push_row(capture.ks, capture.generation, row);
+            capture.push_row(row);
         }
     }
 
+    /// The same for a row that is replaced or removed: cells that are due go with it.
+    #[inline]
+    pub(crate) fn before_removal(capture: &mut Option<Box<Capture>>, row: &mut Row) {
+        Capture::before_change(capture, row);
+        if let Some(capture) = capture {
+            capture.take_cells(row, &mut Budget::new(usize::MAX));
+        }
+    }
+
+    /// Takes a row; of a large collection its cells are due from now on.
+    fn push_row(&mut self, row: &mut Row) -> usize {
+        let bytes = self.changes.push_row(self.ks, self.generation, row);
+        if let Some(large) = row.large_mut() {
+            large.begin_capture();
+        }
+        bytes
+    }
+
+    /// Takes a cell of a large collection.
+    pub(crate) fn push_cell(
+        &mut self,
+        (position, key): (Position, &[u8]),
+        id: u64,
+        cell: CellName,
+        content: Option<&[u8]>,
+    ) {
+        self.changes.push_cell((self.ks, self.generation), (position, key), (id, cell), content);
+    }
+
+    /// Takes cells that are due, as many as the budget allows. True when it has them all.
+    pub(crate) fn take_cells(&mut self, row: &mut Row, budget: &mut Budget) -> bool {
+        let Some(mut large) = row.take_large_if_due() else { return true };
+        let (id, mut left) = (large.id(), true);
+        while left && !budget.is_used_up() {
+            left = large.capture_one(&mut |cell, content| {
+                budget.spend(1, content.map_or(0, <[u8]>::len));
+                self.push_cell((row.position, row.key()), id, cell, content);
+            });
+        }
+        let all = large.uncaptured() == 0;
+        row.return_large(large);
+        all
+    }
+
+    /// A position is to be looked at again.
+    pub(crate) fn again(&mut self, position: Position) {
+        self.dirty.push(position.0);
+    }
+
     /// Takes a row at such a position. False if the checkpoint has it, or it changed later.
-    pub(crate) fn take(&mut self, row: &Row, budget: &mut Budget) -> bool {
+    pub(crate) fn take(&mut self, row: &mut Row, budget: &mut Budget) -> bool {
         if row.due != self.number {
             return false;
         }
-        let bytes = self.changes.push_row(self.ks, self.generation, row);
+        let bytes = self.push_row(row);
         budget.spend(0, bytes);
         true
     }

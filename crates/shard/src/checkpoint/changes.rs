@@ -1,8 +1,10 @@
 //! The rows a checkpoint writes: encoded into a few large buffers, because the shard thread fills them
 //! and a row must cost it little more than copying. Order is made later, where there is time for it.
 
+use crate::collection::large::CellName;
 use crate::row::Row;
-use model::row;
+use model::row::{self, kind};
+use model::varint::put_u64;
 use model::{Keyspace, Position};
 
 /// Size of a buffer in bytes; a larger row has a buffer of its own.
@@ -57,16 +59,37 @@ impl Changes {
         self.write(len, State::Put, |out| {
             row::put_key_name(out, ks, generation, row.position, row.key());
             let name = out.len();
-            row::put_value(out, row.kind, row.expire, row.value());
+            match row.large() {
+                None => row::put_value(out, row.kind, row.expire, row.value()),
+                Some(large) => {
+                    row::put_value(out, row.kind | kind::LARGE, row.expire, &[]);
+                    put_u64(out, large.id());
+                    out.extend_from_slice(&large.about);
+                }
+            }
             name
         })
     }
 
-    /// Adds that a key is absent.
-    pub(super) fn push_absent(&mut self, ks: Keyspace, generation: u32, position: Position, key: &[u8]) {
-        self.write(OVERHEAD + key.len(), State::Removed, |out| {
+    /// Adds a cell of a large collection.
+    pub(super) fn push_cell(
+        &mut self,
+        (ks, generation): (Keyspace, u32),
+        (position, key): (Position, &[u8]),
+        (id, cell): (u64, CellName),
+        content: Option<&[u8]>,
+    ) {
+        let bytes = content.unwrap_or_default();
+        let state = if content.is_some() { State::Put } else { State::Removed };
+        self.write(OVERHEAD + key.len() + row::CELL_BYTES + bytes.len(), state, |out| {
             row::put_key_name(out, ks, generation, position, key);
-            out.len()
+            row::put_cell_name(out, id, cell);
+            let name = out.len();
+            if content.is_some() {
+                out.push(row::FORMAT);
+                out.extend_from_slice(bytes);
+            }
+            name
         });
     }
 
@@ -193,15 +216,14 @@ mod tests {
     fn a_removed_key_that_came_back_is_there_once() {
         let position = Position(7);
         let mut changes = Changes::default();
-        for key in [&b"gone"[..], b"back", b"gone", b"absent", b"back"] {
+        for key in [&b"gone"[..], b"back", b"gone", b"back"] {
             changes.push_removed(Keyspace(0), 1, position, key);
         }
         changes.push_row(Keyspace(0), 1, &Row::new(position, 0, b"back", b"v"));
-        changes.push_absent(Keyspace(0), 1, position, b"absent");
         changes.sort();
         let name = |key: &[u8]| row::key_name(Keyspace(0), 1, position, key);
         let value = row::encode_value(0, 0, b"v");
-        let expected = [(name(b"absent"), None), (name(b"back"), Some(value)), (name(b"gone"), None)];
+        let expected = [(name(b"back"), Some(value)), (name(b"gone"), None)];
         assert_eq!(owned(&changes), expected);
     }
 }

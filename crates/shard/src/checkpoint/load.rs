@@ -73,19 +73,36 @@ impl Machine {
     }
 
     fn load_key(&mut self, name: &[u8], content: &[u8]) -> Result<bool, DecodeError> {
+        if let Some((key, id, cell)) = row::split_cell_name(name) {
+            return self.load_cell(&row::parse_key_name(key)?, id, cell, content);
+        }
         let name = row::parse_key_name(name)?;
-        let (kind, expire, value) = row::decode_value(content)?;
         let space = self.spaces.get_mut(usize::from(name.ks.0)).ok_or(DecodeError::Malformed("keyspace"))?;
         if space.generation != name.generation {
             return Ok(false);
         }
-        let mut row = Row::new(name.position, kind, &name.key, value);
-        row.expire = expire;
+        let mut row = Row::stored(name.position, &name.key, content, self.hasher.seed())?;
         row.accessed = (self.shard_time / 1000) as u32;
         let before = space.last_loaded();
         space.load(row);
         self.limit_load(name.ks, before);
         Ok(true)
+    }
+
+    /// A cell of a large collection; it comes after the row of its key. False for one of a collection that is
+    /// gone: garbage.
+    fn load_cell(
+        &mut self,
+        key: &row::KeyName,
+        id: u64,
+        cell: u128,
+        content: &[u8],
+    ) -> Result<bool, DecodeError> {
+        let space = self.spaces.get_mut(usize::from(key.ks.0)).ok_or(DecodeError::Malformed("keyspace"))?;
+        if space.generation != key.generation {
+            return Ok(false);
+        }
+        space.load_cell(key.position, &key.key, |row| row.load_cell(id, cell, content))
     }
 
     fn load_system(&mut self, name: &[u8], content: &[u8]) -> Result<(), DecodeError> {

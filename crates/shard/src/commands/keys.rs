@@ -4,8 +4,16 @@ use crate::data::{Context, Done};
 use model::row::kind;
 
 /// Name of a type tag, as TYPE answers and SCAN's TYPE option takes it.
-pub(super) fn type_name(kind: u8) -> &'static str {
-    if kind == kind::STRING { "string" } else { "unknown" }
+pub fn type_name(kind: u8) -> &'static str {
+    match kind {
+        kind::STRING => "string",
+        kind::HASH => "hash",
+        kind::LIST => "list",
+        kind::SET => "set",
+        kind::SORTED_SET => "zset",
+        kind::STREAM => "stream",
+        _ => "unknown",
+    }
 }
 
 /// `DEL key [key …]`, `UNLINK key [key …]`: the memory is freed after the commit in both cases.

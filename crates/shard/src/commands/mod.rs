@@ -31,6 +31,7 @@ mod strings;
 mod tests;
 
 use crate::data::Handler;
+pub use keys::type_name;
 pub use object::OBJECT_HELP;
 pub use scan::{ScanFilter, ScanRequest, scan_part};
 

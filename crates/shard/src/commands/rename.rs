@@ -6,14 +6,6 @@ use model::Keyspace;
 
 const SAME: Stop = Stop::Error(std::borrow::Cow::Borrowed("ERR source and destination objects are the same"));
 
-/// Kind, expiry and value of a row that gets another name.
-type Content = (u8, u64, Vec<u8>);
-
-fn content(c: &mut Context<'_>, key: &[u8]) -> Result<Option<Content>, Stop> {
-    let key = c.data.key(key);
-    Ok(c.data.get(key)?.map(|row| (row.kind, row.expire, row.value().to_vec())))
-}
-
 /// `RENAME key newkey`
 pub(super) fn rename(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     to_new_name(c, args, false)?;
@@ -30,15 +22,17 @@ pub(super) fn renamenx(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
 
 fn to_new_name(c: &mut Context<'_>, args: &[&[u8]], only_if_absent: bool) -> Result<bool, Stop> {
     let (from, to) = (c.data.key(args[1]), c.data.key(args[2]));
-    let (kind, expire, value) = content(c, args[1])?.ok_or(Stop::error("ERR no such key"))?;
+    c.data.get(from)?.ok_or(Stop::error("ERR no such key"))?;
     if from.bytes == to.bytes {
         return Ok(false);
     }
     if only_if_absent && c.data.get(to)?.is_some() {
         return Ok(false);
     }
-    c.data.delete(from)?;
-    c.data.put(to, kind, expire, &value)?;
+    // The look first: what has expired there is deleted.
+    c.data.peek(to)?;
+    let here = c.data.keyspace();
+    c.data.rename(from, here, to)?;
     Ok(true)
 }
 
@@ -61,7 +55,7 @@ pub(super) fn copy(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     if here == there && args[1] == args[2] {
         return Err(SAME);
     }
-    let copied = put_there(c, args[1], args[2], there, replace)?;
+    let copied = put_there(c, args[1], args[2], there, Put { replace, stays: true })?;
     c.reply.int(copied.into());
     Ok(())
 }
@@ -74,32 +68,34 @@ pub(super) fn move_to(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     if there == c.data.keyspace() {
         return Err(SAME);
     }
-    let moved = put_there(c, args[1], args[1], there, false)?;
-    if moved {
-        let key = c.data.key(args[1]);
-        c.data.delete(key)?;
-    }
+    let moved = put_there(c, args[1], args[1], there, Put { replace: false, stays: false })?;
     c.reply.int(moved.into());
     Ok(())
 }
 
-/// Puts a copy of a row under a name in a keyspace. False when the row is absent, or the name is
-/// taken and may not be replaced.
-fn put_there(
-    c: &mut Context<'_>,
-    from: &[u8],
-    to: &[u8],
-    there: Keyspace,
+/// How a row gets to another place.
+struct Put {
+    /// The key that has its new name may go.
     replace: bool,
-) -> Result<bool, Stop> {
-    let Some((kind, expire, value)) = content(c, from)? else { return Ok(false) };
-    let to = c.data.key(to);
-    let here = c.data.enter(there)?;
-    let free = c.data.get(to)?.is_none() || replace;
-    if free {
-        c.data.put(to, kind, expire, &value)?;
+    /// It stays where it was, too.
+    stays: bool,
+}
+
+/// Puts a row under a name in a keyspace. False when the row is absent, or the name is taken and may not be
+/// replaced.
+fn put_there(c: &mut Context<'_>, from: &[u8], to: &[u8], there: Keyspace, how: Put) -> Result<bool, Stop> {
+    let (from, to) = (c.data.key(from), c.data.key(to));
+    if c.data.get(from)?.is_none() {
+        return Ok(false);
     }
+    let here = c.data.enter(there)?;
+    let free = c.data.get(to)?.is_none() || how.replace;
     c.data.enter(here)?;
+    match (free, how.stays) {
+        (false, _) => {}
+        (true, true) => c.data.copy(from, there, to)?,
+        (true, false) => c.data.rename(from, there, to)?,
+    }
     Ok(free)
 }
 

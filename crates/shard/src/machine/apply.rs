@@ -1,6 +1,8 @@
 //! What every replica does with a committed entry.
 
 use super::Machine;
+use crate::collection::large::Identity;
+use crate::data::Key;
 use crate::row::Row;
 use crate::undo::Before;
 use model::effect::Effect;
@@ -15,8 +17,11 @@ impl Machine {
     /// A payload that can not be read: the shard must stop.
     pub fn commit_own(&mut self, index: Index, term: Term, payload: &[u8]) -> Result<(), DecodeError> {
         while let Some(change) = self.undo.pop_committed(index) {
-            if let Before::Space(space) = change.before {
-                self.bury(*space);
+            match change.before {
+                Before::Space(space) => self.bury(*space),
+                Before::Row(row) => self.bury_row(row),
+                Before::Moved(moved) => moved.replaced.into_iter().for_each(|row| self.bury_row(row)),
+                _ => {}
             }
         }
         // Window and system rows are changed by commits only, on every replica from the same bytes.
@@ -66,11 +71,25 @@ impl Machine {
     fn apply_to_keys(&mut self, index: Index, time: u64, effect: Effect<'_>) -> bool {
         match effect {
             Effect::Put { ks, key, kind, expire, value } => {
-                let mut row = Row::new(self.hasher.position(key), kind, key, value);
+                let mut row = self.new_row(self.hasher.position(key), kind, key, value, index);
                 row.expire = expire;
                 row.changed_at = index;
                 row.accessed = (time / 1000) as u32;
-                self.space_mut(ks).insert(row);
+                let old = self.space_mut(ks).insert(row);
+                old.into_iter().for_each(|row| self.bury_row(row));
+            }
+            Effect::Change { ks, key, kind, change } => {
+                let key = Key { position: self.hasher.position(key), bytes: key };
+                return self.change_elements(ks, key, kind, change, index, &mut 0).is_some();
+            }
+            Effect::Rename { ks, key, to_ks, to } => {
+                let moved = self.move_row((ks, key), (to_ks, to), Identity::new(index), index);
+                let Some(moved) = moved else { return false };
+                moved.replaced.into_iter().for_each(|row| self.bury_row(row));
+            }
+            Effect::Copy { ks, key, to_ks, to } => {
+                let Some(old) = self.copy_row((ks, key), (to_ks, to), index) else { return false };
+                old.into_iter().for_each(|row| self.bury_row(row));
             }
             Effect::Patch { ks, key, offset, bytes } => {
                 return self.change(ks, key, index, |row| drop(row.patch(offset as usize, bytes)));
@@ -80,7 +99,8 @@ impl Machine {
             }
             Effect::Delete { ks, key } => {
                 let position = self.hasher.position(key);
-                return self.space_mut(ks).remove(position, key).is_some();
+                let Some(row) = self.space_mut(ks).remove(position, key) else { return false };
+                self.bury_row(row);
             }
             Effect::Flush { ks } => {
                 let old = self.replace_space(ks, index);
@@ -111,6 +131,9 @@ impl Machine {
             | Effect::Patch { .. }
             | Effect::Expire { .. }
             | Effect::Delete { .. }
+            | Effect::Change { .. }
+            | Effect::Rename { .. }
+            | Effect::Copy { .. }
             | Effect::Flush { .. }
             | Effect::Early { .. } => {}
         }

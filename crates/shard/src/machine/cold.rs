@@ -6,7 +6,6 @@
 
 use super::Machine;
 use crate::row::Row;
-use model::effect::Effect;
 use model::entry::EntryReader;
 use model::limits::KEYSPACES;
 use model::row;
@@ -130,16 +129,22 @@ impl Machine {
         listed: Vec<Listed>,
     ) -> Result<(), DecodeError> {
         let Some(fetch) = self.cold.open.remove(&ticket) else { return Ok(()) };
+        let mut whole: Option<(row::KeyName, Row)> = None;
         for (name, content) in rows {
-            let name = row::parse_key_name(&name)?;
-            let (kind, expire, value) = row::decode_value(&content)?;
-            let mut row = Row::new(name.position, kind, &name.key, value);
-            (row.expire, row.accessed, row.frequency) = (expire, (self.shard_time / 1000) as u32, 1);
-            let space = self.space_mut(name.ks);
-            if space.generation == name.generation {
-                space.bring(name.ks, ticket, row);
+            if let Some((_, id, cell)) = row::split_cell_name(&name) {
+                // Behind the row of its key; that of a collection that is gone is not taken.
+                if let Some((_, row)) = &mut whole {
+                    row.load_cell(id, cell, &content)?;
+                }
+                continue;
             }
+            self.bring(ticket, whole.take());
+            let name = row::parse_key_name(&name)?;
+            let mut row = Row::stored(name.position, &name.key, &content, self.hasher.seed())?;
+            (row.accessed, row.frequency) = ((self.shard_time / 1000) as u32, 1);
+            whole = Some((name, row));
         }
+        self.bring(ticket, whole);
         self.cold.listed = fetch.list.map(|list| (list, listed));
         for wanted in fetch.wanted {
             let space = self.space_mut(wanted.ks);
@@ -148,6 +153,14 @@ impl Machine {
             }
         }
         Ok(())
+    }
+
+    fn bring(&mut self, ticket: u64, row: Option<(row::KeyName, Row)>) {
+        let Some((name, row)) = row else { return };
+        let space = self.space_mut(name.ks);
+        if space.generation == name.generation {
+            space.bring(name.ks, ticket, row);
+        }
     }
 
     /// A fetch that was handed out and has not come back.
@@ -170,17 +183,12 @@ impl Machine {
         }
         let mut any = false;
         for effect in EntryReader::new(payload)? {
-            let (Effect::Put { ks, key, .. }
-            | Effect::Patch { ks, key, .. }
-            | Effect::Expire { ks, key, .. }
-            | Effect::Delete { ks, key }) = effect?
-            else {
-                continue;
-            };
-            let position = self.hasher.position(key);
-            if self.space(ks).is_cold(position) {
-                any = true;
-                self.want(ks, position, Some(key));
+            for (ks, key) in effect?.keys().into_iter().flatten() {
+                let position = self.hasher.position(key);
+                if self.space(ks).is_cold(position) {
+                    any = true;
+                    self.want(ks, position, Some(key));
+                }
             }
         }
         Ok(any)

@@ -32,7 +32,7 @@ impl Machine {
     /// Housekeeping at the end of a turn: frees what was flushed, a bounded piece at a time.
     /// Returns true while there is more to free.
     pub fn tidy(&mut self) -> bool {
-        let mut left = FREED_PER_TURN;
+        let mut left = self.free_elements(FREED_PER_TURN);
         while left > 0
             && let Some(space) = self.graveyard.last_mut()
         {
@@ -41,7 +41,7 @@ impl Machine {
                 self.graveyard.pop();
             }
         }
-        !self.graveyard.is_empty()
+        !self.graveyard.is_empty() || self.has_dead()
     }
 
     /// Forgets which deletes are uncommitted up to the applied index. Called now and then.

@@ -20,10 +20,12 @@ const ORDER_BYTES: usize = 13;
 /// Memory of an entry in the order of expiry times, about, bytes.
 const EXPIRY_BYTES: usize = 25;
 
+/// Elements of the largest collection that leaves memory: what brings it back must not hold up the shard.
+const MAX_COLD_ELEMENTS: usize = 16_384;
+
 /// What a row adds to the hash over the content of its shard; the order of rows does not matter.
 pub(crate) fn content(seed: u64, row: &Row) -> u64 {
-    let key = xxhash_rust::xxh3::xxh3_64_with_seed(row.key(), seed ^ row.expire.rotate_left(32));
-    xxhash_rust::xxh3::xxh3_64_with_seed(row.value(), key)
+    row.content_hash(xxhash_rust::xxh3::xxh3_64_with_seed(row.key(), seed ^ row.expire.rotate_left(32)))
 }
 
 impl Space {
@@ -123,7 +125,11 @@ impl Space {
     }
 
     fn make_cold(&mut self, ks: Keyspace, place: usize) -> usize {
-        let Some(position) = self.table.get_bucket(place).map(|row| row.position) else { return 0 };
+        let Some(row) = self.table.get_bucket(place) else { return 0 };
+        let position = row.position;
+        if row.large().is_some_and(|large| large.len() > MAX_COLD_ELEMENTS) {
+            return 0;
+        }
         if self.at(position).nth(1).is_some() {
             return 0; // Keys that share a position stay: of a cold one only the number of keys is known.
         }
@@ -180,14 +186,14 @@ impl Space {
     }
 
     /// Planted: whatever has come since is overwritten.
-    fn overwrite(&mut self, row: Row) {
+    fn overwrite(&mut self, mut row: Row) {
         let position = row.position;
         if self.is_cold(position) {
             self.cold -= 1;
             self.memory += row.memory();
             self.table.insert_unique(hash(position), row, |r| hash(r.position));
         } else if self.get(position, row.key()).is_some() {
-            Capture::before_change(&mut self.capture, &row);
+            Capture::before_change(&mut self.capture, &mut row);
             self.insert(row);
         }
     }

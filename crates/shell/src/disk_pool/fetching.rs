@@ -34,14 +34,29 @@ fn read_row(view: &dyn RowView, wanted: &Wanted, read: &mut Read) -> Result<(), 
     if let Some(key) = &wanted.key {
         let name = row::key_name(ks, generation, position, key);
         if let Some(content) = view.get(&name)? {
+            let cells = row::is_large(&content).then(|| name.clone());
             read.rows.push((name, content));
-            return Ok(());
+            return cells.map_or(Ok(()), |name| read_cells(view, &name, read));
         }
     }
     let head = |position| row::position_name(ks, generation, position);
     let (from, to) = (head(position.0), position.0.checked_add(1).map(head));
     for found in view.range(RowRange { from: &from, to: to.as_deref() }, Order::Ascending)? {
         read.rows.push(found?);
+    }
+    Ok(())
+}
+
+/// The cells of a large collection: their names begin with that of its key.
+fn read_cells(view: &dyn RowView, name: &[u8], read: &mut Read) -> Result<(), RowError> {
+    for found in view.range(RowRange::starting_at(name), Order::Ascending)? {
+        let found = found?;
+        if !found.0.starts_with(name) {
+            break;
+        }
+        if found.0.len() > name.len() {
+            read.rows.push(found);
+        }
     }
     Ok(())
 }

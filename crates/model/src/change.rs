@@ -1,0 +1,149 @@
+//! Changes of a part of a collection: what [`crate::effect::Effect::Change`] carries.
+//!
+//! A hash, a set, a sorted set and a stream are elements with a name and a value: a set's values are empty, a
+//! sorted set's are scores of 8 bytes (IEEE 754, little-endian), a stream's names are ids of 16 bytes.
+//! A list is a sequence of items.
+
+use crate::varint::{DecodeError, Reader, put_bytes, put_u64};
+
+/// One change of a collection. A collection that is absent is as one without elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change<'a> {
+    /// The element with this name has this value.
+    Put {
+        /// Name of the element.
+        name: &'a [u8],
+        /// Its value.
+        value: &'a [u8],
+    },
+    /// The element with this name, which exists, is gone.
+    Remove {
+        /// Name of the element.
+        name: &'a [u8],
+    },
+    /// So many elements from this rank on are gone: of a sorted set in the order of scores, of a stream in
+    /// that of ids. They exist.
+    RemoveRanks {
+        /// Rank of the first, from 0.
+        from: u64,
+        /// How many.
+        count: u64,
+    },
+    /// In a list, so many items from this place on, which exist, are replaced by others.
+    Splice {
+        /// Place of the first item, from 0 to the length of the list.
+        at: u64,
+        /// Items that go.
+        remove: u64,
+        /// Items that come, each with its length before it ([`put_bytes`]).
+        items: &'a [u8],
+    },
+    /// Items of a list that equal this one are gone: so many of them, from the end if negative; 0 = all.
+    RemoveEqual {
+        /// How many.
+        count: i64,
+        /// The item.
+        item: &'a [u8],
+    },
+    /// What a stream says of itself beside its entries.
+    About {
+        /// Encoded by whoever executes commands on streams.
+        bytes: &'a [u8],
+    },
+}
+
+const PUT: u8 = 1;
+const REMOVE: u8 = 2;
+const REMOVE_RANKS: u8 = 3;
+const SPLICE: u8 = 4;
+const REMOVE_EQUAL: u8 = 5;
+const ABOUT: u8 = 6;
+
+impl<'a> Change<'a> {
+    /// Appends the encoded change.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        match *self {
+            Change::Put { name, value } => {
+                out.push(PUT);
+                put_bytes(out, name);
+                put_bytes(out, value);
+            }
+            Change::Remove { name } => {
+                out.push(REMOVE);
+                put_bytes(out, name);
+            }
+            Change::RemoveRanks { from, count } => {
+                out.push(REMOVE_RANKS);
+                put_u64(out, from);
+                put_u64(out, count);
+            }
+            Change::Splice { at, remove, items } => {
+                out.push(SPLICE);
+                put_u64(out, at);
+                put_u64(out, remove);
+                put_bytes(out, items);
+            }
+            Change::RemoveEqual { count, item } => {
+                out.push(REMOVE_EQUAL);
+                put_u64(out, (count << 1 ^ count >> 63) as u64);
+                put_bytes(out, item);
+            }
+            Change::About { bytes } => {
+                out.push(ABOUT);
+                put_bytes(out, bytes);
+            }
+        }
+    }
+
+    /// Reads the next change.
+    ///
+    /// # Errors
+    /// An unknown tag, or an input that ends inside the change.
+    pub fn decode(r: &mut Reader<'a>) -> Result<Change<'a>, DecodeError> {
+        Ok(match r.u8()? {
+            PUT => Change::Put { name: r.bytes()?, value: r.bytes()? },
+            REMOVE => Change::Remove { name: r.bytes()? },
+            REMOVE_RANKS => Change::RemoveRanks { from: r.u64()?, count: r.u64()? },
+            SPLICE => Change::Splice { at: r.u64()?, remove: r.u64()?, items: r.bytes()? },
+            REMOVE_EQUAL => {
+                let count = r.u64()?;
+                let count = (count >> 1) as i64 ^ -((count & 1) as i64);
+                Change::RemoveEqual { count, item: r.bytes()? }
+            }
+            ABOUT => Change::About { bytes: r.bytes()? },
+            _ => return Err(DecodeError::Malformed("change")),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_change_round_trips(name: Vec<u8>, value: Vec<u8>, a: u64, b: u64, count: i64) {
+            for change in [
+                Change::Put { name: &name, value: &value },
+                Change::Remove { name: &name },
+                Change::RemoveRanks { from: a, count: b },
+                Change::Splice { at: a, remove: b, items: &value },
+                Change::RemoveEqual { count, item: &value },
+                Change::About { bytes: &value },
+            ] {
+                let mut out = Vec::new();
+                change.encode(&mut out);
+                let mut r = Reader::new(&out);
+                prop_assert_eq!(Change::decode(&mut r), Ok(change));
+                prop_assert!(r.is_empty());
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_decoded_or_refused(bytes: Vec<u8>) {
+            let mut r = Reader::new(&bytes);
+            while !r.is_empty() && Change::decode(&mut r).is_ok() {}
+        }
+    }
+}

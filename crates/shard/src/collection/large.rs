@@ -1,0 +1,283 @@
+//! A large collection: elements with an index in memory, and a row of the row store for each.
+//!
+//! What is kept in one row is a *cell*: the elements whose names share a hash (nearly always one), an entry of
+//! a stream, or a piece of a list. The row of the key itself says only that there are cells, and their
+//! number `id`, which is part of their names: when the key goes, or becomes something else, its cells mean
+//! nothing any more and are removed in the background.
+//!
+//! A checkpoint writes the cells changed since the one before. As with rows it is taken in slices: cells that
+//! are due for it are copied before they change.
+
+use super::elements::{Elements, sort_key};
+use super::list::List;
+use super::packed::{self, Packed};
+use model::row::kind;
+use model::varint::{DecodeError, Reader, put_bytes};
+use std::collections::HashSet;
+
+/// Name of a cell among those of its collection.
+pub(crate) type CellName = u128;
+
+/// Takes cells of a checkpoint: name and content, `None` = there is none.
+pub(crate) type Sink<'a> = dyn FnMut(CellName, Option<&[u8]>) + 'a;
+
+/// The elements of a large collection.
+#[derive(Debug, Clone)]
+pub(crate) enum Body {
+    /// A hash, a set, a sorted set or a stream.
+    Elements(Elements),
+    /// A list.
+    List(List),
+}
+
+type Cells = HashSet<CellName, foldhash::fast::RandomState>;
+
+/// What the cells of a collection are called, and which of them the row store does not have as they are.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Identity {
+    /// Distinguishes it from whatever else its key was or will be.
+    pub id: u64,
+    /// Cells changed since the last checkpoint began that has looked at this collection; `None` = all.
+    fresh: Option<Cells>,
+}
+
+impl Identity {
+    /// A new one: the index of the entry that makes it, which has no other collection at the same key.
+    pub fn new(id: u64) -> Identity {
+        Identity { id, fresh: None }
+    }
+}
+
+/// A large collection with what a checkpoint has to know.
+#[derive(Debug, Clone)]
+pub(crate) struct Large {
+    identity: Identity,
+    /// What a stream says of itself.
+    pub about: Vec<u8>,
+    body: Body,
+    /// Cells that the checkpoint being taken lacks.
+    due: Cells,
+}
+
+/// The cell of a piece of a list.
+fn piece_cell(number: i64) -> CellName {
+    // The sign turned, so that cells come in the order of numbers.
+    u128::from(number as u64 ^ 1 << 63) << 64
+}
+
+fn piece_number(cell: CellName) -> i64 {
+    ((cell >> 64) as u64 ^ 1 << 63) as i64
+}
+
+/// The cell of an element.
+fn element_cell(kind: u8, seed: u64, name: &[u8]) -> CellName {
+    match name.first_chunk() {
+        Some(id) if kind == kind::STREAM => u128::from_be_bytes(*id),
+        _ => u128::from(sort_key(kind, seed, name)) << 64,
+    }
+}
+
+impl Large {
+    /// An empty one of this kind. `seed`: of the hash of names.
+    pub fn new(id: u64, kind: u8, seed: u64) -> Large {
+        let body = match kind {
+            kind::LIST => Body::List(List::default()),
+            _ => Body::Elements(Elements::new(kind, seed)),
+        };
+        let identity = Identity { id, fresh: Some(Cells::default()) };
+        Large { identity, about: Vec::new(), body, due: Cells::default() }
+    }
+
+    /// One made of a small collection.
+    pub fn from_packed(id: u64, kind: u8, seed: u64, packed: Packed<'_>) -> Large {
+        let mut large = Large::new(id, kind, seed);
+        match &mut large.body {
+            Body::Elements(elements) => packed.iter().for_each(|e| drop(elements.put(e.name, e.value))),
+            Body::List(list) => {
+                let mut items = Vec::new();
+                packed.iter().for_each(|e| put_bytes(&mut items, e.name));
+                list.splice(0, 0, &items, &mut |_, _| ());
+            }
+        }
+        large.identity.fresh = Some(large.all());
+        large
+    }
+
+    /// Distinguishes it from whatever else its key was or will be.
+    pub fn id(&self) -> u64 {
+        self.identity.id
+    }
+
+    /// Gives its cells another identity; the one before is returned.
+    pub fn replace_identity(&mut self, identity: Identity) -> Identity {
+        // A copy has what is due of the one it was made of.
+        self.due = Cells::default();
+        std::mem::replace(&mut self.identity, identity)
+    }
+
+    /// The elements.
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        match &self.body {
+            Body::Elements(elements) => elements.len(),
+            Body::List(list) => list.len(),
+        }
+    }
+
+    /// Calls with name and value of each element, in the order of the collection.
+    pub fn each(&self, mut visit: impl FnMut(&[u8], &[u8])) {
+        match &self.body {
+            Body::Elements(elements) => elements.from_rank(0).for_each(|(name, value)| visit(name, value)),
+            Body::List(list) => list.from(0).for_each(|item| visit(item, &[])),
+        }
+    }
+
+    /// Bytes of memory, allocations included, about.
+    pub fn memory(&self) -> usize {
+        let body = match &self.body {
+            Body::Elements(elements) => elements.memory(),
+            Body::List(list) => list.memory(),
+        };
+        let fresh = self.identity.fresh.as_ref().map_or(0, Cells::capacity);
+        let cells = (fresh + self.due.capacity()) * (size_of::<CellName>() + 1);
+        size_of::<Large>() + self.about.capacity() + cells + body
+    }
+
+    /// The names of all cells.
+    fn all(&self) -> Cells {
+        match &self.body {
+            Body::Elements(elements) => {
+                elements.from_main_rank(0).map(|(_, (name, _))| elements.cell(name)).collect()
+            }
+            Body::List(list) => list.numbers().map(piece_cell).collect(),
+        }
+    }
+
+    /// Elements whose cells a checkpoint has to write, about.
+    pub fn uncaptured(&self) -> usize {
+        self.due.len()
+    }
+
+    // ---- changes: each names the cells it touches before it touches them ----
+
+    fn touch(&mut self, cell: CellName, sink: &mut Sink<'_>) {
+        if !self.due.is_empty() && self.due.remove(&cell) {
+            give(&self.body, cell, sink);
+        }
+        if let Some(fresh) = &mut self.identity.fresh {
+            fresh.insert(cell);
+        }
+    }
+
+    /// Sets the value of an element; returns the one before.
+    pub fn put(&mut self, name: &[u8], value: &[u8], sink: &mut Sink<'_>) -> Option<Option<Box<[u8]>>> {
+        let Body::Elements(elements) = &self.body else { return None };
+        self.touch(elements.cell(name), sink);
+        let Body::Elements(elements) = &mut self.body else { return None };
+        Some(elements.put(name, value))
+    }
+
+    /// Removes an element; returns its value.
+    pub fn remove(&mut self, name: &[u8], sink: &mut Sink<'_>) -> Option<Box<[u8]>> {
+        let Body::Elements(elements) = &self.body else { return None };
+        elements.get(name)?;
+        self.touch(elements.cell(name), sink);
+        let Body::Elements(elements) = &mut self.body else { return None };
+        elements.remove(name)
+    }
+
+    /// Replaces items of a list; returns those removed. `None` if they do not exist, or this is no list.
+    pub fn splice(&mut self, at: usize, remove: usize, new: &[u8], sink: &mut Sink<'_>) -> Option<Vec<u8>> {
+        let (due, fresh) = (&mut self.due, &mut self.identity.fresh);
+        let Body::List(list) = &mut self.body else { return None };
+        if at.checked_add(remove)? > list.len() {
+            return None;
+        }
+        let removed = list.splice(at, remove, new, &mut |list, number| {
+            let cell = piece_cell(number);
+            if !due.is_empty() && due.remove(&cell) {
+                sink(cell, list.piece(number));
+            }
+            if let Some(fresh) = fresh {
+                fresh.insert(cell);
+            }
+        });
+        Some(removed)
+    }
+
+    // ---- checkpoints ----
+
+    /// The checkpoint being taken gets what has changed since the last one.
+    pub fn begin_capture(&mut self) {
+        debug_assert!(self.due.is_empty(), "one checkpoint at a time");
+        let fresh = self.identity.fresh.replace(Cells::default());
+        self.due = fresh.unwrap_or_else(|| self.all());
+    }
+
+    /// Copies a cell that is due. False when none is.
+    pub fn capture_one(&mut self, sink: &mut Sink<'_>) -> bool {
+        let Some(&cell) = self.due.iter().next() else { return false };
+        self.due.remove(&cell);
+        give(&self.body, cell, sink);
+        true
+    }
+
+    /// Loads a cell; those of a list come in the order of names.
+    ///
+    /// # Errors
+    /// Content that can not be read.
+    pub fn load(&mut self, kind: u8, cell: CellName, content: &[u8]) -> Result<(), DecodeError> {
+        match &mut self.body {
+            Body::List(list) => list.load(piece_number(cell), content),
+            Body::Elements(elements) => {
+                let mut r = Reader::new(content);
+                while !r.is_empty() {
+                    let name = r.bytes()?;
+                    let value = match kind {
+                        kind::HASH | kind::STREAM => r.bytes()?,
+                        kind::SORTED_SET => r.take(8)?,
+                        _ => &[],
+                    };
+                    elements.put(name, value);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Frees up to so many elements, or pieces of a list, of a collection that nobody looks at any more; 0 when
+    /// all are.
+    pub fn free_some(&mut self, elements: usize) -> usize {
+        match &mut self.body {
+            Body::Elements(all) => all.free_some(elements),
+            Body::List(list) => list.free_some(elements),
+        }
+    }
+}
+
+impl Elements {
+    fn cell(&self, name: &[u8]) -> CellName {
+        element_cell(self.kind(), self.seed(), name)
+    }
+}
+
+/// Hands a cell to a sink.
+fn give(body: &Body, cell: CellName, sink: &mut Sink<'_>) {
+    match body {
+        Body::List(list) => sink(cell, list.piece(piece_number(cell))),
+        Body::Elements(elements) => {
+            let key = (cell >> 64) as u64;
+            let from = elements.rank_of_key(key);
+            let mut content = Vec::new();
+            let sharing = elements.from_main_rank(from).take_while(|(k, _)| *k == key).map(|(_, pair)| pair);
+            for (name, value) in sharing.filter(|(name, _)| elements.cell(name) == cell) {
+                packed::put_element(&mut content, elements.kind(), name, value);
+            }
+            sink(cell, (!content.is_empty()).then_some(&content[..]));
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! How large a collection may be before its elements get an index (Redis: `hash-max-listpack-entries` and the
+//! like). Local to a node: it decides the form in memory and what OBJECT ENCODING answers, not the content.
+
+use model::row::kind;
+
+/// Bytes of a list that has no index.
+const LIST_BYTES: usize = 2048;
+/// Items of a list, and members of a set that are not all integers, without an index.
+const ENTRIES: usize = 128;
+/// Bytes of a member of a set without an index.
+const MEMBER_BYTES: usize = 64;
+
+/// Bounds of small collections, with Redis's defaults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Fields of a small hash.
+    pub hash_entries: usize,
+    /// Bytes of a field or a value in it.
+    pub hash_value: usize,
+    /// Members of a small sorted set.
+    pub sorted_set_entries: usize,
+    /// Bytes of a member in it.
+    pub sorted_set_value: usize,
+    /// Members of a small set of integers.
+    pub integer_set_entries: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            hash_entries: 128,
+            hash_value: 64,
+            sorted_set_entries: 128,
+            sorted_set_value: 64,
+            integer_set_entries: 512,
+        }
+    }
+}
+
+impl Limits {
+    /// Whether a collection with so many elements, the largest of `largest` bytes, may stay without an index.
+    /// `bytes`: of all of them.
+    pub(crate) fn allow(
+        &self,
+        kind: u8,
+        integers: bool,
+        entries: usize,
+        largest: usize,
+        bytes: usize,
+    ) -> bool {
+        match kind {
+            kind::HASH => entries <= self.hash_entries && largest <= self.hash_value,
+            kind::SORTED_SET => entries <= self.sorted_set_entries && largest <= self.sorted_set_value,
+            kind::SET if integers => entries <= self.integer_set_entries,
+            kind::SET => entries <= ENTRIES && largest <= MEMBER_BYTES,
+            kind::LIST => entries <= ENTRIES && bytes <= LIST_BYTES,
+            _ => false,
+        }
+    }
+}
