@@ -23,7 +23,7 @@ impl Core {
     /// command is not for a cluster. `None`: it runs as everywhere.
     pub(crate) fn redirect(&self, conn: &Conn, spec: &Spec, args: &[&[u8]]) -> Option<String> {
         let ks = conn.session.keyspace;
-        let mut keys = spec.keys.positions(args.len());
+        let mut keys = spec.key_positions(args);
         let first = keys.next()?;
         let slot = self.hint.map_or_else(|| slot_of(args[first]), |position| position.slot());
         let Placement::Shard(shard) = self.map.shard_of(ks, slot) else { return None };

@@ -196,7 +196,7 @@ impl Core {
     /// The rows of all keys of a command are wanted, so that it need not be stopped for each.
     pub(crate) fn want_keys(&mut self, group: GroupId, ks: Keyspace, spec: &Spec, args: &[&[u8]]) {
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
-        for key in spec.keys.positions(args.len()).map(|at| args[at]) {
+        for key in spec.key_positions(args).map(|at| args[at]) {
             let position = replica.machine.position(key);
             replica.machine.want(ks, position, Some(key));
         }

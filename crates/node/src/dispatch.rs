@@ -216,9 +216,9 @@ impl Core {
 
     fn run_key(&mut self, conn: &mut Conn, spec: &'static Spec, args: &[&[u8]]) {
         let ks = conn.session.keyspace;
-        let mut keys = spec.keys.positions(args.len());
+        let mut keys = spec.key_positions(args);
         let Some(first) = keys.next() else {
-            return self.reply_now(conn, |reply| reply.error("ERR syntax error"));
+            return self.run_without_key(conn, spec, args);
         };
         let position = self.hint.unwrap_or_else(|| self.hasher.position(args[first]));
         self.hint = Some(position);
@@ -235,6 +235,17 @@ impl Core {
                 }
                 self.send(conn, shard.group(), spec, args, slot);
             }
+            Placement::Closed => self.wait_for_layout(conn, spec, args, slot),
+        }
+    }
+
+    /// The number of keys in the arguments is wrong (`LMPOP 0 ...`). The handler has the words for that, and
+    /// looks at no key before: any shard will do.
+    #[cold]
+    fn run_without_key(&mut self, conn: &mut Conn, spec: &'static Spec, args: &[&[u8]]) {
+        let slot = 0;
+        match self.map.shard_of(conn.session.keyspace, slot) {
+            Placement::Shard(shard) => self.send(conn, shard.group(), spec, args, slot),
             Placement::Closed => self.wait_for_layout(conn, spec, args, slot),
         }
     }
@@ -347,7 +358,7 @@ impl Core {
         if !crate::layouts::serves(replica, ks, shards)
             || second_keyspace(spec, args).is_some_and(|ks| !crate::layouts::serves(replica, ks, shards))
         {
-            let slot = spec.keys.positions(args.len()).next().map_or(0, |at| slot_of(args[at]));
+            let slot = spec.key_positions(args).next().map_or(0, |at| slot_of(args[at]));
             return self.wait_for_layout(conn, spec, args, slot);
         }
         let asked = Asked { ks, spec, flags, args };
@@ -360,7 +371,7 @@ impl Core {
         let buf = conn.reply_buffer();
         let start = buf.len();
         let touch = flags.has(Flags::TOUCH);
-        let hint = self.hint.take().zip(spec.keys.positions(args.len()).next());
+        let hint = self.hint.take().zip(spec.key_positions(args).next());
         let hint = hint.map(|(position, at)| Key { position, bytes: args[at] });
         let reply = &mut Resp { buf, proto };
         let outcome = replica.machine.execute_at(handler, ks, touch, hint, args, reply);

@@ -208,5 +208,5 @@ pub(crate) fn slot_of_request(request: &Request) -> Slot {
     }
     let first = parts.args.get(1).copied();
     let Ok(spec) = shard::table::resolve(parts.args[0], first) else { return 0 };
-    spec.keys.positions(parts.args.len()).next().map_or(0, |at| slot_of(parts.args[at]))
+    spec.key_positions(&parts.args).next().map_or(0, |at| slot_of(parts.args[at]))
 }

@@ -385,7 +385,7 @@ impl Core {
 fn has_key(request: &Request) -> bool {
     let Ok(parts) = request.parts() else { return false };
     let spec = shard::table::resolve(parts.args[0], parts.args.get(1).copied());
-    spec.is_ok_and(|spec| spec.keys.positions(parts.args.len()).next().is_some())
+    spec.is_ok_and(|spec| spec.key_positions(&parts.args).next().is_some())
 }
 
 /// The layout a client sees.

@@ -88,7 +88,7 @@ impl Core {
         let ks = conn.session.keyspace;
         let step = spec.keys.step.unsigned_abs().max(1) as usize;
         let mut parts: BTreeMap<ShardId, (Slot, Vec<usize>)> = BTreeMap::new();
-        for at in spec.keys.positions(args.len()) {
+        for at in spec.key_positions(args) {
             let slot = slot_of(args[at]);
             let Placement::Shard(shard) = self.map.shard_of(ks, slot) else {
                 return self.reply_now(conn, |reply| reply.error(&closed(ks)));

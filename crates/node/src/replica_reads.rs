@@ -86,7 +86,7 @@ impl Core {
         if !is_whole(replica) || !has_own_writes(replica, conn) || !serves(replica, ks, shards) {
             return false;
         }
-        let hint = self.hint.zip(spec.keys.positions(args.len()).next());
+        let hint = self.hint.zip(spec.key_positions(args).next());
         let hint = hint.map(|(position, at)| Key { position, bytes: args[at] });
         let (proto, touch) = (conn.session.proto, !conn.session.flags.no_touch);
         let buf = conn.reply_buffer();

@@ -85,6 +85,7 @@ fn put_arg(reply: &mut Resp<'_>, arg: &Arg) {
         ArgKind::Double => ("double", None, &[]),
         ArgKind::Key(spec) => ("key", Some(spec), &[]),
         ArgKind::Pattern => ("pattern", None, &[]),
+        ArgKind::KeyPattern(spec) => ("pattern", Some(spec), &[]),
         ArgKind::UnixTime => ("unix-time", None, &[]),
         ArgKind::PureToken => ("pure-token", None, &[]),
         ArgKind::OneOf(inner) => ("oneof", None, inner),

@@ -3,7 +3,7 @@
 use super::spec_info::put_flags;
 use super::{Call, Outcome};
 use model::Reply;
-use shard::table::{KeyFlags, KeySpec, Spec, flag, key_flag, resolve};
+use shard::table::{Found, KeyFlags, KeySpec, Spec, flag, key_flag, resolve};
 
 pub(super) fn getkeys(call: &mut Call<'_>, with_flags: bool) -> Outcome {
     let args = &call.args[2..];
@@ -16,17 +16,9 @@ pub(super) fn getkeys(call: &mut Call<'_>, with_flags: bool) -> Outcome {
     if !spec.accepts(args.len()) {
         return call.error("ERR Invalid number of arguments specified for command");
     }
-    let keys: Vec<(&[u8], KeyFlags)> = spec
-        .key_specs
-        .iter()
-        .flat_map(|range| {
-            let flags = flags_of(spec, range, args);
-            range.keys().positions(args.len()).map(move |at| (args[at], flags))
-        })
-        .collect();
-    if keys.is_empty() && !spec.flags.has(flag::NO_MANDATORY_KEYS) {
+    let Some(keys) = keys_of(spec, args).or(spec.flags.has(flag::NO_MANDATORY_KEYS).then(Vec::new)) else {
         return call.error("ERR Invalid arguments specified for command");
-    }
+    };
     let mut reply = call.reply();
     reply.array(keys.len());
     for (key, flags) in keys {
@@ -39,6 +31,22 @@ pub(super) fn getkeys(call: &mut Call<'_>, with_flags: bool) -> Outcome {
         }
     }
     Outcome::Done
+}
+
+/// The keys of a call and what is done to them; `None` if it has none or they cannot be told.
+fn keys_of<'a>(spec: &Spec, args: &[&'a [u8]]) -> Option<Vec<(&'a [u8], KeyFlags)>> {
+    let mut keys = Vec::new();
+    for key_spec in spec.key_specs {
+        match key_spec.find(args) {
+            Found::Keys { range, step } => {
+                let flags = flags_of(spec, key_spec, args);
+                keys.extend(range.step_by(step).map(|at| (args[at], flags)));
+            }
+            Found::Absent => {}
+            Found::Wrong => return None,
+        }
+    }
+    (!keys.is_empty()).then_some(keys)
 }
 
 /// What this call does to the keys, where that depends on the arguments: `SET` reads with `GET` among

@@ -4,7 +4,7 @@ use super::{Call, Outcome};
 use crate::encode::Resp;
 use crate::glob;
 use model::Reply;
-use shard::table::{Categories, KeySpec, Spec, commands, lookup, subcommand};
+use shard::table::{Begin, Categories, Find, KeySpec, Spec, commands, lookup, subcommand};
 
 /// The command with this name; a subcommand as `client|id`.
 pub(super) fn by_full_name(name: &[u8]) -> Option<&'static Spec> {
@@ -111,19 +111,46 @@ fn put_key_spec(reply: &mut Resp<'_>, keys: &KeySpec) {
     reply.bulk(b"begin_search");
     reply.map(2);
     reply.bulk(b"type");
-    reply.bulk(b"index");
-    reply.bulk(b"spec");
-    reply.map(1);
-    reply.bulk(b"index");
-    reply.int(i64::from(keys.begin));
+    let known = put_begin(reply, keys.begin);
     reply.bulk(b"find_keys");
     reply.map(2);
     reply.bulk(b"type");
-    reply.bulk(b"range");
+    match keys.find {
+        Find::Range { last, step, limit } if known => {
+            put_numbers(reply, b"range", &[("lastkey", last), ("keystep", step), ("limit", limit)]);
+        }
+        Find::Counted { count, first, step } if known => {
+            put_numbers(reply, b"keynum", &[("keynumidx", count), ("firstkey", first), ("keystep", step)]);
+        }
+        _ => put_numbers(reply, b"unknown", &[]),
+    }
+}
+
+/// Type and details of the beginning of a search; false if they are unknown.
+fn put_begin(reply: &mut Resp<'_>, begin: Begin) -> bool {
+    match begin {
+        Begin::Index(at) => put_numbers(reply, b"index", &[("index", at)]),
+        Begin::Keyword(keyword) => {
+            reply.bulk(b"keyword");
+            reply.bulk(b"spec");
+            reply.map(2);
+            reply.bulk(b"keyword");
+            reply.bulk_str(keyword.word);
+            reply.bulk(b"startfrom");
+            reply.int(i64::from(keyword.from));
+        }
+        Begin::Hidden(_) | Begin::Unknown => put_numbers(reply, b"unknown", &[]),
+    }
+    !matches!(begin, Begin::Hidden(_) | Begin::Unknown)
+}
+
+/// A type and its details.
+fn put_numbers(reply: &mut Resp<'_>, kind: &[u8], numbers: &[(&str, i8)]) {
+    reply.bulk(kind);
     reply.bulk(b"spec");
-    reply.map(3);
-    for (name, value) in [("lastkey", keys.last), ("keystep", keys.step), ("limit", 0)] {
+    reply.map(numbers.len());
+    for (name, value) in numbers {
         reply.bulk_str(name);
-        reply.int(i64::from(value));
+        reply.int(i64::from(*value));
     }
 }

@@ -9,6 +9,18 @@ pub enum Group {
     String,
     /// Strings as arrays of bits.
     Bitmap,
+    /// Hashes.
+    Hash,
+    /// Lists.
+    List,
+    /// Sets.
+    Set,
+    /// Sorted sets.
+    SortedSet,
+    /// Places on the earth, kept in sorted sets.
+    Geo,
+    /// Streams.
+    Stream,
     /// Connections.
     Connection,
     /// The node.
@@ -24,6 +36,12 @@ impl Group {
             Group::Generic => "generic",
             Group::String => "string",
             Group::Bitmap => "bitmap",
+            Group::Hash => "hash",
+            Group::List => "list",
+            Group::Set => "set",
+            Group::SortedSet => "sorted-set",
+            Group::Geo => "geo",
+            Group::Stream => "stream",
             Group::Connection => "connection",
             Group::Server => "server",
             Group::Cluster => "cluster",
@@ -44,6 +62,8 @@ pub enum ArgKind {
     Key(i8),
     /// A glob pattern.
     Pattern,
+    /// A pattern of names of keys; the number of its key spec.
+    KeyPattern(i8),
     /// A time as seconds or milliseconds since 1970.
     UnixTime,
     /// A fixed word.

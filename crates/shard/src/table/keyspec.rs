@@ -1,6 +1,9 @@
 //! Where the keys of a command stand and what is done to them.
 
-/// Positions of the keys for the router: from `first` to `last` in steps of `step`.
+use std::ops::Range;
+
+/// Positions of the keys: from `first` to `last` in steps of `step`. Of a command with
+/// [`flag::MOVABLE_KEYS`](super::flag::MOVABLE_KEYS) only those that no argument can move.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Keys {
     /// Position of the first key; the command's name is 0. No keys: 0.
@@ -14,16 +17,25 @@ pub struct Keys {
 impl Keys {
     /// A command without keys.
     pub const NONE: Keys = Keys { first: 0, last: 0, step: 0 };
+    /// The first argument.
+    pub const ONE: Keys = Keys { first: 1, last: 1, step: 1 };
 
-    /// The positions of the keys of a call with `argc` arguments, the command's name among them.
+    /// From the first key to behind the last one, in a call with `argc` arguments, the command's name
+    /// among them.
     #[inline]
-    pub fn positions(self, argc: usize) -> std::iter::StepBy<std::ops::Range<usize>> {
+    pub(super) fn bounds(self, argc: usize) -> Range<usize> {
         let end = match self.last {
             last if last < 0 => (argc + 1).saturating_sub(usize::from(last.unsigned_abs())),
             last => argc.min(last as usize + 1),
         };
         let first = if self.first > 0 { self.first as usize } else { end };
-        (first..end.max(first)).step_by(usize::from(self.step.unsigned_abs()).max(1))
+        first..end.max(first)
+    }
+
+    /// Distance of two keys, at least 1.
+    #[inline]
+    pub(super) fn distance(self) -> usize {
+        usize::from(self.step.unsigned_abs()).max(1)
     }
 }
 
@@ -77,17 +89,64 @@ impl KeyFlags {
     }
 }
 
-/// One range of keys and what is done to them (Redis: begin search `index`, find keys `range`).
+/// A word whose next argument is a key, like `STORE`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Keyword {
+    /// The word, in any case.
+    pub word: &'static str,
+    /// Position of the first argument that may be the word.
+    pub from: i8,
+    /// Options with the number of their values, which are never the word. If the word is among them the
+    /// last one counts, as for a command that lets later options replace earlier ones; otherwise the first.
+    pub options: &'static [(&'static str, u8)],
+}
+
+/// Where the search for keys begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Begin {
+    /// At this position; the command's name is 0.
+    Index(i8),
+    /// Behind a word.
+    Keyword(Keyword),
+    /// Behind a word that is not reported, because clients would have to know the options before it to find
+    /// it: `STORE` of `SORT`.
+    Hidden(Keyword),
+    /// Nowhere: the names of the keys follow from data, like those of `BY` and `GET` of `SORT`.
+    Unknown,
+}
+
+/// Which arguments are keys, from the beginning of the search on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Find {
+    /// Up to a last one.
+    Range {
+        /// The last key: 0 or more, relative to the beginning; negative, from the end.
+        last: i8,
+        /// Distance of two keys.
+        step: i8,
+        /// 0, or 2 and more: only the first of so many parts of the arguments that are left.
+        limit: i8,
+    },
+    /// As many as an argument says.
+    Counted {
+        /// The argument that says how many, relative to the beginning.
+        count: i8,
+        /// The first key, relative to the beginning.
+        first: i8,
+        /// Distance of two keys.
+        step: i8,
+    },
+}
+
+/// Some keys of a command and what is done to them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct KeySpec {
     /// What is done to the keys.
     pub flags: KeyFlags,
-    /// Position of the first key.
-    pub begin: i8,
-    /// Last key: 0 or more, relative to `begin`; negative, from the end.
-    pub last: i8,
-    /// Distance of two keys.
-    pub step: i8,
+    /// Where the search for them begins.
+    pub begin: Begin,
+    /// Which arguments they are from there on.
+    pub find: Find,
     /// A remark for people; may be empty.
     pub notes: &'static str,
 }
@@ -95,22 +154,43 @@ pub struct KeySpec {
 impl KeySpec {
     /// One key at position `begin`.
     pub(super) const fn one(begin: i8, flags: u16) -> KeySpec {
-        KeySpec { flags: KeyFlags(flags), begin, last: 0, step: 1, notes: "" }
+        KeySpec::range(begin, 0, 1, flags)
     }
 
     /// Keys from `begin` to `last`, every `step`.
     pub(super) const fn range(begin: i8, last: i8, step: i8, flags: u16) -> KeySpec {
-        KeySpec { flags: KeyFlags(flags), begin, last, step, notes: "" }
+        let (begin, find) = (Begin::Index(begin), Find::Range { last, step, limit: 0 });
+        KeySpec { flags: KeyFlags(flags), begin, find, notes: "" }
+    }
+
+    /// As many keys as the argument at `begin` says, from the next argument on.
+    pub(super) const fn counted(begin: i8, flags: u16) -> KeySpec {
+        let find = Find::Counted { count: 0, first: 1, step: 1 };
+        KeySpec { find, ..KeySpec::one(begin, flags) }
+    }
+
+    /// The key behind a word.
+    pub(super) const fn behind(word: Keyword, flags: u16) -> KeySpec {
+        KeySpec { begin: Begin::Keyword(word), ..KeySpec::one(0, flags) }
+    }
+
+    /// The key behind a word that is not reported.
+    pub(super) const fn hidden(word: Keyword, flags: u16) -> KeySpec {
+        KeySpec { begin: Begin::Hidden(word), ..KeySpec::one(0, flags) }
+    }
+
+    /// Keys that follow from data.
+    pub(super) const fn unknown(flags: u16) -> KeySpec {
+        KeySpec { begin: Begin::Unknown, ..KeySpec::one(0, flags) }
+    }
+
+    /// Only the first `1 / limit` of the arguments that are left are keys.
+    pub(super) const fn first_part(self, limit: i8) -> KeySpec {
+        KeySpec { find: Find::Range { last: -1, step: 1, limit }, ..self }
     }
 
     /// The same with a remark.
     pub(super) const fn notes(self, notes: &'static str) -> KeySpec {
         KeySpec { notes, ..self }
-    }
-
-    /// The positions this range takes in a call with `argc` arguments.
-    pub fn keys(&self) -> Keys {
-        let last = if self.last < 0 { self.last } else { self.begin + self.last };
-        Keys { first: self.begin, last, step: self.step }
     }
 }

@@ -3,7 +3,8 @@
 //! data; handlers are attached by name or [`Spec::id`] elsewhere.
 //!
 //! Texts, flags, key positions and arities of Redis commands are those of Redis 7.0.15, except
-//! where a command is ours or newer (`since` says so) and for the texts of `bitmap`, which are ours.
+//! where a command is ours or newer (`since` says so). The texts of the bitmap, hash, list, set, sorted
+//! set, geo and stream groups and of `sort` and `dump` are our own.
 //! A container such as `CLIENT` has [`Spec::subcommands`]; the name of a subcommand is written
 //! `client|id`, as Redis reports it.
 
@@ -14,16 +15,37 @@ mod connection;
 mod connection_args;
 mod connection_client;
 mod docs;
+mod dump;
+mod dump_args;
+mod find_keys;
 mod flags;
+mod geo;
+mod geo_args;
+mod hash;
+mod hash_args;
 mod keys;
 mod keys_args;
 mod keyspec;
+mod list;
+mod list_args;
 mod lookup;
 mod own;
 mod server;
 mod server_args;
 mod server_command;
 mod server_inspect;
+mod set;
+mod set_args;
+mod sort;
+mod sort_args;
+mod sorted_set;
+mod sorted_set_args;
+mod sorted_set_range;
+mod sorted_set_range_args;
+mod sorted_set_several;
+mod sorted_set_several_args;
+mod stream;
+mod stream_args;
 mod string;
 mod string_args;
 
@@ -32,8 +54,9 @@ mod tests;
 
 pub use docs::{Arg, ArgKind, Group};
 use docs::{KEY, arg, token};
+pub use find_keys::{Found, Positions};
 pub use flags::{Categories, Flags, category, flag};
-pub use keyspec::{KeyFlags, KeySpec, Keys, key_flag};
+pub use keyspec::{Begin, Find, KeyFlags, KeySpec, Keys, Keyword, key_flag};
 pub use lookup::{Unknown, commands, lookup, resolve, subcommand};
 
 /// How the parts of a command that was split over shards become one reply.
@@ -77,9 +100,9 @@ pub struct Spec {
     pub arity: i32,
     /// Behaviour flags, as `COMMAND INFO` reports them.
     pub flags: Flags,
-    /// Positions of the keys, for the router. Of a container: none.
+    /// Positions of the keys that no argument can move; see [`Spec::key_positions`]. Of a container: none.
     pub keys: Keys,
-    /// The keys with what is done to them, for `COMMAND INFO` and `COMMAND GETKEYSANDFLAGS`.
+    /// The keys with what is done to them.
     pub key_specs: &'static [KeySpec],
     /// ACL categories beyond those that follow from the flags; see [`Spec::all_categories`].
     pub categories: Categories,
