@@ -4,7 +4,6 @@
 //! Every look is noted (the hold rule: a reply waits for the highest uncommitted index of anything
 //! the command looked at), every change goes at once into the rows, the undo log and the entry.
 
-use crate::collection::large::Identity;
 use crate::collection::{self, Limits};
 use crate::machine::Machine;
 use crate::row::Row;
@@ -252,7 +251,7 @@ impl<'a> Data<'a> {
         self.absent(key)?;
         let index = self.changing();
         self.machine.entry.push(Effect::Put { ks: self.ks, key: key.bytes, kind, expire, value });
-        let mut row = self.machine.new_row(key.position, kind, key.bytes, value, index);
+        let mut row = self.machine.new_row(key.position, kind, key.bytes, value);
         row.expire = expire;
         row.changed_at = index;
         row.accessed = (self.machine.time() / 1000) as u32;
@@ -376,7 +375,7 @@ impl<'a> Data<'a> {
         free?;
         let (index, ks) = (self.changing(), self.ks);
         self.machine.entry.push(Effect::Rename { ks, key: key.bytes, to_ks, to: to.bytes });
-        let identity = Identity::new(index);
+        let identity = self.machine.new_identity();
         let Some(moved) = self.machine.move_row((ks, key.bytes), (to_ks, to.bytes), identity, index) else {
             return Err(Stop::error("ERR no such key"));
         };

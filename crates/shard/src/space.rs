@@ -131,8 +131,8 @@ impl Space {
         let found = self.table.find_mut(hash(position), |r| r.position == position && r.key() == row.key());
         if let Some(place) = found {
             let mut old = std::mem::replace(place, row);
-            Capture::before_removal(&mut self.capture, &mut old);
             self.memory -= old.memory();
+            Capture::before_removal(&mut self.capture, &mut old);
             if old.due != due {
                 self.dirty.push(position.0);
             }
@@ -219,8 +219,8 @@ impl Space {
         let entry =
             self.table.find_entry(hash(position), |row| row.position == position && row.key() == key).ok()?;
         let (mut row, _) = entry.remove();
-        Capture::before_removal(&mut self.capture, &mut row);
         self.memory -= row.memory();
+        Capture::before_removal(&mut self.capture, &mut row);
         self.deleted.push((position, key.into()));
         if self.at(position).next().is_none() {
             self.order.remove(&position.0);

@@ -37,14 +37,16 @@ type Cells = HashSet<CellName, foldhash::fast::RandomState>;
 pub(crate) struct Identity {
     /// Distinguishes it from whatever else its key was or will be.
     pub id: u64,
-    /// Cells changed since the last checkpoint began that has looked at this collection; `None` = all.
-    fresh: Option<Cells>,
+    /// Cells changed since the last checkpoint began that has looked at this collection.
+    fresh: Cells,
+    /// The row store has none of its cells.
+    new: bool,
 }
 
 impl Identity {
-    /// A new one: the index of the entry that makes it, which has no other collection at the same key.
+    /// A new one, of which the row store has nothing.
     pub fn new(id: u64) -> Identity {
-        Identity { id, fresh: None }
+        Identity { id, fresh: Cells::default(), new: true }
     }
 }
 
@@ -84,7 +86,7 @@ impl Large {
             kind::LIST => Body::List(List::default()),
             _ => Body::Elements(Elements::new(kind, seed)),
         };
-        let identity = Identity { id, fresh: Some(Cells::default()) };
+        let identity = Identity { id, fresh: Cells::default(), new: false };
         Large { identity, about: Vec::new(), body, due: Cells::default() }
     }
 
@@ -99,7 +101,7 @@ impl Large {
                 list.splice(0, 0, &items, &mut |_, _| ());
             }
         }
-        large.identity.fresh = Some(large.all());
+        large.identity.fresh = large.all();
         large
     }
 
@@ -108,8 +110,11 @@ impl Large {
         self.identity.id
     }
 
-    /// Gives its cells another identity; the one before is returned.
-    pub fn replace_identity(&mut self, identity: Identity) -> Identity {
+    /// Gives its cells another identity; the one before is returned. If it is one that they had before, what has
+    /// changed since is fresh for it too: taking changes back restores the content, not which piece of a list
+    /// has what.
+    pub fn replace_identity(&mut self, mut identity: Identity) -> Identity {
+        identity.fresh.extend(&self.identity.fresh);
         // A copy has what is due of the one it was made of.
         self.due = Cells::default();
         std::mem::replace(&mut self.identity, identity)
@@ -142,8 +147,7 @@ impl Large {
             Body::Elements(elements) => elements.memory(),
             Body::List(list) => list.memory(),
         };
-        let fresh = self.identity.fresh.as_ref().map_or(0, Cells::capacity);
-        let cells = (fresh + self.due.capacity()) * (size_of::<CellName>() + 1);
+        let cells = (self.identity.fresh.capacity() + self.due.capacity()) * (size_of::<CellName>() + 1);
         size_of::<Large>() + self.about.capacity() + cells + body
     }
 
@@ -168,9 +172,7 @@ impl Large {
         if !self.due.is_empty() && self.due.remove(&cell) {
             give(&self.body, cell, sink);
         }
-        if let Some(fresh) = &mut self.identity.fresh {
-            fresh.insert(cell);
-        }
+        self.identity.fresh.insert(cell);
     }
 
     /// Sets the value of an element; returns the one before.
@@ -202,9 +204,7 @@ impl Large {
             if !due.is_empty() && due.remove(&cell) {
                 sink(cell, list.piece(number));
             }
-            if let Some(fresh) = fresh {
-                fresh.insert(cell);
-            }
+            fresh.insert(cell);
         });
         Some(removed)
     }
@@ -214,8 +214,10 @@ impl Large {
     /// The checkpoint being taken gets what has changed since the last one.
     pub fn begin_capture(&mut self) {
         debug_assert!(self.due.is_empty(), "one checkpoint at a time");
-        let fresh = self.identity.fresh.replace(Cells::default());
-        self.due = fresh.unwrap_or_else(|| self.all());
+        self.due = std::mem::take(&mut self.identity.fresh);
+        if std::mem::take(&mut self.identity.new) {
+            self.due.extend(self.all());
+        }
     }
 
     /// Copies a cell that is due. False when none is.

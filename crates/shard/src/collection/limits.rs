@@ -3,13 +3,6 @@
 
 use model::row::kind;
 
-/// Bytes of a list that has no index.
-const LIST_BYTES: usize = 2048;
-/// Items of a list, and members of a set that are not all integers, without an index.
-const ENTRIES: usize = 128;
-/// Bytes of a member of a set without an index.
-const MEMBER_BYTES: usize = 64;
-
 /// Bounds of small collections, with Redis's defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -23,6 +16,14 @@ pub struct Limits {
     pub sorted_set_value: usize,
     /// Members of a small set of integers.
     pub integer_set_entries: usize,
+    /// Members of any other small set.
+    pub set_entries: usize,
+    /// Bytes of a member in it.
+    pub set_value: usize,
+    /// Items of a small list.
+    pub list_entries: usize,
+    /// Bytes of all of them together.
+    pub list_bytes: usize,
 }
 
 impl Default for Limits {
@@ -33,6 +34,10 @@ impl Default for Limits {
             sorted_set_entries: 128,
             sorted_set_value: 64,
             integer_set_entries: 512,
+            set_entries: 128,
+            set_value: 64,
+            list_entries: 128,
+            list_bytes: 2048,
         }
     }
 }
@@ -52,8 +57,8 @@ impl Limits {
             kind::HASH => entries <= self.hash_entries && largest <= self.hash_value,
             kind::SORTED_SET => entries <= self.sorted_set_entries && largest <= self.sorted_set_value,
             kind::SET if integers => entries <= self.integer_set_entries,
-            kind::SET => entries <= ENTRIES && largest <= MEMBER_BYTES,
-            kind::LIST => entries <= ENTRIES && bytes <= LIST_BYTES,
+            kind::SET => entries <= self.set_entries && largest <= self.set_value,
+            kind::LIST => entries <= self.list_entries && bytes <= self.list_bytes,
             _ => false,
         }
     }

@@ -25,7 +25,7 @@ enum Form<'a> {
 
 impl<'a> Elements<'a> {
     /// The elements of a row; of a row of another kind: none.
-    pub(crate) fn of(row: &'a Row) -> Elements<'a> {
+    pub fn of(row: &'a Row) -> Elements<'a> {
         let form = match row.large().map(|large| large.body()) {
             Some(Body::Elements(elements)) => Form::Large(elements),
             Some(Body::List(_)) => Form::Packed(Packed::new(row.kind, &[])),
@@ -164,7 +164,7 @@ enum ListForm<'a> {
 
 impl<'a> Items<'a> {
     /// The items of a row; of a row that is no list: none.
-    pub(crate) fn of(row: &'a Row) -> Items<'a> {
+    pub fn of(row: &'a Row) -> Items<'a> {
         let form = match row.large().map(|large| large.body()) {
             Some(Body::List(list)) => ListForm::Large(list),
             Some(Body::Elements(_)) => ListForm::Packed(Packed::new(kind::LIST, &[])),

@@ -1,7 +1,6 @@
 //! What every replica does with a committed entry.
 
 use super::Machine;
-use crate::collection::large::Identity;
 use crate::data::Key;
 use crate::row::Row;
 use crate::undo::Before;
@@ -71,7 +70,7 @@ impl Machine {
     fn apply_to_keys(&mut self, index: Index, time: u64, effect: Effect<'_>) -> bool {
         match effect {
             Effect::Put { ks, key, kind, expire, value } => {
-                let mut row = self.new_row(self.hasher.position(key), kind, key, value, index);
+                let mut row = self.new_row(self.hasher.position(key), kind, key, value);
                 row.expire = expire;
                 row.changed_at = index;
                 row.accessed = (time / 1000) as u32;
@@ -83,7 +82,8 @@ impl Machine {
                 return self.change_elements(ks, key, kind, change, index, &mut 0).is_some();
             }
             Effect::Rename { ks, key, to_ks, to } => {
-                let moved = self.move_row((ks, key), (to_ks, to), Identity::new(index), index);
+                let identity = self.new_identity();
+                let moved = self.move_row((ks, key), (to_ks, to), identity, index);
                 let Some(moved) = moved else { return false };
                 moved.replaced.into_iter().for_each(|row| self.bury_row(row));
             }

@@ -13,19 +13,23 @@ use model::{Index, Keyspace, Position};
 impl Machine {
     /// A row with a value in one piece, as an effect or a command has it: a collection that is too large for
     /// that form gets an index.
-    pub(crate) fn new_row(
-        &self,
-        position: Position,
-        kind: u8,
-        key: &[u8],
-        value: &[u8],
-        index: Index,
-    ) -> Row {
+    pub(crate) fn new_row(&mut self, position: Position, kind: u8, key: &[u8], value: &[u8]) -> Row {
         let mut row = Row::new(position, kind, key, value);
         if kind != kind::STRING && !packed::Packed::new(kind, value).fits(&self.limits) {
-            row.make_large(index, self.hasher.seed());
+            row.make_large(self.new_id(), self.hasher.seed());
         }
         row
+    }
+
+    /// What the cells of a collection are called that had no rows of its own so far. Local to the replica, and
+    /// never the same twice for a key: what was kept of an earlier one must not be taken for its own.
+    pub(crate) fn new_identity(&mut self) -> Identity {
+        Identity::new(self.new_id())
+    }
+
+    /// Number of a collection that gets rows for its elements.
+    pub(super) fn new_id(&mut self) -> u64 {
+        self.random() ^ self.pending_index() << 20
     }
 
     /// Changes a collection; an absent key becomes one. How to take that back, and the number of elements left;
@@ -39,13 +43,13 @@ impl Machine {
         index: Index,
         looked: &mut Index,
     ) -> Option<(Before, usize)> {
-        let (limits, seed, now) = (self.limits, self.hasher.seed(), self.time());
+        let (limits, seed, now, id) = (self.limits, self.hasher.seed(), self.time(), self.new_id());
         let space = self.space_mut(ks);
         let changed = space.change(key.position, key.bytes, |row, sink| {
             if row.kind != kind {
                 return None;
             }
-            let mut means = Means { limits: &limits, seed, id: index, sink };
+            let mut means = Means { limits: &limits, seed, id, sink };
             let inverse = collection::apply(row, change, &mut means)?;
             *looked = (*looked).max(row.changed_at);
             let changed_at = std::mem::replace(&mut row.changed_at, index);
@@ -63,10 +67,10 @@ impl Machine {
             kind::HASH | kind::LIST | kind::SET | kind::SORTED_SET => {
                 Row::new(key.position, kind, key.bytes, &[0; packed::HEAD])
             }
-            kind::STREAM => self.new_row(key.position, kind, key.bytes, &[], index),
+            kind::STREAM => self.new_row(key.position, kind, key.bytes, &[]),
             _ => return None,
         };
-        let mut means = Means { limits: &limits, seed, id: index, sink: &mut |_, _| () };
+        let mut means = Means { limits: &limits, seed, id, sink: &mut |_, _| () };
         collection::apply(&mut row, change, &mut means)?;
         (row.changed_at, row.accessed) = (index, (now / 1000) as u32);
         let left = row.elements();
@@ -83,7 +87,7 @@ impl Machine {
     ) -> Option<Option<Row>> {
         let (position, target) = (self.hasher.position(key), self.hasher.position(to));
         let row = self.space(ks).get(position, key)?.clone();
-        let (mut row, _) = row.renamed(target, to, Identity::new(index));
+        let (mut row, _) = row.renamed(target, to, self.new_identity());
         row.changed_at = index;
         Some(self.space_mut(to_ks).insert(row))
     }

@@ -74,11 +74,11 @@ impl Machine {
             }
             Before::Elements(mut elements) => {
                 let key = std::mem::take(&mut elements.key);
-                let (limits, seed) = (self.limits, self.hasher.seed());
+                let (limits, seed, id) = (self.limits, self.hasher.seed(), self.new_id());
                 let space = self.space_mut(ks);
                 elements.inverse = space.change(elements.position, &key, |row, sink| {
                     std::mem::swap(&mut row.changed_at, &mut elements.changed_at);
-                    let mut means = Means { limits: &limits, seed, id: index, sink };
+                    let mut means = Means { limits: &limits, seed, id, sink };
                     collection::revert(row, &elements.inverse, &mut means)
                 })??;
                 elements.key = key;

@@ -111,7 +111,9 @@ impl Space {
         let due = self.next_checkpoint();
         for row in self.table.iter_hash_mut(hash(position)).filter(|row| row.position == position) {
             if row.due != due {
+                let memory = row.memory();
                 Capture::before_change(&mut self.capture, row);
+                self.memory = self.memory - memory + row.memory();
                 row.due = due;
                 self.dirty.push(position.0);
             }
