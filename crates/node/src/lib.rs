@@ -56,4 +56,5 @@ pub use inspect::{Inspect, Loads};
 pub use memory::load_limit;
 pub use outbox::{FetchJob, Job, JobDone, Outbox, Read};
 pub use settings::{ConfigTable, Settings};
+pub use shard::collection::Limits as CollectionLimits;
 pub use stats::Gauges;
