@@ -350,6 +350,7 @@ impl Core {
         }
         if conn.is_some_and(|c| c.blocked == Some(crate::conn::Blocked::Busy)) {
             self.sleeping.retain(|(_, conn), _| *conn != id);
+            self.abandon_block(id);
         }
     }
 

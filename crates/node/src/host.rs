@@ -63,7 +63,7 @@ impl Host for Core {
     }
 
     fn unblock(&mut self, id: u64, with_error: bool) -> bool {
-        self.cut_wait(id, with_error)
+        self.cut_wait(id, with_error) || self.cut_block(id, with_error)
     }
 
     fn pause(&mut self, ms: u64, scope: PauseScope) {

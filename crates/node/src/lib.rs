@@ -5,6 +5,7 @@
 //! [`Outbox`]. The core itself reads no clock, no file and no socket, so that the simulator can run it.
 
 pub mod again;
+mod blocking;
 mod checkpoints;
 pub mod clock;
 mod cluster_port;

@@ -26,6 +26,7 @@ mod scan;
 mod set_options;
 mod several;
 mod strings;
+mod timeout;
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ use crate::data::Handler;
 pub use keys::type_name;
 pub use object::OBJECT_HELP;
 pub use scan::{ScanFilter, ScanRequest, scan_part};
+pub use timeout::Timeout;
 
 /// Every handler, sorted by name. A subcommand is named `container|subcommand`, as in the table.
 static HANDLERS: &[(&str, Handler)] = &[
