@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn pieces_give_the_same_as_the_whole() {
-        let bytes: Vec<u8> = (0..200u32).map(|i| (i * 37 >> 2) as u8).collect();
+        let bytes: Vec<u8> = (0..200u32).map(|i| ((i * 37) >> 2) as u8).collect();
         let whole = crc64(0, &bytes);
         for cut in 0..=bytes.len() {
             assert_eq!(crc64(crc64(0, &bytes[..cut]), &bytes[cut..]), whole, "cut at {cut}");

@@ -53,6 +53,7 @@ impl<B: BufRead> Decoder<'_, B> {
     }
 
     fn group(&mut self, kind: u8, stream: &Stream) -> Result<Group, Error> {
+        self.budget.charge(size_of::<Group>())?;
         let name = self.element()?;
         let last_id = self.id()?;
         let entries_read = match kind {
@@ -91,6 +92,7 @@ impl<B: BufRead> Decoder<'_, B> {
         kind: u8,
         unassigned: &mut BTreeMap<StreamId, Pending>,
     ) -> Result<Consumer, Error> {
+        self.budget.charge(size_of::<Consumer>())?;
         let name = self.element()?;
         let seen_ms = self.milliseconds()?.cast_unsigned();
         let active_ms = if kind == kind::STREAM_3 { Some(self.milliseconds()?) } else { None };

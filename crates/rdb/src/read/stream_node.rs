@@ -89,7 +89,7 @@ impl<'a> Node<'a> {
         let ms = self.id.ms.wrapping_add_signed(self.number()?);
         let sequence = self.id.sequence.wrapping_add_signed(self.number()?);
         let mut pairs = Vec::new();
-        budget.charge(0)?;
+        budget.charge(size_of::<Entry>())?;
         let mut push = |field: Element<'_>, value: Element<'_>| {
             budget.charge(field.len())?;
             budget.charge(value.len())?;
