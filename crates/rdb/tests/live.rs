@@ -3,12 +3,14 @@
 
 extern crate everstore_rdb as rdb;
 
+#[path = "support/server.rs"]
+mod server;
 mod support;
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use rdb::{Item, Key, Reader, Value, Writer, dump, restore};
-use support::server::{Answer, Server};
+use server::{Answer, Server};
 use support::{legacy, sorted, values};
 
 fn ok() -> Answer {

@@ -70,3 +70,44 @@ fn sets_of_redis_7_2_are_read() {
     let items: Vec<Item> = Reader::new(&file[..]).unwrap().collect::<Result<_, _>>().unwrap();
     assert!(matches!(&items[..], [Item::Key(key)] if key.value == expected));
 }
+
+/// A stream of type 21 without entries, with a group: its pending entries, then of each consumer its own.
+fn stream_of_redis_7_2(pending: &[u8], owned: &[&[u8]]) -> Vec<u8> {
+    let entry = |sequence: u8| [&[0; 15][..], &[sequence]].concat();
+    let mut body = vec![0, 0, 9, 3, 0, 0, 0, 0, 7, 1, 1, b'g', 9, 3, 6];
+    body.push(pending.len() as u8);
+    for sequence in pending {
+        body.extend([&entry(*sequence)[..], &5i64.to_le_bytes(), &[2]].concat());
+    }
+    body.push(owned.len() as u8);
+    for (at, owned) in owned.iter().enumerate() {
+        body.extend([&[1, b'a' + at as u8][..], &8i64.to_le_bytes(), &(-1i64).to_le_bytes()].concat());
+        body.push(owned.len() as u8);
+        owned.iter().for_each(|sequence| body.extend(entry(*sequence)));
+    }
+    legacy::payload(21, &body, 10)
+}
+
+#[test]
+fn streams_of_redis_7_2_are_read() {
+    let value = restore(&stream_of_redis_7_2(&[1, 2, 3], &[&[3, 1], &[2]])).unwrap();
+    let Value::Stream(stream) = &value else { panic!("{value:?}") };
+    let id = |ms, sequence| rdb::StreamId { ms, sequence };
+    assert_eq!((stream.last_id, stream.entries_added, stream.entries.len()), (id(9, 3), 7, 0));
+    let group = &stream.groups[0];
+    assert_eq!((group.last_id, group.entries_read, group.consumers.len()), (id(9, 3), Some(6), 2));
+    let pending = |sequence| rdb::Pending { id: id(0, sequence), delivered_ms: 5, deliveries: 2 };
+    let first = &group.consumers[0];
+    assert_eq!((first.name.as_slice(), first.seen_ms, first.active_ms), (&b"a"[..], 8, Some(-1)));
+    assert_eq!(first.pending, [pending(1), pending(3)]);
+    assert_eq!(group.consumers[1].pending, [pending(2)]);
+}
+
+#[test]
+fn each_pending_entry_belongs_to_one_consumer() {
+    let refused = |payload: &[u8]| restore(payload).unwrap_err().to_string();
+    assert!(refused(&stream_of_redis_7_2(&[1, 2], &[&[1]])).contains("has no consumer"));
+    assert!(refused(&stream_of_redis_7_2(&[1], &[&[1], &[1]])).contains("not its group's"));
+    assert!(refused(&stream_of_redis_7_2(&[1], &[&[1, 2]])).contains("not its group's"));
+    assert_eq!(refused(&stream_of_redis_7_2(&[1, 1], &[&[1]])), "the same pending entry twice in one value");
+}

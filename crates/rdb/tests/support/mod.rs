@@ -2,7 +2,6 @@
 #![allow(dead_code, reason = "each test is a program of its own and uses its part")]
 
 pub mod legacy;
-pub mod server;
 pub mod values;
 
 use rdb::Value;
