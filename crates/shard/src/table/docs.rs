@@ -9,6 +9,8 @@ pub enum Group {
     String,
     /// Strings as arrays of bits.
     Bitmap,
+    /// Several commands as one.
+    Transactions,
     /// Connections.
     Connection,
     /// The node.
@@ -24,6 +26,7 @@ impl Group {
             Group::Generic => "generic",
             Group::String => "string",
             Group::Bitmap => "bitmap",
+            Group::Transactions => "transactions",
             Group::Connection => "connection",
             Group::Server => "server",
             Group::Cluster => "cluster",

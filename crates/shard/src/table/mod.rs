@@ -26,6 +26,7 @@ mod server_command;
 mod server_inspect;
 mod string;
 mod string_args;
+mod transactions;
 
 #[cfg(test)]
 mod tests;
@@ -64,6 +65,8 @@ pub enum Route {
     Scan,
     /// `RANDOMKEY`: any shard that has keys.
     Random,
+    /// `MULTI`, `EXEC` and the like: by the connection's own node, which sends what was queued to one shard.
+    Transaction,
     /// `WAIT`, `WAITAOF`: held until the connection's last write is on enough disks.
     Wait,
 }
