@@ -384,6 +384,9 @@ impl Core {
 /// Whether a request names a key, which then decides where it runs.
 fn has_key(request: &Request) -> bool {
     let Ok(parts) = request.parts() else { return false };
+    if parts.flags.has(Flags::TRANSACTION) {
+        return true;
+    }
     let spec = shard::table::resolve(parts.args[0], parts.args.get(1).copied());
     spec.is_ok_and(|spec| spec.key_positions(&parts.args).next().is_some())
 }

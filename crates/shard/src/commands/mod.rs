@@ -10,6 +10,7 @@ mod bitfield_type;
 mod bitmap;
 mod bitop;
 mod bits;
+mod blocking;
 mod counters;
 mod deadline;
 mod expiry;
@@ -32,6 +33,7 @@ mod timeout;
 mod tests;
 
 use crate::data::Handler;
+pub use blocking::put_nothing;
 pub use keys::type_name;
 pub use object::OBJECT_HELP;
 pub use scan::{ScanFilter, ScanRequest, scan_part};

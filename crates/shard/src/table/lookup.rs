@@ -6,6 +6,7 @@ const GROUPS: &[&[Spec]] = &[
     string::STRING,
     bitmap::BITMAP,
     keys::KEYS,
+    transactions::TRANSACTIONS,
     connection::CONNECTION,
     connection_client::CLIENT,
     cluster::CLUSTER,
