@@ -6,6 +6,8 @@ const GROUPS: &[&[Spec]] = &[
     string::STRING,
     bitmap::BITMAP,
     keys::KEYS,
+    list::LIST,
+    sort::SORT,
     connection::CONNECTION,
     connection_client::CLIENT,
     cluster::CLUSTER,
@@ -19,7 +21,6 @@ const GROUPS: &[&[Spec]] = &[
 /// its handlers, by moving its line to [`GROUPS`].
 const COMING: &[&[Spec]] = &[
     hash::HASH,
-    list::LIST,
     list::LIST_BLOCKING,
     set::SET,
     sorted_set::SORTED_SET,
@@ -29,7 +30,6 @@ const COMING: &[&[Spec]] = &[
     geo::GEO,
     stream::STREAM,
     stream::STREAM_READ,
-    sort::SORT,
     dump::DUMP,
 ];
 
