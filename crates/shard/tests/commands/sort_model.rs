@@ -1,11 +1,14 @@
 //! SORT against the sorting of vectors.
 
-use super::resp::Value;
-use super::world::World;
+use super::resp::{Recorder, Value};
+use super::world::{World, machine};
+use everstore_shard::Machine;
 use everstore_shard::commands::handler;
+use everstore_shard::data::{Context, Done, Handler};
 use model::Keyspace;
+use model::change::Change;
+use model::row::kind;
 use proptest::prelude::*;
-use std::cmp::Ordering;
 
 const NOW: u64 = 1_700_000_000_000;
 
@@ -101,28 +104,97 @@ fn a_large_result_is_stored() {
         panic!("an array");
     };
     let expected: Vec<_> = (0..300).rev().map(|n| bulk(format!("{item}{n:03}"))).collect();
-    assert_eq!(stored.cmp(&expected), Ordering::Equal);
+    assert!(stored == expected, "in order");
+}
+
+/// Runs a handler in an entry of its own and returns the reply.
+fn answer(machine: &mut Machine, ks: u16, run: Handler, args: &[&[u8]]) -> Value {
+    let mut out = Recorder::new(true);
+    machine.begin(1, NOW);
+    machine.execute(run, Keyspace(ks), true, args, &mut out);
+    Value::read(&out.out).expect("a complete reply").0
+}
+
+fn answer_line(machine: &mut Machine, ks: u16, line: &str) -> Value {
+    let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+    let run = handler(&line[..line.find(' ').unwrap_or(line.len())].to_lowercase()).expect("a handler");
+    answer(machine, ks, run, &args)
 }
 
 /// Where keys live in other shards as well, only the elements themselves can be asked for.
 #[test]
 fn patterns_of_other_keys_are_refused_in_a_spread_keyspace() {
-    let mut machine = super::world::machine();
+    let mut machine = machine();
     machine.set_spread(Keyspace(0), true);
-    let mut reply = |ks: u16, line: &str| {
-        let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
-        let run = handler(&line[..line.find(' ').unwrap_or(line.len())].to_lowercase()).expect("a handler");
-        let mut out = super::resp::Recorder::new(true);
-        machine.begin(1, NOW);
-        machine.execute(run, Keyspace(ks), true, &args, &mut out);
-        String::from_utf8(out.out).expect("text")
-    };
+    let mut reply = |ks: u16, line: &str| answer_line(&mut machine, ks, line);
+    let empty = Value::Many('*', Vec::new());
     for command in ["SORT", "SORT_RO"] {
         for option in ["BY", "GET"] {
-            let denied = format!("-ERR {option} option of SORT denied in cluster mode.\r\n");
-            assert_eq!(reply(0, &format!("{command} k {option} w_*")), denied);
-            assert_eq!(reply(1, &format!("{command} k {option} w_*")), "*0\r\n", "another keyspace");
+            let denied = format!("-ERR {option} option of SORT denied in cluster mode.");
+            assert_eq!(reply(0, &format!("{command} k {option} w_*")), Value::Line(denied));
+            assert_eq!(reply(1, &format!("{command} k {option} w_*")), empty, "another keyspace");
         }
-        assert_eq!(reply(0, &format!("{command} k BY nosort GET #")), "*0\r\n");
+        assert_eq!(reply(0, &format!("{command} k BY nosort GET #")), empty);
     }
+}
+
+/// Adds elements to a collection: kind, key, then pairs of a name and a value in text.
+fn fill(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
+    let (kind, key) = (args[0][0], c.data.key(args[1]));
+    for pair in args[2..].chunks(2) {
+        let text = String::from_utf8_lossy(pair[1]);
+        let value = match kind {
+            kind::SORTED_SET => text.parse::<f64>().expect("a score").to_le_bytes().to_vec(),
+            kind::HASH => pair[1].to_vec(),
+            _ => Vec::new(),
+        };
+        c.data.change(key, kind, Change::Put { name: pair[0], value: &value })?;
+    }
+    c.reply.ok();
+    Ok(())
+}
+
+#[test]
+fn sets_sorted_sets_and_fields_of_hashes_are_sorted() {
+    let mut machine = machine();
+    let mut add = |kind: u8, key: &str, pairs: &[&str]| {
+        let mut args = vec![std::slice::from_ref(&kind), key.as_bytes()];
+        args.extend(pairs.iter().map(|word| word.as_bytes()));
+        assert_eq!(answer(&mut machine, 0, fill, &args), Value::Line("+OK".into()));
+    };
+    add(kind::SORTED_SET, "z", &["10", "3", "9", "1", "8", "2", "7", "4"]);
+    add(kind::SET, "s", &["10", "", "9", "", "-8", ""]);
+    add(kind::HASH, "h_10", &["f", "1", "g", "text"]);
+    add(kind::HASH, "h_9", &["f", "3"]);
+    add(kind::HASH, "h_8", &["f", "2"]);
+    let many: Vec<String> = (0..300).flat_map(|n| [format!("m{n:03}"), (n / 2).to_string()]).collect();
+    add(kind::SORTED_SET, "large", &many.iter().map(|word| &word[..]).collect::<Vec<_>>());
+    for (line, expected) in [
+        ("SORT z", "7 8 9 10"),
+        ("SORT z ALPHA", "10 7 8 9"),
+        ("SORT z BY nosort", "9 8 10 7"),
+        ("SORT z BY nosort DESC", "7 10 8 9"),
+        ("SORT z BY nosort LIMIT 1 2", "8 10"),
+        ("SORT z BY nosort DESC LIMIT 1 2", "10 8"),
+        ("SORT z BY h_*->f", "7 10 8 9"),
+        ("SORT z BY h_*->f DESC LIMIT 0 2 GET h_*->g GET # GET h_*->f", "_ 9 3 _ 8 2"),
+        ("SORT z BY h_* GET h_*", "_ _ _ _"),
+        ("SORT large BY nosort LIMIT 200 3", "m200 m201 m202"),
+        ("SORT large BY nosort DESC LIMIT 200 2", "m099 m098"),
+        ("SORT large ALPHA DESC LIMIT 0 2", "m299 m298"),
+        ("SORT s", "-8 9 10"),
+        ("SORT s ALPHA DESC", "9 10 -8"),
+        // A set without an order gets one where it is stored.
+        ("SORT s BY nosort STORE d", ":3"),
+        ("LRANGE d 0 -1", "-8 10 9"),
+    ] {
+        let shown = |value: &Value| value.render().concat().replace('"', "");
+        let found = match answer_line(&mut machine, 0, line) {
+            Value::Many('*', parts) => parts.iter().map(shown).collect::<Vec<_>>().join(" "),
+            other => shown(&other),
+        };
+        assert_eq!(found, expected, "{line}");
+    }
+    let wrong = answer_line(&mut machine, 0, "SORT h_10");
+    assert!(wrong.render().concat().starts_with("-WRONGTYPE"), "{wrong:?}");
 }
