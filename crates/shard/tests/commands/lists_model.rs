@@ -198,3 +198,17 @@ proptest! {
         }
     }
 }
+
+/// So many that they are not removed one by one.
+#[test]
+fn many_equal_items_are_removed() {
+    let item = |n: usize| if n % 3 == 0 { vec![b'x'; 30] } else { n.to_string().into_bytes() };
+    for count in [0, 90, -90, 63, 64, -64, 1000, -1000] {
+        let (mut world, mut list) = (World::new(true), (0..500).map(item).collect::<Vec<_>>());
+        let push: Vec<&[u8]> = std::iter::once(&b"k"[..]).chain(list.iter().map(|item| &item[..])).collect();
+        world.run(&words("RPUSH", &push), NOW);
+        let reply = world.run(&words("LREM", &[b"k", count.to_string().as_bytes(), &item(0)]), NOW);
+        assert_eq!(reply, int(remove(&mut list, count, &item(0))));
+        assert_eq!(world.run(&words("LRANGE", &[b"k", b"0", b"-1"]), NOW), many(list), "{count}");
+    }
+}
