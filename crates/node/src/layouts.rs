@@ -55,6 +55,7 @@ fn refresh(replica: &mut Replica, shards: u16) {
     for ks in 0..KEYSPACES {
         let row = row_of(&replica.machine, Keyspace(ks), shards);
         replica.serves |= u16::from(row.serves(shard)) << ks;
+        replica.machine.set_spread(Keyspace(ks), row.open == Some(KeyspaceLayout::Spread));
         if replica.closing.get(&Keyspace(ks)).is_some_and(|epoch| row.epoch >= *epoch) {
             replica.closing.remove(&Keyspace(ks));
         }

@@ -121,6 +121,12 @@ impl<'a> Data<'a> {
         self.ks
     }
 
+    /// Whether other shards hold keys of the keyspace as well: a command may look at no key that does not hash
+    /// like those it names.
+    pub fn is_spread(&self) -> bool {
+        self.machine.is_spread(self.ks)
+    }
+
     /// Goes over to another keyspace, as far as it lives in this shard, and returns the one before.
     /// The reply also waits for the new one's last flush.
     ///

@@ -108,6 +108,8 @@ pub struct Machine {
     pub signals: Signals,
     /// Keys given up for want of memory, since start.
     pub evicted_keys: u64,
+    /// Keyspaces of which other shards hold keys as well, a bit each.
+    spread: u16,
 }
 
 /// The next number of a xorshift generator; its state is never 0.
@@ -152,6 +154,7 @@ impl Machine {
             policies: [Eviction::No; KEYSPACES as usize],
             signals: Signals::default(),
             evicted_keys: 0,
+            spread: 0,
         }
     }
 
@@ -201,6 +204,16 @@ impl Machine {
     /// Sets the bounds of small collections, changeable at any time: they apply to what grows from then on.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
+    }
+
+    /// Says whether other shards hold keys of the keyspace as well.
+    pub fn set_spread(&mut self, ks: Keyspace, spread: bool) {
+        self.spread = self.spread & !(1 << ks.0) | u16::from(spread) << ks.0;
+    }
+
+    /// Whether other shards hold keys of the keyspace as well.
+    pub(crate) fn is_spread(&self, ks: Keyspace) -> bool {
+        self.spread >> ks.0 & 1 == 1
     }
 
     /// The rows of a keyspace; the number was checked at the front.

@@ -11,6 +11,8 @@
 mod bits_model;
 #[path = "commands/hold.rs"]
 mod hold;
+#[path = "commands/lists_model.rs"]
+mod lists_model;
 #[path = "commands/random.rs"]
 mod random;
 #[path = "commands/redis.rs"]
@@ -19,6 +21,8 @@ mod redis;
 mod resp;
 #[path = "commands/script.rs"]
 mod script;
+#[path = "commands/sort_model.rs"]
+mod sort_model;
 #[path = "commands/world.rs"]
 mod world;
 

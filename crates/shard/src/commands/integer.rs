@@ -37,6 +37,15 @@ pub fn argument(bytes: &[u8]) -> Result<i64, Stop> {
     parse(bytes).ok_or(Stop::NOT_INTEGER)
 }
 
+/// A count of `least` or more.
+///
+/// # Errors
+/// This text, also for what is no integer.
+pub(super) fn at_least(least: i64, bytes: &[u8], text: &'static str) -> Result<usize, Stop> {
+    let count = parse(bytes).filter(|count| *count >= least.max(0));
+    count.and_then(|count| usize::try_from(count).ok()).ok_or(Stop::error(text))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

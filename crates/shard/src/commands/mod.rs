@@ -20,12 +20,15 @@ pub mod integer;
 mod keys;
 mod keyspace;
 mod lcs;
+mod list;
 mod object;
 mod pieces;
+mod range;
 mod rename;
 mod scan;
 mod set_options;
 mod several;
+mod sort;
 mod strings;
 mod timeout;
 
@@ -69,6 +72,19 @@ static HANDLERS: &[(&str, Handler)] = &[
     ("incrbyfloat", counters::incrbyfloat),
     ("keys", keyspace::keys),
     ("lcs", lcs::lcs),
+    ("lindex", list::lindex),
+    ("linsert", list::linsert),
+    ("llen", list::llen),
+    ("lmove", list::lmove),
+    ("lmpop", list::lmpop),
+    ("lpop", list::lpop),
+    ("lpos", list::lpos),
+    ("lpush", list::lpush),
+    ("lpushx", list::lpushx),
+    ("lrange", list::lrange),
+    ("lrem", list::lrem),
+    ("lset", list::lset),
+    ("ltrim", list::ltrim),
     ("memory|usage", object::memory_usage),
     ("mget", several::mget),
     ("move", rename::move_to),
@@ -87,12 +103,18 @@ static HANDLERS: &[(&str, Handler)] = &[
     ("randomkey", keyspace::randomkey),
     ("rename", rename::rename),
     ("renamenx", rename::renamenx),
+    ("rpop", list::rpop),
+    ("rpoplpush", list::rpoplpush),
+    ("rpush", list::rpush),
+    ("rpushx", list::rpushx),
     ("scan", scan::scan),
     ("set", strings::set),
     ("setbit", bitmap::setbit),
     ("setex", strings::setex),
     ("setnx", strings::setnx),
     ("setrange", pieces::setrange),
+    ("sort", sort::sort),
+    ("sort_ro", sort::sort_ro),
     ("strlen", pieces::strlen),
     ("substr", pieces::getrange),
     ("touch", keys::touch),

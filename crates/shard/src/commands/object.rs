@@ -3,6 +3,7 @@
 use super::integer;
 use crate::data::{Context, Done, Stop};
 use crate::row::Row;
+use model::row::kind;
 
 /// Longest value that Redis keeps in one allocation with its header.
 const EMBEDDED: usize = 44;
@@ -29,13 +30,20 @@ pub const OBJECT_HELP: [&str; 15] = [
 /// `OBJECT ENCODING key`: what Redis would name the value's form when it is set afresh.
 pub(super) fn encoding(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let key = c.data.key(args[2]);
-    match c.data.peek(key)?.map(Row::value) {
+    match c.data.peek(key)? {
         None => c.reply.null(),
-        Some(value) if integer::parse(value).is_some() => c.reply.bulk(b"int"),
-        Some(value) if value.len() <= EMBEDDED => c.reply.bulk(b"embstr"),
-        Some(_) => c.reply.bulk(b"raw"),
+        Some(row) => c.reply.bulk_str(encoding_of(row)),
     }
     Ok(())
+}
+
+fn encoding_of(row: &Row) -> &'static str {
+    match (row.kind, row.value()) {
+        (kind::LIST, _) => "quicklist",
+        (_, value) if integer::parse(value).is_some() => "int",
+        (_, value) if value.len() <= EMBEDDED => "embstr",
+        _ => "raw",
+    }
 }
 
 /// `OBJECT REFCOUNT key`: always 1, no value is shared.

@@ -7,6 +7,8 @@ const GROUPS: &[&[Spec]] = &[
     bitmap::BITMAP,
     keys::KEYS,
     transactions::TRANSACTIONS,
+    list::LIST,
+    sort::SORT,
     connection::CONNECTION,
     connection_client::CLIENT,
     cluster::CLUSTER,
@@ -20,7 +22,6 @@ const GROUPS: &[&[Spec]] = &[
 /// its handlers, by moving its line to [`GROUPS`].
 const COMING: &[&[Spec]] = &[
     hash::HASH,
-    list::LIST,
     list::LIST_BLOCKING,
     set::SET,
     sorted_set::SORTED_SET,
@@ -30,7 +31,6 @@ const COMING: &[&[Spec]] = &[
     geo::GEO,
     stream::STREAM,
     stream::STREAM_READ,
-    sort::SORT,
     dump::DUMP,
 ];
 

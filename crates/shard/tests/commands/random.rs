@@ -101,7 +101,7 @@ const STEPS: &[&str] = &[
 
 /// A command line's pattern: `K` a key, `V` a value, `I` an integer, `F` a float, `T` a time, `P` a
 /// glob, `N` a number for COUNT, `O` an option with or without its time, `B` a bit's offset, `E` an end of a
-/// range, `G` steps of a BITFIELD; anything else stands for itself; `?` cuts the line there now and then.
+/// range, `G` steps of a BITFIELD, `Q` an end of a list, `W` a side of a pivot, `Z` an option of LPOS; anything else stands for itself; `?` cuts the line there now and then.
 const LINES: &[&str] = &[
     "GET K",
     "SET K V",
@@ -163,6 +163,25 @@ const LINES: &[&str] = &[
     "FLUSHDB",
     "OBJECT FREQ K",
     "MGET K K K K",
+    "LPUSH K V ? V ? V",
+    "RPUSH K V ? V ? V",
+    "LPUSHX K V ? V",
+    "RPUSHX K V ? V",
+    "LPOP K ? I",
+    "RPOP K ? I",
+    "LLEN K",
+    "LINDEX K I",
+    "LRANGE K E E",
+    "LTRIM K E E",
+    "LSET K E V",
+    "LREM K E V",
+    "LINSERT K W V V",
+    "LPOS K V ? Z I ? Z I",
+    "LMOVE K K Q Q",
+    "RPOPLPUSH K K",
+    "LMPOP 2 K K Q ? COUNT I",
+    "SORT K ALPHA ? LIMIT E E ? STORE K",
+    "SORT_RO K ? BY k* ? GET k*",
 ];
 
 impl Random {
@@ -225,6 +244,9 @@ impl Random {
             "J" => self.pick(&["0", "1", "0", "1", "2", "x"]),
             "U" => self.pick(&["BYTE", "BIT", "bit"]),
             "Y" => self.pick(NUMBERS),
+            "Q" => self.pick(&["LEFT", "right", "UP"]),
+            "W" => self.pick(&["BEFORE", "after", "AT"]),
+            "Z" => self.pick(&["COUNT", "MAXLEN", "count"]),
             other => other,
         };
         text.as_bytes().to_vec()

@@ -20,7 +20,7 @@ pub fn rows(machine: &Machine) -> Rows {
     let mut rows = Rows::new();
     for ks in 0..model::limits::KEYSPACES {
         for row in machine.space(Keyspace(ks)).iter() {
-            let content = (row.kind, row.expire, row.value().to_vec(), row.changed_at);
+            let content = (row.kind, row.expire, row.whole().into_owned(), row.changed_at);
             rows.insert((ks, row.key().to_vec()), content);
         }
     }
