@@ -145,7 +145,7 @@ keys! {
         "How the log is written: direct (past the page cache, best where writes wait for a sync), buffered (best where they do \
          not), or auto: direct until a keyspace is asynchronous.";
     "max-memory" max_memory: Memory, Kind::Memory(MIB), "50%", online, Some("maxmemory"),
-        "Memory for rows. What was not asked for lately leaves it and is read from the disk when needed; nothing is lost.";
+        "Memory the node may take. Rows get what the rest leaves; those not asked for lately are read from the disk when needed.";
     "checkpoint-log-share" checkpoint_log_share: u64, Kind::Size(8 * MIB, 1024 * GIB), "128mb", online, None,
         "Log kept before shards are checkpointed to free it. More means rarer checkpoints and a longer start.";
     "snapshot-rate" snapshot_rate: u64, Kind::Size(64 * 1024, 100 * GIB), "64mb", online, None,
