@@ -87,6 +87,13 @@ def test_a_load_beyond_memory_slows_down_and_loses_nothing(new_cluster):
         assert client.dbsize() == 60_000
         for n in range(0, 60_000, 997):
             assert client.get(f"key:{n}") == f"value of {n}".ljust(100)
+        memory = client.info("memory")
+        shares = ("rows", "log_tail", "checkpoints", "row_store", "other")
+        assert 0 < sum(memory[f"used_memory_{share}"] for share in shares) < 2 * memory["used_memory_rss"]
+        assert memory["used_memory_rows"] <= 4 << 20, memory
+        written = client.info("everstore")
+        assert written["rows_ingested_bytes"] > 60_000 * 100 / 2, written
+        assert written["log_written_bytes"] > 60_000 * 100, written
         assert client.config_get("maxmemory") == {"maxmemory": str(4 << 20)}
         assert client.config_set("maxmemory", "64mb")
         try:

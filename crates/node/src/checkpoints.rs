@@ -8,7 +8,6 @@
 //! then the disk pool gets it.
 
 use crate::core::Core;
-use crate::memory::MIN_SHARE;
 use crate::outbox::{Job, JobDone};
 use model::{GroupId, Index, Term};
 use std::collections::BTreeMap;
@@ -67,10 +66,7 @@ impl Core {
         }
         shares.sort_unstable_by(|a, b| b.cmp(a));
         if self.is_short_of_memory() {
-            // Only what is in the row store can leave memory. A small change may be one of a large row.
-            let least = if self.memory.full_since_ms.is_some() { 1 } else { MIN_SHARE };
-            let large = shares.iter().take_while(|(share, _)| *share >= least);
-            due.extend(large.map(|&(_, group)| group));
+            due.extend(self.due_for_memory());
             return due;
         }
         for (share, group) in shares {
@@ -111,6 +107,7 @@ impl Core {
             let Some((at, left)) = replica.machine.taking_checkpoint() else { continue };
             if let Some(changes) = replica.machine.checkpoint_slice(rows.max(left / SLICE_PART)) {
                 let (group, tree) = (replica.id, replica.tree);
+                replica.writing = changes.memory() as u64;
                 self.outbox.jobs.push(Job::Checkpoint { group, tree, at, changes });
             }
         }
@@ -160,7 +157,7 @@ impl Core {
         if replica.stored.0 >= at.0 {
             return; // A snapshot was installed meanwhile: this one was of the tree before.
         }
-        replica.checkpointing = false;
+        (replica.checkpointing, replica.writing) = (false, 0);
         replica.stored = at;
         replica.raft.set_snapshot_source(at.0, at.1);
         replica.raft.compact(at.0);

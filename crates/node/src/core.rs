@@ -267,6 +267,7 @@ impl Core {
     /// What only the shell can measure.
     pub fn set_gauges(&mut self, gauges: Gauges) {
         self.gauges = gauges;
+        self.weigh_other();
     }
 
     /// Where `CONFIG GET` and `CONFIG SET` look.

@@ -110,7 +110,7 @@ impl Core {
     }
 
     fn info_memory(&self, out: &mut String) {
-        let memory = self.memory();
+        let (memory, shares) = (self.memory(), self.memory_shares());
         lines!(out,
             "used_memory" memory.total,
             "used_memory_human" human(memory.total),
@@ -119,6 +119,11 @@ impl Core {
             "used_memory_peak" memory.peak,
             "used_memory_peak_human" human(memory.peak),
             "used_memory_dataset" memory.dataset,
+            "used_memory_rows" shares.rows,
+            "used_memory_log_tail" shares.tail,
+            "used_memory_checkpoints" shares.checkpoints,
+            "used_memory_row_store" shares.store,
+            "used_memory_other" shares.other,
             "maxmemory" self.settings.max_memory,
             "maxmemory_human" human(self.settings.max_memory),
             "maxmemory_policy" "noeviction",
@@ -167,8 +172,11 @@ impl Core {
             "log_sync_p99_usec" self.gauges.sync_p99_us,
             "log_bytes" self.gauges.log_bytes,
             "rows_cold" self.replicas.iter().flatten().map(|r| r.machine.cold_rows()).sum::<usize>(),
-            "rows_memory_bytes" self.memory.used,
+            "rows_memory_bytes" self.memory.rows,
             "rows_let_go_bytes" self.memory.let_go,
+            "rows_ingested_bytes" self.gauges.rows_ingested_bytes,
+            "rows_compacted_bytes" self.gauges.rows_compacted_bytes,
+            "log_written_bytes" self.gauges.log_written_bytes,
             "cold_fetches" self.stats.cold_fetches,
             "replica_reads" self.stats.replica_reads,
             "replica_reads_forwarded" self.stats.replica_reads_forwarded,

@@ -76,10 +76,10 @@ impl Core {
 
     /// Memory of rows at the last tick, bytes; 0 while there is no limit.
     pub fn memory_used(&self) -> u64 {
-        self.memory.used
+        self.memory.rows
     }
 
-    /// Memory for rows, bytes, 0 = no limit; changeable at any time.
+    /// Memory the node may take, bytes, 0 = no limit; changeable at any time.
     pub fn set_max_memory(&mut self, bytes: u64) {
         self.settings.max_memory = bytes;
     }

@@ -2,11 +2,16 @@
 //!
 //! Keys of caches are given up instead, by their leader: see `Core::let_go`.
 //!
-//! Two bounds. Above `max-memory` rows are let go, a bounded piece a tick, and shards with many changed rows
-//! are checkpointed sooner, because only what is in the row store can go. Above the bound and an eighth
-//! (at least two of the largest values) commands that may need memory wait: a load that is faster than the disk slows down instead of failing.
+//! Two bounds. Above what `max-memory` leaves for them ([`shares`]) rows are let go, a bounded piece a
+//! tick; the tail of the log is cut, and once changed rows take too much of it, shards are checkpointed sooner, because
+//! only what is in the row store can go. A sixteenth of `max-memory` above it (at least two of the largest values)
+//! commands that may need memory wait: a load that is faster than the disk slows down instead of failing.
 //! If that does not help for a while, keys and their order alone exceed the bound, and such commands
 //! are answered with an error. Nothing is ever lost by it.
+
+mod shares;
+
+pub use shares::load_limit;
 
 use crate::cold::MEMORY;
 use crate::core::Core;
@@ -21,24 +26,33 @@ const GIVE_UP_TENTHS: u64 = 6;
 /// Commands wait no sooner than so many bytes above the bound: two values of the largest size, of which one
 /// may be on its way into the row store.
 const MIN_SLACK: u64 = 2 * model::limits::MAX_VALUE as u64;
-/// A shard whose log share is below this, bytes, is not checkpointed for the sake of memory while no
+/// Waiting commands begin so high above the room for rows: one byte of `max-memory` in so many.
+const SLACK_PART: u64 = 16;
+/// A shard whose changed rows take less, bytes, is not checkpointed for the sake of memory while no
 /// command waits for it.
-pub(crate) const MIN_SHARE: u64 = 256 << 10;
+const MIN_CHANGED: u64 = 256 << 10;
+/// Shards are checkpointed for the sake of memory when one byte in so many of the rows in memory is changed.
+/// The fewer and larger checkpoints are, the less often compactions write the same rows again; the other
+/// rows are what is asked for often.
+const CHANGED_PART: u64 = 2;
+/// Short of memory, tails of the log together may take one byte of `max-memory` in so many.
+const TAIL_PART: u64 = 16;
+/// The tail of a shard may always take so much, bytes: what a follower lacks that is a moment behind.
+const MIN_TAIL: usize = 256 << 10;
 
 /// The error when no row can be let go any more.
 pub(crate) const OUT_OF_MEMORY: &str = "OOM command not allowed when used memory > 'maxmemory': what is left \
     in memory can not leave it; delete keys, or give the node more (max-memory)";
 
-/// What one of so many shards may fill with rows while they are loaded, bytes. `max_memory` 0: no limit.
-pub fn load_limit(max_memory: u64, shards: u64) -> usize {
-    if max_memory == 0 { usize::MAX } else { usize::try_from(max_memory / shards).unwrap_or(usize::MAX) }
-}
-
 /// How much memory the rows take.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Memory {
-    /// Bytes at the last tick.
-    pub used: u64,
+    /// Bytes of rows at the last tick.
+    pub rows: u64,
+    /// What there was for them.
+    room: u64,
+    /// Bytes that the process takes beside what is counted, see [`shares`].
+    other: u64,
     /// Since when commands wait for it, monotonic ms.
     pub full_since_ms: Option<u64>,
     /// Rows let go since the start, bytes.
@@ -87,9 +101,30 @@ impl Core {
         waited >= self.settings.quorum_timeout_ms * GIVE_UP_TENTHS / 10
     }
 
-    /// True when rows should leave memory: shards are checkpointed sooner, so that they can.
+    /// True when rows leave memory or soon will.
     pub(crate) fn is_short_of_memory(&self) -> bool {
-        self.settings.max_memory > 0 && self.memory.used > self.settings.max_memory / 16 * 15
+        self.settings.max_memory > 0 && self.memory.rows > self.memory.room / 16 * 15
+    }
+
+    /// Shards to be checkpointed so that rows can leave memory: those with most changed rows, until few
+    /// enough of the rows in memory are changed.
+    pub(crate) fn due_for_memory(&self) -> Vec<GroupId> {
+        let waits = self.memory.full_since_ms.is_some();
+        let replicas = || self.replicas.iter().flatten();
+        let in_memory: u64 = replicas().map(|r| r.machine.memory() as u64).sum();
+        // An entry may be one of a large row where rows are small on the average.
+        let changed = |r: &Replica| (r.machine.changed_memory() as u64).max(r.log_share);
+        let mut shares: Vec<_> =
+            replicas().filter(|r| !r.checkpointing).map(|r| (changed(r), r.id)).collect();
+        shares.sort_unstable_by(|a, b| b.cmp(a));
+        let mut left: u64 = shares.iter().map(|(bytes, _)| bytes).sum();
+        let (least, enough) = if waits { (1, 0) } else { (MIN_CHANGED, in_memory / CHANGED_PART) };
+        let large = shares.into_iter().take_while(|&(bytes, _)| {
+            let due = left > enough && bytes >= least;
+            left = left.saturating_sub(bytes);
+            due
+        });
+        large.map(|(_, group)| group).collect()
     }
 
     /// Once a tick: lets rows go that are too many, and those run that waited for that.
@@ -98,15 +133,16 @@ impl Core {
         if limit == 0 {
             return;
         }
-        let footprint =
-            |core: &Core| core.replicas.iter().flatten().map(|r| r.machine.footprint() as u64).sum();
-        self.memory.used = footprint(self);
-        let most = limit.saturating_add((limit / 8).max(MIN_SLACK));
-        if self.memory.used > limit {
-            self.let_go(self.memory.used - limit, self.memory.used > most);
-            self.memory.used = footprint(self);
+        self.weigh();
+        if self.is_short_of_memory() {
+            self.cut_tails();
         }
-        let full = self.memory.used > most;
+        let most = self.memory.room.saturating_add((limit / SLACK_PART).max(MIN_SLACK));
+        if self.memory.rows > self.memory.room {
+            self.let_go(self.memory.rows - self.memory.room, self.memory.rows > most);
+            self.weigh();
+        }
+        let full = self.memory.rows > most;
         let waited = self.memory.full_since_ms;
         self.memory.full_since_ms = full.then(|| waited.unwrap_or(self.now.mono_ms()));
         let given_up = waited.is_some_and(|since| self.gives_up(since));
@@ -114,6 +150,21 @@ impl Core {
             for at in 0..self.replicas.len() {
                 self.run_again(GroupId(at as u32), Some(MEMORY));
             }
+        }
+    }
+
+    fn weigh(&mut self) {
+        let shares = self.memory_shares();
+        let memory = &mut self.memory;
+        (memory.rows, memory.room) = (shares.rows, shares.room(self.settings.max_memory));
+    }
+
+    /// Entries that live followers have leave memory when it is short.
+    fn cut_tails(&mut self) {
+        let groups = self.replicas.iter().flatten().count().max(1) as u64;
+        let share = usize::try_from(self.settings.max_memory / TAIL_PART / groups).unwrap_or(usize::MAX);
+        for replica in self.replicas.iter_mut().flatten() {
+            replica.raft.trim(share.max(MIN_TAIL));
         }
     }
 

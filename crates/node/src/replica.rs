@@ -187,8 +187,10 @@ pub struct Replica {
     pub tree: u64,
     /// Index and term up to which the row store holds the state.
     pub stored: (Index, Term),
-    /// A checkpoint is being written.
+    /// A checkpoint is being taken or written.
     pub checkpointing: bool,
+    /// Memory of the checkpoint that is being written, bytes.
+    pub writing: u64,
     /// A checkpoint is wanted although little has changed.
     pub checkpoint_wanted: bool,
     /// Without rows: monotonic ms before which the leader is not asked for them again.
@@ -258,6 +260,7 @@ impl Replica {
             tree,
             stored,
             checkpointing: false,
+            writing: 0,
             checkpoint_wanted: false,
             ask_rows_ms: 0,
             told: Promise::default(),
@@ -484,6 +487,7 @@ impl Replica {
         self.tree = tree;
         self.stored = (index, term);
         self.checkpointing = false;
+        self.writing = 0;
         self.layouts_seen = None;
         self.floor = self.floor.max(term);
         self.note_applied(index, term);

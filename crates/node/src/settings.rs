@@ -44,7 +44,7 @@ pub struct Settings {
     /// A batch for the log of more bytes is complete: with the entry that made it so, which may have 16
     /// MiB, it must fit into the log's segments.
     pub log_batch: u64,
-    /// Bytes of memory for rows, 0 = no limit (see `memory.rs`).
+    /// Bytes of memory that the node may take, 0 = no limit (see `memory.rs`).
     pub max_memory: u64,
     /// Bytes of the log. When entries of all shards that no checkpoint has fill half of it, the shards
     /// that fill it most are checkpointed; no shard keeps more than this from being freed.

@@ -13,6 +13,16 @@ pub struct Gauges {
     pub rss_bytes: u64,
     /// Highest resident memory in bytes.
     pub peak_rss_bytes: u64,
+    /// Blocks of the row store in its cache, bytes.
+    pub store_cache_bytes: u64,
+    /// Memory for indexes and filters of the row store's tables, bytes.
+    pub store_tables_bytes: u64,
+    /// Tables written by checkpoints and staged snapshots, bytes.
+    pub rows_ingested_bytes: u64,
+    /// Tables written by compactions, bytes.
+    pub rows_compacted_bytes: u64,
+    /// Batches written to the log, bytes.
+    pub log_written_bytes: u64,
     /// Bytes of log kept.
     pub log_bytes: u64,
     /// Time of a log sync, median, µs.

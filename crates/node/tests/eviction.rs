@@ -35,8 +35,10 @@ fn keys(world: &mut World, node: u64, keyspace: u64) -> u64 {
     world.ask(node, client, "DBSIZE")[1..].parse().unwrap()
 }
 
-/// Rows may take so much memory on each node.
+/// Rows may take so much memory on each node: seven eighths of what it may take, since an eighth is spare or
+/// for the log's tail.
 fn limit(world: &mut World, bytes: u64) {
+    let bytes = bytes.saturating_add(bytes / 7);
     world.cores.values_mut().for_each(|core| core.set_max_memory(bytes));
 }
 

@@ -198,6 +198,16 @@ impl Group {
         self.compacted().0
     }
 
+    /// Drops what [`Group::compact`] may drop while more than `max_bytes` of entries are in memory, whether or
+    /// not a checkpoint has it: a follower that is away for longer needs a snapshot. One that is back keeps
+    /// all that follows what it has from being dropped, so the snapshot it needs is not followed by another.
+    pub fn trim(&mut self, max_bytes: usize) {
+        let surplus = self.raw.store().surplus(max_bytes);
+        if surplus > self.compacted().0 {
+            self.compact(surplus);
+        }
+    }
+
     /// Names the newest durable checkpoint; followers that need a snapshot get this one.
     pub fn set_snapshot_source(&mut self, index: Index, term: Term) {
         if index > 0 && index <= self.raw.raft.raft_log.applied {

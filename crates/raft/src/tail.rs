@@ -117,6 +117,17 @@ impl Tail {
         self.bytes
     }
 
+    /// The last index that has to go so that no more than `max_bytes` stay.
+    pub(crate) fn surplus(&self, max_bytes: usize) -> Index {
+        let mut left = self.bytes;
+        let surplus = self.entries.iter().take_while(|entry| {
+            let more = left > max_bytes;
+            left -= size(entry);
+            more
+        });
+        self.compacted.0 + surplus.count() as u64
+    }
+
     pub(crate) fn compacted(&self) -> (Index, Term) {
         self.compacted
     }

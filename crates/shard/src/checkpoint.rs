@@ -25,6 +25,7 @@ pub use load::Applied;
 pub(crate) use capture::{Budget, Capture};
 
 use crate::machine::Machine;
+use crate::space::Space;
 use crate::undo::Before;
 use model::limits::KEYSPACES;
 use model::planted::{Bug, is_planted};
@@ -59,6 +60,12 @@ impl Machine {
         self.spaces.iter().map(|space| space.changed()).sum()
     }
 
+    /// Memory of the rows changed since the last checkpoint began, about, bytes: of so many rows of mean size.
+    pub fn changed_memory(&self) -> usize {
+        let mean = |space: &Space| space.memory() / (space.len() - space.cold()).max(1);
+        self.spaces.iter().map(|space| space.changed() * mean(space)).sum()
+    }
+
     /// Begins a checkpoint of the state at the applied index. False while another one is taken, and
     /// while a flush is not committed: try again then. What it gets counts as stored: if it can not be
     /// taken or written to its end, the node must not go on with this machine.
@@ -88,6 +95,12 @@ impl Machine {
     pub fn taking_checkpoint(&self) -> Option<((Index, Term), usize)> {
         let taking = self.taking.as_ref()?;
         Some((taking.at, self.spaces.iter().map(|space| space.uncaptured()).sum()))
+    }
+
+    /// Memory of the checkpoint being taken, bytes.
+    pub fn checkpoint_memory(&self) -> usize {
+        let Some(taking) = &self.taking else { return 0 };
+        taking.changes.memory() + self.spaces.iter().map(|space| space.capture_memory()).sum::<usize>()
     }
 
     /// Goes on with the checkpoint that was begun: looks at up to `rows` changed rows, fewer when they

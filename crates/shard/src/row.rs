@@ -16,6 +16,14 @@ const EXACT: usize = 1024;
 /// How much less likely each step of a logarithmic counter is than the one before.
 const LOG_FACTOR: u64 = 10;
 
+/// What the allocator gives for so many bytes: sizes in steps of 16 up to 128, of a quarter of the power of
+/// two below them from there on.
+#[inline]
+fn allocated(bytes: usize) -> usize {
+    let step = if bytes <= 128 { 16 } else { 1 << ((bytes - 1).ilog2() - 2) };
+    bytes.next_multiple_of(step)
+}
+
 /// A key and its value. Moves as a whole into the undo log when it is replaced.
 #[derive(Debug, Clone)]
 pub struct Row {
@@ -265,7 +273,8 @@ impl Row {
 
     /// Bytes of memory this row takes, allocations included, without the table's spare room.
     pub fn memory(&self) -> usize {
-        size_of::<Row>() + self.bytes.capacity() + self.large.as_ref().map_or(0, |large| large.memory())
+        let large = self.large.as_ref().map_or(0, |large| large.memory());
+        size_of::<Row>() + allocated(self.bytes.capacity()) + large
     }
 
     /// Redis's LFU counter at this time (shard time in s): one less for each minute without an access
@@ -334,6 +343,13 @@ mod tests {
         assert_eq!((row.frequency_at(59), row.frequency_at(600)), (high, high - 10));
         assert_eq!(row.frequency_at(60 * 300), 0);
         assert!(ask(&mut row, 1, 600) <= high - 9);
+    }
+
+    #[test]
+    fn the_allocator_gives_more_than_it_is_asked_for() {
+        let sizes =
+            [(0, 0), (1, 16), (116, 128), (128, 128), (129, 160), (256, 256), (257, 320), (5000, 5120)];
+        sizes.iter().for_each(|&(bytes, given)| assert_eq!(allocated(bytes), given, "{bytes}"));
     }
 
     #[test]

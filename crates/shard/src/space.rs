@@ -3,6 +3,7 @@
 
 pub(crate) mod candidates;
 pub(crate) mod cold;
+mod positions;
 pub(crate) mod traces;
 
 use crate::checkpoint::{Budget, Capture, Changes};
@@ -11,6 +12,7 @@ use crate::row::Row;
 use hashbrown::HashTable;
 use model::varint::DecodeError;
 use model::{Index, Keyspace, Position};
+use positions::Positions;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// All keys of one keyspace that live in this shard.
@@ -18,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Space {
     table: HashTable<Row>,
     /// Positions of all keys, also of those whose rows are not in memory (see [`cold`]).
-    order: BTreeSet<u64>,
+    order: Positions,
     /// Expiry and position; keys that share both share an entry.
     expiry: BTreeSet<(u64, u64)>,
     /// Keys with an expiry.
@@ -236,7 +238,7 @@ impl Space {
         }
         self.deleted.push((position, key.into()));
         if self.at(position).next().is_none() {
-            self.order.remove(&position.0);
+            self.order.remove(position.0);
         } else {
             self.keep_neighbours(position);
         }
@@ -251,7 +253,7 @@ impl Space {
 
     /// Rows in memory in the order of positions, from `from` on and below `end`.
     pub fn range(&self, from: Position, end: Position) -> impl Iterator<Item = &Row> {
-        self.order.range(from.0..end.0).flat_map(|&p| self.at(Position(p)))
+        self.order.range(from.0, end.0).flat_map(|p| self.at(Position(p)))
     }
 
     /// All rows in memory, in no useful order.
@@ -269,14 +271,14 @@ impl Space {
             random = random.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23) ^ buckets;
         }
         // Few rows in a table that was large: the next one in their order, less evenly.
-        let (first, last) = (*self.order.first()?, *self.order.last()?);
+        let (first, last) = (self.order.first()?, self.order.last()?);
         let from = first + random % (last - first + 1);
-        self.order.range(from..).next().and_then(|&position| self.at(Position(position)).next())
+        self.order.next(from).and_then(|position| self.at(Position(position)).next())
     }
 
     /// The first position at or after `from` that has a key.
     pub fn next_position(&self, from: Position) -> Option<Position> {
-        self.order.range(from.0..).next().map(|&p| Position(p))
+        self.order.next(from.0).map(Position)
     }
 
     /// When the first key expires.
@@ -331,6 +333,11 @@ impl Space {
     /// What the checkpoint being taken has still to look at: positions and removed keys.
     pub(crate) fn uncaptured(&self) -> usize {
         self.capture.as_ref().map_or(0, |capture| capture.left())
+    }
+
+    /// Memory of the checkpoint being taken of this keyspace, bytes.
+    pub(crate) fn capture_memory(&self) -> usize {
+        self.capture.as_ref().map_or(0, |capture| capture.memory())
     }
 
     /// Begins the next checkpoint: what is due for it must not change any more before it is captured.

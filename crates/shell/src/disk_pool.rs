@@ -31,7 +31,7 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use storage::rows::RowStores;
+use storage::rows::{RowStores, RowUsage};
 
 /// Threads unless configured otherwise: as many as the core has checkpoints at the same time.
 pub const THREADS: usize = 2;
@@ -116,6 +116,11 @@ impl DiskPool {
     pub fn sweep(&self, group: GroupId, tree: u64) {
         self.shared.lock().push(LaneId::Group(group), Task::sweep(tree));
         self.shared.wake.notify_one();
+    }
+
+    /// What the row stores take and have written.
+    pub fn row_usage(&self) -> RowUsage {
+        self.shared.stores.usage()
     }
 
     /// Jobs that wait or run, for metrics and for an orderly end.

@@ -360,3 +360,28 @@ fn filters_and_indexes_are_partitioned_in_fresh_and_in_compacted_tables() {
     settle(&*store);
     check("compacted");
 }
+
+#[test]
+fn what_is_written_and_what_tables_take_is_counted() {
+    let temp = tempfile::tempdir().unwrap();
+    let stores = stores(temp.path());
+    let store = stores.open(1).unwrap();
+    assert_eq!((stores.usage().ingested, stores.usage().compacted), (0, 0));
+    fill(&*store, 0..2000, Some(1));
+    settle(&*store);
+    let first = stores.usage();
+    // A first run moves down as it is: nothing is written again.
+    assert!((200_000..400_000).contains(&first.ingested) && first.compacted == 0, "{first:?}");
+    assert!(first.tables > 0, "{first:?}");
+    for byte in 2..=8 {
+        fill(&*store, 0..2000, Some(byte));
+        store.maintain().unwrap();
+    }
+    fill(&*store, 0..2000, Some(9));
+    settle(&*store);
+    let second = stores.usage();
+    assert_eq!(second.ingested, 9 * first.ingested, "equal batches write equal tables");
+    assert!((first.ingested..2 * first.ingested).contains(&second.compacted), "{second:?}");
+    store.destroy().unwrap();
+    assert_eq!(stores.usage().tables, 0, "a destroyed tree takes nothing");
+}

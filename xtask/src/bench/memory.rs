@@ -54,6 +54,10 @@ struct Figures {
     written: Vec<f64>,
     hot: Vec<Reads>,
     cold: Vec<Reads>,
+    /// What of it is entries of the log, checkpoints, and compactions, per byte of data.
+    split: Vec<String>,
+    /// Memory beside rows, as each process says after the reads.
+    others: Vec<String>,
     /// Of each process while it is read from.
     resident: Vec<Resident>,
     /// Label of each process, and what it says of rows in memory.
@@ -98,8 +102,13 @@ fn everstore(args: &BenchArgs, program: &Path, data: u64) -> Result<Figures, Str
         let info = Client::connect(cluster.address(index))?.call("INFO everstore")?;
         let number = |name: &str| figure(&info, name).ok_or(format!("INFO everstore has no {name}"));
         let (used, cold) = (number("rows_memory_bytes")?, number("rows_cold")?);
+        let per_byte = |name: &str| number(name).map(|bytes| bytes as f64 / data as f64);
+        let (log, first) = (per_byte("log_written_bytes")?, per_byte("rows_ingested_bytes")?);
+        let again = per_byte("rows_compacted_bytes")?;
         let label = cluster.nodes[index].label.clone();
         figures.nodes.push((label, format!("{} ({} % of keys cold)", mib(used), cold * 100 / args.keys)));
+        figures.split.push(format!("{log:.1} + {first:.1} + {again:.1}"));
+        figures.others.push(others(cluster.address(index))?);
     }
     let victim = cluster.nodes.len() - 1;
     for _ in 0..args.rounds {
@@ -157,7 +166,18 @@ fn filled(
         println!("{store}: hot {:?}, cold {:?}", hot.last(), cold.last());
     }
     let resident = observer.finish()?;
-    Ok(Figures { store, load, written, hot, cold, resident, nodes: labels, restart: Default::default() })
+    let (split, others, restart) = Default::default();
+    Ok(Figures { store, load, written, split, others, hot, cold, resident, nodes: labels, restart })
+}
+
+/// What a node says of the memory that rows do not take, MiB: tail, checkpoints, row store, other.
+fn others(node: SocketAddr) -> Result<String, String> {
+    let info = Client::connect(node)?.call("INFO memory")?;
+    let of = |name: &str| {
+        let bytes = figure(&info, &format!("used_memory_{name}"));
+        bytes.map(mib).ok_or(format!("INFO memory has no used_memory_{name}"))
+    };
+    Ok([of("log_tail")?, of("checkpoints")?, of("row_store")?, of("other")?].join(" + "))
 }
 
 /// GET of the first so many keys, by the first of the nodes.
@@ -233,7 +253,9 @@ fn render(args: &BenchArgs, data: u64, all: &[Figures]) -> String {
             let Resident { median, most } = figures.resident[at];
             let label = format!("{} {label}", figures.store);
             let written = format!("{:.1}", figures.written[at]);
-            nodes.push(vec![label, rows.clone(), mib(median), mib(most), written]);
+            let shown = |all: &[String]| all.get(at).cloned().unwrap_or_else(|| "-".into());
+            let (others, split) = (shown(&figures.others), shown(&figures.split));
+            nodes.push(vec![label, rows.clone(), others, mib(median), mib(most), written, split]);
         }
     }
     let headings = [
@@ -251,8 +273,15 @@ fn render(args: &BenchArgs, data: u64, all: &[Figures]) -> String {
         "answers after s",
         "well again after s",
     ];
-    let of_nodes =
-        ["process", "rows in memory MiB", "resident MiB, median", "most", "written to disk per byte of data"];
+    let of_nodes = [
+        "process",
+        "rows in memory MiB",
+        "tail + checkpoints + row store + other MiB",
+        "resident MiB, median",
+        "most",
+        "written to disk per byte of data",
+        "log + checkpoints + compactions",
+    ];
     let (stores, nodes) = (table(&headings, &stores), table(&of_nodes, &nodes));
     format!(
         "{} keys of {KEY} bytes with values of {VALUE} bytes: {} MiB of data, `max-memory` {} MiB per node. A synchronous keyspace that is \
@@ -260,7 +289,7 @@ fn render(args: &BenchArgs, data: u64, all: &[Figures]) -> String {
          memory. Load: every key once, 16 connections, pipeline 16. GET: 50 connections without pipeline, hot: of {} keys, cold: \
          of all.\n\n{stores}\n{nodes}\n\
          Restart: SIGTERM and start of one node, for Redis of the primary; well again: the cluster is healthy, both replicas are in step. Resident \
-         memory while reads run; written: from the start until the load is done.\n",
+         memory while reads run; written: from the start until the load is done, with the room that the log reserves and what fills its blocks.\n",
         args.keys,
         mib(data),
         mib(max_memory(data)),

@@ -145,7 +145,7 @@ keys! {
         "How the log is written: direct (past the page cache, best where writes wait for a sync), buffered (best where they do \
          not), or auto: direct until a keyspace is asynchronous.";
     "max-memory" max_memory: Memory, Kind::Memory(MIB), "50%", online, Some("maxmemory"),
-        "Memory for rows. What was not asked for lately leaves it and is read from the disk when needed; nothing is lost.";
+        "Memory the node may take. Rows get what the rest leaves; those not asked for lately are read from the disk when needed.";
     "hash-max-listpack-entries" hash_max_listpack_entries: u64, Kind::Whole(0, 1_000_000, "elements"), "128", online, Some("hash-max-listpack-entries"),
         "Fields of a hash beyond which they get an index.";
     "hash-max-listpack-value" hash_max_listpack_value: u64, Kind::Whole(0, 1_000_000, "bytes"), "64", online, Some("hash-max-listpack-value"),

@@ -10,6 +10,7 @@ use node::{Core, DiskState, JobDone};
 use shell::Opened;
 use shell::disk_pool::{DiskPool, THREADS};
 use storage::log::{Batch, LogHandle, LogStatus, LogThread, SubmitError};
+use storage::rows::RowUsage;
 
 use super::wake::Wake;
 
@@ -56,6 +57,11 @@ impl Disks {
     /// What is known about the log.
     pub fn log_status(&self) -> &LogStatus {
         self.log.status()
+    }
+
+    /// What the row stores take and have written.
+    pub fn row_usage(&self) -> RowUsage {
+        self.pool.row_usage()
     }
 
     /// How often checkpoints had to be tried again.

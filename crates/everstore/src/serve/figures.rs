@@ -39,7 +39,7 @@ impl Figures {
 
     fn measure(&mut self, shell: &mut Shell<Os>, now: Now) {
         let (core, disks) = (&mut shell.node.core, shell.node.disks.as_ref());
-        let gauges = gauges::measure(disks.map(Disks::log_status));
+        let gauges = gauges::measure(disks);
         let stats = core.stats();
         let counters = Counters {
             commands: stats.commands,

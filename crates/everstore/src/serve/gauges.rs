@@ -1,19 +1,25 @@
 //! What only the shell can measure: memory and CPU of the process, and the log.
 
+use super::disks::Disks;
 use node::Gauges;
-use storage::log::LogStatus;
 
 /// Clock ticks per second of `/proc`; fixed for programs on every Linux this builds for.
 const TICKS: u64 = 100;
 
 /// Measures. Figures that can not be read are 0.
-pub fn measure(log: Option<&LogStatus>) -> Gauges {
+pub fn measure(disks: Option<&Disks>) -> Gauges {
     let mut gauges = Gauges { pid: std::process::id(), ..Gauges::default() };
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     gauges.rss_bytes = kib(&status, "VmRSS:") * 1024;
     gauges.peak_rss_bytes = kib(&status, "VmHWM:") * 1024;
     gauges.cpu_ms = cpu_ms(&std::fs::read_to_string("/proc/self/stat").unwrap_or_default());
-    if let Some(log) = log {
+    if let Some(disks) = disks {
+        let (log, rows) = (disks.log_status(), disks.row_usage());
+        gauges.store_cache_bytes = rows.cache;
+        gauges.store_tables_bytes = rows.tables;
+        gauges.rows_ingested_bytes = rows.ingested;
+        gauges.rows_compacted_bytes = rows.compacted;
+        gauges.log_written_bytes = log.written();
         gauges.log_bytes = log.bytes();
         gauges.sync_p50_us = log.trend().p50_ns() / 1000;
         gauges.sync_p99_us = log.trend().p99_ns() / 1000;

@@ -55,7 +55,8 @@ pub fn run(effective: Effective) -> Result<ExitCode, ServeError> {
     let system = |error: std::io::Error| ServeError(format!("cannot start: {error}"));
     let (poll, wake) = EventLoop::wake_and_poll().map_err(system)?;
     let registry = poll.registry().try_clone().map_err(system)?;
-    let os = Os::new(registry, Arc::clone(&wake), config.tcp_keepalive).map_err(system)?;
+    let max_memory = config.max_memory.bytes();
+    let os = Os::new(registry, Arc::clone(&wake), config.tcp_keepalive, max_memory).map_err(system)?;
     let rng = Rng::from_os().map_err(system)?;
     let setup = setup::setup(&effective).map_err(ServeError)?;
     let started_ms = RealClock.wall_ms();

@@ -59,16 +59,18 @@ pub struct Os {
     wake: Arc<Wake>,
     resolver: Resolver,
     keepalive_s: u64,
+    max_memory: u64,
 }
 
 impl Os {
-    /// `keepalive_s`: seconds between keepalive probes of clients, 0 = none.
+    /// `keepalive_s`: seconds between keepalive probes of clients, 0 = none. `max_memory`: bytes that the
+    /// node may take, 0 = no limit; the cache of the row store is a part of them.
     ///
     /// # Errors
     /// There is no thread or file descriptor to be had.
-    pub fn new(registry: Registry, wake: Arc<Wake>, keepalive_s: u64) -> io::Result<Os> {
+    pub fn new(registry: Registry, wake: Arc<Wake>, keepalive_s: u64, max_memory: u64) -> io::Result<Os> {
         let resolver = Resolver::start(Arc::clone(&wake))?;
-        Ok(Os { registry, wake, resolver, keepalive_s })
+        Ok(Os { registry, wake, resolver, keepalive_s, max_memory })
     }
 }
 
@@ -110,7 +112,8 @@ impl Platform for Os {
 
     fn open_rows(&mut self, dir: &Path) -> Result<Arc<dyn RowStores>, String> {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let stores = LsmStores::open(disk, dir, LsmOptions::default()).map_err(|error| error.to_string())?;
+        let options = LsmOptions::within(self.max_memory);
+        let stores = LsmStores::open(disk, dir, options).map_err(|error| error.to_string())?;
         Ok(Arc::new(stores))
     }
 

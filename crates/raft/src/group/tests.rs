@@ -207,3 +207,20 @@ fn malformed_appends_and_snapshots_never_reach_the_library() {
     assert!(matches!(step, Step::Dropped(Dropped::Malformed(..))), "{step:?}");
     assert_eq!((group.term(), group.last_index()), (0, 0));
 }
+
+#[test]
+fn a_tail_is_trimmed_to_its_bound_and_no_further_than_what_is_applied() {
+    let mut group = single(config());
+    for _ in 0..20 {
+        group.propose(vec![7; 1000]).unwrap();
+        turn(&mut group);
+    }
+    let (applied, before) = (group.applied_index(), group.tail_bytes());
+    group.trim(before);
+    assert_eq!(group.tail_bytes(), before, "within its bound");
+    group.trim(5000);
+    assert!((4000..=5000).contains(&group.tail_bytes()), "{}", group.tail_bytes());
+    assert!(group.term_at(group.compacted().0).is_some(), "terms are still known");
+    group.trim(0);
+    assert_eq!((group.compacted().0, group.tail_bytes()), (applied, 0));
+}

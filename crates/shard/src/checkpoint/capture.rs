@@ -137,6 +137,12 @@ impl Capture {
         true
     }
 
+    /// Memory of what it has, and of what is still to be looked at, bytes.
+    pub(crate) fn memory(&self) -> usize {
+        let deleted = self.deleted.capacity() * size_of::<(Position, Box<[u8]>)>();
+        self.changes.memory() + self.dirty.capacity() * size_of::<u64>() + deleted
+    }
+
     /// Positions and removed keys still to look at.
     pub(crate) fn left(&self) -> usize {
         self.dirty.len() + self.deleted.len()

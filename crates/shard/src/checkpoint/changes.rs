@@ -189,6 +189,12 @@ impl Changes {
         })
     }
 
+    /// Memory that the rows take here, bytes.
+    pub fn memory(&self) -> usize {
+        let buffers: usize = self.buffers.iter().map(Vec::capacity).sum();
+        buffers + self.places.capacity() * size_of::<Place>()
+    }
+
     /// Number of changes.
     pub fn len(&self) -> usize {
         self.places.len()

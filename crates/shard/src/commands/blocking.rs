@@ -1,7 +1,19 @@
 //! Commands that wait for something to take: here they take what is there, or end with [`Stop::Block`], after
 //! which they run again when one of their keys has changed. See `blocking.rs` of the node.
 
+use crate::data::{Context, Done, Handler, Stop};
 use model::Reply;
+
+/// Bytes of the absent value in any protocol, at most.
+const ABSENT: usize = 5;
+
+/// Runs the relative of a command that does not wait; if that finds nothing to take the command waits.
+pub(super) fn unless_nothing(c: &mut Context<'_>, run: Handler, args: &[&[u8]]) -> Done {
+    let before = c.reply.written();
+    run(c, args)?;
+    // Whatever is taken has a longer answer than the absent value: `$-1` or `*-1`, `_` in RESP3.
+    if c.reply.written() - before <= ABSENT { Err(Stop::Block) } else { Ok(()) }
+}
 
 /// Answers a command that found nothing and does not wait any longer.
 pub fn put_nothing(args: &[&[u8]], reply: &mut dyn Reply) {

@@ -8,6 +8,7 @@ const GROUPS: &[&[Spec]] = &[
     keys::KEYS,
     transactions::TRANSACTIONS,
     list::LIST,
+    list::LIST_BLOCKING,
     sort::SORT,
     connection::CONNECTION,
     connection_client::CLIENT,
@@ -22,7 +23,6 @@ const GROUPS: &[&[Spec]] = &[
 /// its handlers, by moving its line to [`GROUPS`].
 const COMING: &[&[Spec]] = &[
     hash::HASH,
-    list::LIST_BLOCKING,
     set::SET,
     sorted_set::SORTED_SET,
     sorted_set::SORTED_SET_BLOCKING,

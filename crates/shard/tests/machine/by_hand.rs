@@ -57,14 +57,20 @@ fn a_read_that_finds_a_key_expired_deletes_it_and_waits() {
     let (mut leader, mut follower) = pair_with_expiring_key();
     leader.begin(2, 1049);
     let (outcome, reply) = run(&mut leader, &[Op::Get(0)], End::Done);
-    assert_eq!((outcome, &reply[..]), (Outcome { hold: 1, looked: 1, wrote: false, fetch: false }, "$v\n"));
+    assert_eq!(
+        (outcome, &reply[..]),
+        (Outcome { hold: 1, looked: 1, wrote: false, fetch: false, blocks: false }, "$v\n")
+    );
 
     leader.begin(2, 1050);
     let (outcome, reply) = run(&mut leader, &[Op::Get(0)], End::Done);
-    assert_eq!((outcome, &reply[..]), (Outcome { hold: 2, looked: 2, wrote: true, fetch: false }, "_\n"));
+    assert_eq!(
+        (outcome, &reply[..]),
+        (Outcome { hold: 2, looked: 2, wrote: true, fetch: false, blocks: false }, "_\n")
+    );
     // The next one finds nothing, and waits for the same delete.
     let (outcome, _) = run(&mut leader, &[Op::Get(0)], End::Done);
-    assert_eq!(outcome, Outcome { hold: 2, looked: 2, wrote: false, fetch: false });
+    assert_eq!(outcome, Outcome { hold: 2, looked: 2, wrote: false, fetch: false, blocks: false });
     assert_eq!(leader.expired_keys, 1);
 
     let entry = leader.take_entry().unwrap();
@@ -82,7 +88,7 @@ fn an_error_that_rests_on_an_expired_key_waits_too() {
     let (outcome, reply) = run(&mut leader, &ops, End::Fail);
     assert_eq!(
         (outcome, &reply[..]),
-        (Outcome { hold: 2, looked: 2, wrote: true, fetch: false }, "-ERR planned\n")
+        (Outcome { hold: 2, looked: 2, wrote: true, fetch: false, blocks: false }, "-ERR planned\n")
     );
     assert_eq!((leader.counts(Keyspace(0)), leader.expired_keys), ((0, 0), 1));
 

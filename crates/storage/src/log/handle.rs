@@ -63,6 +63,7 @@ pub struct LogStatus {
     reserve_low: AtomicBool,
     reserve_empty: AtomicBool,
     bytes: AtomicU64,
+    pub(super) written: AtomicU64,
     pub(super) queued_bytes: AtomicU64,
     /// Batches handed over and not written.
     pub(super) waiting: AtomicUsize,
@@ -95,6 +96,11 @@ impl LogStatus {
     /// See [`Log::bytes`].
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of batches written since the start of the process, without what fills their last blocks.
+    pub fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
     }
 
     /// See [`Log::shares`]; a little behind.

@@ -90,6 +90,7 @@ impl Writer {
     fn note_unsynced(&mut self, from: &[usize], bytes: u64, due: u64) {
         self.unsynced.from.extend_from_slice(from);
         self.unsynced.bytes += bytes;
+        self.status.written.fetch_add(bytes, Ordering::Relaxed);
         self.unsynced.due_ns = Some(self.unsynced.due_ns.map_or(due, |before| before.min(due)));
     }
 

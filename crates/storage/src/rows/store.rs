@@ -52,6 +52,19 @@ pub enum Order {
     Descending,
 }
 
+/// What row stores take of memory and have written, bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RowUsage {
+    /// Blocks in the cache.
+    pub cache: u64,
+    /// Indexes and filters that stay in memory while their tables exist, and what is known of each table.
+    pub tables: u64,
+    /// Tables written by ingestions since the start of the process.
+    pub ingested: u64,
+    /// Tables written by compactions since then.
+    pub compacted: u64,
+}
+
 /// Reading rows: a store as it is now, or a snapshot of it.
 pub trait RowView: Send + Sync {
     /// The value of `key`, or `None` when there is no such row.
@@ -126,6 +139,11 @@ pub trait RowStores: Send + Sync {
 
     /// Ids of the existing trees, ascending.
     fn list(&self) -> Vec<u64>;
+
+    /// Memory taken and bytes written. Never waits for the disk. All 0 where rows are in memory anyway.
+    fn usage(&self) -> RowUsage {
+        RowUsage::default()
+    }
 
     /// An id above every id ever used, for a new tree.
     fn next_id(&self) -> u64;

@@ -1,11 +1,13 @@
 //! Commands on lists. Each file has those that do one kind of thing; here is what they share.
 
+mod blocking;
 mod edit;
 mod look;
 mod pop;
 mod push;
 mod relocate;
 
+pub(super) use blocking::{blmove, blmpop, blpop, brpop, brpoplpush};
 pub(super) use edit::{linsert, lrem, lset, ltrim};
 pub(super) use look::{lindex, llen, lpos, lrange};
 pub(super) use pop::{lmpop, lpop, rpop};

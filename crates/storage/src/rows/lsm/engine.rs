@@ -20,12 +20,25 @@ use lsm_tree::{AbstractTree, AnyTree, Config, SeqNo, SequenceNumberCounter};
 
 use super::{LsmOptions, Shared};
 
-/// Runs in the first level that start a compaction. Rows are read from memory, so rather few compactions
-/// than few runs.
+/// Runs in the first level that start a compaction if it is large enough. Rows are read from memory, so rather
+/// few compactions than few runs.
 const L0_RUNS: u8 = 8;
 
-/// Size in bytes at which a table is closed and the next one begun.
+/// Runs in the first level that start a compaction in any case: every read asks each, if only its filter.
+const MAX_L0_RUNS: u8 = 20;
+
+/// The first level is large enough when it has one byte for so many of the others: a compaction of it writes
+/// most of the next level again.
+const L0_PART: u64 = 3;
+
+/// Size in bytes at which a table is closed and the next one begun, when the whole tree is compacted.
 const TABLE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Size of the second level in bytes; that of its tables follows.
+const L1_BYTES: u64 = TABLE_BYTES * L0_RUNS as u64;
+
+/// Memory of what is known of a table: key range, places of its parts, index of its filters.
+const TABLE_MEMORY: usize = 4096;
 
 /// A tree is compacted as a whole when more than one in this many stored entries is superfluous.
 const GARBAGE_SHARE: u64 = 4;
@@ -107,6 +120,12 @@ impl Engine {
         self.tree.disk_space()
     }
 
+    /// Memory that its tables take while they exist, without the cache, about, bytes.
+    pub(super) fn memory(&self) -> u64 {
+        let tables = self.tree.current_version().table_count() * TABLE_MEMORY;
+        (self.tree.pinned_block_index_size() + self.tree.pinned_filter_size() + tables) as u64
+    }
+
     /// One compaction, if one is due; true when it changed the tree. The caller sees to it that only one
     /// runs at a time.
     pub(super) fn compact(&self) -> lsm_tree::Result<bool> {
@@ -119,7 +138,9 @@ impl Engine {
             self.before_kept.store(0, Ordering::Relaxed);
         } else {
             let entries = self.entries().max(1);
-            let leveled = Leveled::default().with_l0_threshold(L0_RUNS).with_table_target_size(TABLE_BYTES);
+            let runs = self.runs_to_compact();
+            let leveled =
+                Leveled::default().with_l0_threshold(runs).with_table_target_size(L1_BYTES / u64::from(runs));
             self.tree.compact(Arc::new(leveled), watermark - 1)?;
             let kept = !free && self.tree.current_version().id() != before;
             // Compactions come one at a time; of several only the first is noted.
@@ -129,6 +150,13 @@ impl Engine {
         }
         self.trim_history()?;
         Ok(self.tree.current_version().id() != before)
+    }
+
+    /// How many runs of the first level start a compaction now.
+    fn runs_to_compact(&self) -> u8 {
+        let first = self.tree.current_version().l0().size();
+        let others = self.bytes().saturating_sub(first);
+        if first * L0_PART >= others { L0_RUNS } else { MAX_L0_RUNS }
     }
 
     /// Rows and tombstones stored, each version of a row counted.

@@ -5,6 +5,7 @@
 
 mod current;
 mod engine;
+mod figures;
 mod tree;
 mod view;
 
@@ -15,10 +16,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use env::Disk;
 use lsm_tree::{Cache, DescriptorTable};
 
+use self::figures::Figures;
 use self::tree::Core;
 use self::view::{LsmView, NEWEST};
 use super::manifest::{Manifest, State};
-use super::{Order, RowBatch, RowError, RowIter, RowRange, RowStore, RowStores, RowView};
+use super::{Order, RowBatch, RowError, RowIter, RowRange, RowStore, RowStores, RowUsage, RowView};
 
 /// What can be chosen about row trees; the defaults suit a node with its rows in memory.
 #[derive(Debug, Clone)]
@@ -34,10 +36,28 @@ pub struct LsmOptions {
     pub reserve_bytes: u64,
 }
 
+/// Least bytes of the block cache: what the reads of a command need at once.
+const MIN_CACHE: u64 = 1 << 20;
+/// Most bytes of the block cache: the system caches the files too.
+const MAX_CACHE: u64 = 16 << 20;
+/// One byte in so many of a node's memory is for the block cache.
+const CACHE_PART: u64 = 16;
+
+impl LsmOptions {
+    /// For a node that may take so many bytes of memory; 0 = no limit.
+    pub fn within(max_memory: u64) -> LsmOptions {
+        let cache_bytes = match max_memory {
+            0 => MAX_CACHE,
+            bytes => (bytes / CACHE_PART).clamp(MIN_CACHE, MAX_CACHE),
+        };
+        LsmOptions { cache_bytes, ..LsmOptions::default() }
+    }
+}
+
 impl Default for LsmOptions {
     fn default() -> LsmOptions {
         LsmOptions {
-            cache_bytes: 16 * 1024 * 1024,
+            cache_bytes: MAX_CACHE,
             open_files: 256,
             block_bytes: 4096,
             reserve_bytes: 64 * 1024 * 1024,
@@ -50,6 +70,7 @@ struct Shared {
     disk: Arc<dyn Disk>,
     cache: Arc<Cache>,
     files: Arc<DescriptorTable>,
+    figures: Figures,
 }
 
 struct Inner {
@@ -83,6 +104,7 @@ impl LsmStores {
             disk,
             cache: Arc::new(Cache::with_capacity_bytes(options.cache_bytes)),
             files: Arc::new(DescriptorTable::new(options.open_files)),
+            figures: Figures::default(),
         };
         let inner = Inner {
             shared: Arc::new(shared),
@@ -148,6 +170,11 @@ impl RowStores for LsmStores {
 
     fn list(&self) -> Vec<u64> {
         self.inner.lock().manifest.live()
+    }
+
+    fn usage(&self) -> RowUsage {
+        let Shared { cache, figures, .. } = &*self.inner.shared;
+        figures.usage(cache.size())
     }
 
     fn next_id(&self) -> u64 {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use super::engine::Engine;
@@ -33,6 +34,8 @@ pub(super) struct Core {
     options: LsmOptions,
     shared: Arc<Shared>,
     slot: RwLock<Slot>,
+    /// What its tables count for in the memory of all trees, bytes.
+    counted: AtomicU64,
     /// Held during an ingestion. Taken before `compaction`.
     writer: Mutex<()>,
     /// Held during a compaction: one at a time.
@@ -47,12 +50,15 @@ impl Core {
         shared: Arc<Shared>,
     ) -> Result<Core, RowError> {
         let engine = open_engine(tree, &folder, &options, &shared)?;
+        let counted = AtomicU64::default();
+        shared.figures.count_memory(&counted, engine.memory());
         Ok(Core {
             tree,
             folder,
             options,
             shared,
             slot: RwLock::new(Slot::Open(Arc::new(engine))),
+            counted,
             writer: Mutex::default(),
             compaction: Mutex::default(),
         })
@@ -112,7 +118,8 @@ impl Core {
         let engine = self.writable()?;
         self.check_space()?;
         self.unstall(&engine)?;
-        let result = write_batch(&engine, self.tree, rows);
+        let write = || write_batch(&engine, self.tree, rows);
+        let result = self.shared.figures.by_ingestion(engine.tree(), write);
         match &result {
             // A batch refused before its first row has written nothing.
             Ok(_) | Err((_, 0)) => {}
@@ -124,6 +131,7 @@ impl Core {
         if let Err(e) = engine.trim_history() {
             tracing::warn!(tree = self.tree, error = %e, "old versions of a row tree stay on disk");
         }
+        self.shared.figures.count_memory(&self.counted, engine.memory());
         Ok(count)
     }
 
@@ -157,7 +165,9 @@ impl Core {
     }
 
     fn compact(&self, engine: &Engine) -> Result<bool, RowError> {
-        engine.compact().map_err(|e| {
+        let compacted = self.shared.figures.by_compaction(engine.tree(), || engine.compact());
+        self.shared.figures.count_memory(&self.counted, engine.memory());
+        compacted.map_err(|e| {
             self.fail();
             damage_or_io(self.tree, "compact", e)
         })
@@ -168,6 +178,7 @@ impl Core {
         let _writer = lock(&self.writer);
         let _one = lock(&self.compaction);
         *self.slot.write().unwrap_or_else(PoisonError::into_inner) = Slot::Destroyed;
+        self.shared.figures.count_memory(&self.counted, 0);
     }
 
     fn slot(&self) -> RwLockReadGuard<'_, Slot> {
