@@ -53,8 +53,6 @@ def test_between_lists(r):
     assert r.rpoplpush("{l}a", "{l}b") == "3"
     assert r.lmpop(2, "{l}absent", "{l}b", direction="LEFT", count=9) == ["{l}b", ["3", "1"]]
     assert r.lmpop(1, "{l}b", direction="LEFT") is None
-    with pytest.raises(redis.ResponseError, match="same slot"):
-        r.lmove("a", "b", "LEFT", "LEFT")
 
 
 def test_a_long_list_of_any_bytes(shared_ports):
@@ -89,10 +87,6 @@ def test_sort(r):
     assert r.sort_ro("{s}l") == ["-1", "2.5", "9", "10"]
     with pytest.raises(redis.ResponseError, match="can't be converted into double"):
         r.rpush("{s}l", "x") and r.sort("{s}l")
-    with pytest.raises(redis.ResponseError, match="BY option of SORT denied in cluster mode"):
-        r.sort("{s}l", by="w_*")
-    with pytest.raises(redis.ResponseError, match="GET option of SORT denied in cluster mode"):
-        r.sort("{s}l", get="w_*")
 
 
 def test_sort_by_other_keys_in_a_single_keyspace(single):
@@ -102,3 +96,14 @@ def test_sort_by_other_keys_in_a_single_keyspace(single):
     assert single.sort("l", by="w_*", get=["#", "o_*"]) == ["2", None, "3", "three", "1", "one"]
     assert single.sort("l", by="w_*", get="o_*", store="d") == 3
     assert single.lrange("d", 0, -1) == ["", "three", "one"]
+
+
+def test_what_a_spread_keyspace_refuses(r):
+    with pytest.raises(redis.ResponseError, match="same slot"):
+        r.lmove("a", "b", "LEFT", "LEFT")
+    with pytest.raises(redis.ResponseError, match="same slot"):
+        r.sort("a", store="b")
+    with pytest.raises(redis.ResponseError, match="BY option of SORT denied in cluster mode"):
+        r.sort("l", by="w_*")
+    with pytest.raises(redis.ResponseError, match="GET option of SORT denied in cluster mode"):
+        r.sort("l", get="w_*")
