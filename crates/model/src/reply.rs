@@ -21,6 +21,11 @@ pub trait Reply {
     fn map(&mut self, len: usize);
     /// Starts a set of `len` values (RESP2: an array).
     fn set(&mut self, len: usize);
+    /// Starts an array of `len` pairs, each begun by [`Reply::pair`] and followed by two values (RESP2: a flat
+    /// array of `2 * len` values).
+    fn pairs(&mut self, len: usize);
+    /// Starts a pair of [`Reply::pairs`] (RESP2: nothing).
+    fn pair(&mut self);
     /// A floating point number (RESP2: a bulk string).
     fn double(&mut self, value: f64);
     /// A truth value (RESP2: integer 1 or 0).

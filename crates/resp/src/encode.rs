@@ -154,6 +154,16 @@ impl Reply for Resp<'_> {
         put_number(self.buf, mark, len as i64);
     }
 
+    fn pairs(&mut self, len: usize) {
+        self.array(if self.is_3() { len } else { 2 * len });
+    }
+
+    fn pair(&mut self) {
+        if self.is_3() {
+            self.array(2);
+        }
+    }
+
     fn double(&mut self, value: f64) {
         let mut buffer = ryu::Buffer::new();
         let text = double_text(value, &mut buffer);
@@ -238,6 +248,11 @@ mod tests {
         check(|r| r.null_array(), "*-1\r\n", "_\r\n");
         check(|r| r.map(3), "*6\r\n", "%3\r\n");
         check(|r| r.set(3), "*3\r\n", "~3\r\n");
+        let pair = |r: &mut Resp<'_>| {
+            r.pairs(1);
+            r.pair();
+        };
+        check(pair, "*2\r\n", "*1\r\n*2\r\n");
         check(|r| r.boolean(true), ":1\r\n", "#t\r\n");
         check(|r| r.boolean(false), ":0\r\n", "#f\r\n");
         check(|r| r.verbatim("txt", "hi\n"), "$3\r\nhi\n\r\n", "=7\r\ntxt:hi\n\r\n");

@@ -38,6 +38,8 @@ impl Reply for Buffer {
     fn array(&mut self, _: usize) {}
     fn map(&mut self, _: usize) {}
     fn set(&mut self, _: usize) {}
+    fn pairs(&mut self, _: usize) {}
+    fn pair(&mut self) {}
     fn double(&mut self, _: f64) {}
     fn boolean(&mut self, _: bool) {}
     fn verbatim(&mut self, _: &str, _: &str) {}

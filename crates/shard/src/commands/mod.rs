@@ -12,20 +12,25 @@ mod bitop;
 mod bits;
 mod counters;
 mod deadline;
+mod elements;
 mod expiry;
 mod extended;
 pub mod glob;
+mod hash;
 pub mod integer;
 mod keys;
 mod keyspace;
 mod lcs;
 mod object;
+mod pick;
 mod pieces;
 mod rename;
 mod scan;
+mod set;
 mod set_options;
 mod several;
 mod strings;
+mod walk;
 
 #[cfg(test)]
 mod tests;
@@ -60,6 +65,22 @@ static HANDLERS: &[(&str, Handler)] = &[
     ("getex", strings::getex),
     ("getrange", pieces::getrange),
     ("getset", strings::getset),
+    ("hdel", hash::fields::hdel),
+    ("hexists", hash::fields::hexists),
+    ("hget", hash::fields::hget),
+    ("hgetall", hash::whole::hgetall),
+    ("hincrby", hash::counters::hincrby),
+    ("hincrbyfloat", hash::counters::hincrbyfloat),
+    ("hkeys", hash::whole::hkeys),
+    ("hlen", hash::whole::hlen),
+    ("hmget", hash::fields::hmget),
+    ("hmset", hash::fields::hmset),
+    ("hrandfield", hash::random::hrandfield),
+    ("hscan", hash::whole::hscan),
+    ("hset", hash::fields::hset),
+    ("hsetnx", hash::fields::hsetnx),
+    ("hstrlen", hash::fields::hstrlen),
+    ("hvals", hash::whole::hvals),
     ("incr", counters::incr),
     ("incrby", counters::incrby),
     ("incrbyfloat", counters::incrbyfloat),
@@ -83,14 +104,31 @@ static HANDLERS: &[(&str, Handler)] = &[
     ("randomkey", keyspace::randomkey),
     ("rename", rename::rename),
     ("renamenx", rename::renamenx),
+    ("sadd", set::members::sadd),
     ("scan", scan::scan),
+    ("scard", set::members::scard),
+    ("sdiff", set::combine::sdiff),
+    ("sdiffstore", set::combine::sdiffstore),
     ("set", strings::set),
     ("setbit", bitmap::setbit),
     ("setex", strings::setex),
     ("setnx", strings::setnx),
     ("setrange", pieces::setrange),
+    ("sinter", set::combine::sinter),
+    ("sintercard", set::combine::sintercard),
+    ("sinterstore", set::combine::sinterstore),
+    ("sismember", set::members::sismember),
+    ("smembers", set::members::smembers),
+    ("smismember", set::members::smismember),
+    ("smove", set::members::smove),
+    ("spop", set::random::spop),
+    ("srandmember", set::random::srandmember),
+    ("srem", set::members::srem),
+    ("sscan", set::members::sscan),
     ("strlen", pieces::strlen),
     ("substr", pieces::getrange),
+    ("sunion", set::combine::sunion),
+    ("sunionstore", set::combine::sunionstore),
     ("touch", keys::touch),
     ("ttl", expiry::ttl),
     ("type", keys::type_of),

@@ -1,8 +1,10 @@
 //! What is known about a key besides its value: OBJECT, MEMORY USAGE.
 
 use super::integer;
+use crate::collection::Elements;
 use crate::data::{Context, Done, Stop};
 use crate::row::Row;
+use model::row::kind;
 
 /// Longest value that Redis keeps in one allocation with its header.
 const EMBEDDED: usize = 44;
@@ -26,16 +28,26 @@ pub const OBJECT_HELP: [&str; 15] = [
     "    Prints this help.",
 ];
 
-/// `OBJECT ENCODING key`: what Redis would name the value's form when it is set afresh.
+/// `OBJECT ENCODING key`: what Redis 7.0 would name the value's form: of a string when it is set afresh, of a
+/// collection that of this replica.
 pub(super) fn encoding(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let key = c.data.key(args[2]);
-    match c.data.peek(key)?.map(Row::value) {
+    match c.data.peek(key)? {
+        Some(row) => c.reply.bulk_str(encoding_of(row)),
         None => c.reply.null(),
-        Some(value) if integer::parse(value).is_some() => c.reply.bulk(b"int"),
-        Some(value) if value.len() <= EMBEDDED => c.reply.bulk(b"embstr"),
-        Some(_) => c.reply.bulk(b"raw"),
     }
     Ok(())
+}
+
+fn encoding_of(row: &Row) -> &'static str {
+    match row.kind {
+        kind::HASH if !Elements::of(row).is_large() => "listpack",
+        kind::SET if Elements::of(row).has_integers_only() => "intset",
+        kind::HASH | kind::SET => "hashtable",
+        _ if integer::parse(row.value()).is_some() => "int",
+        _ if row.value_len() <= EMBEDDED => "embstr",
+        _ => "raw",
+    }
 }
 
 /// `OBJECT REFCOUNT key`: always 1, no value is shared.

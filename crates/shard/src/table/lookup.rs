@@ -6,6 +6,8 @@ const GROUPS: &[&[Spec]] = &[
     string::STRING,
     bitmap::BITMAP,
     keys::KEYS,
+    hash::HASH,
+    set::SET,
     connection::CONNECTION,
     connection_client::CLIENT,
     cluster::CLUSTER,
@@ -18,10 +20,8 @@ const GROUPS: &[&[Spec]] = &[
 /// Commands that are described and not executed yet: no client sees them. A group is brought to life with
 /// its handlers, by moving its line to [`GROUPS`].
 const COMING: &[&[Spec]] = &[
-    hash::HASH,
     list::LIST,
     list::LIST_BLOCKING,
-    set::SET,
     sorted_set::SORTED_SET,
     sorted_set::SORTED_SET_BLOCKING,
     sorted_set_range::SORTED_SET_RANGE,

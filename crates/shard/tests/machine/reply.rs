@@ -42,6 +42,12 @@ impl Reply for Text {
     fn set(&mut self, len: usize) {
         self.line('~', len.to_string().as_bytes());
     }
+    fn pairs(&mut self, len: usize) {
+        self.array(len);
+    }
+    fn pair(&mut self) {
+        self.array(2);
+    }
     fn double(&mut self, value: f64) {
         self.line(',', value.to_string().as_bytes());
     }
