@@ -26,8 +26,8 @@ pub trait Reply {
     fn pairs(&mut self, len: usize);
     /// Starts a pair of [`Reply::pairs`] (RESP2: nothing).
     fn pair(&mut self);
-    /// A floating point number (RESP2: a bulk string).
-    fn double(&mut self, value: f64);
+    /// A floating point number that is text already (RESP2: a bulk string).
+    fn double_text(&mut self, text: &str);
     /// A truth value (RESP2: integer 1 or 0).
     fn boolean(&mut self, value: bool);
     /// Text for people with a three-letter format such as `txt` (RESP2: a bulk string).
@@ -42,6 +42,10 @@ pub trait Reply {
     /// The reply `+OK`.
     fn ok(&mut self) {
         self.status("OK");
+    }
+    /// A floating point number, printed as [`crate::double::text`] does.
+    fn double(&mut self, value: f64) {
+        self.double_text(&crate::double::text(value));
     }
     /// An integer as a bulk string, as INCRBYFLOAT-like commands and counters answer it.
     fn bulk_str(&mut self, text: &str) {

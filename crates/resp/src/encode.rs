@@ -66,24 +66,6 @@ fn put_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// The shortest decimal form that reads back as the same number; `inf`, `-inf`, `nan`.
-fn double_text(value: f64, buffer: &mut ryu::Buffer) -> String {
-    if value.is_nan() {
-        return "nan".into();
-    }
-    if value.is_infinite() {
-        return if value > 0.0 { "inf".into() } else { "-inf".into() };
-    }
-    if value.fract() == 0.0 && value.abs() < 1e17 {
-        return if value == 0.0 && value.is_sign_negative() {
-            "-0".into()
-        } else {
-            (value as i64).to_string()
-        };
-    }
-    buffer.format_finite(value).to_string()
-}
-
 /// Appends a request as clients send it.
 pub fn put_command<A: AsRef<[u8]>>(out: &mut Vec<u8>, args: &[A]) {
     put_number(out, b'*', args.len() as i64);
@@ -164,9 +146,7 @@ impl Reply for Resp<'_> {
         }
     }
 
-    fn double(&mut self, value: f64) {
-        let mut buffer = ryu::Buffer::new();
-        let text = double_text(value, &mut buffer);
+    fn double_text(&mut self, text: &str) {
         match self.proto {
             Proto::Resp2 => put_bulk(self.buf, text.as_bytes()),
             Proto::Resp3 => put_line(self.buf, b',', text.as_bytes()),

@@ -40,7 +40,7 @@ impl Reply for Buffer {
     fn set(&mut self, _: usize) {}
     fn pairs(&mut self, _: usize) {}
     fn pair(&mut self) {}
-    fn double(&mut self, _: f64) {}
+    fn double_text(&mut self, _: &str) {}
     fn boolean(&mut self, _: bool) {}
     fn verbatim(&mut self, _: &str, _: &str) {}
     fn encoded(&mut self, _: &[u8]) {}

@@ -15,6 +15,7 @@ mod deadline;
 mod elements;
 mod expiry;
 mod extended;
+mod float;
 pub mod glob;
 mod hash;
 pub mod integer;
@@ -24,11 +25,13 @@ mod lcs;
 mod object;
 mod pick;
 mod pieces;
+mod range;
 mod rename;
 mod scan;
 mod set;
 mod set_options;
 mod several;
+mod sorted_set;
 mod strings;
 mod walk;
 
@@ -133,6 +136,38 @@ static HANDLERS: &[(&str, Handler)] = &[
     ("ttl", expiry::ttl),
     ("type", keys::type_of),
     ("unlink", keys::del),
+    ("zadd", sorted_set::add::zadd),
+    ("zcard", sorted_set::members::zcard),
+    ("zcount", sorted_set::count::zcount),
+    ("zdiff", sorted_set::combine::zdiff),
+    ("zdiffstore", sorted_set::combine::zdiffstore),
+    ("zincrby", sorted_set::add::zincrby),
+    ("zinter", sorted_set::combine::zinter),
+    ("zintercard", sorted_set::combine::zintercard),
+    ("zinterstore", sorted_set::combine::zinterstore),
+    ("zlexcount", sorted_set::count::zlexcount),
+    ("zmpop", sorted_set::pop::zmpop),
+    ("zmscore", sorted_set::members::zmscore),
+    ("zpopmax", sorted_set::pop::zpopmax),
+    ("zpopmin", sorted_set::pop::zpopmin),
+    ("zrandmember", sorted_set::random::zrandmember),
+    ("zrange", sorted_set::range::zrange),
+    ("zrangebylex", sorted_set::range::zrangebylex),
+    ("zrangebyscore", sorted_set::range::zrangebyscore),
+    ("zrangestore", sorted_set::range::zrangestore),
+    ("zrank", sorted_set::members::zrank),
+    ("zrem", sorted_set::members::zrem),
+    ("zremrangebylex", sorted_set::count::zremrangebylex),
+    ("zremrangebyrank", sorted_set::count::zremrangebyrank),
+    ("zremrangebyscore", sorted_set::count::zremrangebyscore),
+    ("zrevrange", sorted_set::range::zrevrange),
+    ("zrevrangebylex", sorted_set::range::zrevrangebylex),
+    ("zrevrangebyscore", sorted_set::range::zrevrangebyscore),
+    ("zrevrank", sorted_set::members::zrevrank),
+    ("zscan", sorted_set::members::zscan),
+    ("zscore", sorted_set::members::zscore),
+    ("zunion", sorted_set::combine::zunion),
+    ("zunionstore", sorted_set::combine::zunionstore),
 ];
 
 /// The handler of a data command by its name in the table (lower case). For building an array by

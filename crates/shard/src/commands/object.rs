@@ -44,6 +44,8 @@ fn encoding_of(row: &Row) -> &'static str {
         kind::HASH if !Elements::of(row).is_large() => "listpack",
         kind::SET if Elements::of(row).has_integers_only() => "intset",
         kind::HASH | kind::SET => "hashtable",
+        kind::SORTED_SET if !Elements::of(row).is_large() => "listpack",
+        kind::SORTED_SET => "skiplist",
         _ if integer::parse(row.value()).is_some() => "int",
         _ if row.value_len() <= EMBEDDED => "embstr",
         _ => "raw",

@@ -60,8 +60,8 @@ impl Reply for Recorder {
             self.array(2);
         }
     }
-    fn double(&mut self, value: f64) {
-        if self.resp3 { self.line(&format!(",{value}")) } else { self.bulk(value.to_string().as_bytes()) }
+    fn double_text(&mut self, text: &str) {
+        if self.resp3 { self.line(&format!(",{text}")) } else { self.bulk(text.as_bytes()) }
     }
     fn boolean(&mut self, value: bool) {
         if self.resp3 { self.line(if value { "#t" } else { "#f" }) } else { self.int(value.into()) }

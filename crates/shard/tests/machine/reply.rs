@@ -48,8 +48,8 @@ impl Reply for Text {
     fn pair(&mut self) {
         self.array(2);
     }
-    fn double(&mut self, value: f64) {
-        self.line(',', value.to_string().as_bytes());
+    fn double_text(&mut self, text: &str) {
+        self.line(',', text.as_bytes());
     }
     fn boolean(&mut self, value: bool) {
         self.line('#', value.to_string().as_bytes());
