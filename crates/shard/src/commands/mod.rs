@@ -16,6 +16,7 @@ mod elements;
 mod expiry;
 mod extended;
 mod float;
+mod geo;
 pub mod glob;
 mod hash;
 pub mod integer;
@@ -62,6 +63,16 @@ static HANDLERS: &[(&str, Handler)] = &[
     ("expiretime", expiry::expiretime),
     ("flushall", keyspace::flushall),
     ("flushdb", keyspace::flushdb),
+    ("geoadd", geo::places::geoadd),
+    ("geodist", geo::places::geodist),
+    ("geohash", geo::places::geohash),
+    ("geopos", geo::places::geopos),
+    ("georadius", geo::search::georadius),
+    ("georadius_ro", geo::search::georadius_ro),
+    ("georadiusbymember", geo::search::georadiusbymember),
+    ("georadiusbymember_ro", geo::search::georadiusbymember_ro),
+    ("geosearch", geo::search::geosearch),
+    ("geosearchstore", geo::search::geosearchstore),
     ("get", strings::get),
     ("getbit", bitmap::getbit),
     ("getdel", strings::getdel),

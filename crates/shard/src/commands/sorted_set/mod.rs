@@ -88,7 +88,7 @@ fn answer<'a>(
 }
 
 /// An element as a member with its score.
-fn scored<'a>((name, value): (&'a [u8], &[u8])) -> (&'a [u8], f64) {
+pub(super) fn scored<'a>((name, value): (&'a [u8], &[u8])) -> (&'a [u8], f64) {
     (name, score::of(value))
 }
 
