@@ -234,3 +234,52 @@ proptest! {
         model.check_all(&mut world, START + 1000);
     }
 }
+
+/// `SADD key`, with so many members of so many bytes.
+fn many_members(key: &str, number: usize, bytes: usize) -> Vec<Vec<u8>> {
+    let members = (0..number).map(|n| format!("{n:0bytes$}").into_bytes());
+    [b"SADD".to_vec(), key.into()].into_iter().chain(members).collect()
+}
+
+#[test]
+fn what_is_too_large_for_one_effect_is_several() {
+    let mut world = World::new(true);
+    assert_eq!(world.run(&many_members("big", 1500, 200), START), int(1500));
+    assert_eq!(run(&mut world, &["SET", "copy", "a string"], START), Value::Line("+OK".into()));
+    assert_eq!(run(&mut world, &["SUNIONSTORE", "copy", "big"], START), int(1500));
+    assert_eq!(run(&mut world, &["SDIFF", "big", "copy"], START), many('~', []));
+    assert_eq!(run(&mut world, &["SINTERCARD", "2", "copy", "big"], START), int(1500));
+    // Few are left: what stays is put anew, and keeps its time.
+    assert_eq!(run(&mut world, &["EXPIRE", "copy", "100"], START), int(1));
+    assert_eq!(texts(&run(&mut world, &["SPOP", "copy", "1400"], START)).len(), 1400);
+    assert_eq!(run(&mut world, &["TTL", "copy"], START), int(100));
+    assert_eq!(run(&mut world, &["SCARD", "copy"], START), int(100));
+    let mut rest = many_members("big", 6000, 200);
+    rest[0] = b"SREM".to_vec();
+    assert_eq!(world.run(&rest, START), int(1500));
+    assert_eq!(run(&mut world, &["EXISTS", "big"], START), int(0));
+    // More are left than fit a value.
+    assert_eq!(world.run(&many_members("huge", 9000, 200), START), int(9000));
+    assert_eq!(run(&mut world, &["EXPIRE", "huge", "100"], START), int(1));
+    assert_eq!(texts(&run(&mut world, &["SPOP", "huge", "7600"], START)).len(), 7600);
+    assert_eq!(run(&mut world, &["TTL", "huge"], START), int(100));
+    assert_eq!(run(&mut world, &["SCARD", "huge"], START), int(1400));
+}
+
+#[test]
+fn a_command_has_bounded_effects_and_picks_a_bounded_reply() {
+    let mut world = World::new(true);
+    let error = |value: Value, text: &str| match value {
+        Value::Line(line) => assert!(line.starts_with(text), "{line}"),
+        other => panic!("{:?} is no error", other.render()),
+    };
+    error(world.run(&many_members("s", 70, 190_000), START), "-ERR the command would change more than");
+    error(world.run(&many_members("s", 1, 200_001), START), "-ERR string exceeds maximum allowed size");
+    assert_eq!(world.run(&many_members("s", 40, 190_000), START), int(40));
+    assert_eq!(texts(&run(&mut world, &["SRANDMEMBER", "s", "-80"], START)).len(), 80);
+    error(
+        run(&mut world, &["SRANDMEMBER", "s", "-90"], START),
+        "-ERR the elements picked have 17100000 bytes",
+    );
+    error(run(&mut world, &["SRANDMEMBER", "s", "-1048577"], START), "-ERR value is out of range: 1048577");
+}
