@@ -240,8 +240,9 @@ impl Core {
         let groups = map.shards.len() + 1;
         self.replicas.resize_with(groups, || None);
         self.routes.resize_with(groups, Route::default);
-        for replica in replicas {
+        for mut replica in replicas {
             let at = replica.id.0 as usize;
+            replica.machine.set_limits(self.settings.collections);
             // Also a tree that is missing keeps its number until another has replaced it.
             self.transfers.next_tree = self.transfers.next_tree.max(replica.tree + 1);
             let (group, applied) = (replica.id, replica.machine.applied());
@@ -349,6 +350,7 @@ impl Core {
         }
         if conn.is_some_and(|c| c.blocked == Some(crate::conn::Blocked::Busy)) {
             self.sleeping.retain(|(_, conn), _| *conn != id);
+            self.abandon_block(id);
         }
     }
 

@@ -14,6 +14,7 @@ use resp::command::admit;
 use resp::session::Replicating;
 use resp::{Parser, Proto, Resp};
 use router::{Flags, Forward, Request, Target, request};
+use shard::commands::Timeout;
 use shard::data::Key;
 use shard::table::{Route, Spec, flag};
 use std::collections::BTreeSet;
@@ -286,6 +287,9 @@ impl Core {
             let text = crate::execute::too_long(size);
             return self.reply_now(conn, |reply| reply.error(&text));
         }
+        if spec.flags.has(flag::BLOCKING) && Timeout::waits(spec.name, args) {
+            return self.run_blocking(conn, group, spec, args, slot);
+        }
         if conn.session.flags.readonly && self.read_here(conn, group, spec, args) {
             return;
         }
@@ -405,6 +409,7 @@ impl Core {
             if replica.machine.pending_bytes() > SOFT_ENTRY {
                 self.propose(group);
             }
+            self.serve_blocked_if_any(group);
         }
     }
 

@@ -236,7 +236,7 @@ impl Core {
 
     /// A request that may be executed, and was not before. `Some`: it was not, and waits for this ticket
     /// (see `cold.rs`).
-    fn execute_new(
+    pub(crate) fn execute_new(
         &mut self,
         group: GroupId,
         id: WriteId,
@@ -259,6 +259,11 @@ impl Core {
                 replica.end_of_term(term).map_or("-ERR unknown\r\n".to_owned(), |end| format!(":{end}\r\n"));
             self.answer(group, source, Status::Done, (0, 0), reply.as_bytes());
             return None;
+        }
+        if parts.flags.has(Flags::INTERNAL)
+            && let Some(waits) = self.execute_blocking(group, id, arrival, parts)
+        {
+            return waits;
         }
         if group == GroupId::META {
             self.execute_meta(source, id, &parts.args);
@@ -328,6 +333,12 @@ impl Core {
             }
             return Some(self.fetch(group));
         }
+        if outcome.blocks
+            && let Some(spec) = spec
+        {
+            self.block_here(group, id, arrival, (parts, spec));
+            return None;
+        }
         if internal && outcome.wrote {
             obey_at_once(replica, parts);
         }
@@ -337,6 +348,7 @@ impl Core {
             replica.machine.answered(id, slot, &reply);
         }
         self.settle(group, Held { index: outcome.hold, source, early, reply: Ok(reply), written });
+        self.serve_blocked_if_any(group);
         None
     }
 

@@ -63,7 +63,7 @@ impl Host for Core {
     }
 
     fn unblock(&mut self, id: u64, with_error: bool) -> bool {
-        self.cut_wait(id, with_error)
+        self.cut_wait(id, with_error) || self.cut_block(id, with_error)
     }
 
     fn pause(&mut self, ms: u64, scope: PauseScope) {
@@ -95,8 +95,11 @@ impl Host for Core {
         table.set(pairs, &mut self.settings)?;
         self.stats.slowlog.threshold_us = self.settings.slowlog_slower_than_us;
         self.stats.slowlog.max_len = self.settings.slowlog_max_len;
-        let max_value = self.settings.max_value;
-        self.replicas.iter_mut().flatten().for_each(|r| r.machine.set_max_value(max_value));
+        let (max_value, collections) = (self.settings.max_value, self.settings.collections);
+        self.replicas.iter_mut().flatten().for_each(|replica| {
+            replica.machine.set_max_value(max_value);
+            replica.machine.set_limits(collections);
+        });
         let limits = self.limits();
         self.conns.values_mut().for_each(|c| c.parser.set_limits(limits));
         Ok(())

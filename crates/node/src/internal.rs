@@ -13,6 +13,10 @@ pub(crate) const SCAN: &[u8] = b"scan-part";
 pub(crate) const WAIT: &[u8] = b"wait-for";
 /// Name of the request that also counts the leader's disk: term, index, followers, ms, local.
 pub(crate) const WAITAOF: &[u8] = b"wait-for-disks";
+/// Name of the request to take from keys or to wait for them, see `blocking.rs`: since, operation, ms, command.
+pub(crate) const BLOCK: &[u8] = b"block";
+/// Name of the request to end such a wait: since, operation.
+pub(crate) const UNBLOCK: &[u8] = b"unblock";
 /// Name of the request to close an empty keyspace: number, epoch.
 pub(crate) const CLOSE: &[u8] = b"close-keyspace";
 /// Name of the request to open a keyspace: number, epoch, layout.

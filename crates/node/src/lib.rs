@@ -5,6 +5,7 @@
 //! [`Outbox`]. The core itself reads no clock, no file and no socket, so that the simulator can run it.
 
 pub mod again;
+mod blocking;
 mod checkpoints;
 pub mod clock;
 mod cluster_port;
@@ -56,4 +57,5 @@ pub use inspect::{Inspect, Loads};
 pub use memory::load_limit;
 pub use outbox::{FetchJob, Job, JobDone, Outbox, Read};
 pub use settings::{ConfigTable, Settings};
+pub use shard::collection::Limits as CollectionLimits;
 pub use stats::Gauges;

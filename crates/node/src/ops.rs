@@ -1,5 +1,6 @@
 //! Operations over several shards: parts go to the shards, their answers become one reply.
 
+use crate::blocking::Block;
 use crate::conn::Conn;
 use crate::core::Core;
 use crate::dispatch::closed;
@@ -39,6 +40,8 @@ pub(crate) enum Op {
     Replay(Box<Replay>),
     /// Copies on disk are counted, the fewest over all groups written to.
     Wait(Box<Wait>),
+    /// A command waits for something to take.
+    Block(Box<Block>),
 }
 
 /// A step of a change that all shards take.
@@ -59,6 +62,7 @@ impl Op {
             Op::Gather { conn, .. } | Op::Random { conn, .. } => Some(*conn),
             Op::Scan(scan) => Some(scan.conn),
             Op::Wait(wait) => Some(wait.conn()),
+            Op::Block(block) => Some(block.conn()),
             Op::Replay(replay) => Some(replay.conn),
             Op::Drive { .. } | Op::Fate(_) => None,
         }
@@ -325,6 +329,7 @@ impl Core {
         let conn = match state {
             Op::Gather { conn, .. } | Op::Random { conn, .. } => *conn,
             Op::Wait(wait) => wait.conn(),
+            Op::Block(block) => block.conn(),
             Op::Replay(replay) => replay.conn,
             Op::Scan(scan) => scan.conn,
             Op::Drive { .. } | Op::Fate(_) => 0,
@@ -354,6 +359,7 @@ impl Core {
                 }
             }
             Op::Wait(_) => self.wait_part(op, reply),
+            Op::Block(_) => self.block_part(op, reply),
             Op::Replay(_) => self.replay_part(op, part, reply),
             Op::Fate(id) => {
                 let id = *id;
@@ -371,6 +377,10 @@ impl Core {
             Op::Wait(wait) => {
                 self.unblock(wait.conn());
                 wait.target()
+            }
+            Op::Block(block) => {
+                self.unblock(block.conn());
+                block.target()
             }
             Op::Scan(scan) => (scan.conn, scan.place),
             Op::Replay(replay) => (replay.conn, replay.place),

@@ -128,6 +128,8 @@ pub struct Replica {
     pub woken: Index,
     /// Those who wait for replication (WAIT).
     pub waiters: Vec<crate::wait::Waiter>,
+    /// Commands that wait for something to take.
+    pub blocking: crate::blocking::Blocking,
     /// Connections with a reply that waits for an entry, by index.
     pub waiting: VecDeque<(Index, u64)>,
     /// Scratch space of a turn.
@@ -227,6 +229,7 @@ impl Replica {
             backlog_bytes: 0,
             woken: index,
             waiters: Vec::new(),
+            blocking: crate::blocking::Blocking::default(),
             waiting: VecDeque::new(),
             out: Output::default(),
             begun: false,
@@ -398,6 +401,8 @@ impl Replica {
             self.early = 0;
             self.forget_requests();
             self.waiters.clear();
+            self.blocking.clear();
+            self.machine.signals = shard::machine::Signals::default();
             self.begun = false;
         }
         lost
@@ -422,6 +427,7 @@ impl Replica {
         self.held.retain(|held| other(&held.source));
         self.held_early.retain(|held| other(&held.source));
         self.waiters.retain(|waiter| other(&waiter.source));
+        self.blocking.forget_peer(node, &mut self.machine.signals);
         self.parked.retain(|parked| other(&parked.source));
         self.batches.remove(&node);
         self.cold.forget_peer(node);

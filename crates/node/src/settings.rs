@@ -1,6 +1,7 @@
 //! What the core needs to know of the configuration.
 
 use resp::host::ConfigError;
+use shard::collection::Limits;
 
 /// The options of the node as `CONFIG` shows and changes them.
 pub trait ConfigTable {
@@ -32,6 +33,8 @@ pub struct Settings {
     pub heartbeat_ms: u64,
     /// Largest value.
     pub max_value: usize,
+    /// Bounds of collections without an index.
+    pub collections: Limits,
     /// Most client connections.
     pub max_clients: usize,
     /// Most unparsed bytes of one connection.
@@ -72,6 +75,7 @@ impl Default for Settings {
             base_election_ms: 120,
             heartbeat_ms: 20,
             max_value: model::limits::MAX_VALUE,
+            collections: Limits::default(),
             max_clients: 10_000,
             query_buffer_limit: 1 << 30,
             output_buffer_limit: 256 << 20,

@@ -285,8 +285,9 @@ impl Core {
             }
             Ok((_, true)) => {
                 receiving.loading = true;
-                let mut machine =
-                    Box::new(Machine::new(self.hasher, self.settings.max_value, self.settings.seed));
+                let seed = self.settings.seed ^ tree.rotate_left(32);
+                let mut machine = Box::new(Machine::new(self.hasher, self.settings.max_value, seed));
+                machine.set_limits(self.settings.collections);
                 let shards = self.map.shards.len().max(1) as u64;
                 machine.set_load_limit(crate::memory::load_limit(self.settings.max_memory, shards));
                 // Planted: see model/planted.rs

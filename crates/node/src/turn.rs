@@ -257,6 +257,7 @@ impl Core {
         }
         self.release_early(group);
         self.release_waiters(group);
+        self.end_rounds(group);
         let ran = self.unpark(group) | self.prove(group, proven);
         if ran && let Some(replica) = self.replica(group) {
             replica.active = true;

@@ -19,7 +19,7 @@ mod capture;
 mod changes;
 mod load;
 
-pub use changes::Changes;
+pub use changes::{Changes, Litter};
 pub use load::Applied;
 
 pub(crate) use capture::{Budget, Capture};

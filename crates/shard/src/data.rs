@@ -27,6 +27,9 @@ pub enum Stop {
     Error(Cow<'static, str>),
     /// A row it needs is not in memory: it is fetched and the command runs again from the start.
     Fetch,
+    /// What it wants to take is not there: it runs again when one of its keys has changed, or answers with
+    /// nothing if it may not wait.
+    Block,
 }
 
 impl Stop {
@@ -250,6 +253,7 @@ impl<'a> Data<'a> {
         }
         self.absent(key)?;
         let index = self.changing();
+        self.machine.signals.changed(self.ks, key.position);
         self.machine.entry.push(Effect::Put { ks: self.ks, key: key.bytes, kind, expire, value });
         let mut row = self.machine.new_row(key.position, kind, key.bytes, value);
         row.expire = expire;
@@ -364,6 +368,7 @@ impl<'a> Data<'a> {
         self.check_size(key, part_size(change))?;
         self.absent(key)?;
         let index = self.changing();
+        self.machine.signals.changed(self.ks, key.position);
         self.machine.entry.push(Effect::Change { ks: self.ks, key: key.bytes, kind, change });
         self.check_effects()?;
         let looked = &mut self.looked;
@@ -391,6 +396,7 @@ impl<'a> Data<'a> {
         self.enter(here)?;
         free?;
         let (index, ks) = (self.changing(), self.ks);
+        self.machine.signals.changed(to_ks, to.position);
         self.machine.entry.push(Effect::Rename { ks, key: key.bytes, to_ks, to: to.bytes });
         let identity = self.machine.new_identity();
         let Some(moved) = self.machine.move_row((ks, key.bytes), (to_ks, to.bytes), identity, index) else {
@@ -414,6 +420,7 @@ impl<'a> Data<'a> {
         self.enter(here)?;
         free?;
         let (index, ks) = (self.changing(), self.ks);
+        self.machine.signals.changed(to_ks, to.position);
         self.machine.entry.push(Effect::Copy { ks, key: key.bytes, to_ks, to: to.bytes });
         let before = match self.machine.copy_row((ks, key.bytes), (to_ks, to.bytes), index) {
             None => return Err(Stop::error("ERR no such key")),

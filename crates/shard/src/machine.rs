@@ -12,9 +12,11 @@ mod evict;
 mod housekeeping;
 mod replica_read;
 mod roll_back;
+mod signals;
 
 pub use self::cold::{Fetch, KeyList, Listed, Wanted};
 pub use self::replica_read::ReplicaRead;
+pub use self::signals::{Signals, Waited};
 
 use crate::checkpoint::Taking;
 use crate::collection::Limits;
@@ -42,6 +44,8 @@ pub struct Outcome {
     pub wrote: bool,
     /// A row must be fetched first; nothing was written to the reply.
     pub fetch: bool,
+    /// What it wants to take is not there; nothing was written to the reply.
+    pub blocks: bool,
 }
 
 /// The state of one shard on one node.
@@ -86,6 +90,8 @@ pub struct Machine {
     pub expired_keys: u64,
     /// How each keyspace gives up keys, see [`evict`].
     policies: [Eviction; KEYSPACES as usize],
+    /// Keys that somebody waits for.
+    pub signals: Signals,
     /// Keys given up for want of memory, since start.
     pub evicted_keys: u64,
 }
@@ -129,6 +135,7 @@ impl Machine {
             rng: seed | 1,
             expired_keys: 0,
             policies: [Eviction::No; KEYSPACES as usize],
+            signals: Signals::default(),
             evicted_keys: 0,
         }
     }
@@ -285,7 +292,9 @@ impl Machine {
             self.expired_keys = expired_keys;
             if let Stop::Error(text) = stop {
                 reply.error(text);
-                // The error may rest on their absence: they are deleted, and the reply waits for that.
+            }
+            if *stop != Stop::Fetch {
+                // The reply may rest on their absence: they are deleted, and it waits for that.
                 expired.iter().for_each(|key| self.delete_expired(ks, key));
             }
         }
@@ -299,6 +308,7 @@ impl Machine {
             looked: looked.min(self.last_index()),
             wrote,
             fetch: result == Err(Stop::Fetch),
+            blocks: result == Err(Stop::Block),
         }
     }
 

@@ -34,6 +34,9 @@ pub struct Space {
     dirty: Vec<u64>,
     /// Keys removed since the last checkpoint began.
     deleted: Vec<(Position, Box<[u8]>)>,
+    /// Positions where a large collection was removed or replaced since the last checkpoint began, or rows of
+    /// one that is gone were met: they are to be removed from the row store.
+    littered: Vec<u64>,
     /// The checkpoint being taken, until it has all rows of this keyspace.
     capture: Option<Box<Capture>>,
     /// Bytes of all rows in memory.
@@ -133,6 +136,9 @@ impl Space {
             let mut old = std::mem::replace(place, row);
             self.memory -= old.memory();
             Capture::before_removal(&mut self.capture, &mut old);
+            if old.large().is_some() {
+                self.littered.push(position.0);
+            }
             if old.due != due {
                 self.dirty.push(position.0);
             }
@@ -221,6 +227,9 @@ impl Space {
         let (mut row, _) = entry.remove();
         self.memory -= row.memory();
         Capture::before_removal(&mut self.capture, &mut row);
+        if row.large().is_some() {
+            self.littered.push(position.0);
+        }
         self.deleted.push((position, key.into()));
         if self.at(position).next().is_none() {
             self.order.remove(&position.0);
@@ -325,8 +334,10 @@ impl Space {
         self.checkpoints += 1;
         let dirty = std::mem::take(&mut self.dirty);
         let deleted = std::mem::take(&mut self.deleted);
-        if !dirty.is_empty() || !deleted.is_empty() {
-            let capture = Capture::new(ks, self.generation, self.checkpoints, dirty, deleted);
+        let littered = std::mem::take(&mut self.littered);
+        if !dirty.is_empty() || !deleted.is_empty() || !littered.is_empty() {
+            let mut capture = Capture::new(ks, self.generation, self.checkpoints, dirty, deleted);
+            capture.littered(littered);
             self.capture = Some(Box::new(capture));
         }
     }
@@ -380,11 +391,19 @@ impl Space {
         load: impl FnOnce(&mut Row) -> Result<bool, DecodeError>,
     ) -> Result<bool, DecodeError> {
         let row = self.table.find_mut(hash(position), |r| r.position == position && r.key() == key);
-        let Some(row) = row else { return Ok(false) };
-        let memory = row.memory();
-        let loaded = load(row);
-        self.memory = self.memory - memory + row.memory();
-        loaded
+        let loaded = match row {
+            Some(row) => {
+                let memory = row.memory();
+                let loaded = load(row)?;
+                self.memory = self.memory - memory + row.memory();
+                loaded
+            }
+            None => false,
+        };
+        if !loaded && self.littered.last() != Some(&position.0) {
+            self.littered.push(position.0);
+        }
+        Ok(loaded)
     }
 
     /// Position of the row that was loaded last.

@@ -383,7 +383,7 @@ impl World {
             Step::Slice(node, rows) => self.nodes[node].slice(rows, &self.log),
             Step::LetGo(node) => {
                 let machine = &mut self.nodes[node].machine;
-                (0..4).for_each(|_| drop(machine.let_go(usize::MAX, true, 0)));
+                (0..4).for_each(|_| _ = machine.let_go(usize::MAX, true, 0));
             }
             Step::Crash(0) => {
                 // The leader loses what is not committed, and applies the rest again.
@@ -399,7 +399,7 @@ impl World {
                     self.nodes[1].crash();
                 }
             }
-            Step::Tidy => self.nodes.iter_mut().for_each(|node| drop(node.machine.tidy())),
+            Step::Tidy => self.nodes.iter_mut().for_each(|node| _ = node.machine.tidy()),
         }
     }
 

@@ -6,6 +6,7 @@
 //! nothing is locked while the disk works.
 
 mod checkpoint;
+mod cleaning;
 mod fetching;
 mod lane;
 mod queue;

@@ -146,6 +146,16 @@ keys! {
          not), or auto: direct until a keyspace is asynchronous.";
     "max-memory" max_memory: Memory, Kind::Memory(MIB), "50%", online, Some("maxmemory"),
         "Memory for rows. What was not asked for lately leaves it and is read from the disk when needed; nothing is lost.";
+    "hash-max-listpack-entries" hash_max_listpack_entries: u64, Kind::Whole(0, 1_000_000, "elements"), "512", online, Some("hash-max-listpack-entries"),
+        "Fields of a hash beyond which they get an index.";
+    "hash-max-listpack-value" hash_max_listpack_value: u64, Kind::Whole(0, 1_000_000, "bytes"), "64", online, Some("hash-max-listpack-value"),
+        "Bytes of a field or value beyond which the fields of a hash get an index.";
+    "zset-max-listpack-entries" zset_max_listpack_entries: u64, Kind::Whole(0, 1_000_000, "elements"), "128", online, Some("zset-max-listpack-entries"),
+        "Members of a sorted set beyond which they get an index.";
+    "zset-max-listpack-value" zset_max_listpack_value: u64, Kind::Whole(0, 1_000_000, "bytes"), "64", online, Some("zset-max-listpack-value"),
+        "Bytes of a member beyond which the members of a sorted set get an index.";
+    "set-max-intset-entries" set_max_intset_entries: u64, Kind::Whole(0, 1_000_000, "elements"), "512", online, Some("set-max-intset-entries"),
+        "Members of a set of integers beyond which they get an index.";
     "checkpoint-log-share" checkpoint_log_share: u64, Kind::Size(8 * MIB, 1024 * GIB), "128mb", online, None,
         "Log kept before shards are checkpointed to free it. More means rarer checkpoints and a longer start.";
     "snapshot-rate" snapshot_rate: u64, Kind::Size(64 * 1024, 100 * GIB), "64mb", online, None,

@@ -1,6 +1,6 @@
 //! The configuration as the core knows it: its settings, and the table of `CONFIG GET` and `CONFIG SET`.
 
-use node::{ConfigTable, Settings};
+use node::{CollectionLimits, ConfigTable, Settings};
 use resp::host::ConfigError as Refusal;
 
 use crate::config::{Config, ConfigError, Effective};
@@ -21,6 +21,14 @@ fn apply(config: &Config, settings: &mut Settings) {
     settings.quorum_timeout_ms = config.quorum_timeout.as_millis() as u64;
     settings.max_staleness_ms = config.max_staleness.as_millis() as u64;
     settings.max_value = config.max_value as usize;
+    settings.collections = CollectionLimits {
+        hash_entries: config.hash_max_listpack_entries as usize,
+        hash_value: config.hash_max_listpack_value as usize,
+        sorted_set_entries: config.zset_max_listpack_entries as usize,
+        sorted_set_value: config.zset_max_listpack_value as usize,
+        integer_set_entries: config.set_max_intset_entries as usize,
+        ..CollectionLimits::default()
+    };
     settings.max_clients = config.max_clients as usize;
     settings.query_buffer_limit = config.query_buffer_limit as usize;
     settings.output_buffer_limit = config.output_buffer_limit as usize;

@@ -154,3 +154,43 @@ fn put_numbers(reply: &mut Resp<'_>, kind: &[u8], numbers: &[(&str, i8)]) {
         reply.int(i64::from(*value));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode::Proto;
+    use shard::table::{KeyFlags, Keyword, key_flag};
+
+    /// How a key spec is written, with a space for each end of a line.
+    fn written(begin: Begin, find: Find, notes: &'static str, proto: Proto) -> String {
+        let mut buf = Vec::new();
+        let keys = KeySpec { flags: KeyFlags(key_flag::RM), begin, find, notes };
+        put_key_spec(&mut Resp { buf: &mut buf, proto }, &keys);
+        String::from_utf8(buf).expect("ASCII").replace("\r\n", " ")
+    }
+
+    #[test]
+    fn key_specs_are_written_as_redis_writes_them() {
+        let word = Keyword { word: "STREAMS", from: 1, options: &[] };
+        let half = Find::Range { last: -1, step: 1, limit: 2 };
+        let counted = Find::Counted { count: 0, first: 1, step: 1 };
+        assert_eq!(
+            written(Begin::Keyword(word), half, "", Proto::Resp3),
+            "%3 $5 flags ~1 +RM $12 begin_search %2 $4 type $7 keyword $4 spec %2 $7 keyword $7 STREAMS \
+             $9 startfrom :1 $9 find_keys %2 $4 type $5 range $4 spec %3 $7 lastkey :-1 $7 keystep :1 \
+             $5 limit :2 "
+        );
+        assert_eq!(
+            written(Begin::Index(2), counted, "", Proto::Resp2),
+            "*6 $5 flags *1 +RM $12 begin_search *4 $4 type $5 index $4 spec *2 $5 index :2 $9 find_keys *4 \
+             $4 type $6 keynum $4 spec *6 $9 keynumidx :0 $8 firstkey :1 $7 keystep :1 "
+        );
+        for begin in [Begin::Unknown, Begin::Hidden(word)] {
+            assert_eq!(
+                written(begin, half, "why", Proto::Resp3),
+                "%4 $5 notes $3 why $5 flags ~1 +RM $12 begin_search %2 $4 type $7 unknown $4 spec %0 \
+                 $9 find_keys %2 $4 type $7 unknown $4 spec %0 "
+            );
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! The rows of one keyspace on their way into a checkpoint.
 
-use super::Changes;
+use super::{Changes, Litter};
 use crate::collection::large::CellName;
 use crate::row::Row;
 use model::{Keyspace, Position};
@@ -113,6 +113,13 @@ impl Capture {
         let all = large.uncaptured() == 0;
         row.return_large(large);
         all
+    }
+
+    /// At these positions are rows of large collections that are gone.
+    pub(crate) fn littered(&mut self, positions: Vec<u64>) {
+        let place =
+            |position| Litter { ks: self.ks, generation: self.generation, position: Position(position) };
+        self.changes.litter(positions.into_iter().map(place));
     }
 
     /// A position is to be looked at again.

@@ -17,6 +17,19 @@ const OVERHEAD: usize = 17 + 12;
 pub struct Changes {
     buffers: Vec<Vec<u8>>,
     places: Vec<Place>,
+    litter: Vec<Litter>,
+}
+
+/// A position where rows of large collections may be that are gone: cells whose number is not that of the row
+/// of their key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Litter {
+    /// Keyspace of the key.
+    pub ks: Keyspace,
+    /// The keyspace's generation.
+    pub generation: u32,
+    /// Slot and hash of the key.
+    pub position: Position,
 }
 
 /// Where a row is: its content stands behind its name.
@@ -128,6 +141,16 @@ impl Changes {
         name + content
     }
 
+    /// Notes positions to be cleaned once the rows are written.
+    pub(super) fn litter(&mut self, places: impl Iterator<Item = Litter>) {
+        self.litter.extend(places);
+    }
+
+    /// Positions to be cleaned once the rows are written.
+    pub fn take_litter(&mut self) -> Vec<Litter> {
+        std::mem::take(&mut self.litter)
+    }
+
     /// Makes room for so many rows more, so that the list of them is never moved.
     pub(super) fn reserve(&mut self, rows: usize) {
         self.places.reserve(rows);
@@ -137,6 +160,7 @@ impl Changes {
     pub(super) fn append(&mut self, mut other: Changes) {
         let first = self.buffers.len() as u32;
         self.buffers.append(&mut other.buffers);
+        self.litter.append(&mut other.litter);
         if self.places.is_empty() {
             self.places = other.places;
             self.places.iter_mut().for_each(|place| place.buffer += first);

@@ -34,6 +34,7 @@ mod set_options;
 mod several;
 mod sorted_set;
 mod strings;
+mod timeout;
 mod walk;
 
 #[cfg(test)]
@@ -43,6 +44,7 @@ use crate::data::Handler;
 pub use keys::type_name;
 pub use object::OBJECT_HELP;
 pub use scan::{ScanFilter, ScanRequest, scan_part};
+pub use timeout::Timeout;
 
 /// Every handler, sorted by name. A subcommand is named `container|subcommand`, as in the table.
 static HANDLERS: &[(&str, Handler)] = &[

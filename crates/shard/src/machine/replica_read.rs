@@ -50,6 +50,11 @@ impl Machine {
         }
         match result {
             Ok(()) => ReplicaRead::Done,
+            // Commands that wait are no reads of replicas.
+            Err(Stop::Block) => {
+                reply.truncate(written);
+                ReplicaRead::Leader
+            }
             Err(Stop::Fetch) => {
                 reply.truncate(written);
                 ReplicaRead::Fetch

@@ -2,6 +2,7 @@
 //! each time the rows must be what they have to be.
 
 use super::resp::{Recorder, Value};
+use everstore_shard::collection::Limits;
 use everstore_shard::commands::{OBJECT_HELP, handler};
 use everstore_shard::machine::ReplicaRead;
 use everstore_shard::table::{self, Route, Unknown, flag};
@@ -50,6 +51,12 @@ pub struct World {
 impl World {
     pub fn new(resp3: bool) -> World {
         World { leader: machine(), follower: machine(), next: 1, ks: Keyspace(0), resp3 }
+    }
+
+    /// Has collections change their form at other sizes than by default.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.leader.set_limits(limits);
+        self.follower.set_limits(limits);
     }
 
     /// Runs a command line at this time and returns the reply.

@@ -1,5 +1,6 @@
 //! Writing a checkpoint: one atomic ingestion, tried again while the trouble may pass.
 
+use super::cleaning::Cleaning;
 use super::lane::{After, Lane, Task};
 use super::sweep;
 use model::{GroupId, Index, Term};
@@ -53,7 +54,7 @@ impl Lane {
             Ok(rows) => {
                 tracing::debug!(%group, tree, rows, index = at.0, tries = write.tries, "checkpoint");
                 done(JobDone::Checkpoint { group, at, result: Ok(()) });
-                return self.written(tree, &write.changes);
+                return self.written(tree, write.changes);
             }
             Err(error) => error,
         };
@@ -71,8 +72,12 @@ impl Lane {
     }
 
     /// What a checkpoint leaves to do: compaction, and sweeping if keyspaces were flushed.
-    fn written(&mut self, tree: u64, changes: &Changes) -> After {
+    fn written(&mut self, tree: u64, mut changes: Changes) -> After {
         let mut more = vec![Task::maintain(tree)];
+        let litter = changes.take_litter();
+        if !litter.is_empty() {
+            more.insert(0, Task::Clean(Cleaning::new(tree, litter)));
+        }
         let rows = changes.iter().filter_map(|(name, content)| Some((name, content?)));
         let generations = sweep::generations(rows);
         let flushed = generations.iter().any(|generation| *generation > 0);

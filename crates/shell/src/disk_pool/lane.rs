@@ -1,6 +1,7 @@
 //! The tasks of one lane, and what is remembered between them.
 
 use super::checkpoint::Write;
+use super::cleaning::Cleaning;
 use super::sending::Sending;
 use super::staging;
 use super::sweep::Sweep;
@@ -57,6 +58,7 @@ pub(super) enum Task {
         steps: u32,
     },
     Sweep(Sweep),
+    Clean(Cleaning),
     /// There were too many chunks: just the answer.
     Refuse(JobDone),
 }
@@ -124,6 +126,7 @@ impl Lane {
             Task::Write(write) => return self.write(write, stores, done),
             Task::Maintain { tree, steps } => return maintain(stores, tree, steps),
             Task::Sweep(sweep) => return self.sweep(sweep, stores),
+            Task::Clean(cleaning) => return cleaning.run(stores),
             Task::Read { group, to, tree, next, stream } => {
                 let result = self.read(stores, to, (tree, stream), next);
                 let damaged = matches!(result, Err(RowError::Damaged { .. }));

@@ -2,6 +2,7 @@
 //! with entries.
 
 use env::{Disk, DiskFile, DiskLock, LockError, Open, RealDisk};
+use model::change::Change;
 use model::effect::Effect;
 use model::entry::EntryBuilder;
 use model::limits::KEYSPACES;
@@ -95,6 +96,14 @@ pub(crate) fn delete(machine: &mut Machine, index: Index, keys: &[Vec<u8>]) {
     apply(machine, index, &effects);
 }
 
+/// Members of a set, enough of them to get rows of their own.
+pub(crate) fn add(machine: &mut Machine, index: Index, key: &[u8], members: &[Vec<u8>]) {
+    let change = |name| Change::Put { name, value: &[] };
+    let add = |member| Effect::Change { ks: Keyspace(0), key, kind: kind::SET, change: change(member) };
+    let effects: Vec<_> = members.iter().map(|member| add(member)).collect();
+    apply(machine, index, &effects);
+}
+
 pub(crate) fn flush(machine: &mut Machine, index: Index, ks: Keyspace) {
     apply(machine, index, &[Effect::Flush { ks }]);
 }
@@ -103,7 +112,7 @@ pub(crate) fn flush(machine: &mut Machine, index: Index, ks: Keyspace) {
 fn rows(machine: &Machine) -> Vec<(u16, Vec<u8>, Vec<u8>, u64)> {
     let of = |ks: u16| {
         let rows = machine.space(Keyspace(ks)).iter();
-        rows.map(move |row| (ks, row.key().to_vec(), row.value().to_vec(), row.expire))
+        rows.map(move |row| (ks, row.key().to_vec(), row.whole().into_owned(), row.expire))
     };
     let mut rows: Vec<_> = (0..KEYSPACES).flat_map(of).collect();
     rows.sort_unstable();

@@ -239,3 +239,61 @@ fn a_checkpoint_waits_for_space_and_a_lasting_failure_is_told() {
         other => panic!("{other:?}"),
     }
 }
+
+/// Cells of large collections in the tree.
+fn cells(fixture: &Fixture) -> usize {
+    let store = fixture.stores.open(TREE).unwrap();
+    let mut cells = 0;
+    store.for_each(&mut |name, _| cells += usize::from(model::row::split_cell_name(name).is_some())).unwrap();
+    cells
+}
+
+#[test]
+fn a_collection_that_is_gone_leaves_nothing_and_one_that_follows_it_stays() {
+    let fixture = Fixture::new();
+    let (pool, done) = pool(&fixture);
+    let mut machine = empty();
+    testing::add(&mut machine, 1, b"gone", &keys(0..1000));
+    testing::add(&mut machine, 2, b"again", &keys(0..2000));
+    checkpoint(&pool, &done, &mut machine);
+    assert_eq!(cells(&fixture), 3000);
+    testing::delete(&mut machine, 3, &[b"gone".to_vec(), b"again".to_vec()]);
+    testing::add(&mut machine, 4, b"again", &keys(500..900));
+    checkpoint(&pool, &done, &mut machine);
+    idle(&pool);
+    assert_eq!(cells(&fixture), 400);
+    same(&machine, &load(&pool, &done, TREE).unwrap());
+    // Also if the node ended before they were removed: whoever loads them removes them.
+    testing::delete(&mut machine, 5, &[b"again".to_vec()]);
+    let written = fixture.write(TREE, &mut machine);
+    assert!(written > 0 && cells(&fixture) == 400);
+    let mut loaded = *load(&pool, &done, TREE).unwrap();
+    checkpoint(&pool, &done, &mut loaded);
+    idle(&pool);
+    assert_eq!(cells(&fixture), 0);
+}
+
+#[test]
+fn a_cold_collection_comes_back_with_all_its_elements() {
+    let fixture = Fixture::new();
+    let (pool, done) = pool(&fixture);
+    let mut machine = empty();
+    testing::add(&mut machine, 1, b"members", &keys(0..1000));
+    put(&mut machine, 2, &keys(0..10), b"beside");
+    checkpoint(&pool, &done, &mut machine);
+    let whole = load(&pool, &done, TREE).unwrap();
+    (0..4).for_each(|_| _ = machine.let_go(usize::MAX, true, 0));
+    assert_eq!(machine.cold_rows(), 11);
+    let position = machine.position(b"members");
+    for key in [Some(&b"members"[..]), None] {
+        machine.want(Keyspace(0), position, key);
+        let (fetch, ticket) = machine.take_fetch();
+        pool.fetch(FetchJob { group: GROUP, tree: TREE, fetch: fetch.unwrap() });
+        let JobDone::Fetched { result, .. } = done.recv().unwrap() else { panic!() };
+        let read = result.unwrap();
+        machine.fetched(ticket, read.rows, read.listed).unwrap();
+        assert_eq!(machine.cold_rows(), 10);
+        assert_eq!(machine.content_hash(), whole.content_hash());
+        (0..4).for_each(|_| _ = machine.let_go(usize::MAX, true, 0));
+    }
+}

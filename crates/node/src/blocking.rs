@@ -1,0 +1,359 @@
+//! Commands that wait for something to take: BLPOP and its relatives.
+//!
+//! Such a command goes to the leader of its keys as a request that takes what is there, or waits there for a
+//! *round* until one of its keys has changed and then runs again, right after the command that changed it and
+//! before any other. Taking is a write like any other: it has an id, is executed once, and its answer is
+//! kept; so an element is neither lost by a failover nor given twice. When a round ends without an
+//! element the node of the client asks again, as long as the client waits: nobody waits long for a client
+//! that is gone or for a leader that is none any more. Who has waited longest is served first; that also
+//! survives a change of leader, because a request says since when its client waits.
+
+use crate::conn::{Blocked, Conn};
+use crate::core::Core;
+use crate::internal::{self, number};
+use crate::ops::Op;
+use crate::replica::{Arrival, Parked, Source};
+use cluster::map::Placement;
+use model::effect::WriteId;
+use model::slot::Slot;
+use model::{GroupId, Keyspace, NodeId, Reply};
+use resp::{Proto, Resp};
+use router::request::Parts;
+use router::wire::Status;
+use router::{Flags, Request};
+use shard::commands::Timeout;
+use shard::machine::{Signals, Waited};
+use shard::table::Spec;
+use std::collections::BTreeMap;
+
+/// Longest round, in ms.
+const ROUND_MS: u64 = 1000;
+/// Most commands that wait in one shard. More are refused.
+const MAX_BLOCKED: usize = 65_536;
+/// The answer of a round without an element.
+const NOTHING: &[u8] = b"*-1\r\n";
+
+/// Who is served first: ms since 1970 at which the client began to wait, its node, and the operation there.
+type Turn = (u64, NodeId, u64);
+
+/// A command that waits at the leader of its keys.
+#[derive(Debug)]
+struct Waiter {
+    parked: Parked,
+    keys: Vec<Waited>,
+    /// Monotonic ms at which the round ends.
+    until_ms: u64,
+}
+
+/// Commands that wait in a shard led here.
+#[derive(Debug, Default)]
+pub struct Blocking {
+    waiters: BTreeMap<Turn, Waiter>,
+    /// The command that runs now, and the end of its round.
+    running: Option<(Turn, u64)>,
+    /// Waiters are served: keys that change meanwhile are seen to in the same loop.
+    serving: bool,
+}
+
+impl Blocking {
+    /// Commands that wait.
+    pub(crate) fn len(&self) -> usize {
+        self.waiters.len()
+    }
+
+    /// A node was started anew: nobody there waits for answers to its requests.
+    pub(crate) fn forget_peer(&mut self, node: NodeId, signals: &mut Signals) {
+        let of_node = |_: &Turn, waiter: &mut Waiter| matches!(waiter.parked.source, Source::Peer { node: n, .. } if n == node);
+        for (_, waiter) in self.waiters.extract_if(.., of_node) {
+            waiter.keys.iter().for_each(|key| signals.leave(*key));
+        }
+    }
+
+    /// Whoever sent them sends them again.
+    pub(crate) fn clear(&mut self) {
+        *self = Blocking::default();
+    }
+}
+
+/// A command of a connection here that waits.
+#[derive(Debug)]
+pub(crate) struct Block {
+    conn: u64,
+    place: u64,
+    ks: Keyspace,
+    slot: Slot,
+    flags: Flags,
+    args: Vec<Vec<u8>>,
+    /// ms since 1970 at which it began.
+    since_ms: u64,
+    /// Monotonic ms at which it ends; `u64::MAX` = never.
+    until_ms: u64,
+    /// The group that was asked last.
+    group: GroupId,
+    /// What it answers when it ends without an element.
+    nothing: Vec<u8>,
+    /// `CLIENT UNBLOCK` ends it with this answer.
+    cut: Option<Vec<u8>>,
+}
+
+impl Block {
+    /// The connection that waits.
+    pub(crate) fn conn(&self) -> u64 {
+        self.conn
+    }
+
+    /// The connection and the place of the reply in it.
+    pub(crate) fn target(&self) -> (u64, u64) {
+        (self.conn, self.place)
+    }
+}
+
+/// The answer of a command that may not wait, or has waited long enough.
+pub(crate) fn nothing(spec: &Spec, proto: Proto) -> Vec<u8> {
+    let mut reply = Vec::new();
+    let mut out = Resp { buf: &mut reply, proto };
+    match spec.name {
+        "blmove" | "brpoplpush" => out.null(),
+        _ => out.null_array(),
+    }
+    reply
+}
+
+// ---- at the client's node ----
+
+impl Core {
+    /// A command that may have to wait, of a connection here.
+    pub(crate) fn run_blocking(
+        &mut self,
+        conn: &mut Conn,
+        group: GroupId,
+        spec: &'static Spec,
+        args: &[&[u8]],
+        slot: Slot,
+    ) {
+        if conn.waiting() > 0 {
+            return self.drain_first(conn, args);
+        }
+        let timeout = match Timeout::of(spec.name, args) {
+            Ok(timeout) => timeout,
+            Err(text) => return self.reply_now(conn, |reply| reply.error(&text)),
+        };
+        let now_ms = self.now.mono_ms();
+        let block = Block {
+            conn: conn.id,
+            place: conn.reserve(),
+            ks: conn.session.keyspace,
+            slot,
+            flags: self.flags_of(conn, spec).with(Flags::INTERNAL, true),
+            args: args.iter().map(|arg| arg.to_vec()).collect(),
+            since_ms: self.now.wall_ms,
+            until_ms: timeout.ms().map_or(u64::MAX, |ms| now_ms.saturating_add(ms)),
+            group,
+            nothing: nothing(spec, conn.session.proto),
+            cut: None,
+        };
+        conn.blocked = Some(Blocked::Busy);
+        conn.session.flags.blocked = true;
+        let op = self.open(Op::Block(Box::new(block)));
+        self.block_round(op);
+    }
+
+    /// Asks the leader for a round.
+    fn block_round(&mut self, op: u64) {
+        let now_ms = self.now.mono_ms();
+        let Some(Op::Block(block)) = self.ops.get_mut(&op) else { return };
+        if let Placement::Shard(shard) = self.map.shard_of(block.ks, block.slot) {
+            block.group = shard.group();
+        }
+        let ms = block.until_ms.saturating_sub(now_ms).min(ROUND_MS);
+        let numbers = [block.since_ms, op, ms].map(|n| n.to_string());
+        let mut args = vec![internal::BLOCK];
+        args.extend(numbers.iter().map(String::as_bytes));
+        args.extend(block.args.iter().map(|arg| &arg[..]));
+        let request = Request::new(block.flags, block.ks, &args);
+        let (group, slot) = (block.group, block.slot);
+        self.ask(op, 0, group, slot, request);
+    }
+
+    /// A round is over.
+    pub(crate) fn block_part(&mut self, op: u64, reply: &[u8]) {
+        let now_ms = self.now.mono_ms();
+        let Some(Op::Block(block)) = self.ops.get_mut(&op) else { return };
+        if reply != NOTHING {
+            return self.end(op, reply);
+        }
+        let over = block.cut.take().or_else(|| (block.until_ms <= now_ms).then(|| block.nothing.clone()));
+        match over {
+            Some(reply) => self.end(op, &reply),
+            None if self.conns.contains_key(&block.conn) => self.block_round(op),
+            None => drop(self.ops.remove(&op)),
+        }
+    }
+
+    /// Ends the wait of a connection (`CLIENT UNBLOCK`): with nothing, or with an error. False if it does not
+    /// wait for keys. If it takes something at this moment it gets that.
+    pub(crate) fn cut_block(&mut self, id: u64, with_error: bool) -> bool {
+        let mut found = self.ops.iter_mut().filter_map(|(op, state)| match state {
+            Op::Block(block) if block.conn == id => Some((*op, block)),
+            _ => None,
+        });
+        let Some((op, block)) = found.next() else { return false };
+        let error = b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n";
+        block.cut = Some(if with_error { error.to_vec() } else { block.nothing.clone() });
+        drop(found);
+        self.end_round(op);
+        true
+    }
+
+    /// A connection is gone: nothing more is taken for it.
+    pub(crate) fn abandon_block(&mut self, id: u64) {
+        let waits = |(_, state): &(&u64, &Op)| matches!(state, Op::Block(block) if block.conn == id);
+        let found = self.ops.iter().find(waits).map(|(op, _)| *op);
+        if let Some(op) = found {
+            self.end_round(op);
+        }
+    }
+
+    /// Has the leader end the round of an operation now.
+    fn end_round(&mut self, op: u64) {
+        let Some(Op::Block(block)) = self.ops.get(&op) else { return };
+        let numbers = [block.since_ms, op].map(|n| n.to_string());
+        let args = [internal::UNBLOCK, numbers[0].as_bytes(), numbers[1].as_bytes()];
+        let request = Request::new(Flags::INTERNAL, block.ks, &args);
+        let (group, slot) = (block.group, block.slot);
+        // Nobody waits for the answer.
+        self.ask(u64::MAX, 0, group, slot, request);
+    }
+}
+
+// ---- at the leader ----
+
+impl Core {
+    /// A request for a round, or for the end of one. `None`: it is neither.
+    pub(crate) fn execute_blocking(
+        &mut self,
+        group: GroupId,
+        id: WriteId,
+        arrival: Arrival<'_>,
+        parts: &Parts<'_>,
+    ) -> Option<Option<u64>> {
+        let turn =
+            |from: NodeId| Some((number(parts.args.get(1)).ok()?, from, number(parts.args.get(2)).ok()?));
+        let turn = turn(self.origin(arrival.source));
+        match *parts.args.first()? {
+            internal::BLOCK => {
+                let (turn, ms) = (turn?, number(parts.args.get(3)).ok()?);
+                let until_ms = self.now.mono_ms() + ms.min(ROUND_MS);
+                let flags = Flags(parts.flags.0 & !Flags::INTERNAL.0);
+                let command = Parts { flags, ks: parts.ks, args: parts.args.get(4..)?.into() };
+                let blocking = &mut self.replica(group)?.blocking;
+                // One that runs again keeps the end of its round.
+                if blocking.running.is_none_or(|(running, _)| running != turn) {
+                    blocking.running = Some((turn, until_ms));
+                }
+                let waits = self.execute_new(group, id, arrival, &command);
+                self.replica(group)?.blocking.running = None;
+                Some(waits)
+            }
+            internal::UNBLOCK => {
+                let waiter = turn.and_then(|turn| self.take_waiter(group, turn));
+                if let Some(waiter) = waiter {
+                    self.answer(group, waiter.parked.source, Status::Done, (0, 0), NOTHING);
+                }
+                self.answer(group, arrival.source, Status::Done, (0, 0), b"+OK\r\n");
+                Some(None)
+            }
+            _ => None,
+        }
+    }
+
+    /// What the command wants to take is not there: it waits, or is answered if it may not.
+    pub(crate) fn block_here(
+        &mut self,
+        group: GroupId,
+        id: WriteId,
+        arrival: Arrival<'_>,
+        (parts, spec): (&Parts<'_>, &'static Spec),
+    ) {
+        let proto = if parts.flags.has(Flags::RESP3) { Proto::Resp3 } else { Proto::Resp2 };
+        let now_ms = self.now.mono_ms();
+        let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
+        let Some((turn, until_ms)) = replica.blocking.running else {
+            return self.answer(group, arrival.source, Status::Done, (0, 0), &nothing(spec, proto));
+        };
+        if until_ms <= now_ms || replica.blocking.len() >= MAX_BLOCKED {
+            return self.answer(group, arrival.source, Status::Done, (0, 0), NOTHING);
+        }
+        let keys = spec.key_positions(&parts.args).map(|at| parts.args[at]);
+        let keys: Vec<Waited> = keys.map(|key| (parts.ks, replica.machine.position(key))).collect();
+        keys.iter().for_each(|key| replica.machine.signals.wait(*key));
+        // As it came: what runs again begins with its turn.
+        let parked = arrival.park(id, crate::again::Standing::Runs);
+        replica.blocking.waiters.insert(turn, Waiter { parked, keys, until_ms });
+    }
+
+    fn take_waiter(&mut self, group: GroupId, turn: Turn) -> Option<Waiter> {
+        let replica = self.replica(group)?;
+        let waiter = replica.blocking.waiters.remove(&turn)?;
+        waiter.keys.iter().for_each(|key| replica.machine.signals.leave(*key));
+        Some(waiter)
+    }
+
+    /// Keys that somebody waits for were changed: those who wait run again, the one who has waited longest
+    /// first, until the first that finds nothing.
+    pub(crate) fn serve_blocked(&mut self, group: GroupId) {
+        let Some(replica) = self.replica(group) else { return };
+        if std::mem::replace(&mut replica.blocking.serving, true) {
+            return;
+        }
+        while let Some(replica) = self.replica(group)
+            && replica.machine.signals.any()
+        {
+            for key in replica.machine.signals.take() {
+                self.serve_key(group, key);
+            }
+        }
+        if let Some(replica) = self.replica(group) {
+            replica.blocking.serving = false;
+        }
+    }
+
+    /// [`Core::serve_blocked`], if there is anything to serve: after each command.
+    #[inline]
+    pub(crate) fn serve_blocked_if_any(&mut self, group: GroupId) {
+        if self.replicas[group.0 as usize].as_ref().is_some_and(|replica| replica.machine.signals.any()) {
+            self.serve_blocked(group);
+        }
+    }
+
+    fn serve_key(&mut self, group: GroupId, key: Waited) {
+        let Some(replica) = self.replica(group) else { return };
+        let waiting = replica.blocking.waiters.iter().filter(|(_, waiter)| waiter.keys.contains(&key));
+        let turns: Vec<Turn> = waiting.map(|(turn, _)| *turn).collect();
+        for turn in turns {
+            let Some(waiter) = self.take_waiter(group, turn) else { continue };
+            if let Some(replica) = self.replica(group) {
+                replica.blocking.running = Some((turn, waiter.until_ms));
+            }
+            self.execute(group, waiter.parked.id, waiter.parked.arrival());
+            let Some(replica) = self.replica(group) else { return };
+            replica.blocking.running = None;
+            if replica.blocking.waiters.contains_key(&turn) {
+                return;
+            }
+        }
+    }
+
+    /// Ends rounds whose time has come.
+    pub(crate) fn end_rounds(&mut self, group: GroupId) {
+        let now_ms = self.now.mono_ms();
+        let Some(replica) = self.replica(group).filter(|replica| replica.blocking.len() > 0) else { return };
+        let over = replica.blocking.waiters.iter().filter(|(_, waiter)| waiter.until_ms <= now_ms);
+        let over: Vec<Turn> = over.map(|(turn, _)| *turn).collect();
+        for turn in over {
+            if let Some(waiter) = self.take_waiter(group, turn) {
+                self.answer(group, waiter.parked.source, Status::Done, (0, 0), NOTHING);
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The timeout of commands that wait for something to take, as Redis 7.0 reads it.
+
+/// How long a command waits, in ms; 0 = for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeout(u64);
+
+impl Timeout {
+    /// Whether a call of a command that may wait does wait: XREAD and XREADGROUP only with BLOCK.
+    pub fn waits(name: &str, args: &[&[u8]]) -> bool {
+        !name.starts_with("xread") || block_option(args).is_some()
+    }
+
+    /// How long to wait, `None` = for ever.
+    pub fn ms(self) -> Option<u64> {
+        (self.0 > 0).then_some(self.0)
+    }
+
+    /// The timeout of a call.
+    ///
+    /// # Errors
+    /// One that is no number, negative or too large, in the words of Redis.
+    pub fn of(name: &str, args: &[&[u8]]) -> Result<Timeout, String> {
+        if name.starts_with("xread") {
+            let at = block_option(args).and_then(|at| args.get(at + 1));
+            let ms = at.and_then(|arg| super::integer::parse(arg));
+            let ms = ms.ok_or("ERR timeout is not an integer or out of range")?;
+            return u64::try_from(ms).map(Timeout).map_err(|_| "ERR timeout is negative".to_owned());
+        }
+        let at = if matches!(name, "blmpop" | "bzmpop") { args.get(1) } else { args.last() };
+        let number = |arg: &&[u8]| std::str::from_utf8(arg).ok()?.parse::<f64>().ok().filter(|n| !n.is_nan());
+        let seconds = at.and_then(number);
+        let seconds = seconds.ok_or("ERR timeout is not a float or out of range")?;
+        if seconds < 0.0 {
+            return Err("ERR timeout is negative".to_owned());
+        }
+        // A part of a millisecond is waited for as a whole one.
+        let ms = (seconds * 1000.0).ceil();
+        if ms > i64::MAX as f64 {
+            return Err("ERR timeout is out of range".to_owned());
+        }
+        Ok(Timeout(ms as u64))
+    }
+}
+
+fn block_option(args: &[&[u8]]) -> Option<usize> {
+    let streams = args.iter().position(|arg| arg.eq_ignore_ascii_case(b"streams")).unwrap_or(args.len());
+    args[..streams].iter().position(|arg| arg.eq_ignore_ascii_case(b"block"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_are_read_as_redis_reads_them() {
+        let of = |line: &str| {
+            let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            Timeout::of(&line[..line.find(' ').unwrap()], &args).map(Timeout::ms)
+        };
+        assert_eq!(of("blpop k 0"), Ok(None));
+        assert_eq!(of("blpop k 0.0001"), Ok(Some(1)));
+        assert_eq!(of("blmpop 1.5 1 k left"), Ok(Some(1500)));
+        assert_eq!(of("xread block 20 streams k 0"), Ok(Some(20)));
+        assert_eq!(of("xread block 0 streams k 0"), Ok(None));
+        for (line, text) in [
+            ("blpop k x", "ERR timeout is not a float or out of range"),
+            ("blpop k nan", "ERR timeout is not a float or out of range"),
+            ("blpop k -1", "ERR timeout is negative"),
+            ("blpop k 1e300", "ERR timeout is out of range"),
+            ("xread block x streams k 0", "ERR timeout is not an integer or out of range"),
+            ("xread block -1 streams k 0", "ERR timeout is negative"),
+        ] {
+            assert_eq!(of(line), Err(text.to_owned()), "{line}");
+        }
+        assert!(!Timeout::waits("xread", &[b"xread", b"streams", b"block", b"0"]));
+    }
+}
