@@ -4,6 +4,7 @@
 //! This crate does no I/O and depends on no other crate of the workspace.
 
 pub mod change;
+pub mod double;
 pub mod effect;
 pub mod entry;
 pub mod eviction;

@@ -21,8 +21,13 @@ pub trait Reply {
     fn map(&mut self, len: usize);
     /// Starts a set of `len` values (RESP2: an array).
     fn set(&mut self, len: usize);
-    /// A floating point number (RESP2: a bulk string).
-    fn double(&mut self, value: f64);
+    /// Starts an array of `len` pairs, each begun by [`Reply::pair`] and followed by two values (RESP2: a flat
+    /// array of `2 * len` values).
+    fn pairs(&mut self, len: usize);
+    /// Starts a pair of [`Reply::pairs`] (RESP2: nothing).
+    fn pair(&mut self);
+    /// A floating point number that is text already (RESP2: a bulk string).
+    fn double_text(&mut self, text: &str);
     /// A truth value (RESP2: integer 1 or 0).
     fn boolean(&mut self, value: bool);
     /// Text for people with a three-letter format such as `txt` (RESP2: a bulk string).
@@ -37,6 +42,10 @@ pub trait Reply {
     /// The reply `+OK`.
     fn ok(&mut self) {
         self.status("OK");
+    }
+    /// A floating point number, printed as [`crate::double::text`] does.
+    fn double(&mut self, value: f64) {
+        self.double_text(&crate::double::text(value));
     }
     /// An integer as a bulk string, as INCRBYFLOAT-like commands and counters answer it.
     fn bulk_str(&mut self, text: &str) {

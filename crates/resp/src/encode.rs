@@ -66,24 +66,6 @@ fn put_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// The shortest decimal form that reads back as the same number; `inf`, `-inf`, `nan`.
-fn double_text(value: f64, buffer: &mut ryu::Buffer) -> String {
-    if value.is_nan() {
-        return "nan".into();
-    }
-    if value.is_infinite() {
-        return if value > 0.0 { "inf".into() } else { "-inf".into() };
-    }
-    if value.fract() == 0.0 && value.abs() < 1e17 {
-        return if value == 0.0 && value.is_sign_negative() {
-            "-0".into()
-        } else {
-            (value as i64).to_string()
-        };
-    }
-    buffer.format_finite(value).to_string()
-}
-
 /// Appends a request as clients send it.
 pub fn put_command<A: AsRef<[u8]>>(out: &mut Vec<u8>, args: &[A]) {
     put_number(out, b'*', args.len() as i64);
@@ -154,9 +136,17 @@ impl Reply for Resp<'_> {
         put_number(self.buf, mark, len as i64);
     }
 
-    fn double(&mut self, value: f64) {
-        let mut buffer = ryu::Buffer::new();
-        let text = double_text(value, &mut buffer);
+    fn pairs(&mut self, len: usize) {
+        self.array(if self.is_3() { len } else { 2 * len });
+    }
+
+    fn pair(&mut self) {
+        if self.is_3() {
+            self.array(2);
+        }
+    }
+
+    fn double_text(&mut self, text: &str) {
         match self.proto {
             Proto::Resp2 => put_bulk(self.buf, text.as_bytes()),
             Proto::Resp3 => put_line(self.buf, b',', text.as_bytes()),
@@ -238,6 +228,11 @@ mod tests {
         check(|r| r.null_array(), "*-1\r\n", "_\r\n");
         check(|r| r.map(3), "*6\r\n", "%3\r\n");
         check(|r| r.set(3), "*3\r\n", "~3\r\n");
+        let pair = |r: &mut Resp<'_>| {
+            r.pairs(1);
+            r.pair();
+        };
+        check(pair, "*2\r\n", "*1\r\n*2\r\n");
         check(|r| r.boolean(true), ":1\r\n", "#t\r\n");
         check(|r| r.boolean(false), ":0\r\n", "#f\r\n");
         check(|r| r.verbatim("txt", "hi\n"), "$3\r\nhi\n\r\n", "=7\r\ntxt:hi\n\r\n");

@@ -38,7 +38,9 @@ impl Reply for Buffer {
     fn array(&mut self, _: usize) {}
     fn map(&mut self, _: usize) {}
     fn set(&mut self, _: usize) {}
-    fn double(&mut self, _: f64) {}
+    fn pairs(&mut self, _: usize) {}
+    fn pair(&mut self) {}
+    fn double_text(&mut self, _: &str) {}
     fn boolean(&mut self, _: bool) {}
     fn verbatim(&mut self, _: &str, _: &str) {}
     fn encoded(&mut self, _: &[u8]) {}

@@ -354,6 +354,23 @@ impl<'a> Data<'a> {
         }
     }
 
+    /// The rows of several keys, each as by [`Data::get`], to look at together.
+    ///
+    /// # Errors
+    /// [`Stop::Fetch`] when rows are not in memory: all that are not are fetched.
+    pub fn rows(&mut self, keys: &[Key<'_>]) -> Result<Vec<Option<&Row>>, Stop> {
+        let mut cold = None;
+        for key in keys {
+            cold = self.get(*key).err().or(cold);
+        }
+        if let Some(stop) = cold {
+            return Err(stop);
+        }
+        let (now, space) = (self.now(), self.machine.space(self.ks));
+        let live = |key: &Key<'_>| space.get(key.position, key.bytes).filter(|row| !row.expired(now));
+        Ok(keys.iter().map(live).collect())
+    }
+
     /// Items of a key that holds a list; none of an absent key.
     ///
     /// # Errors

@@ -146,7 +146,7 @@ keys! {
          not), or auto: direct until a keyspace is asynchronous.";
     "max-memory" max_memory: Memory, Kind::Memory(MIB), "50%", online, Some("maxmemory"),
         "Memory the node may take. Rows get what the rest leaves; those not asked for lately are read from the disk when needed.";
-    "hash-max-listpack-entries" hash_max_listpack_entries: u64, Kind::Whole(0, 1_000_000, "elements"), "128", online, Some("hash-max-listpack-entries"),
+    "hash-max-listpack-entries" hash_max_listpack_entries: u64, Kind::Whole(0, 1_000_000, "elements"), "512", online, Some("hash-max-listpack-entries"),
         "Fields of a hash beyond which they get an index.";
     "hash-max-listpack-value" hash_max_listpack_value: u64, Kind::Whole(0, 1_000_000, "bytes"), "64", online, Some("hash-max-listpack-value"),
         "Bytes of a field or value beyond which the fields of a hash get an index.";

@@ -29,7 +29,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
-            hash_entries: 128,
+            hash_entries: 512,
             hash_value: 64,
             sorted_set_entries: 128,
             sorted_set_value: 64,

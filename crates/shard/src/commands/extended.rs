@@ -28,7 +28,7 @@ pub(super) struct Extended {
 }
 
 impl Extended {
-    const ZERO: Extended = Extended { negative: false, mantissa: 0, exponent: 0, infinite: false };
+    pub const ZERO: Extended = Extended { negative: false, mantissa: 0, exponent: 0, infinite: false };
 
     /// What `strtold` reads, provided it takes the whole text: decimal or hexadecimal, with or without
     /// exponent, or `inf`. `None` for anything else, for NaN, and for what overflows or vanishes.
@@ -76,6 +76,11 @@ impl Extended {
         }
         let infinite = exponent + 63 > MAX_EXPONENT;
         Some(Extended { negative: false, mantissa: mantissa as u64, exponent, infinite })
+    }
+
+    /// Whether it is one of the two infinities.
+    pub fn is_infinite(self) -> bool {
+        self.infinite
     }
 
     /// The sum; `None` when it is not a finite number.

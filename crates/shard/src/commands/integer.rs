@@ -1,6 +1,7 @@
 //! Integers in commands and values: the strict, canonical decimal form that Redis accepts.
 
 use crate::data::Stop;
+use std::ops::RangeInclusive;
 
 /// Longest canonical `i64`: a sign and 19 digits.
 const MAX_LEN: usize = 20;
@@ -37,13 +38,26 @@ pub fn argument(bytes: &[u8]) -> Result<i64, Stop> {
     parse(bytes).ok_or(Stop::NOT_INTEGER)
 }
 
-/// A count of `least` or more.
+/// An integer argument within bounds.
 ///
 /// # Errors
-/// This text, also for what is no integer.
-pub(super) fn at_least(least: i64, bytes: &[u8], text: &'static str) -> Result<usize, Stop> {
-    let count = parse(bytes).filter(|count| *count >= least.max(0));
-    count.and_then(|count| usize::try_from(count).ok()).ok_or(Stop::error(text))
+/// [`Stop::NOT_INTEGER`]; a value out of range, as Redis words it.
+pub(super) fn within(bytes: &[u8], range: RangeInclusive<i64>) -> Result<i64, Stop> {
+    let value = argument(bytes)?;
+    if range.contains(&value) {
+        return Ok(value);
+    }
+    let (least, most) = range.into_inner();
+    Err(Stop::error(format!("ERR value is out of range, value must between {least} and {most}")))
+}
+
+/// A number of things: an integer argument from `least` on.
+///
+/// # Errors
+/// This one, for whatever else the argument is.
+pub(super) fn at_least(bytes: &[u8], least: i64, error: &'static str) -> Result<usize, Stop> {
+    let value = parse(bytes).filter(|value| *value >= least);
+    value.and_then(|value| usize::try_from(value).ok()).ok_or(Stop::error(error))
 }
 
 #[cfg(test)]

@@ -13,24 +13,32 @@ mod bits;
 mod blocking;
 mod counters;
 mod deadline;
+mod elements;
 mod expiry;
 mod extended;
+mod float;
+mod geo;
 pub mod glob;
+mod hash;
 pub mod integer;
 mod keys;
 mod keyspace;
 mod lcs;
 mod list;
 mod object;
+mod pick;
 mod pieces;
 mod range;
 mod rename;
 mod scan;
+mod set;
 mod set_options;
 mod several;
 mod sort;
+mod sorted_set;
 mod strings;
 mod timeout;
+mod walk;
 
 #[cfg(test)]
 mod tests;
@@ -55,6 +63,9 @@ static HANDLERS: &[(&str, Handler)] = &[
     ("blpop", list::blpop),
     ("brpop", list::brpop),
     ("brpoplpush", list::brpoplpush),
+    ("bzmpop", sorted_set::pop::bzmpop),
+    ("bzpopmax", sorted_set::pop::bzpopmax),
+    ("bzpopmin", sorted_set::pop::bzpopmin),
     ("copy", rename::copy),
     ("dbsize", keyspace::dbsize),
     ("decr", counters::decr),
@@ -66,12 +77,38 @@ static HANDLERS: &[(&str, Handler)] = &[
     ("expiretime", expiry::expiretime),
     ("flushall", keyspace::flushall),
     ("flushdb", keyspace::flushdb),
+    ("geoadd", geo::places::geoadd),
+    ("geodist", geo::places::geodist),
+    ("geohash", geo::places::geohash),
+    ("geopos", geo::places::geopos),
+    ("georadius", geo::search::georadius),
+    ("georadius_ro", geo::search::georadius_ro),
+    ("georadiusbymember", geo::search::georadiusbymember),
+    ("georadiusbymember_ro", geo::search::georadiusbymember_ro),
+    ("geosearch", geo::search::geosearch),
+    ("geosearchstore", geo::search::geosearchstore),
     ("get", strings::get),
     ("getbit", bitmap::getbit),
     ("getdel", strings::getdel),
     ("getex", strings::getex),
     ("getrange", pieces::getrange),
     ("getset", strings::getset),
+    ("hdel", hash::fields::hdel),
+    ("hexists", hash::fields::hexists),
+    ("hget", hash::fields::hget),
+    ("hgetall", hash::whole::hgetall),
+    ("hincrby", hash::counters::hincrby),
+    ("hincrbyfloat", hash::counters::hincrbyfloat),
+    ("hkeys", hash::whole::hkeys),
+    ("hlen", hash::whole::hlen),
+    ("hmget", hash::fields::hmget),
+    ("hmset", hash::fields::hmset),
+    ("hrandfield", hash::random::hrandfield),
+    ("hscan", hash::whole::hscan),
+    ("hset", hash::fields::hset),
+    ("hsetnx", hash::fields::hsetnx),
+    ("hstrlen", hash::fields::hstrlen),
+    ("hvals", hash::whole::hvals),
     ("incr", counters::incr),
     ("incrby", counters::incrby),
     ("incrbyfloat", counters::incrbyfloat),
@@ -112,20 +149,69 @@ static HANDLERS: &[(&str, Handler)] = &[
     ("rpoplpush", list::rpoplpush),
     ("rpush", list::rpush),
     ("rpushx", list::rpushx),
+    ("sadd", set::members::sadd),
     ("scan", scan::scan),
+    ("scard", set::members::scard),
+    ("sdiff", set::combine::sdiff),
+    ("sdiffstore", set::combine::sdiffstore),
     ("set", strings::set),
     ("setbit", bitmap::setbit),
     ("setex", strings::setex),
     ("setnx", strings::setnx),
     ("setrange", pieces::setrange),
+    ("sinter", set::combine::sinter),
+    ("sintercard", set::combine::sintercard),
+    ("sinterstore", set::combine::sinterstore),
+    ("sismember", set::members::sismember),
+    ("smembers", set::members::smembers),
+    ("smismember", set::members::smismember),
+    ("smove", set::members::smove),
     ("sort", sort::sort),
     ("sort_ro", sort::sort_ro),
+    ("spop", set::random::spop),
+    ("srandmember", set::random::srandmember),
+    ("srem", set::members::srem),
+    ("sscan", set::members::sscan),
     ("strlen", pieces::strlen),
     ("substr", pieces::getrange),
+    ("sunion", set::combine::sunion),
+    ("sunionstore", set::combine::sunionstore),
     ("touch", keys::touch),
     ("ttl", expiry::ttl),
     ("type", keys::type_of),
     ("unlink", keys::del),
+    ("zadd", sorted_set::add::zadd),
+    ("zcard", sorted_set::members::zcard),
+    ("zcount", sorted_set::count::zcount),
+    ("zdiff", sorted_set::combine::zdiff),
+    ("zdiffstore", sorted_set::combine::zdiffstore),
+    ("zincrby", sorted_set::add::zincrby),
+    ("zinter", sorted_set::combine::zinter),
+    ("zintercard", sorted_set::combine::zintercard),
+    ("zinterstore", sorted_set::combine::zinterstore),
+    ("zlexcount", sorted_set::count::zlexcount),
+    ("zmpop", sorted_set::pop::zmpop),
+    ("zmscore", sorted_set::members::zmscore),
+    ("zpopmax", sorted_set::pop::zpopmax),
+    ("zpopmin", sorted_set::pop::zpopmin),
+    ("zrandmember", sorted_set::random::zrandmember),
+    ("zrange", sorted_set::range::zrange),
+    ("zrangebylex", sorted_set::range::zrangebylex),
+    ("zrangebyscore", sorted_set::range::zrangebyscore),
+    ("zrangestore", sorted_set::range::zrangestore),
+    ("zrank", sorted_set::members::zrank),
+    ("zrem", sorted_set::members::zrem),
+    ("zremrangebylex", sorted_set::count::zremrangebylex),
+    ("zremrangebyrank", sorted_set::count::zremrangebyrank),
+    ("zremrangebyscore", sorted_set::count::zremrangebyscore),
+    ("zrevrange", sorted_set::range::zrevrange),
+    ("zrevrangebylex", sorted_set::range::zrevrangebylex),
+    ("zrevrangebyscore", sorted_set::range::zrevrangebyscore),
+    ("zrevrank", sorted_set::members::zrevrank),
+    ("zscan", sorted_set::members::zscan),
+    ("zscore", sorted_set::members::zscore),
+    ("zunion", sorted_set::combine::zunion),
+    ("zunionstore", sorted_set::combine::zunionstore),
 ];
 
 /// The handler of a data command by its name in the table (lower case). For building an array by

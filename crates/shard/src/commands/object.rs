@@ -1,6 +1,7 @@
 //! What is known about a key besides its value: OBJECT, MEMORY USAGE.
 
 use super::integer;
+use crate::collection::Elements;
 use crate::data::{Context, Done, Stop};
 use crate::row::Row;
 use model::row::kind;
@@ -27,21 +28,28 @@ pub const OBJECT_HELP: [&str; 15] = [
     "    Prints this help.",
 ];
 
-/// `OBJECT ENCODING key`: what Redis would name the value's form when it is set afresh.
+/// `OBJECT ENCODING key`: what Redis 7.0 would name the value's form: of a string when it is set afresh, of a
+/// collection that of this replica.
 pub(super) fn encoding(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let key = c.data.key(args[2]);
     match c.data.peek(key)? {
-        None => c.reply.null(),
         Some(row) => c.reply.bulk_str(encoding_of(row)),
+        None => c.reply.null(),
     }
     Ok(())
 }
 
 fn encoding_of(row: &Row) -> &'static str {
-    match (row.kind, row.value()) {
-        (kind::LIST, _) => "quicklist",
-        (_, value) if integer::parse(value).is_some() => "int",
-        (_, value) if value.len() <= EMBEDDED => "embstr",
+    match row.kind {
+        kind::HASH if !Elements::of(row).is_large() => "listpack",
+        kind::SET if Elements::of(row).has_integers_only() => "intset",
+        kind::HASH | kind::SET => "hashtable",
+        kind::SORTED_SET if !Elements::of(row).is_large() => "listpack",
+        kind::SORTED_SET => "skiplist",
+        kind::LIST => "quicklist",
+        kind::STREAM => "stream",
+        _ if integer::parse(row.value()).is_some() => "int",
+        _ if row.value_len() <= EMBEDDED => "embstr",
         _ => "raw",
     }
 }

@@ -101,11 +101,7 @@ fn put_there(c: &mut Context<'_>, from: &[u8], to: &[u8], there: Keyspace, how: 
 
 /// A keyspace by its number; [`crate::data::Data::enter`] checks that it exists.
 fn keyspace(number: &[u8]) -> Result<Keyspace, Stop> {
-    let number = integer::argument(number)?;
-    if i32::try_from(number).is_err() {
-        let text = "ERR value is out of range, value must between -2147483648 and 2147483647";
-        return Err(Stop::error(text));
-    }
+    let number = integer::within(number, i32::MIN.into()..=i32::MAX.into())?;
     match u16::try_from(number) {
         Ok(number) if number < model::limits::KEYSPACES => Ok(Keyspace(number)),
         _ => Err(Stop::NO_KEYSPACE),

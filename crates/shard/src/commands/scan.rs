@@ -2,15 +2,12 @@
 //! needs no state and goes on after any failover.
 
 use super::glob;
-use super::integer;
 use super::keys::type_name;
 use super::keyspace::{MAX_EXPIRED, delete_expired};
+use super::walk::{self, WalkOptions};
 use crate::data::{Context, Data, Done, Stop};
 use crate::row::Row;
 use model::Position;
-
-/// Rows visited by one call without COUNT.
-const DEFAULT_COUNT: usize = 10;
 
 /// Which keys a SCAN answers with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -48,23 +45,16 @@ impl ScanRequest {
     /// # Errors
     /// `ERR invalid cursor`, a syntax error (also for a COUNT below 1), or a COUNT that is no integer.
     pub fn parse(args: &[&[u8]]) -> Result<ScanRequest, Stop> {
-        let cursor =
-            args.get(1).and_then(|arg| parse_cursor(arg)).ok_or(Stop::error("ERR invalid cursor"))?;
-        let mut request = ScanRequest { cursor, count: DEFAULT_COUNT, filter: ScanFilter::default() };
-        for option in args[2..].chunks(2) {
-            let [name, value] = option else { return Err(Stop::SYNTAX) };
-            if name.eq_ignore_ascii_case(b"count") {
-                let count = integer::argument(value)?;
-                request.count = usize::try_from(count).ok().filter(|n| *n > 0).ok_or(Stop::SYNTAX)?;
-            } else if name.eq_ignore_ascii_case(b"match") {
-                request.filter.pattern = (*value != b"*").then(|| value.to_vec());
-            } else if name.eq_ignore_ascii_case(b"type") {
-                request.filter.type_name = Some(value.to_vec());
-            } else {
+        let cursor = walk::cursor(args.get(1).copied().unwrap_or_default())?;
+        let mut type_name = None;
+        let WalkOptions { count, pattern } = WalkOptions::parse(&args[2..], |name, value| {
+            if !name.eq_ignore_ascii_case(b"type") {
                 return Err(Stop::SYNTAX);
             }
-        }
-        Ok(request)
+            type_name = Some(value.to_vec());
+            Ok(())
+        })?;
+        Ok(ScanRequest { cursor, count, filter: ScanFilter { pattern, type_name } })
     }
 
     /// The position to go on at.
@@ -76,21 +66,6 @@ impl ScanRequest {
     pub fn cursor_at(next: Option<Position>) -> u64 {
         next.map_or(0, |position| position.0 + 1)
     }
-}
-
-/// What `strtoul` takes for a number, as Redis reads cursors: an empty text is 0, a sign is allowed.
-fn parse_cursor(text: &[u8]) -> Option<u64> {
-    let (negative, digits) = match text {
-        [] => return Some(0),
-        [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        digits => (false, digits),
-    };
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let value: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
-    Some(if negative { value.wrapping_neg() } else { value })
 }
 
 /// The keys from position `from` on and below `end` that pass the filter, appended to `out`. Visits
@@ -151,25 +126,6 @@ pub(super) fn scan(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cursors_are_read_like_strtoul() {
-        for (text, cursor) in [
-            ("0", Some(0)),
-            ("", Some(0)),
-            ("007", Some(7)),
-            ("+5", Some(5)),
-            ("-1", Some(u64::MAX)),
-            ("18446744073709551615", Some(u64::MAX)),
-            ("18446744073709551616", None),
-            ("-", None),
-            ("x", None),
-            ("1x", None),
-            (" 1", None),
-        ] {
-            assert_eq!(parse_cursor(text.as_bytes()), cursor, "{text:?}");
-        }
-    }
 
     #[test]
     fn cursor_and_position_are_one() {

@@ -6,10 +6,17 @@ const GROUPS: &[&[Spec]] = &[
     string::STRING,
     bitmap::BITMAP,
     keys::KEYS,
-    transactions::TRANSACTIONS,
+    hash::HASH,
     list::LIST,
     list::LIST_BLOCKING,
+    set::SET,
+    sorted_set::SORTED_SET,
+    sorted_set::SORTED_SET_BLOCKING,
+    sorted_set_range::SORTED_SET_RANGE,
+    sorted_set_several::SORTED_SET_SEVERAL,
+    geo::GEO,
     sort::SORT,
+    transactions::TRANSACTIONS,
     connection::CONNECTION,
     connection_client::CLIENT,
     cluster::CLUSTER,
@@ -21,18 +28,7 @@ const GROUPS: &[&[Spec]] = &[
 
 /// Commands that are described and not executed yet: no client sees them. A group is brought to life with
 /// its handlers, by moving its line to [`GROUPS`].
-const COMING: &[&[Spec]] = &[
-    hash::HASH,
-    set::SET,
-    sorted_set::SORTED_SET,
-    sorted_set::SORTED_SET_BLOCKING,
-    sorted_set_range::SORTED_SET_RANGE,
-    sorted_set_several::SORTED_SET_SEVERAL,
-    geo::GEO,
-    stream::STREAM,
-    stream::STREAM_READ,
-    dump::DUMP,
-];
+const COMING: &[&[Spec]] = &[stream::STREAM, stream::STREAM_READ, dump::DUMP];
 
 /// Number of commands, subcommands not counted.
 const COUNT: usize = count(GROUPS);

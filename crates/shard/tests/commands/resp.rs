@@ -52,8 +52,16 @@ impl Reply for Recorder {
     fn set(&mut self, len: usize) {
         self.line(&format!("{}{len}", if self.resp3 { '~' } else { '*' }));
     }
-    fn double(&mut self, value: f64) {
-        if self.resp3 { self.line(&format!(",{value}")) } else { self.bulk(value.to_string().as_bytes()) }
+    fn pairs(&mut self, len: usize) {
+        self.array(if self.resp3 { len } else { 2 * len });
+    }
+    fn pair(&mut self) {
+        if self.resp3 {
+            self.array(2);
+        }
+    }
+    fn double_text(&mut self, text: &str) {
+        if self.resp3 { self.line(&format!(",{text}")) } else { self.bulk(text.as_bytes()) }
     }
     fn boolean(&mut self, value: bool) {
         if self.resp3 { self.line(if value { "#t" } else { "#f" }) } else { self.int(value.into()) }

@@ -42,8 +42,14 @@ impl Reply for Text {
     fn set(&mut self, len: usize) {
         self.line('~', len.to_string().as_bytes());
     }
-    fn double(&mut self, value: f64) {
-        self.line(',', value.to_string().as_bytes());
+    fn pairs(&mut self, len: usize) {
+        self.array(len);
+    }
+    fn pair(&mut self) {
+        self.array(2);
+    }
+    fn double_text(&mut self, text: &str) {
+        self.line(',', text.as_bytes());
     }
     fn boolean(&mut self, value: bool) {
         self.line('#', value.to_string().as_bytes());

@@ -62,9 +62,9 @@ impl Search {
                 search.from = if rank < 0 { End::Right } else { End::Left };
                 search.rank = rank_of(rank)?;
             } else if name.eq_ignore_ascii_case(b"count") {
-                search.count = Some(integer::at_least(0, value, "ERR COUNT can't be negative")?);
+                search.count = Some(integer::at_least(value, 0, "ERR COUNT can't be negative")?);
             } else if name.eq_ignore_ascii_case(b"maxlen") {
-                let most = integer::at_least(0, value, "ERR MAXLEN can't be negative")?;
+                let most = integer::at_least(value, 0, "ERR MAXLEN can't be negative")?;
                 search.most = if most == 0 { usize::MAX } else { most };
             } else {
                 return Err(Stop::SYNTAX);

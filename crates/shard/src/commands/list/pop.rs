@@ -17,7 +17,7 @@ pub(in super::super) fn rpop(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
 fn pop(c: &mut Context<'_>, args: &[&[u8]], end: End, command: &str) -> Done {
     let count = match args[2..] {
         [] => None,
-        [count] => Some(integer::at_least(0, count, "ERR value is out of range, must be positive")?),
+        [count] => Some(integer::at_least(count, 0, "ERR value is out of range, must be positive")?),
         _ => return Err(Stop::error(format!("ERR wrong number of arguments for '{command}' command"))),
     };
     let key = c.data.key(args[1]);
@@ -47,14 +47,14 @@ fn pop_several(c: &mut Context<'_>, key: Key<'_>, end: End, count: usize) -> Don
 
 /// `LMPOP numkeys key [key …] LEFT | RIGHT [COUNT count]`
 pub(in super::super) fn lmpop(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
-    let number = integer::at_least(1, args[1], "ERR numkeys should be greater than 0")?;
+    let number = integer::at_least(args[1], 1, "ERR numkeys should be greater than 0")?;
     let Some((keys, options)) = args[2..].split_at_checked(number) else { return Err(Stop::SYNTAX) };
     let [end, options @ ..] = options else { return Err(Stop::SYNTAX) };
     let end = End::parse(end)?;
     let count = match options {
         [] => 1,
         [word, count, rest @ ..] if word.eq_ignore_ascii_case(b"count") => {
-            let count = integer::at_least(1, count, "ERR count should be greater than 0")?;
+            let count = integer::at_least(count, 1, "ERR count should be greater than 0")?;
             if !rest.is_empty() {
                 return Err(Stop::SYNTAX);
             }
