@@ -37,6 +37,11 @@ pub fn argument(bytes: &[u8]) -> Result<i64, Stop> {
     parse(bytes).ok_or(Stop::NOT_INTEGER)
 }
 
+/// A word as Redis sees it where it reads it as a C string, which ends at a zero byte.
+pub(super) fn before_zero(word: &[u8]) -> &[u8] {
+    word.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
