@@ -356,6 +356,7 @@ impl Core {
         }
         let term = replica.raft.term();
         replica.begin(self.now);
+        replica.machine.set_hll_sparse_max_bytes(self.settings.hll_sparse_max_bytes);
         let proto = conn.session.proto;
         let buf = conn.reply_buffer();
         let start = buf.len();

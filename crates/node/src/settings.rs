@@ -32,6 +32,8 @@ pub struct Settings {
     pub heartbeat_ms: u64,
     /// Largest value.
     pub max_value: usize,
+    /// Bytes up to which a HyperLogLog stays sparse.
+    pub hll_sparse_max_bytes: usize,
     /// Most client connections.
     pub max_clients: usize,
     /// Most unparsed bytes of one connection.
@@ -72,6 +74,7 @@ impl Default for Settings {
             base_election_ms: 120,
             heartbeat_ms: 20,
             max_value: model::limits::MAX_VALUE,
+            hll_sparse_max_bytes: 3000,
             max_clients: 10_000,
             query_buffer_limit: 1 << 30,
             output_buffer_limit: 256 << 20,

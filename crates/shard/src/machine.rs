@@ -49,6 +49,8 @@ pub struct Machine {
     pub(crate) entry: EntryBuilder,
     pub(crate) hasher: KeyHasher,
     pub(crate) max_value: usize,
+    /// Bytes up to which a HyperLogLog stays sparse; only the leader looks at it.
+    pub(crate) hll_sparse_max_bytes: usize,
     pub(crate) system: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) system_changed: Vec<Vec<u8>>,
     pub(crate) system_version: u64,
@@ -101,6 +103,7 @@ impl Machine {
             entry: EntryBuilder::default(),
             hasher,
             max_value,
+            hll_sparse_max_bytes: 3000,
             system: BTreeMap::new(),
             system_changed: Vec::new(),
             system_version: 0,
@@ -166,6 +169,11 @@ impl Machine {
     /// Largest allowed value in bytes, changeable at any time (only the leader checks it).
     pub fn set_max_value(&mut self, bytes: usize) {
         self.max_value = bytes;
+    }
+
+    /// Bytes up to which a HyperLogLog stays sparse, 3000 at first; changeable at any time.
+    pub fn set_hll_sparse_max_bytes(&mut self, bytes: usize) {
+        self.hll_sparse_max_bytes = bytes;
     }
 
     /// The rows of a keyspace; the number was checked at the front.

@@ -21,6 +21,7 @@ fn apply(config: &Config, settings: &mut Settings) {
     settings.quorum_timeout_ms = config.quorum_timeout.as_millis() as u64;
     settings.max_staleness_ms = config.max_staleness.as_millis() as u64;
     settings.max_value = config.max_value as usize;
+    settings.hll_sparse_max_bytes = config.hll_sparse_max_bytes as usize;
     settings.max_clients = config.max_clients as usize;
     settings.query_buffer_limit = config.query_buffer_limit as usize;
     settings.output_buffer_limit = config.output_buffer_limit as usize;

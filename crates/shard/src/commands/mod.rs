@@ -15,6 +15,7 @@ mod deadline;
 mod expiry;
 mod extended;
 pub mod glob;
+mod hyperloglog;
 pub mod integer;
 mod keys;
 mod keyspace;
@@ -31,6 +32,7 @@ mod strings;
 mod tests;
 
 use crate::data::Handler;
+pub use hyperloglog::selftest as hyperloglog_selftest;
 pub use object::OBJECT_HELP;
 pub use scan::{ScanFilter, ScanRequest, scan_part};
 
@@ -77,6 +79,10 @@ static HANDLERS: &[(&str, Handler)] = &[
     ("pexpire", expiry::pexpire),
     ("pexpireat", expiry::pexpireat),
     ("pexpiretime", expiry::pexpiretime),
+    ("pfadd", hyperloglog::pfadd),
+    ("pfcount", hyperloglog::pfcount),
+    ("pfdebug", hyperloglog::pfdebug),
+    ("pfmerge", hyperloglog::pfmerge),
     ("psetex", strings::psetex),
     ("pttl", expiry::pttl),
     ("randomkey", keyspace::randomkey),

@@ -9,6 +9,8 @@ pub enum Group {
     String,
     /// Strings as arrays of bits.
     Bitmap,
+    /// HyperLogLogs.
+    HyperLogLog,
     /// Connections.
     Connection,
     /// The node.
@@ -24,6 +26,7 @@ impl Group {
             Group::Generic => "generic",
             Group::String => "string",
             Group::Bitmap => "bitmap",
+            Group::HyperLogLog => "hyperloglog",
             Group::Connection => "connection",
             Group::Server => "server",
             Group::Cluster => "cluster",

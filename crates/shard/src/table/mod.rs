@@ -15,6 +15,7 @@ mod connection_args;
 mod connection_client;
 mod docs;
 mod flags;
+mod hyperloglog;
 mod keys;
 mod keys_args;
 mod keyspec;
