@@ -81,8 +81,16 @@ pub fn parity(args: &ParityArgs) -> Result<ExitCode, String> {
     let program = program(args)?;
     let start = |flags: &[&str]| Contenders::start(&redis, &program, args.nodes, flags);
     match &args.what {
-        Some(What::Scripts { names }) => scripts::scripts(names, &start(&scripts::MAX_VALUE)?),
-        Some(What::Random(chosen)) => random::random(chosen, &start(chosen.flags())?),
+        Some(What::Scripts { names }) => {
+            let contenders = start(&scripts::MAX_VALUE)?;
+            let outcome = scripts::scripts(names, &contenders);
+            contenders.kept_if_broken(outcome)
+        }
+        Some(What::Random(chosen)) => {
+            let contenders = start(chosen.flags())?;
+            let outcome = random::random(chosen, &contenders);
+            contenders.kept_if_broken(outcome)
+        }
         Some(What::Share { .. }) | None => {
             let mut good = scripts::scripts(&[], &start(&scripts::MAX_VALUE)?)? == ExitCode::SUCCESS;
             let contenders = start(&[])?;

@@ -122,6 +122,13 @@ impl Contenders {
         Connection::open("Everstore", self.ours.address(0), false)
     }
 
+    /// Passes a result on. The data and logs of our nodes stay when a side broke, and it says where.
+    pub fn kept_if_broken<T>(mut self, outcome: Result<T, String>) -> Result<T, String> {
+        outcome.map_err(|error| {
+            format!("{error}; data and logs of Everstore are kept in {}", self.ours.keep_folder().display())
+        })
+    }
+
     /// How many rows our nodes have fetched from disk so far.
     pub fn fetches(&self) -> u64 {
         let of = |address| {
