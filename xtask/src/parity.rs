@@ -18,7 +18,8 @@ mod state;
 #[path = "../../crates/shard/tests/commands/value.rs"]
 mod value;
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -27,6 +28,7 @@ use crate::count::Count;
 use crate::run::{cargo, streamed, target_dir};
 use contenders::Contenders;
 use random::RandomArgs;
+use value::Value;
 
 /// Flags of `parity`.
 #[derive(Debug, Args)]
@@ -117,6 +119,22 @@ pub fn verified() -> Result<Count, String> {
         println!("{error}");
     }
     Ok(Count::one(outcome == Ok(ExitCode::SUCCESS)))
+}
+
+/// The names of all commands and subcommands of a `redis-server` 7.0.
+///
+/// # Errors
+/// It is none, does not start, or answers with no list.
+pub fn names_of(redis: &Path) -> Result<BTreeSet<String>, String> {
+    let redis = contenders::Redis::start(&contenders::find_redis(Some(redis))?)?;
+    let Value::Many(_, names) = redis.connect(false)?.must("COMMAND LIST")? else {
+        return Err("COMMAND LIST is answered with no array".into());
+    };
+    let text = |name: Value| match name {
+        Value::Bulk(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        other => other.render().join(" "),
+    };
+    Ok(names.into_iter().map(text).collect())
 }
 
 fn program(args: &ParityArgs) -> Result<PathBuf, String> {
