@@ -64,7 +64,9 @@ fn run(script: &Script, pair: &mut Pair, resp3: bool, tally: &mut Tally) -> Resu
             Step::Wait(ms) => std::thread::sleep(Duration::from_millis(*ms)),
             Step::Command { marks, line, reply } => {
                 let command = arguments(line, wall());
-                if table::resolve(&command[0], command.get(1).map(|arg| &arg[..])).is_err() {
+                let unknown = table::resolve(&command[0], command.get(1).map(|arg| &arg[..])).is_err();
+                let meant = reply.first().is_some_and(|line| line.starts_with("-ERR unknown"));
+                if unknown && !meant {
                     tally.left_out += 1;
                     continue;
                 }
