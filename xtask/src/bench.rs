@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: our cluster beside its peers on the same machine in the same minutes.
 
-mod client;
+pub mod client;
 mod disks;
 mod exposure;
 mod failover;
@@ -9,8 +9,8 @@ mod load;
 mod machine;
 mod measure;
 mod memory;
-mod peer;
-mod process;
+pub mod peer;
+pub mod process;
 mod report;
 mod start;
 mod throughput;

@@ -1,4 +1,4 @@
-//! The habits of the project as commands: `cargo xtask verify`, `fix`, `bench`, `fuzz`, `coverage`.
+//! The habits of the project as commands: `cargo xtask verify`, `fix`, `bench`, `parity`, `compatibility`, `fuzz`, `coverage`.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -6,9 +6,11 @@
 )]
 
 mod bench;
+mod compatibility;
 mod count;
 mod coverage;
 mod fuzz;
+mod parity;
 mod python;
 mod run;
 mod verify;
@@ -33,6 +35,10 @@ enum Command {
     Fix,
     /// Measure beside the peers and write docs/performance.md.
     Bench(bench::BenchArgs),
+    /// Run scripts and random commands beside a real Redis 7.0 and tell where the replies differ.
+    Parity(parity::ParityArgs),
+    /// Write docs/compatibility.md from the command table.
+    Compatibility(compatibility::CompatibilityArgs),
     /// Run the fuzz targets for a bounded time.
     Fuzz(fuzz::FuzzArgs),
     /// Tell which lines the simulator alone reaches, as a table for each file.
@@ -47,6 +53,8 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::verify(&args),
         Command::Fix => verify::fix(),
         Command::Bench(args) => bench::bench(&args),
+        Command::Parity(args) => parity::parity(&args),
+        Command::Compatibility(args) => compatibility::compatibility(&args),
         Command::Fuzz(args) => fuzz::fuzz(&args),
         Command::Coverage(args) => coverage::coverage(&args),
     };

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::count::Count;
+use crate::parity;
 use crate::python;
 use crate::run::{cargo, streamed, target_dir};
 
@@ -33,6 +34,8 @@ pub fn verify(args: &VerifyArgs) -> Result<ExitCode, String> {
         )?;
         total += rust_tests()?;
         total += simulation()?;
+        heading("beside Redis");
+        total += parity::verified()?;
     }
     if !args.no_python {
         total += python_tests(args.only_python.as_deref().unwrap_or_default())?;

@@ -378,6 +378,7 @@ impl Core {
             return self.reply_now(conn, |reply| reply.error(&text));
         }
         replica.begin(self.now);
+        replica.machine.set_hll_sparse_max_bytes(self.settings.hll_sparse_max_bytes);
         let proto = conn.session.proto;
         let buf = conn.reply_buffer();
         let start = buf.len();

@@ -221,8 +221,10 @@ impl Core {
         }
         let now = self.now;
         let write = parts.flags.has(Flags::WRITE);
+        let hll_sparse_max_bytes = self.settings.hll_sparse_max_bytes;
         if let Some(replica) = self.replica(group) {
             replica.begin(now);
+            replica.machine.set_hll_sparse_max_bytes(hll_sparse_max_bytes);
         }
         if write && (self.repeats(group, source, id) || self.refuses_writes(group, source)) {
             return;

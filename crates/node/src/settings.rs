@@ -35,6 +35,8 @@ pub struct Settings {
     pub max_value: usize,
     /// Bounds of collections without an index.
     pub collections: Limits,
+    /// Bytes up to which a HyperLogLog stays sparse.
+    pub hll_sparse_max_bytes: usize,
     /// Most client connections.
     pub max_clients: usize,
     /// Most unparsed bytes of one connection.
@@ -76,6 +78,7 @@ impl Default for Settings {
             heartbeat_ms: 20,
             max_value: model::limits::MAX_VALUE,
             collections: Limits::default(),
+            hll_sparse_max_bytes: 3000,
             max_clients: 10_000,
             query_buffer_limit: 1 << 30,
             output_buffer_limit: 256 << 20,

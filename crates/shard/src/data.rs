@@ -165,6 +165,16 @@ impl<'a> Data<'a> {
         self.machine.max_value
     }
 
+    /// Bytes up to which a HyperLogLog stays sparse.
+    pub fn hll_sparse_max_bytes(&self) -> usize {
+        self.machine.hll_sparse_max_bytes
+    }
+
+    /// False on a replica that does not lead: the command must leave no trace.
+    pub fn may_change(&self) -> bool {
+        !self.of_replica
+    }
+
     /// A key with its position.
     #[inline]
     pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {

@@ -69,6 +69,8 @@ pub struct Machine {
     pub(crate) hasher: KeyHasher,
     pub(crate) max_value: usize,
     pub(crate) limits: Limits,
+    /// Bytes up to which a HyperLogLog stays sparse; only the leader looks at it.
+    pub(crate) hll_sparse_max_bytes: usize,
     pub(crate) system: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) system_changed: Vec<Vec<u8>>,
     pub(crate) system_version: u64,
@@ -130,6 +132,7 @@ impl Machine {
             hasher,
             max_value,
             limits: Limits::default(),
+            hll_sparse_max_bytes: 3000,
             system: BTreeMap::new(),
             system_changed: Vec::new(),
             system_version: 0,
@@ -214,6 +217,11 @@ impl Machine {
     /// Whether other shards hold keys of the keyspace as well.
     pub(crate) fn is_spread(&self, ks: Keyspace) -> bool {
         self.spread >> ks.0 & 1 == 1
+    }
+
+    /// Bytes up to which a HyperLogLog stays sparse, 3000 at first; changeable at any time.
+    pub fn set_hll_sparse_max_bytes(&mut self, bytes: usize) {
+        self.hll_sparse_max_bytes = bytes;
     }
 
     /// The rows of a keyspace; the number was checked at the front.

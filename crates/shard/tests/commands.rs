@@ -25,6 +25,8 @@ mod resp;
 mod script;
 #[path = "commands/sort_model.rs"]
 mod sort_model;
+#[path = "commands/value.rs"]
+mod value;
 #[path = "commands/world.rs"]
 mod world;
 
@@ -32,10 +34,11 @@ use everstore_shard::collection::Limits;
 use everstore_shard::table::{self, Route};
 use random::Random;
 use redis::Redis;
-use resp::Value;
-use script::{Script, Step, arguments};
+use script::{Script, Step, arguments, line_of};
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
+use value::Value;
 use world::{World, shown};
 
 /// Time at which golden scripts start, ms.
@@ -57,10 +60,22 @@ const UPDATE: &str = "UPDATE_SCRIPTS";
 /// Time that may pass between the executions of a command here and there, ms or (generously) s.
 const SLACK: u64 = 3_000;
 
+fn scripts() -> Vec<Script> {
+    Script::all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts"))
+}
+
+#[test]
+fn arguments_come_back_from_their_line() {
+    for args in [vec!["SET", "a", ""], vec!["x", "{ms+5}", "a b", "\"\\\r\n", "\u{e9}", "plain"]] {
+        let args: Vec<Vec<u8>> = args.iter().map(|arg| arg.as_bytes().to_vec()).collect();
+        assert_eq!(arguments(&line_of(&args), START), args);
+    }
+}
+
 #[test]
 fn golden_scripts_answer_as_before() {
     let mut wrong = Vec::new();
-    for mut script in Script::all() {
+    for mut script in scripts() {
         let before = script.render();
         let (mut world, mut now) = (World::new(true), START);
         for step in &mut script.steps {
@@ -93,7 +108,7 @@ fn every_data_command_is_in_a_script() {
     let specs = table::commands().iter().flat_map(|c| std::iter::once(c).chain(c.subcommands));
     let mut missing: BTreeSet<&str> =
         specs.filter(|s| !matches!(s.route, Route::Front | Route::Wait)).map(|s| s.name).collect();
-    for step in Script::all().iter().flat_map(|script| &script.steps) {
+    for step in scripts().iter().flat_map(|script| &script.steps) {
         if let Step::Command { line, .. } = step {
             let args = arguments(line, START);
             if let Ok(spec) = table::resolve(&args[0], args.get(1).map(|arg| &arg[..])) {
@@ -152,7 +167,7 @@ fn same(marks: &str, ours: &Value, theirs: &Value) -> bool {
 #[ignore = "needs redis-server 7.0; run it after every change of a script or a handler"]
 fn golden_scripts_answer_as_redis_does() {
     let (mut redis, mut wrong) = (Redis::start(), Vec::new());
-    for script in Script::all() {
+    for script in scripts() {
         for resp3 in [false, true] {
             redis.reset(resp3);
             let mut world = World::new(resp3);

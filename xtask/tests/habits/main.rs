@@ -7,6 +7,7 @@
 
 mod architecture;
 mod build_tools;
+mod compatibility;
 mod hygiene;
 mod size;
 mod support;

@@ -125,6 +125,8 @@ keys! {
         "Seconds between TCP keepalive probes of client connections; 0 turns them off.";
     "max-value" max_value: u64, Kind::Size(1024, 8 * MIB), "8mb", online, None,
         "Largest value. A write that would exceed it is refused and changes nothing.";
+    "hll-sparse-max-bytes" hll_sparse_max_bytes: u64, Kind::Size(0, MIB), "3000", online, Some("hll-sparse-max-bytes"),
+        "Bytes up to which a HyperLogLog stays sparse: smaller, and slower to change.";
     "proto-max-bulk-len" proto_max_bulk_len: u64, Kind::Size(MIB, 4 * GIB), "512mb", online, Some("proto-max-bulk-len"),
         "Longest bulk string of a request. A longer one is a protocol error and ends the connection.";
     "query-buffer-limit" query_buffer_limit: u64, Kind::Size(MIB, 4 * GIB), "64mb", online, Some("client-query-buffer-limit"),

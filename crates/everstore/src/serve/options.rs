@@ -29,6 +29,7 @@ fn apply(config: &Config, settings: &mut Settings) {
         integer_set_entries: config.set_max_intset_entries as usize,
         ..CollectionLimits::default()
     };
+    settings.hll_sparse_max_bytes = config.hll_sparse_max_bytes as usize;
     settings.max_clients = config.max_clients as usize;
     settings.query_buffer_limit = config.query_buffer_limit as usize;
     settings.output_buffer_limit = config.output_buffer_limit as usize;

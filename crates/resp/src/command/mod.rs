@@ -187,6 +187,7 @@ fn plain(spec: &'static Spec, call: &mut Call<'_>) -> Outcome {
         "lastsave" => server::lastsave(call),
         "role" => server::role(call),
         "lolwut" => server::lolwut(call),
+        "pfselftest" => server::pfselftest(call),
         "swapdb" => server::swapdb(call),
         "shutdown" => server::shutdown(call),
         "debug" => debug::debug(call),

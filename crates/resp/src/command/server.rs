@@ -53,6 +53,15 @@ pub(super) fn lolwut(call: &mut Call<'_>) -> Outcome {
     call.verbatim(&text)
 }
 
+/// `PFSELFTEST`
+pub(super) fn pfselftest(call: &mut Call<'_>) -> Outcome {
+    match shard::commands::hyperloglog_selftest() {
+        Ok(()) => call.reply().ok(),
+        Err(what) => return call.error(&what),
+    }
+    Outcome::Done
+}
+
 /// Keyspaces have shards and options of their own, so they are never exchanged; what is wrong with
 /// the numbers is still said first.
 pub(super) fn swapdb(call: &mut Call<'_>) -> Outcome {

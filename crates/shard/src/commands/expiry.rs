@@ -43,7 +43,7 @@ impl Condition {
                 b"gt" => condition.gt = true,
                 b"lt" => condition.lt = true,
                 _ => {
-                    let option = String::from_utf8_lossy(arg);
+                    let option = String::from_utf8_lossy(integer::before_zero(arg));
                     return Err(Stop::error(format!("ERR Unsupported option {option}")));
                 }
             }

@@ -60,6 +60,11 @@ pub(super) fn at_least(bytes: &[u8], least: i64, error: &'static str) -> Result<
     value.and_then(|value| usize::try_from(value).ok()).ok_or(Stop::error(error))
 }
 
+/// A word as Redis sees it where it reads it as a C string, which ends at a zero byte.
+pub(super) fn before_zero(word: &[u8]) -> &[u8] {
+    word.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

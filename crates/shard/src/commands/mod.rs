@@ -20,6 +20,7 @@ mod float;
 mod geo;
 pub mod glob;
 mod hash;
+mod hyperloglog;
 pub mod integer;
 mod keys;
 mod keyspace;
@@ -45,6 +46,7 @@ mod tests;
 
 use crate::data::Handler;
 pub use blocking::put_nothing;
+pub use hyperloglog::selftest as hyperloglog_selftest;
 pub use keys::type_name;
 pub use object::OBJECT_HELP;
 pub use scan::{ScanFilter, ScanRequest, scan_part};
@@ -140,6 +142,10 @@ static HANDLERS: &[(&str, Handler)] = &[
     ("pexpire", expiry::pexpire),
     ("pexpireat", expiry::pexpireat),
     ("pexpiretime", expiry::pexpiretime),
+    ("pfadd", hyperloglog::pfadd),
+    ("pfcount", hyperloglog::pfcount),
+    ("pfdebug", hyperloglog::pfdebug),
+    ("pfmerge", hyperloglog::pfmerge),
     ("psetex", strings::psetex),
     ("pttl", expiry::pttl),
     ("randomkey", keyspace::randomkey),

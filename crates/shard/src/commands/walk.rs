@@ -17,7 +17,7 @@ pub(super) fn cursor(text: &[u8]) -> Result<u64, Stop> {
 
 /// What `strtoul` takes for a number, as Redis reads cursors: an empty text is 0, a sign is allowed.
 fn parse_cursor(text: &[u8]) -> Option<u64> {
-    let (negative, digits) = match text {
+    let (negative, digits) = match integer::before_zero(text) {
         [] => return Some(0),
         [b'-', digits @ ..] => (true, digits),
         [b'+', digits @ ..] => (false, digits),

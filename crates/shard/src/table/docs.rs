@@ -23,6 +23,8 @@ pub enum Group {
     Stream,
     /// Several commands as one.
     Transactions,
+    /// HyperLogLogs.
+    HyperLogLog,
     /// Connections.
     Connection,
     /// The node.
@@ -45,6 +47,7 @@ impl Group {
             Group::Geo => "geo",
             Group::Stream => "stream",
             Group::Transactions => "transactions",
+            Group::HyperLogLog => "hyperloglog",
             Group::Connection => "connection",
             Group::Server => "server",
             Group::Cluster => "cluster",

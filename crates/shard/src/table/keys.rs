@@ -118,6 +118,21 @@ pub(super) const KEYS: &[Spec] = &[
         ..BASE
     },
     Spec {
+        name: "move",
+        arity: 3,
+        flags: Flags(flag::WRITE | flag::FAST),
+        keys: Keys { first: 1, last: 1, step: 1 },
+        key_specs: &[KeySpec::one(1, key_flag::RW | key_flag::ACCESS | key_flag::UPDATE)],
+        categories: Categories(category::KEYSPACE),
+        route: Route::Key,
+        group: Group::Generic,
+        summary: "Move a key to another database",
+        since: "1.0.0",
+        complexity: "O(1)",
+        args: &[KEY, arg("db", ArgKind::Integer)],
+        ..BASE
+    },
+    Spec {
         name: "object",
         arity: -2,
         group: Group::Generic,

@@ -5,6 +5,7 @@ use super::*;
 const GROUPS: &[&[Spec]] = &[
     string::STRING,
     bitmap::BITMAP,
+    hyperloglog::HYPERLOGLOG,
     keys::KEYS,
     hash::HASH,
     list::LIST,

@@ -23,6 +23,7 @@ mod geo;
 mod geo_args;
 mod hash;
 mod hash_args;
+mod hyperloglog;
 mod keys;
 mod keys_args;
 mod keyspec;

@@ -236,7 +236,7 @@ fn arity_and_implied_categories_follow_redis() {
 fn the_issue_commands_are_all_there() {
     let all = "append decr decrby get getdel getex getrange getset incr incrby incrbyfloat lcs mget mset \
         msetnx psetex set setex setnx setrange strlen substr del unlink exists touch type expire expireat \
-        pexpire pexpireat ttl pttl expiretime pexpiretime persist rename renamenx copy keys scan randomkey \
+        pexpire pexpireat ttl pttl expiretime pexpiretime persist rename renamenx copy move keys scan randomkey \
         dbsize flushdb flushall object swapdb ping echo quit reset select auth hello client command config \
          info time lastsave role wait waitaof debug latency memory slowlog shutdown acl lolwut asking cluster readonly \
          readwrite keyspace losses failover everstore bitcount bitfield bitfield_ro bitop bitpos getbit setbit \
@@ -248,7 +248,8 @@ fn the_issue_commands_are_all_there() {
         zpopmin zrandmember zrange zrangebylex zrangebyscore zrangestore zrank zrem zremrangebylex zremrangebyrank \
         zremrangebyscore zrevrange zrevrangebylex zrevrangebyscore zrevrank zscan zscore zunion zunionstore geoadd \
         geodist geohash geopos georadius georadius_ro georadiusbymember georadiusbymember_ro geosearch \
-        geosearchstore xadd xdel xinfo xlen xrange xread xrevrange xsetid xtrim sort sort_ro dump restore";
+        geosearchstore xadd xdel xinfo xlen xrange xread xrevrange xsetid xtrim sort sort_ro dump restore \
+        pfadd pfcount pfdebug pfmerge pfselftest";
     let names: BTreeSet<_> = every_container().map(|spec| spec.name).collect();
     for name in all.split_whitespace() {
         assert!(names.contains(name), "{name}");

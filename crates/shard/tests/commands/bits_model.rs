@@ -1,6 +1,7 @@
 //! BITFIELD and BITOP against a model that keeps a value as a list of single bits.
 
-use super::resp::{Recorder, Value};
+use super::resp::Recorder;
+use super::value::Value;
 use super::world::{World, machine};
 use everstore_shard::commands::handler;
 use model::Keyspace;

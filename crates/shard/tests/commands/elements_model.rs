@@ -1,6 +1,6 @@
 //! Hashes and sets against maps and sets of the standard library, while they change their form.
 
-use crate::resp::Value;
+use crate::value::Value;
 use crate::world::World;
 use crate::{FEW, START};
 use proptest::prelude::*;

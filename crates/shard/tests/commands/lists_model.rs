@@ -1,6 +1,6 @@
 //! Lists against a model that keeps them as vectors. Items are long enough that lists get an index on the way.
 
-use super::resp::Value;
+use super::value::Value;
 use super::world::World;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};

@@ -1,6 +1,6 @@
 //! A real Redis, started on a free port in a folder of its own, as the reference.
 
-use super::resp::Value;
+use super::value::Value;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;

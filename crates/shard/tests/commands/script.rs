@@ -12,7 +12,7 @@
 //! real Redis: `~` integers may differ by the time that passes, `s` the order of parts is free (they
 //! are shown sorted), `!` we differ on
 //! purpose and Redis is not asked. In a command `{ms+5}` and `{s-5}` mean 5 ms after
-//! and 5 s before now, `{100*x}` a hundred x.
+//! and 5 s before now, `{100*x}` a hundred x. `cargo xtask parity` runs the same scripts against whole servers.
 
 use std::path::{Path, PathBuf};
 
@@ -38,10 +38,9 @@ impl Script {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// All scripts, sorted by name.
-    pub fn all() -> Vec<Script> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
-        let files = std::fs::read_dir(&folder).expect("the folder of scripts");
+    /// All scripts of a folder, sorted by name.
+    pub fn all(folder: &Path) -> Vec<Script> {
+        let files = std::fs::read_dir(folder).expect("the folder of scripts");
         let mut paths: Vec<_> = files.map(|file| file.expect("a readable folder").path()).collect();
         paths.sort();
         paths.iter().map(|path| Script::read(path)).collect()
@@ -135,4 +134,25 @@ fn placeholder(word: &str, now: u64) -> Vec<u8> {
     let (unit, offset) = inner.split_at(inner.find(['+', '-']).expect("a sign in a placeholder"));
     let base = if unit == "ms" { now } else { now / 1000 } as i64;
     (base + offset.parse::<i64>().expect("a number in a placeholder")).to_string().into_bytes()
+}
+
+/// The line that means these arguments: what [`arguments`] reads.
+pub fn line_of(args: &[Vec<u8>]) -> String {
+    let plain = |arg: &[u8]| {
+        !arg.is_empty() && arg[0] != b'{' && arg.iter().all(|b| b.is_ascii_graphic() && !b"\"\\".contains(b))
+    };
+    let word = |arg: &Vec<u8>| match plain(arg) {
+        true => String::from_utf8_lossy(arg).into_owned(),
+        false => format!("\"{}\"", quoted(arg)),
+    };
+    args.iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
+fn quoted(bytes: &[u8]) -> String {
+    let one = |byte: &u8| match byte {
+        b'"' | b'\\' => format!("\\{}", char::from(*byte)),
+        b' '..=b'~' => char::from(*byte).to_string(),
+        other => format!("\\x{other:02x}"),
+    };
+    bytes.iter().map(one).collect()
 }

@@ -1,6 +1,7 @@
 //! SORT against the sorting of vectors.
 
-use super::resp::{Recorder, Value};
+use super::resp::Recorder;
+use super::value::Value;
 use super::world::{World, machine};
 use everstore_shard::Machine;
 use everstore_shard::commands::handler;

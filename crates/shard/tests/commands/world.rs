@@ -1,11 +1,12 @@
 //! A leader and a follower of one shard. Every command is executed, taken back and executed again;
 //! each time the rows must be what they have to be.
 
-use super::resp::{Recorder, Value};
+use super::resp::Recorder;
+use super::value::Value;
 use everstore_shard::collection::Limits;
 use everstore_shard::commands::{OBJECT_HELP, handler};
 use everstore_shard::machine::ReplicaRead;
-use everstore_shard::table::{self, Route, Unknown, flag};
+use everstore_shard::table::{self, Route, flag};
 use everstore_shard::{Machine, Outcome};
 use model::row::kind;
 use model::{KeyHasher, Keyspace};
@@ -77,8 +78,6 @@ impl World {
         let name = String::from_utf8_lossy(args[0]).into_owned();
         let spec = match table::resolve(args[0], args.get(1).copied()) {
             Ok(spec) => spec,
-            // Not in the table yet.
-            Err(Unknown::Command) if name.eq_ignore_ascii_case("move") => return false,
             Err(error) => panic!("{name}: {error:?}"),
         };
         if !spec.accepts(args.len()) {
@@ -153,8 +152,8 @@ impl World {
     }
 
     fn attempt(&mut self, args: &[&[u8]], wall_ms: u64, reply: &mut Recorder) -> Outcome {
-        let name = table::resolve(args[0], args.get(1).copied()).map_or("move", |spec| spec.name);
-        let run = handler(name).expect("a handler");
+        let spec = table::resolve(args[0], args.get(1).copied()).expect("a command of the table");
+        let run = handler(spec.name).expect("a handler");
         self.leader.begin(self.next, wall_ms);
         let outcome = self.leader.execute(run, self.ks, true, args, reply);
         assert!(!outcome.fetch);

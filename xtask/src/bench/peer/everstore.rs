@@ -1,4 +1,4 @@
-//! Ours: three nodes of the release program with their defaults.
+//! Ours: nodes of one program with their defaults, three unless one is asked for.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::super::client::Client;
 use super::super::process::{Folder, Process, free_ports, wait_for};
 
-/// Nodes of the cluster.
+/// Nodes of a measured cluster.
 pub const NODES: u16 = 3;
 /// Longest wait for the cluster to be healthy.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -24,6 +24,7 @@ pub struct Everstore {
     /// A fault layer under each node, see `tests-python/faultfs/sick.c`.
     preload: Option<PathBuf>,
     flags: Vec<String>,
+    count: u16,
     base: u16,
     folder: Folder,
 }
@@ -46,13 +47,26 @@ impl Everstore {
         preload: Option<PathBuf>,
         flags: &[&str],
     ) -> Result<Everstore, String> {
+        Everstore::start_nodes(program, NODES, preload, flags)
+    }
+
+    /// The same with another number of nodes; each has a replica of everything.
+    ///
+    /// # Errors
+    /// As [`Everstore::start`].
+    pub fn start_nodes(
+        program: &Path,
+        count: u16,
+        preload: Option<PathBuf>,
+        flags: &[&str],
+    ) -> Result<Everstore, String> {
         let folder = Folder::make("everstore")?;
-        let base = free_ports(NODES)?;
+        let base = free_ports(count)?;
         let flags = flags.iter().map(ToString::to_string).collect();
         let program = program.to_path_buf();
-        let mut cluster = Everstore { nodes: Vec::new(), program, preload, flags, base, folder };
+        let mut cluster = Everstore { nodes: Vec::new(), program, preload, flags, count, base, folder };
         let secret = cluster.folder.path().join("node-1").join("secret");
-        for number in 1..=NODES {
+        for number in 1..=count {
             let node = cluster.launch(number, true)?;
             cluster.nodes.push(node);
             wait_for("the secret of the first node", PATIENCE, || secret.exists().then_some(()))?;
@@ -71,9 +85,9 @@ impl Everstore {
             command.arg(flag).arg(port.to_string());
         }
         if new && number == 1 {
-            command.args(["--bootstrap", "--replicas", "3"]);
+            command.args(["--bootstrap", "--replicas", &self.count.to_string()]);
         } else {
-            let others: Vec<String> = (1..=NODES).filter(|i| *i != number).map(at).collect();
+            let others: Vec<String> = (1..=self.count).filter(|i| *i != number).map(at).collect();
             command.arg("--join").arg(others.join(","));
             if new {
                 command.arg("--secret-file").arg(self.folder.path().join("node-1").join("secret"));
@@ -143,7 +157,7 @@ impl Everstore {
 
     /// Redis addresses of all nodes.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        (0..usize::from(NODES)).map(|index| self.address(index)).collect()
+        (0..usize::from(self.count)).map(|index| self.address(index)).collect()
     }
 
     /// `EVERSTORE STATUS` of the node at `index`.
@@ -160,8 +174,9 @@ impl Everstore {
     /// # Errors
     /// Not within a minute.
     pub fn wait_healthy(&self) -> Result<(), String> {
-        let healthy = |index: usize| self.status(index).is_ok_and(|status| is_healthy(&status));
-        wait_for("a healthy cluster", PATIENCE, || (0..usize::from(NODES)).all(healthy).then_some(()))
+        let count = usize::from(self.count);
+        let healthy = |index: usize| self.status(index).is_ok_and(|status| is_healthy(&status, count));
+        wait_for("a healthy cluster", PATIENCE, || (0..count).all(healthy).then_some(()))
     }
 
     /// What the status says of a keyspace.
@@ -253,7 +268,7 @@ fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-fn is_healthy(status: &Value) -> bool {
+fn is_healthy(status: &Value, count: usize) -> bool {
     let up: Vec<&Value> = list(&status["nodes"])
         .iter()
         .filter(|node| node["state"]["state"] == "up")
@@ -264,8 +279,5 @@ fn is_healthy(status: &Value) -> bool {
         let in_step = |replica: &Value| replica["lag"].as_u64().unwrap_or(0) < 1000;
         up.contains(&&shard["leader"]) && list(&shard["replicas"]).iter().all(in_step)
     };
-    status["forming"].is_null()
-        && up.len() == usize::from(NODES)
-        && !shards.is_empty()
-        && shards.iter().all(fine)
+    status["forming"].is_null() && up.len() == count && !shards.is_empty() && shards.iter().all(fine)
 }

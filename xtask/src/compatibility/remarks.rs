@@ -1,0 +1,101 @@
+//! What the command table does not tell: where a command answers otherwise than Redis 7.0, and what is not
+//! there on purpose. Commands without a remark are full if they are in the table, and planned if not.
+
+/// How far a command goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// As in Redis 7.0.
+    Full,
+    /// There, with a difference.
+    Differs,
+    /// Not there, or an error, on purpose.
+    Refused,
+    /// Not there yet.
+    Planned,
+}
+
+impl Verdict {
+    /// The word in the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Full => "full",
+            Verdict::Differs => "differs",
+            Verdict::Refused => "refused",
+            Verdict::Planned => "planned",
+        }
+    }
+}
+
+use Verdict::{Differs, Refused};
+
+const BY_EVERSTORE: &str = "members, slots and copies are managed by Everstore: see the guides";
+const NO_REPLICATION: &str = "replication is between nodes of the cluster, by Raft";
+const NO_MODULES: &str = "nodes load no foreign code";
+const LOGGED: &str = "every write is in the log before it is answered; checkpoints are made by themselves";
+
+/// Commands with a remark; a name that ends in `*` stands for all that begin so.
+pub const REMARKS: &[(&str, Verdict, &str)] = &[
+    ("bgrewriteaof", Refused, LOGGED),
+    ("bgsave", Refused, LOGGED),
+    ("save", Refused, LOGGED),
+    ("bitcount", Differs, "arguments are checked even if the key is absent, as in Redis since 7.2"),
+    ("bitpos", Differs, "arguments are checked even if the key is absent, as in Redis since 7.2"),
+    (
+        "bitfield",
+        Differs,
+        "`SET` with `OVERFLOW SAT` of a number far below the range of the field gives its lowest value; Redis's own \
+         arithmetic overflows and gives the highest",
+    ),
+    ("client|caching", Differs, "tracking cannot be switched on, so there is nothing to choose"),
+    ("client|tracking", Differs, "`ON` is refused: nodes keep no record of what clients cache"),
+    ("cluster|addslots*", Refused, BY_EVERSTORE),
+    ("cluster|bumpepoch", Refused, BY_EVERSTORE),
+    ("cluster|delslots*", Refused, BY_EVERSTORE),
+    ("cluster|failover", Refused, "`EVERSTORE SWITCHOVER` and FAILOVER do it"),
+    ("cluster|flushslots", Refused, BY_EVERSTORE),
+    ("cluster|forget", Refused, BY_EVERSTORE),
+    ("cluster|meet", Refused, BY_EVERSTORE),
+    ("cluster|replicate", Refused, BY_EVERSTORE),
+    ("cluster|reset", Refused, BY_EVERSTORE),
+    ("cluster|saveconfig", Refused, BY_EVERSTORE),
+    ("cluster|set-config-epoch", Refused, BY_EVERSTORE),
+    ("cluster|setslot", Refused, BY_EVERSTORE),
+    ("config|get", Differs, "the keys of Everstore, and those of Redis that mean the same"),
+    ("config|set", Differs, "the keys of Everstore, and those of Redis that mean the same"),
+    ("copy", Differs, "with `DB` both keys must live in one shard, else CROSSSLOT"),
+    ("dbsize", Differs, "gathered from all shards in a spread keyspace"),
+    ("debug", Differs, "what would act on a node's data or process is refused by name"),
+    ("failover", Differs, "hands over the shards that the node leads"),
+    ("flushall", Differs, "each shard by itself in a spread keyspace"),
+    ("flushdb", Differs, "each shard by itself in a spread keyspace"),
+    ("info", Differs, "sections and fields that have a meaning here, and a section of ours"),
+    ("latency|doctor", Differs, "texts are ours"),
+    ("memory|doctor", Differs, "texts are ours"),
+    ("memory|malloc-stats", Differs, "the allocator has none to show"),
+    ("memory|usage", Differs, "bytes of the row; nothing needs sampling"),
+    ("migrate", Refused, "nodes and shards exchange their data by themselves"),
+    ("module*", Refused, NO_MODULES),
+    ("move", Differs, "both keyspaces must keep the key in one shard, else CROSSSLOT"),
+    ("mset", Differs, "not atomic over several slots of a spread keyspace"),
+    ("object|encoding", Differs, "what the value would be if it were set afresh"),
+    ("object|refcount", Differs, "always 1: no value is shared"),
+    ("pfselftest", Differs, "tests our own arithmetic, with fewer elements"),
+    ("psync", Refused, NO_REPLICATION),
+    ("replconf", Refused, NO_REPLICATION),
+    ("replicaof", Refused, NO_REPLICATION),
+    ("restore-asking", Refused, BY_EVERSTORE),
+    ("role", Differs, "always that of a leader: every node answers for every key"),
+    (
+        "scan",
+        Differs,
+        "cursors are positions in the order of keys: complete and good on any node, also after a failover",
+    ),
+    ("slaveof", Refused, NO_REPLICATION),
+    ("swapdb", Refused, "keyspaces have shards and options of their own"),
+    ("sync", Refused, NO_REPLICATION),
+    (
+        "wait",
+        Differs,
+        "counts replicas that have synced the write; in a sync keyspace a majority has before the reply",
+    ),
+];

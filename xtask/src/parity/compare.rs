@@ -1,0 +1,191 @@
+//! When two replies count as the same: byte for byte, but for what is documented as unordered, as random, or
+//! as counted from now.
+
+use super::connection::Command;
+use super::value::Value;
+
+/// Time that may pass between the executions of a command here and there, ms or (generously) s.
+pub const SLACK: u64 = 5_000;
+
+/// What may differ in the reply of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freedom {
+    /// Nothing.
+    Nothing,
+    /// The order of the parts.
+    Order,
+    /// The order of pairs: a map of RESP3, or parts of twice their number in RESP2.
+    Pairs,
+    /// Numbers, by the time between the two executions.
+    Time,
+    /// Which elements: only their number is compared.
+    Choice,
+    /// A cursor, and how many elements come with it: everything is compared when both have come to the end.
+    Pages,
+}
+
+/// Commands whose replies are free to differ, sorted by name.
+const FREEDOMS: &[(&str, Freedom)] = &[
+    ("EXPIRETIME", Freedom::Time),
+    ("HGETALL", Freedom::Pairs),
+    ("HKEYS", Freedom::Order),
+    ("HRANDFIELD", Freedom::Choice),
+    ("HSCAN", Freedom::Pages),
+    ("HVALS", Freedom::Order),
+    ("KEYS", Freedom::Order),
+    ("PEXPIRETIME", Freedom::Time),
+    ("PTTL", Freedom::Time),
+    ("RANDOMKEY", Freedom::Choice),
+    ("SCAN", Freedom::Pages),
+    ("SDIFF", Freedom::Order),
+    ("SINTER", Freedom::Order),
+    ("SMEMBERS", Freedom::Order),
+    ("SPOP", Freedom::Choice),
+    ("SRANDMEMBER", Freedom::Choice),
+    ("SSCAN", Freedom::Pages),
+    ("SUNION", Freedom::Order),
+    ("TTL", Freedom::Time),
+    ("ZRANDMEMBER", Freedom::Choice),
+    ("ZSCAN", Freedom::Pages),
+];
+
+/// Errors whose text names a limit of ours or gives a hint, by what both begin with.
+const OWN_WORDS: &[&str] = &["-ERR string exceeds maximum allowed size"];
+
+/// What may differ in the reply to a command.
+pub fn freedom(command: &Command) -> Freedom {
+    let name = String::from_utf8_lossy(&command[0]).to_uppercase();
+    let found = FREEDOMS.binary_search_by_key(&name.as_str(), |(name, _)| name);
+    found.map_or(Freedom::Nothing, |at| FREEDOMS[at].1)
+}
+
+/// True when both replies to the command mean the same.
+pub fn same(command: &Command, ours: &Value, theirs: &Value) -> bool {
+    if ours == theirs || own_words(ours, theirs) || documented(command, ours, theirs) {
+        return true;
+    }
+    if ours.is_error() || theirs.is_error() {
+        return false;
+    }
+    match freedom(command) {
+        Freedom::Nothing => false,
+        Freedom::Order => ours.clone().sorted() == theirs.clone().sorted(),
+        Freedom::Pairs => pairs(ours) == pairs(theirs),
+        Freedom::Time => ours.near(theirs, SLACK),
+        Freedom::Choice => shape(ours) == shape(theirs),
+        Freedom::Pages => pages(command, ours, theirs),
+    }
+}
+
+fn own_words(ours: &Value, theirs: &Value) -> bool {
+    let begins = |value: &Value, words: &str| matches!(value, Value::Line(line) if line.starts_with(words));
+    OWN_WORDS.iter().any(|words| begins(ours, words) && begins(theirs, words))
+}
+
+/// Differences on purpose, which docs/compatibility.md tells.
+fn documented(command: &Command, ours: &Value, theirs: &Value) -> bool {
+    let name = String::from_utf8_lossy(&command[0]).to_uppercase();
+    match name.as_str() {
+        // Arguments are checked before the key is looked at, as in Redis since 7.2.
+        "BITCOUNT" | "BITPOS" => {
+            ours.is_error() && matches!(theirs, Value::Line(n) if [":0", ":-1"].contains(&n.as_str()))
+        }
+        // No value is shared here; small integers are in Redis.
+        "OBJECT" => {
+            command.get(1).is_some_and(|sub| sub.eq_ignore_ascii_case(b"refcount"))
+                && ours == &Value::Line(":1".into())
+        }
+        _ => false,
+    }
+}
+
+fn kind(value: &Value) -> char {
+    match value {
+        Value::Line(line) => line.chars().next().unwrap_or(' '),
+        Value::Bulk(_) => '$',
+        Value::Many(mark, _) => *mark,
+    }
+}
+
+/// The kinds of all parts.
+fn shape(value: &Value) -> Vec<char> {
+    match value {
+        Value::Many(mark, parts) => std::iter::once(*mark).chain(parts.iter().flat_map(shape)).collect(),
+        other => vec![kind(other)],
+    }
+}
+
+fn pairs(value: &Value) -> Option<(char, Vec<&[Value]>)> {
+    let Value::Many(mark, parts) = value else { return None };
+    let mut pairs: Vec<&[Value]> = parts.chunks(2).collect();
+    pairs.sort();
+    Some((*mark, pairs))
+}
+
+fn pages(command: &Command, ours: &Value, theirs: &Value) -> bool {
+    let (Value::Many(_, a), Value::Many(_, b)) = (ours, theirs) else { return false };
+    let ([cursor_a, found_a], [cursor_b, found_b]) = (&a[..], &b[..]) else { return false };
+    let end = Value::Bulk(b"0".to_vec());
+    let from = if command[0].eq_ignore_ascii_case(b"SCAN") { 1 } else { 2 };
+    let whole =
+        command.get(from).is_some_and(|cursor| cursor == b"0") && *cursor_a == end && *cursor_b == end;
+    if !whole {
+        return kind(found_a) == kind(found_b);
+    }
+    match command[0].to_ascii_uppercase().as_slice() {
+        b"HSCAN" | b"ZSCAN" => pairs(found_a) == pairs(found_b),
+        _ => found_a.clone().sorted() == found_b.clone().sorted(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::connection::words;
+    use super::*;
+
+    fn value(text: &str) -> Value {
+        Value::read(text.replace(' ', "\r\n").as_bytes()).expect("a whole reply").0
+    }
+
+    fn is_same(command: &str, ours: &str, theirs: &str) -> bool {
+        same(&words(command), &value(ours), &value(theirs))
+    }
+
+    #[test]
+    fn the_list_is_sorted() {
+        assert!(FREEDOMS.is_sorted_by_key(|(name, _)| name));
+    }
+
+    #[test]
+    fn replies_are_compared_byte_by_byte() {
+        assert!(is_same("GET a", "$1 x ", "$1 x "));
+        assert!(!is_same("GET a", "$1 x ", "$1 y "));
+        assert!(!is_same("GET a", "$1 1 ", ":1 "));
+        assert!(!is_same("SET a", "-ERR_a ", "-ERR_b "));
+    }
+
+    #[test]
+    fn what_is_unordered_may_come_in_any_order() {
+        assert!(is_same("smembers a", "*2 :1 :2 ", "*2 :2 :1 "));
+        assert!(!is_same("smembers a", "*2 :1 :2 ", "*2 :2 :3 "));
+        assert!(!is_same("LRANGE a 0 1", "*2 :1 :2 ", "*2 :2 :1 "));
+        assert!(is_same("HGETALL a", "*4 :1 :2 :3 :4 ", "*4 :3 :4 :1 :2 "));
+        assert!(!is_same("HGETALL a", "*4 :1 :2 :3 :4 ", "*4 :3 :2 :1 :4 "));
+    }
+
+    #[test]
+    fn times_may_differ_a_little_and_choices_in_content() {
+        assert!(is_same("PTTL a", ":100000 ", ":100200 "));
+        assert!(!is_same("PTTL a", ":100000 ", ":900000 "));
+        assert!(!is_same("PTTL a", ":-1 ", ":10 "));
+        assert!(is_same("SPOP a 2", "*2 $1 a $1 b ", "*2 $1 c $1 d "));
+        assert!(!is_same("SPOP a 2", "*2 $1 a $1 b ", "*1 $1 a "));
+    }
+
+    #[test]
+    fn a_whole_scan_is_compared_as_a_set() {
+        assert!(is_same("SCAN 0", "*2 $1 0 *2 $1 a $1 b ", "*2 $1 0 *2 $1 b $1 a "));
+        assert!(!is_same("SCAN 0", "*2 $1 0 *1 $1 a ", "*2 $1 0 *1 $1 b "));
+        assert!(is_same("SCAN 0", "*2 $1 7 *1 $1 a ", "*2 $1 9 *1 $1 b "));
+    }
+}

@@ -1,0 +1,42 @@
+//! HyperLogLogs, and strings that are none.
+
+use super::Group;
+
+/// The group.
+pub const GROUP: Group = Group {
+    name: "hyperloglog",
+    keys: &["p1", "p2", "p3"],
+    lines: &[
+        "PFADD <key> { <element> }",
+        "PFADD <key> { <many> }",
+        "PFADD <key> <many> <many> <many> <many> <many> <many> <many> <many> <many> <many> <many> <many>",
+        "PFADD <key>",
+        "PFCOUNT <key>",
+        "PFCOUNT { <key> }",
+        "PFMERGE <key> { <key> }",
+        "PFMERGE <key>",
+        "PFDEBUG ENCODING <key>",
+        "PFDEBUG DECODE <key>",
+        "PFDEBUG <debug> <key>",
+        "GET <key>",
+        "STRLEN <key>",
+        "GETRANGE <key> 0 20",
+    ],
+    rare: &[
+        "PFDEBUG TODENSE <key>",
+        "PFDEBUG GETREG <key>",
+        "PFSELFTEST",
+        "DEL <key>",
+        "DEL p1 p2 p3",
+        "DEL p1 p2 p3",
+        "SETRANGE <key> <header> <byte>",
+        "SETRANGE <key> <header> <byte>",
+        "SET <key> <value>",
+    ],
+    words: &[
+        ("debug", &["ENCODING", "decode", "x", ""]),
+        // Only of the header: what a command leaves of a damaged value when it fails is nobody's business.
+        ("header", &["0", "5", "8", "14", "15"]),
+        ("byte", &["\0", "\u{80}", "\u{1}", "H", "\u{7f}", "\u{c0}"]),
+    ],
+};

@@ -1,0 +1,40 @@
+//! Lists, without the commands that wait.
+
+use super::Group;
+
+/// The group.
+pub const GROUP: Group = Group {
+    name: "lists",
+    keys: &["l1", "l2", "l3"],
+    lines: &[
+        "LPUSH <key> { <element> }",
+        "RPUSH <key> { <element> }",
+        "RPUSH <key> { <many> }",
+        "LPUSH <key> <long>",
+        "LPUSHX <key> { <element> }",
+        "RPUSHX <key> { <element> }",
+        "LPOP <key> [ <count> ]",
+        "RPOP <key> [ <count> ]",
+        "LLEN <key>",
+        "LRANGE <key> <index> <index>",
+        "LRANGE <key> 0 -1",
+        "LINDEX <key> <index>",
+        "LSET <key> <index> <element>",
+        "LREM <key> <index> <element>",
+        "LTRIM <key> <index> <index>",
+        "LINSERT <key> ( BEFORE | after | AFTER | x ) <element> <element>",
+        "LPOS <key> <element> [ RANK <index> ] [ COUNT <count> ] [ MAXLEN <count> ]",
+        "LPOS <key> <element> [ <lpos> ] [ <lpos> ]",
+        "RPOPLPUSH <key> <key>",
+        "LMOVE <key> <key> <side> <side>",
+        "LMPOP <number> { <key> } <side> [ COUNT <positive> ]",
+        "LMPOP 2 <key> <key> <side> [ COUNT <positive> ]",
+        "LMPOP 1 <key> LEFT",
+        "TYPE <key>",
+    ],
+    rare: &["DEL <key>", "LTRIM <key> 1 0"],
+    words: &[
+        ("side", &["LEFT", "RIGHT", "left", "RIGHT", "x"]),
+        ("lpos", &["RANK", "COUNT", "MAXLEN", "1", "-1", "0", "x"]),
+    ],
+};
