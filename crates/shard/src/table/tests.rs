@@ -115,7 +115,8 @@ fn the_issue_commands_are_all_there() {
         pexpire pexpireat ttl pttl expiretime pexpiretime persist rename renamenx copy keys scan randomkey \
         dbsize flushdb flushall object swapdb ping echo quit reset select auth hello client command config \
          info time lastsave role wait waitaof debug latency memory slowlog shutdown acl lolwut asking cluster readonly \
-         readwrite keyspace losses failover everstore bitcount bitfield bitfield_ro bitop bitpos getbit setbit";
+         readwrite keyspace losses failover everstore bitcount bitfield bitfield_ro bitop bitpos getbit setbit \
+         multi exec discard watch unwatch";
     for name in all.split_whitespace() {
         assert!(lookup(name.as_bytes()).is_some(), "{name}");
     }
