@@ -190,6 +190,14 @@ fn watched_keys_that_change_abort_and_others_do_not() {
             assert_eq!(reply, if runs { "*1 +OK" } else { "*-1" }, "{before}, {change}");
             world.ask(node, c, "UNWATCH");
         }
+    }
+}
+
+#[test]
+fn watching_ends_with_a_transaction_and_sees_a_key_that_came_and_went() {
+    let (mut world, leader, other) = start();
+    for node in [leader, other] {
+        let (c, d) = (world.connect(node), world.connect(3));
         // A key that comes and goes, and one that is expired when it is watched.
         world.ask(node, c, "DEL {w}k");
         world.ask(node, c, "WATCH {w}k");

@@ -114,5 +114,9 @@ fn the_table_is_described_as_redis_describes_it() {
     ours.dedup();
     assert_eq!(ours, ["readonly"], "with arguments of our own");
     newer.dedup();
-    assert_eq!(newer, ["client|no-touch", "client|setinfo", "cluster|myshardid"], "not in Redis 7.0");
+    assert_eq!(
+        newer,
+        ["client|no-touch", "client|setinfo", "cluster|myshardid", "waitaof"],
+        "not in Redis 7.0"
+    );
 }
