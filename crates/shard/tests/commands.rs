@@ -13,6 +13,8 @@ mod bits_model;
 mod elements_model;
 #[path = "commands/hold.rs"]
 mod hold;
+#[path = "commands/lists_model.rs"]
+mod lists_model;
 #[path = "commands/random.rs"]
 mod random;
 #[path = "commands/redis.rs"]
@@ -21,6 +23,8 @@ mod redis;
 mod resp;
 #[path = "commands/script.rs"]
 mod script;
+#[path = "commands/sort_model.rs"]
+mod sort_model;
 #[path = "commands/world.rs"]
 mod world;
 
