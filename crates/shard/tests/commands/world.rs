@@ -25,7 +25,7 @@ pub fn rows(machine: &Machine) -> Rows {
     for ks in 0..model::limits::KEYSPACES {
         for row in machine.space(Keyspace(ks)).iter() {
             let value = match row.kind {
-                kind::STRING => row.value().to_vec(),
+                kind::STRING | kind::LIST => row.whole().into_owned(),
                 _ => row.content_hash(0).to_le_bytes().to_vec(),
             };
             let content = (row.kind, row.expire, value, row.changed_at);
