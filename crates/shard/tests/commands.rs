@@ -21,6 +21,8 @@ mod redis;
 mod resp;
 #[path = "commands/script.rs"]
 mod script;
+#[path = "commands/sorted_sets_model.rs"]
+mod sorted_sets_model;
 #[path = "commands/world.rs"]
 mod world;
 
@@ -188,7 +190,7 @@ fn random_commands_answer_as_redis_does() {
             let name = String::from_utf8_lossy(&args[0]).into_owned();
             let marks = match name.as_str() {
                 "KEYS" | "SCAN" | "HGETALL" | "HKEYS" | "HVALS" | "HRANDFIELD" | "HSCAN" | "SMEMBERS"
-                | "SUNION" | "SINTER" | "SDIFF" | "SRANDMEMBER" | "SPOP" | "SSCAN" => "s",
+                | "SUNION" | "SINTER" | "SDIFF" | "SRANDMEMBER" | "SPOP" | "SSCAN" | "ZRANDMEMBER" | "ZSCAN" => "s",
                 "TTL" | "PTTL" | "EXPIRETIME" | "PEXPIRETIME" => "~",
                 "OBJECT" => "f",
                 _ => "",
