@@ -96,7 +96,7 @@ pub struct Machine {
     /// What flushed keyspaces held, being freed.
     graveyard: Vec<Space>,
     /// Large collections that are gone, being freed.
-    dead: Vec<Box<Large>>,
+    dead: Vec<Large>,
     /// The checkpoint being taken.
     pub(crate) taking: Option<Box<Taking>>,
     pub(crate) cold: cold::Fetching,

@@ -25,6 +25,8 @@ mod resp;
 mod script;
 #[path = "commands/sort_model.rs"]
 mod sort_model;
+#[path = "commands/sorted_sets_model.rs"]
+mod sorted_sets_model;
 #[path = "commands/value.rs"]
 mod value;
 #[path = "commands/world.rs"]
@@ -207,7 +209,8 @@ fn random_commands_answer_as_redis_does() {
             let name = String::from_utf8_lossy(&args[0]).into_owned();
             let marks = match name.as_str() {
                 "KEYS" | "SCAN" | "HGETALL" | "HKEYS" | "HVALS" | "HRANDFIELD" | "HSCAN" | "SMEMBERS"
-                | "SUNION" | "SINTER" | "SDIFF" | "SRANDMEMBER" | "SPOP" | "SSCAN" => "s",
+                | "SUNION" | "SINTER" | "SDIFF" | "SRANDMEMBER" | "SPOP" | "SSCAN" | "ZRANDMEMBER"
+                | "ZSCAN" => "s",
                 "TTL" | "PTTL" | "EXPIRETIME" | "PEXPIRETIME" => "~",
                 "OBJECT" => "f",
                 _ => "",

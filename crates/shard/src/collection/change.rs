@@ -112,7 +112,7 @@ fn apply_large(large: &mut Large, change: Change<'_>, sink: &mut Sink<'_>) -> Op
             if from.checked_add(count)? > elements.len() {
                 return None;
             }
-            let pairs = elements.from_rank(from).take(count);
+            let pairs = elements.starting_at(from).take(count);
             let inverse: Vec<_> = pairs.map(|(name, value)| Inverse::put(name, value)).collect();
             for put in &inverse {
                 if let Inverse::Put(bytes, name) = put {

@@ -206,10 +206,10 @@ impl Elements {
     }
 
     /// The elements from a rank on in the order of the collection.
-    pub fn from_rank(&self, rank: usize) -> Box<dyn Iterator<Item = (&[u8], &[u8])> + '_> {
+    pub fn starting_at(&self, rank: usize) -> Box<dyn Iterator<Item = (&[u8], &[u8])> + '_> {
         match self.kind {
-            kind::SORTED_SET => Box::new(self.by_score.from_rank(rank).map(|(_, n)| self.pair(n))),
-            _ => Box::new(self.main.from_rank(rank).map(|(_, n)| self.pair(n))),
+            kind::SORTED_SET => Box::new(self.by_score.starting_at(rank).map(|(_, n)| self.pair(n))),
+            _ => Box::new(self.main.starting_at(rank).map(|(_, n)| self.pair(n))),
         }
     }
 
@@ -222,8 +222,8 @@ impl Elements {
     }
 
     /// The elements from a rank of the main order on, with their sort keys.
-    pub fn from_main_rank(&self, rank: usize) -> impl Iterator<Item = (u64, (&[u8], &[u8]))> {
-        self.main.from_rank(rank).map(|(key, number)| (key, self.pair(number)))
+    pub fn main_starting_at(&self, rank: usize) -> impl Iterator<Item = (u64, (&[u8], &[u8]))> {
+        self.main.starting_at(rank).map(|(key, number)| (key, self.pair(number)))
     }
 
     fn pair(&self, number: u32) -> (&[u8], &[u8]) {
@@ -263,8 +263,8 @@ mod tests {
                 }
             }
             let mut sorted: Vec<_> = model.iter().map(|(name, at)| (*at, name.clone())).collect();
-            sorted.sort_by(|a, b| compare(a, b));
-            let walked: Vec<_> = elements.from_rank(0).map(|(name, value)| (score::of(value), name.to_vec())).collect();
+            sorted.sort_by(compare);
+            let walked: Vec<_> = elements.starting_at(0).map(|(name, value)| (score::of(value), name.to_vec())).collect();
             prop_assert_eq!(&walked, &sorted);
             let mut back: Vec<_> = elements.before_rank(usize::MAX).map(|(name, _)| name.to_vec()).collect();
             back.reverse();
@@ -274,7 +274,7 @@ mod tests {
                 prop_assert_eq!(elements.get(name).map(score::of), Some(*at));
             }
             prop_assert_eq!(elements.count_before(|at, _| at < 0.5), sorted.iter().filter(|(at, _)| *at < 0.5).count());
-            let keys: Vec<_> = elements.from_main_rank(0).map(|(key, _)| key).collect();
+            let keys: Vec<_> = elements.main_starting_at(0).map(|(key, _)| key).collect();
             prop_assert!(keys.is_sorted() && keys.len() == sorted.len());
             for (rank, key) in keys.iter().enumerate() {
                 prop_assert_eq!(elements.rank_of_key(*key), rank);

@@ -13,7 +13,7 @@ use super::list::List;
 use super::packed::{self, Packed};
 use model::row::kind;
 use model::varint::{DecodeError, Reader, put_bytes};
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 /// Name of a cell among those of its collection.
 pub(crate) type CellName = u128;
@@ -30,7 +30,7 @@ pub(crate) enum Body {
     List(List),
 }
 
-type Cells = HashSet<CellName, foldhash::fast::RandomState>;
+type Cells = BTreeSet<CellName>;
 
 /// What the cells of a collection are called, and which of them the row store does not have as they are.
 #[derive(Debug, Clone, Default)]
@@ -136,7 +136,7 @@ impl Large {
     /// Calls with name and value of each element, in the order of the collection.
     pub fn each(&self, mut visit: impl FnMut(&[u8], &[u8])) {
         match &self.body {
-            Body::Elements(elements) => elements.from_rank(0).for_each(|(name, value)| visit(name, value)),
+            Body::Elements(elements) => elements.starting_at(0).for_each(|(name, value)| visit(name, value)),
             Body::List(list) => list.from(0).for_each(|item| visit(item, &[])),
         }
     }
@@ -147,7 +147,8 @@ impl Large {
             Body::Elements(elements) => elements.memory(),
             Body::List(list) => list.memory(),
         };
-        let cells = (self.identity.fresh.capacity() + self.due.capacity()) * (size_of::<CellName>() + 1);
+        // A B-tree two thirds full.
+        let cells = (self.identity.fresh.len() + self.due.len()) * size_of::<CellName>() * 3 / 2;
         size_of::<Large>() + self.about.capacity() + cells + body
     }
 
@@ -155,7 +156,7 @@ impl Large {
     fn all(&self) -> Cells {
         match &self.body {
             Body::Elements(elements) => {
-                elements.from_main_rank(0).map(|(_, (name, _))| elements.cell(name)).collect()
+                elements.main_starting_at(0).map(|(_, (name, _))| elements.cell(name)).collect()
             }
             Body::List(list) => list.numbers().map(piece_cell).collect(),
         }
@@ -222,8 +223,7 @@ impl Large {
 
     /// Copies a cell that is due. False when none is.
     pub fn capture_one(&mut self, sink: &mut Sink<'_>) -> bool {
-        let Some(&cell) = self.due.iter().next() else { return false };
-        self.due.remove(&cell);
+        let Some(cell) = self.due.pop_first() else { return false };
         give(&self.body, cell, sink);
         true
     }
@@ -275,7 +275,8 @@ fn give(body: &Body, cell: CellName, sink: &mut Sink<'_>) {
             let key = (cell >> 64) as u64;
             let from = elements.rank_of_key(key);
             let mut content = Vec::new();
-            let sharing = elements.from_main_rank(from).take_while(|(k, _)| *k == key).map(|(_, pair)| pair);
+            let sharing =
+                elements.main_starting_at(from).take_while(|(k, _)| *k == key).map(|(_, pair)| pair);
             for (name, value) in sharing.filter(|(name, _)| elements.cell(name) == cell) {
                 packed::put_element(&mut content, elements.kind(), name, value);
             }

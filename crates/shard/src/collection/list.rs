@@ -234,7 +234,7 @@ impl List {
             (low, (high - low) / (wanted + 1))
         };
         let (mut low, mut step) = room(self);
-        if step == 0 || low < -MAX_NUMBER || low > MAX_NUMBER {
+        if step == 0 || !(-MAX_NUMBER..=MAX_NUMBER).contains(&low) {
             self.renumber(touch);
             (low, step) = room(self);
         }

@@ -124,7 +124,7 @@ impl<K: Copy> Order<K> {
     }
 
     /// The entries from a rank on.
-    pub fn from_rank(&self, rank: usize) -> impl Iterator<Item = (K, u32)> {
+    pub fn starting_at(&self, rank: usize) -> impl Iterator<Item = (K, u32)> {
         let (run, at) = self.counts.find(rank);
         let first = self.runs.get(run).and_then(|run| run.get(at..)).unwrap_or_default();
         let rest = self.runs.get(run + 1..).unwrap_or_default();
@@ -170,7 +170,7 @@ mod tests {
             prop_assert_eq!(order.len(), sorted.len());
             for rank in [0, 1, sorted.len() / 2, sorted.len().saturating_sub(1), sorted.len(), sorted.len() + 9] {
                 let expected = sorted.get(rank..).unwrap_or_default();
-                prop_assert!(order.from_rank(rank).eq(expected.iter().copied()));
+                prop_assert!(order.starting_at(rank).eq(expected.iter().copied()));
                 let before = &sorted[..rank.min(sorted.len())];
                 prop_assert!(order.before_rank(rank).eq(before.iter().rev().copied()));
                 if let Some(&(key, _)) = sorted.get(rank) {

@@ -82,14 +82,14 @@ impl<'a> Elements<'a> {
 
     /// The elements in order: of a sorted set by score and member, of a stream by id.
     pub fn iter(self) -> impl Iterator<Item = Pair<'a>> {
-        self.from_rank(0)
+        self.starting_at(0)
     }
 
     /// The elements from a rank (from 0) on in that order.
-    pub fn from_rank(self, rank: usize) -> Box<dyn Iterator<Item = Pair<'a>> + 'a> {
+    pub fn starting_at(self, rank: usize) -> Box<dyn Iterator<Item = Pair<'a>> + 'a> {
         match self.form {
             Form::Packed(packed) => Box::new(packed.iter().skip(rank).map(|e| (e.name, e.value))),
-            Form::Large(elements) => elements.from_rank(rank),
+            Form::Large(elements) => elements.starting_at(rank),
         }
     }
 
@@ -106,7 +106,7 @@ impl<'a> Elements<'a> {
 
     /// The element with a rank.
     pub fn at(self, rank: usize) -> Option<Pair<'a>> {
-        self.from_rank(rank).next()
+        self.starting_at(rank).next()
     }
 
     /// The rank of an element in the order.
@@ -139,7 +139,7 @@ impl<'a> Elements<'a> {
         };
         let from = elements.rank_of_key(cursor.saturating_sub(1));
         let (mut visited, mut last) = (0, 0);
-        for (key, pair) in elements.from_main_rank(from) {
+        for (key, pair) in elements.main_starting_at(from) {
             if visited >= count && key != last {
                 return key + 1;
             }

@@ -95,7 +95,7 @@ impl Machine {
     /// Frees a row that nobody looks at any more; a large collection bit by bit.
     pub(super) fn bury_row(&mut self, mut row: Row) {
         if let Some(large) = row.take_large() {
-            self.dead.push(large);
+            self.dead.push(*large);
         }
     }
 

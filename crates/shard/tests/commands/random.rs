@@ -117,10 +117,23 @@ const NAMES: &[&str] = &[
     "a name of more than sixty-four bytes, which is too long for a small one",
 ];
 
+/// Scores. No negative zero: a large sorted set of Redis keeps its sign.
+const SCORES: &[&str] =
+    &["0", "1", "2", "3", "-1", "1.5", "0.1", "inf", "-inf", "1e17", "0x10", "nan", "x", "1e400"];
+/// Ends of ranges of scores.
+const SCORE_ENDS: &[&str] = &["-inf", "+inf", "0", "1", "(1", "(2.5", "3", "(inf", "x", "", " 1"];
+/// Ends of ranges of members.
+const MEMBER_ENDS: &[&str] = &["-", "+", "[", "[a", "(a", "[c", "(d", "(3", "[3", "x"];
+/// Places of a map with few of them.
+const LONGITUDES: &[&str] = &["13.361389", "15.087269", "0", "-180", "180", "100.5", "181", "x"];
+const LATITUDES: &[&str] = &["38.115556", "37.502669", "0", "85.05112878", "-85", "-33.3", "86"];
+
 /// A command line's pattern: `K` a key, `V` a value, `I` an integer, `F` a float, `T` a time, `P` a
 /// glob, `N` a number for COUNT, `O` an option with or without its time, `B` a bit's offset, `E` an end of a
 /// range, `G` steps of a BITFIELD, `Q` a key that often holds a collection, `X` the name of an element,
-/// `W` a number of keys, `END` an end of a list, `SIDE` a side of a pivot, `Z` an option of LPOS; anything else stands for itself; `?` cuts the line there now and then.
+/// `W` a number of keys, `END` an end of a list, `SIDE` a side of a pivot, `Z` an option of LPOS; of sorted sets `SC` a
+/// score, `RA` and `LX` ends of ranges, `AO`, `RO` and `CO` options, of places `LO` and `LA` coordinates, `ME` a distance,
+/// `UN` a unit, `GO` an option; anything else stands for itself; `?` cuts the line there now and then.
 const LINES: &[&str] = &[
     "GET K",
     "SET K V",
@@ -209,6 +222,62 @@ const LINES: &[&str] = &[
     "SRANDMEMBER Q 1000",
     "SPOP Q 1000",
     "SSCAN Q 0 COUNT 1000 ? MATCH P ? COUNT N",
+    "ZADD Q SC X ? SC X ? SC X",
+    "ZADD Q SC X SC X SC X SC X SC X",
+    "ZADD Q AO SC X ? SC X",
+    "ZADD Q AO AO SC X ? SC X",
+    "ZADD Q AO AO AO SC X",
+    "ZADD l1 0 X 0 X 0 X",
+    "ZADD l1 0 X 0 X 0 X",
+    "ZINCRBY Q SC X",
+    "ZSCORE Q X",
+    "ZMSCORE Q X ? X",
+    "ZRANK Q X",
+    "ZREVRANK Q X",
+    "ZCARD Q",
+    "ZREM Q X ? X ? X",
+    "ZCOUNT Q RA RA",
+    "ZLEXCOUNT l1 LX LX",
+    "ZRANGE Q E E ? RO ? RO",
+    "ZRANGE Q RA RA BYSCORE ? RO ? RO",
+    "ZRANGE l1 LX LX BYLEX ? RO ? RO",
+    "ZRANGE Q I I ? RO ? RO ? RO",
+    "ZREVRANGE Q E E ? RO",
+    "ZRANGEBYSCORE Q RA RA ? RO ? RO",
+    "ZREVRANGEBYSCORE Q RA RA ? LIMIT I I",
+    "ZRANGEBYLEX l1 LX LX ? LIMIT I I",
+    "ZREVRANGEBYLEX l1 LX LX ? LIMIT E E",
+    "ZRANGESTORE Q Q E E ? RO ? RO",
+    "ZRANGESTORE Q Q RA RA BYSCORE ? RO",
+    "ZREMRANGEBYRANK Q E E",
+    "ZREMRANGEBYSCORE Q RA RA",
+    "ZREMRANGEBYLEX l1 LX LX",
+    "ZPOPMIN Q ? I",
+    "ZPOPMAX Q ? I",
+    "ZMPOP W Q ? Q MIN ? COUNT I",
+    "ZMPOP 1 Q MAX ? COUNT I",
+    "ZUNION W Q Q ? CO ? CO ? CO",
+    "ZINTER W Q Q ? CO ? CO",
+    "ZDIFF W Q Q ? WITHSCORES",
+    "ZUNION 2 Q Q WEIGHTS SC SC WITHSCORES",
+    "ZUNIONSTORE Q 2 Q Q ? CO ? CO",
+    "ZINTERSTORE Q 2 Q Q ? CO ? CO",
+    "ZDIFFSTORE Q W Q Q",
+    "ZINTERCARD W Q Q ? LIMIT I",
+    "ZRANDMEMBER Q 1000",
+    "ZSCAN Q 0 COUNT 1000 ? MATCH P ? COUNT N",
+    "GEOADD Q LO LA X ? LO LA X",
+    "GEOADD Q AO LO LA X",
+    "GEOPOS Q X ? X",
+    "GEOHASH Q X ? X",
+    "GEODIST Q X X ? UN",
+    "GEOSEARCH Q FROMLONLAT LO LA BYRADIUS ME UN ? GO ? GO ? GO",
+    "GEOSEARCH Q FROMMEMBER X BYBOX ME ME UN ? GO ? GO",
+    "GEOSEARCHSTORE Q Q FROMMEMBER X BYRADIUS ME UN ? GO ? STOREDIST",
+    "GEORADIUS Q LO LA ME UN ? GO ? STORE Q",
+    "GEORADIUS_RO Q LO LA ME UN ? GO ? GO",
+    "GEORADIUSBYMEMBER Q X ME UN ? GO ? STOREDIST Q",
+    "GEORADIUSBYMEMBER_RO Q X ME UN ? GO ? GO",
     "OBJECT ENCODING Q",
     "TYPE Q",
     "DEL Q",
@@ -294,6 +363,17 @@ impl Random {
             "W" => self.pick(&["1", "2", "2", "3", "0", "x"]),
             "V" => self.pick(VALUES),
             "I" => self.pick(INTS),
+            "SC" => self.pick(SCORES),
+            "RA" => self.pick(SCORE_ENDS),
+            "LX" => self.pick(MEMBER_ENDS),
+            "AO" => self.pick(&["NX", "XX", "GT", "LT", "CH", "INCR", "nx", "oops"]),
+            "RO" => self.pick(&["WITHSCORES", "withscores", "REV", "BYSCORE", "LIMIT", "1", "-1"]),
+            "CO" => self.pick(&["WITHSCORES", "AGGREGATE", "MIN", "max", "SUM", "WEIGHTS", "2"]),
+            "LO" => self.pick(LONGITUDES),
+            "LA" => self.pick(LATITUDES),
+            "ME" => self.pick(&["0", "1", "500", "20000", "1e9", "-1", "x"]),
+            "UN" => self.pick(&["m", "km", "KM", "mi", "ft", "yd"]),
+            "GO" => self.pick(&["ASC", "DESC", "WITHDIST", "WITHHASH", "WITHCOORD", "COUNT", "2", "ANY"]),
             "N" => self.pick(&["100", "0", "-1", "x", "", "1.5"]),
             "F" if self.below(2) == 0 => return self.float().into_bytes(),
             "F" => self.pick(FLOATS),

@@ -147,7 +147,8 @@ impl World {
         assert_eq!(read, ReplicaRead::Done, "{}", shown(args));
         assert_eq!(rows(&self.follower), before, "{} on a replica", shown(args));
         assert_eq!(self.follower.content_hash(), hash, "{} on a replica", shown(args));
-        let own = spec.name.starts_with("object|") || matches!(spec.name, "hrandfield" | "srandmember");
+        let own = spec.name.starts_with("object|")
+            || matches!(spec.name, "hrandfield" | "srandmember" | "zrandmember");
         (!own).then_some(reply.out)
     }
 

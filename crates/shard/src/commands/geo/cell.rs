@@ -13,6 +13,8 @@ const LONGITUDES: Axis = Axis { min: -180.0, max: 180.0 };
 const LATITUDES: Axis = Axis { min: -85.05112878, max: 85.05112878 };
 /// The latitudes of the geohash that people write.
 const ALL_LATITUDES: Axis = Axis { min: -90.0, max: 90.0 };
+/// 2^64, the first score without a place in 64 bits.
+const TOO_LARGE: f64 = 18_446_744_073_709_551_616.0;
 /// Letters of a geohash, five bits each.
 const LETTERS: &[u8; 32] = b"0123456789bcdefghjkmnpqrstuvwxyz";
 /// Letters of a geohash that people get; 52 bits are ten and a bit, the last is always the first of them.
@@ -78,7 +80,11 @@ impl Cell {
 
     /// The cell that a score means. As where Redis runs, a score that is none wraps around.
     pub fn of_score(score: f64) -> Cell {
-        let bits = if score < 0.0 { score as i64 as u64 } else { score as u64 };
+        let bits = match score {
+            ..0.0 => score as i64 as u64,
+            TOO_LARGE.. => 0,
+            _ => score as u64,
+        };
         Cell { bits, steps: STEPS }
     }
 

@@ -88,7 +88,7 @@ fn find<'a>(members: Elements<'a>, area: &Area, most: usize) -> Vec<Found<'a>> {
     for cell in area.cells() {
         let (first, end) = (cell.first_score(), cell.end_score());
         let from = members.count_before(|score, _| score < first);
-        let within = members.from_rank(from).map(scored).take_while(|(_, score)| *score < end);
+        let within = members.starting_at(from).map(scored).take_while(|(_, score)| *score < end);
         for (member, score) in within {
             let point = Point::of_score(score);
             if let Some(distance) = area.distance(point) {

@@ -91,7 +91,7 @@ fn in_place(
         (kind::LIST, true) => copied(Items::of(row).before(row.elements() - skip), take),
         // A set has no order that could be reversed.
         (kind::SORTED_SET, true) => copied(names(Elements::of(row).before_rank(row.elements() - skip)), take),
-        _ => copied(names(Elements::of(row).from_rank(skip)), take),
+        _ => copied(names(Elements::of(row).starting_at(skip)), take),
     })
 }
 

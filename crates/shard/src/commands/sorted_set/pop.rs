@@ -97,7 +97,7 @@ fn first(c: &mut Context<'_>, keys: &[&[u8]], from: From) -> Done {
         let members = look(&mut c.data, key)?;
         let len = members.len();
         let (rank, found) = match from {
-            From::Min => (0, members.from_rank(0).next()),
+            From::Min => (0, members.starting_at(0).next()),
             From::Max => (len.wrapping_sub(1), members.before_rank(len).next()),
         };
         let Some((name, score)) = found.map(scored) else { continue };
@@ -121,7 +121,7 @@ fn pop(c: &mut Context<'_>, key: Key<'_>, from: From, count: usize, form: As) ->
     let len = members.len();
     let count = count.min(len);
     let (ranks, popped) = match from {
-        From::Min => (0..count, members.from_rank(0)),
+        From::Min => (0..count, members.starting_at(0)),
         From::Max => (len - count..len, members.before_rank(len)),
     };
     match form {

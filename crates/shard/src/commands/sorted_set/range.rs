@@ -74,7 +74,7 @@ impl<'a> Request<'a> {
         if self.reverse {
             (len, Box::new(members.before_rank(ranks.end - skip).take(len)))
         } else {
-            (len, Box::new(members.from_rank(ranks.start + skip).take(len)))
+            (len, Box::new(members.starting_at(ranks.start + skip).take(len)))
         }
     }
 }
