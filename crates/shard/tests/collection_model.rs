@@ -263,9 +263,10 @@ fn content(row: &Row) -> Value {
 }
 
 /// First bytes and lengths, for messages.
-fn short(value: &Option<Value>) -> Option<(u8, Vec<(Option<u8>, usize, &[u8])>)> {
-    let (of, elements) = value.as_ref()?;
-    Some((*of, elements.iter().map(|(name, v)| (name.first().copied(), name.len(), &v[..])).collect()))
+fn short(value: &Option<Value>) -> String {
+    let Some((of, elements)) = value else { return "absent".to_owned() };
+    let elements = elements.iter().map(|(name, v)| format!("{:?}*{}={v:?}", name.first(), name.len()));
+    format!("type {of}: {}", elements.collect::<Vec<_>>().join(" "))
 }
 
 struct Node {
@@ -355,7 +356,7 @@ fn check(machine: &Machine, model: &Model, what: &str) {
         let found = space.get(position, key).map(content);
         let mut expected = model.get(&number).cloned();
         expected.iter_mut().for_each(sort);
-        assert!(found == expected, "{what}: key {number}: {:?} not {:?}", short(&found), short(&expected));
+        assert!(found == expected, "{what}: key {number}: {} not {}", short(&found), short(&expected));
     }
     let memory: usize = space.iter().map(Row::memory).sum();
     assert_eq!(memory, space.memory(), "{what}: memory");

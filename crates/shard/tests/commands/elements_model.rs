@@ -16,8 +16,8 @@ struct Model {
     sets: BTreeMap<String, Set>,
 }
 
-fn bulk(text: &String) -> Value {
-    Value::Bulk(text.clone().into_bytes())
+fn bulk(text: impl AsRef<str>) -> Value {
+    Value::Bulk(text.as_ref().as_bytes().to_vec())
 }
 
 fn int(number: impl TryInto<i64>) -> Value {

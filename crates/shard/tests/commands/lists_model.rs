@@ -202,7 +202,7 @@ proptest! {
 /// So many that they are not removed one by one.
 #[test]
 fn many_equal_items_are_removed() {
-    let item = |n: usize| if n % 3 == 0 { vec![b'x'; 30] } else { n.to_string().into_bytes() };
+    let item = |n: usize| if n.is_multiple_of(3) { vec![b'x'; 30] } else { n.to_string().into_bytes() };
     for count in [0, 90, -90, 63, 64, -64, 1000, -1000] {
         let (mut world, mut list) = (World::new(true), (0..500).map(item).collect::<Vec<_>>());
         let push: Vec<&[u8]> = std::iter::once(&b"k"[..]).chain(list.iter().map(|item| &item[..])).collect();
