@@ -16,8 +16,8 @@ struct Model {
     sets: BTreeMap<String, Set>,
 }
 
-fn bulk(text: &String) -> Value {
-    Value::Bulk(text.clone().into_bytes())
+fn bulk(text: &str) -> Value {
+    Value::Bulk(text.as_bytes().to_vec())
 }
 
 fn int(number: impl TryInto<i64>) -> Value {
@@ -25,7 +25,7 @@ fn int(number: impl TryInto<i64>) -> Value {
 }
 
 fn many<'a>(mark: char, parts: impl IntoIterator<Item = &'a String>) -> Value {
-    Value::Many(mark, parts.into_iter().map(bulk).collect()).sorted()
+    Value::Many(mark, parts.into_iter().map(|text| bulk(text)).collect()).sorted()
 }
 
 fn texts(value: &Value) -> Vec<String> {
@@ -149,8 +149,11 @@ fn hash_command(hash: &mut Hash, args: &[String]) -> Value {
         "HDEL" => int(args[2..].iter().filter(|name| hash.remove(*name).is_some()).count()),
         "HMGET" => {
             let null = || Value::Line("_".into());
-            Value::Many('*', args[2..].iter().map(|name| hash.get(name).map_or_else(null, bulk)).collect())
-                .sorted()
+            Value::Many(
+                '*',
+                args[2..].iter().map(|name| hash.get(name).map_or_else(null, |value| bulk(value))).collect(),
+            )
+            .sorted()
         }
         _ => many('%', hash.iter().flat_map(|(field, value)| [field, value])),
     }
