@@ -21,7 +21,7 @@ use resp::{Proto, Resp};
 use router::request::Parts;
 use router::wire::Status;
 use router::{Flags, Request};
-use shard::commands::Timeout;
+use shard::commands::{Timeout, put_nothing};
 use shard::machine::{Signals, Waited};
 use shard::table::Spec;
 use std::collections::BTreeMap;
@@ -109,13 +109,9 @@ impl Block {
 }
 
 /// The answer of a command that may not wait, or has waited long enough.
-pub(crate) fn nothing(spec: &Spec, proto: Proto) -> Vec<u8> {
+fn nothing(args: &[&[u8]], proto: Proto) -> Vec<u8> {
     let mut reply = Vec::new();
-    let mut out = Resp { buf: &mut reply, proto };
-    match spec.name {
-        "blmove" | "brpoplpush" => out.null(),
-        _ => out.null_array(),
-    }
+    put_nothing(args, &mut Resp { buf: &mut reply, proto });
     reply
 }
 
@@ -149,7 +145,7 @@ impl Core {
             since_ms: self.now.wall_ms,
             until_ms: timeout.ms().map_or(u64::MAX, |ms| now_ms.saturating_add(ms)),
             group,
-            nothing: nothing(spec, conn.session.proto),
+            nothing: nothing(args, conn.session.proto),
             cut: None,
         };
         conn.blocked = Some(Blocked::Busy);
@@ -279,7 +275,7 @@ impl Core {
         let now_ms = self.now.mono_ms();
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
         let Some((turn, until_ms)) = replica.blocking.running else {
-            return self.answer(group, arrival.source, Status::Done, (0, 0), &nothing(spec, proto));
+            return self.answer(group, arrival.source, Status::Done, (0, 0), &nothing(&parts.args, proto));
         };
         if until_ms <= now_ms || replica.blocking.len() >= MAX_BLOCKED {
             return self.answer(group, arrival.source, Status::Done, (0, 0), NOTHING);

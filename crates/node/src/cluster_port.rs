@@ -36,7 +36,7 @@ impl Core {
     }
 
     /// Where another node is to be asked for a group. `followed`: not if this node has a replica of it.
-    fn moved(&self, group: GroupId, slot: Slot, followed: bool) -> Option<String> {
+    pub(crate) fn moved(&self, group: GroupId, slot: Slot, followed: bool) -> Option<String> {
         let leader = self.living_leader(group).filter(|leader| *leader != self.me.node)?;
         if followed && self.replicas[group.0 as usize].is_some() {
             // The replica answers, as in Redis. If it is too old the leader is asked without the client's help:

@@ -114,6 +114,8 @@ pub enum Blocked {
     Drain(Vec<u8>),
     /// An operation that blocks the connection is under way (WAIT, DEBUG SLEEP).
     Busy,
+    /// How later commands run depends on an answer that is on its way (WATCH, some transactions).
+    Answer,
     /// The next command waits until its rows are in memory; it has not run.
     Cold,
 }
@@ -138,6 +140,8 @@ pub struct Conn {
     pub cut: bool,
     /// The client sends no more: close when everything it asked for is answered.
     pub ended: bool,
+    /// What it has queued and watches.
+    pub(crate) transaction: Option<Box<crate::transaction::Transaction>>,
     /// Last write per group: what WAIT waits for.
     pub written: SmallVec<[(GroupId, Term, Index); 2]>,
     /// Replies of this node's replicas that did not leave yet are within their bound until then, monotonic
@@ -168,6 +172,7 @@ impl Conn {
             closing: false,
             cut: false,
             ended: false,
+            transaction: None,
             written: SmallVec::new(),
             fresh_until_ns: u64::MAX,
             held: Fifo::default(),
@@ -203,6 +208,7 @@ impl Conn {
             + self.wire.capacity()
             + self.held.bytes.capacity()
             + self.replay.bytes.capacity()
+            + self.session.queued.bytes
     }
 
     /// Bytes of replies kept for this connection.

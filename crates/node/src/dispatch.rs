@@ -6,6 +6,7 @@ use crate::core::Core;
 use crate::early::Asked;
 use crate::lookahead::{Lookahead, MAX_AHEAD, Stop};
 use crate::memory::{OUT_OF_MEMORY, Room};
+use crate::transaction::queue::is_control;
 use cluster::map::Placement;
 use model::limits::MAX_ENTRY;
 use model::slot::{Slot, slot_of};
@@ -14,6 +15,7 @@ use resp::command::admit;
 use resp::session::Replicating;
 use resp::{Parser, Proto, Resp};
 use router::{Flags, Forward, Request, Target, request};
+use shard::Outcome;
 use shard::commands::Timeout;
 use shard::data::Key;
 use shard::table::{Route, Spec, flag};
@@ -135,7 +137,7 @@ impl Core {
         if args.is_empty() {
             return true;
         }
-        if self.held_by_pause(args) {
+        if self.held_by_pause(conn, args) {
             self.paused.insert(conn.id);
             return false;
         }
@@ -143,11 +145,12 @@ impl Core {
         conn.blocked != Some(Blocked::Cold)
     }
 
-    fn held_by_pause(&self, args: &[&[u8]]) -> bool {
+    fn held_by_pause(&self, conn: &Conn, args: &[&[u8]]) -> bool {
         let Some(pause) = self.pause.filter(|p| p.until_ms > self.now.mono_ms()) else { return false };
         let spec = args.first().and_then(|name| shard::table::lookup(name));
         match spec {
             Some(spec) if spec.name == "client" => false,
+            Some(spec) if spec.name == "exec" => pause.all || conn.queued_writes(),
             Some(spec) => pause.all || spec.flags.has(flag::WRITE),
             None => false,
         }
@@ -157,11 +160,11 @@ impl Core {
     pub(crate) fn run(&mut self, conn: &mut Conn, args: &[&[u8]]) {
         let before = (conn.waiting(), conn.wire.len());
         match admit(args, conn.session.authenticated) {
-            Ok(spec) => self.run_admitted(conn, spec, args),
-            Err(refusal) => {
-                let text = refusal.text(args);
-                self.reply_now(conn, |reply| reply.error_bytes(&text));
+            Ok(spec) if conn.transaction.is_some() && conn.in_multi() && !is_control(spec) => {
+                self.queue(conn, spec, args)
             }
+            Ok(spec) => self.run_admitted(conn, spec, args),
+            Err(refusal) => self.refuse(conn, refusal, args),
         }
         // It is of this command's key; whatever runs next has another one.
         self.hint = None;
@@ -185,6 +188,7 @@ impl Core {
         }
         match spec.route {
             Route::Front => self.run_front(conn, spec, args),
+            Route::Transaction => self.run_transaction(conn, spec, args),
             _ if self.forming.is_some() => {
                 let text = self.forming_text();
                 self.reply_now(conn, |reply| reply.error(&text));
@@ -320,8 +324,12 @@ impl Core {
     }
 
     pub(crate) fn flags_of(&self, conn: &Conn, spec: &Spec) -> Flags {
+        self.session_flags(conn).with(Flags::WRITE, spec.flags.has(flag::WRITE))
+    }
+
+    /// What the connection wants of all its commands.
+    pub(crate) fn session_flags(&self, conn: &Conn) -> Flags {
         Flags::default()
-            .with(Flags::WRITE, spec.flags.has(flag::WRITE))
             .with(Flags::RESP3, conn.session.proto == Proto::Resp3)
             .with(Flags::TOUCH, !conn.session.flags.no_touch)
             .with(Flags::COMMITTED, conn.session.flags.replication == Replicating::Sync)
@@ -365,11 +373,10 @@ impl Core {
             let slot = spec.key_positions(args).next().map_or(0, |at| slot_of(args[at]));
             return self.wait_for_layout(conn, spec, args, slot);
         }
-        let asked = Asked { ks, spec, flags, args };
+        let asked = Asked { ks, spec, flags, args, more: 0 };
         if let Some(text) = replica.refuses_async(&asked) {
             return self.reply_now(conn, |reply| reply.error(&text));
         }
-        let term = replica.raft.term();
         replica.begin(self.now);
         let proto = conn.session.proto;
         let buf = conn.reply_buffer();
@@ -386,6 +393,22 @@ impl Core {
             self.stats.errors += 1;
         }
         let early = replica.note_executed(Some(&asked), &outcome);
+        self.mark(conn, group, start, (outcome, early), |out| request::encode(flags, ks, args, out));
+    }
+
+    /// The reply of what was just executed, from `start` of the connection's buffer on, leaves when it may.
+    /// `request`: what runs again if its entry is lost.
+    #[inline]
+    pub(crate) fn mark(
+        &mut self,
+        conn: &mut Conn,
+        group: GroupId,
+        start: usize,
+        (outcome, early): (Outcome, bool),
+        request: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
+        let term = replica.raft.term();
         let held = outcome.hold > replica.free_upto(early);
         if held || conn.awaits_others() {
             // One that waits for nothing is kept with its request as well, if one before it may run again:
@@ -394,7 +417,7 @@ impl Core {
             let (term, index) = if held { (term, outcome.hold) } else { (applied_term, applied) };
             let order = replica.next_order();
             let mark = Mark { group, term, index, order, wrote: outcome.wrote, early };
-            conn.reply_held(start, mark, |out| request::encode(flags, ks, args, out));
+            conn.reply_held(start, mark, request);
         }
         if held {
             let waiting = if early { &mut replica.waiting_early } else { &mut replica.waiting };

@@ -24,11 +24,15 @@ pub(crate) struct Asked<'a> {
     pub flags: Flags,
     /// Its name and arguments.
     pub args: &'a [&'a [u8]],
+    /// Further keyspaces it concerns, a bit each: a transaction, of which the others are the first command.
+    pub more: u16,
 }
 
 impl Asked<'_> {
     fn keyspaces(&self) -> impl Iterator<Item = Keyspace> {
-        std::iter::once(self.ks).chain(second_keyspace(self.spec, self.args))
+        let more = self.more;
+        let more = (0..model::limits::KEYSPACES).filter(move |ks| more >> ks & 1 == 1).map(Keyspace);
+        std::iter::once(self.ks).chain(second_keyspace(self.spec, self.args)).chain(more)
     }
 }
 

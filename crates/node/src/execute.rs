@@ -269,14 +269,18 @@ impl Core {
             self.execute_meta(source, id, &parts.args);
             return None;
         }
+        if parts.flags.has(Flags::TRANSACTION) {
+            return self.execute_transaction(group, id, arrival, parts);
+        }
         let (first, internal) = (parts.args.get(1).copied(), parts.flags.has(Flags::INTERNAL));
         let spec = shard::table::resolve(parts.args[0], first).ok().filter(|_| !internal);
         let room = spec.map_or(Room::Enough, |spec| self.room_for(spec));
         let shards = self.map.shards.len() as u16;
         let replica = self.replicas[group.0 as usize].as_deref_mut()?;
-        let replays = internal && parts.args[0] == crate::internal::REPLAY;
+        let of_keys = [crate::internal::REPLAY, crate::internal::WATCH];
+        let of_keys = internal && of_keys.contains(&parts.args[0]);
         // FLUSHALL concerns all keyspaces, whatever the shard serves.
-        if replays && !crate::layouts::serves(replica, parts.ks, shards)
+        if of_keys && !crate::layouts::serves(replica, parts.ks, shards)
             || spec.is_some_and(|spec| {
                 let mut named = std::iter::once(parts.ks).chain(second_keyspace(spec, &parts.args));
                 spec.name != "flushall" && named.any(|ks| !crate::layouts::serves(replica, ks, shards))
@@ -320,7 +324,8 @@ impl Core {
             self.answer(group, source, Status::Done, (0, 0), &reply);
             return None;
         };
-        let asked = spec.map(|spec| Asked { ks: parts.ks, spec, flags: parts.flags, args: &parts.args });
+        let asked =
+            spec.map(|spec| Asked { ks: parts.ks, spec, flags: parts.flags, args: &parts.args, more: 0 });
         if let Some(text) = asked.as_ref().and_then(|asked| replica.refuses_async(asked)) {
             self.answer_error(group, source, &text);
             return None;
@@ -349,6 +354,9 @@ impl Core {
         }
         self.settle(group, Held { index: outcome.hold, source, early, reply: Ok(reply), written });
         self.serve_blocked_if_any(group);
+        if internal && parts.args[0] == crate::internal::WATCH {
+            self.end_entry(group);
+        }
         None
     }
 
@@ -361,7 +369,7 @@ impl Core {
     }
 
     /// Answers a request that was not executed with an error.
-    fn answer_error(&mut self, group: GroupId, source: Source, text: &str) {
+    pub(crate) fn answer_error(&mut self, group: GroupId, source: Source, text: &str) {
         let mut reply = Vec::new();
         Resp { buf: &mut reply, proto: Proto::Resp2 }.error(text);
         self.answer(group, source, Status::Done, (0, 0), &reply);
@@ -389,7 +397,7 @@ impl Core {
     }
 
     /// The reply of what was just executed waits for its entry, or leaves if there is none to wait for.
-    fn settle(&mut self, group: GroupId, held: Held) {
+    pub(crate) fn settle(&mut self, group: GroupId, held: Held) {
         let Some(replica) = self.replica(group) else { return };
         if held.index > replica.free_upto(held.early) {
             let queue = if held.early { &mut replica.held_early } else { &mut replica.held };

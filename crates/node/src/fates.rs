@@ -206,6 +206,9 @@ pub(crate) fn slot_of_request(request: &Request) -> Slot {
     if parts.flags.has(Flags::INTERNAL) {
         return 0;
     }
+    if parts.flags.has(Flags::TRANSACTION) {
+        return crate::transaction::request::slot_of(&parts);
+    }
     let first = parts.args.get(1).copied();
     let Ok(spec) = shard::table::resolve(parts.args[0], first) else { return 0 };
     spec.key_positions(&parts.args).next().map_or(0, |at| slot_of(parts.args[at]))

@@ -24,6 +24,9 @@ impl Core {
         if conn.reply_is_error(start) {
             self.stats.errors += 1;
         }
+        if spec.name == "reset" {
+            conn.end_transaction();
+        }
         match outcome {
             Outcome::Done => conn.reply_free(start),
             Outcome::Close => {

@@ -27,5 +27,5 @@ impl Handlers {
 
 /// True for commands that a shard executes.
 pub fn runs_in_shard(spec: &Spec) -> bool {
-    !matches!(spec.route, Route::Front | Route::Wait)
+    !matches!(spec.route, Route::Front | Route::Transaction | Route::Wait)
 }

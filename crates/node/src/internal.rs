@@ -30,6 +30,8 @@ pub(crate) const END_OF_TERM: &[u8] = b"end-of-term";
 pub(crate) const REPLAY: &[u8] = b"replay-row";
 /// Name of the request to remove the bound of a loss that somebody acknowledged: its name.
 pub(crate) const ACKNOWLEDGE: &[u8] = b"acknowledge-loss";
+/// Name of the request to look at keys for WATCH, see `transaction/watch.rs`: keys.
+pub(crate) const WATCH: &[u8] = b"watch-keys";
 /// Name of the request for the number of keys in a slot: slot.
 pub(crate) const SLOT_COUNT: &[u8] = b"slot-count";
 /// Name of the request for keys in a slot: slot, at most how many.
@@ -39,6 +41,7 @@ pub(crate) const SLOT_KEYS: &[u8] = b"slot-keys";
 pub(crate) fn handler(args: &[&[u8]]) -> Option<Handler> {
     Some(match *args.first()? {
         SCAN => scan,
+        WATCH => crate::transaction::look,
         SLOT_COUNT => slot_count,
         SLOT_KEYS => slot_keys,
         CLOSE => layouts::close,

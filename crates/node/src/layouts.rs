@@ -55,6 +55,7 @@ fn refresh(replica: &mut Replica, shards: u16) {
     for ks in 0..KEYSPACES {
         let row = row_of(&replica.machine, Keyspace(ks), shards);
         replica.serves |= u16::from(row.serves(shard)) << ks;
+        replica.machine.set_spread(Keyspace(ks), row.open == Some(KeyspaceLayout::Spread));
         if replica.closing.get(&Keyspace(ks)).is_some_and(|epoch| row.epoch >= *epoch) {
             replica.closing.remove(&Keyspace(ks));
         }
@@ -384,6 +385,9 @@ impl Core {
 /// Whether a request names a key, which then decides where it runs.
 fn has_key(request: &Request) -> bool {
     let Ok(parts) = request.parts() else { return false };
+    if parts.flags.has(Flags::TRANSACTION) {
+        return true;
+    }
     let spec = shard::table::resolve(parts.args[0], parts.args.get(1).copied());
     spec.is_ok_and(|spec| spec.key_positions(&parts.args).next().is_some())
 }

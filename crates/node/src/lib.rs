@@ -48,6 +48,7 @@ pub mod stats;
 pub mod status;
 pub mod tick;
 mod topology;
+pub mod transaction;
 pub mod turn;
 pub mod wait;
 

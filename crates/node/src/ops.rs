@@ -8,6 +8,8 @@ use crate::execute::{MAX_REQUEST, too_long};
 use crate::internal;
 use crate::losses::Replay;
 use crate::losses::account::LossId;
+use crate::transaction::Watching;
+use crate::transaction::exec::Mixed;
 use crate::wait::Wait;
 use cluster::map::Placement;
 use model::limits::SLOTS;
@@ -38,6 +40,10 @@ pub(crate) enum Op {
     Fate(LossId),
     /// Keys of a loss account get their lost state.
     Replay(Box<Replay>),
+    /// Keys are looked at for WATCH.
+    Watch(Box<Watching>),
+    /// A transaction whose commands of the front come after those of the shard.
+    Mixed(Box<Mixed>),
     /// Copies on disk are counted, the fewest over all groups written to.
     Wait(Box<Wait>),
     /// A command waits for something to take.
@@ -63,6 +69,8 @@ impl Op {
             Op::Scan(scan) => Some(scan.conn),
             Op::Wait(wait) => Some(wait.conn()),
             Op::Block(block) => Some(block.conn()),
+            Op::Watch(watching) => Some(watching.conn),
+            Op::Mixed(mixed) => Some(mixed.conn),
             Op::Replay(replay) => Some(replay.conn),
             Op::Drive { .. } | Op::Fate(_) => None,
         }
@@ -175,7 +183,7 @@ impl Core {
         self.ask_in_order_of(0, op, part, group, slot, request);
     }
 
-    fn ask_in_order_of(
+    pub(crate) fn ask_in_order_of(
         &mut self,
         conn: u64,
         op: u64,
@@ -330,6 +338,8 @@ impl Core {
             Op::Gather { conn, .. } | Op::Random { conn, .. } => *conn,
             Op::Wait(wait) => wait.conn(),
             Op::Block(block) => block.conn(),
+            Op::Watch(watching) => watching.conn,
+            Op::Mixed(mixed) => mixed.conn,
             Op::Replay(replay) => replay.conn,
             Op::Scan(scan) => scan.conn,
             Op::Drive { .. } | Op::Fate(_) => 0,
@@ -360,6 +370,8 @@ impl Core {
             }
             Op::Wait(_) => self.wait_part(op, reply),
             Op::Block(_) => self.block_part(op, reply),
+            Op::Watch(_) => self.watch_part(op, reply),
+            Op::Mixed(_) => self.mixed_part(op, reply),
             Op::Replay(_) => self.replay_part(op, part, reply),
             Op::Fate(id) => {
                 let id = *id;
@@ -381,6 +393,14 @@ impl Core {
             Op::Block(block) => {
                 self.unblock(block.conn());
                 block.target()
+            }
+            Op::Watch(watching) => {
+                self.unblock(watching.conn);
+                (watching.conn, watching.place)
+            }
+            Op::Mixed(mixed) => {
+                self.unblock(mixed.conn);
+                (mixed.conn, mixed.place)
             }
             Op::Scan(scan) => (scan.conn, scan.place),
             Op::Replay(replay) => (replay.conn, replay.place),

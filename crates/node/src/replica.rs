@@ -325,6 +325,7 @@ impl Replica {
     pub fn begin(&mut self, now: Now) {
         if !self.begun {
             self.begun = true;
+            self.machine.lead(self.raft.term());
             self.machine.begin(self.raft.next_index(), now.wall_ms);
         }
     }

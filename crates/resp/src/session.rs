@@ -64,6 +64,15 @@ pub struct Buffers {
     pub output_peak: usize,
 }
 
+/// What a connection keeps for a transaction; the loop that owns the connection keeps it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Queued {
+    /// Commands since MULTI; `None`: it is in no transaction.
+    pub commands: Option<usize>,
+    /// Bytes of queued commands and of watched keys.
+    pub bytes: usize,
+}
+
 /// What a connection can have done to it, set by commands and obeyed by the loop that owns it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct SessionFlags {
@@ -120,6 +129,8 @@ pub struct Session {
     pub commands: u64,
     /// Sizes of its buffers.
     pub buffers: Buffers,
+    /// Its transaction.
+    pub queued: Queued,
 }
 
 impl Session {
@@ -144,6 +155,7 @@ impl Session {
             last_command: "",
             commands: 0,
             buffers: Buffers::default(),
+            queued: Queued::default(),
         }
     }
 
@@ -173,7 +185,7 @@ impl Session {
         }
     }
 
-    /// Back to the state of a new connection (`RESET`); identity, counters and the no-evict and
+    /// Back to the state of a new connection (`RESET`), whose loop also ends its transaction; identity, counters and the no-evict and
     /// no-touch switches stay, as in Redis.
     pub fn reset(&mut self, authenticated: bool) {
         self.name.clear();
@@ -190,6 +202,7 @@ impl Session {
     fn letters(&self) -> String {
         let flags = &self.flags;
         let set = [
+            (self.queued.commands.is_some(), 'x'),
             (flags.blocked, 'b'),
             (flags.closing, 'c'),
             (flags.readonly, 'r'),
@@ -205,11 +218,11 @@ impl Session {
     pub fn line(&self, now_ms: u64) -> String {
         let seconds = |since: u64| now_ms.saturating_sub(since) / 1000;
         let buffers = &self.buffers;
-        let total = buffers.query + buffers.query_free + buffers.args + buffers.output;
+        let total = buffers.query + buffers.query_free + buffers.args + buffers.output + self.queued.bytes;
         let last = if self.last_command.is_empty() { "NULL" } else { self.last_command };
         format!(
-            "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi=-1 \
-             qbuf={} qbuf-free={} argv-mem={} multi-mem=0 rbs=0 rbp={} obl={} oll=0 omem={} tot-mem={} \
+            "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={} \
+             qbuf={} qbuf-free={} argv-mem={} multi-mem={} rbs=0 rbp={} obl={} oll=0 omem={} tot-mem={} \
              events={} cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}",
             self.id,
             self.addr,
@@ -219,9 +232,11 @@ impl Session {
             seconds(self.active_ms),
             self.letters(),
             self.keyspace,
+            self.queued.commands.map_or(-1, |commands| commands as i64),
             buffers.query,
             buffers.query_free,
             buffers.args,
+            self.queued.bytes,
             buffers.output_peak,
             buffers.output,
             buffers.output,
@@ -251,6 +266,15 @@ mod tests {
              ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 \
              events=r cmd=client|list user=default redir=-1 resp=2 lib-name= lib-ver="
         );
+    }
+
+    #[test]
+    fn a_transaction_is_shown() {
+        let mut session = Session::new(7, String::new(), String::new(), 0, true);
+        session.queued = Queued { commands: Some(3), bytes: 99 };
+        let line = session.line(0);
+        assert!(line.contains(" flags=x ") && line.contains(" multi=3 "), "{line}");
+        assert!(line.contains(" multi-mem=99 ") && line.contains(" tot-mem=99 "), "{line}");
     }
 
     #[test]

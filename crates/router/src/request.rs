@@ -25,6 +25,8 @@ impl Flags {
     pub const COMMITTED: Flags = Flags(16);
     /// The connection chose that its writes are answered before they are committed, where that is allowed.
     pub const ASYNC: Flags = Flags(32);
+    /// Several commands that are executed as one: the arguments are those of the node's `transaction` module.
+    pub const TRANSACTION: Flags = Flags(64);
 
     /// True when all bits of `other` are set.
     #[inline]

@@ -14,7 +14,7 @@ use model::effect::Effect;
 use model::limits::MAX_EFFECTS;
 use model::planted::{Bug, is_planted};
 use model::row::kind;
-use model::{Eviction, Index, Keyspace, Position, Reply};
+use model::{Eviction, Index, Keyspace, Position, Reply, Term};
 use std::borrow::Cow;
 
 /// Most positions that a walk looks at in one call where rows may have to be fetched.
@@ -119,6 +119,12 @@ impl<'a> Data<'a> {
     /// The keyspace the command runs in.
     pub fn keyspace(&self) -> Keyspace {
         self.ks
+    }
+
+    /// Whether other shards hold keys of the keyspace as well: a command may look at no key that does not hash
+    /// like those it names.
+    pub fn is_spread(&self) -> bool {
+        self.machine.is_spread(self.ks)
     }
 
     /// Goes over to another keyspace, as far as it lives in this shard, and returns the one before.
@@ -226,6 +232,25 @@ impl<'a> Data<'a> {
             return Err(Stop::Fetch);
         }
         Ok(())
+    }
+
+    /// Whether a key changed after an index of this term at which it was there, or was not: what WATCH asks.
+    /// May be true without a change, never false with one.
+    ///
+    /// # Errors
+    /// [`Stop::Fetch`] when the row is not in memory.
+    pub fn changed_since(&mut self, key: Key<'_>, index: Index, there: bool) -> Result<bool, Stop> {
+        let changed_at = self.peek(key)?.map(|row| row.changed_at);
+        Ok(match changed_at {
+            Some(changed_at) => !there || changed_at > index,
+            None => there || self.machine.space(self.ks).traces.existed_since(key.position, index),
+        })
+    }
+
+    /// Term of the leader that executes, and index of the last entry with effects: what changes from now on is
+    /// above it, if that entry is proposed before anything else is executed.
+    pub fn moment(&self) -> (Term, Index) {
+        (self.machine.term, self.machine.last_index())
     }
 
     /// The value of a string key.

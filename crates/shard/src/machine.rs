@@ -1,8 +1,8 @@
 //! The state machine of one shard: on the leader it executes commands ahead of their commit, on
 //! every replica it applies committed entries.
 //!
-//! Here is what the leader calls in a turn; `apply` is what every replica does with an entry,
-//! `roll_back` how the leader takes back, `replica_read` how a follower reads, `housekeeping` and `evict`
+//! Here is what the leader calls in a turn, with `transaction` for several commands at once; `apply` is what
+//! every replica does with an entry, `roll_back` how the leader takes back, `replica_read` how a follower reads, `housekeeping` and `evict`
 //! what happens between turns.
 
 mod apply;
@@ -13,10 +13,12 @@ mod housekeeping;
 mod replica_read;
 mod roll_back;
 mod signals;
+mod transaction;
 
 pub use self::cold::{Fetch, KeyList, Listed, Wanted};
 pub use self::replica_read::ReplicaRead;
 pub use self::signals::{Signals, Waited};
+pub use self::transaction::{MAX_CHANGES, MAX_REPLIES, Step, Transaction, Watched};
 
 use crate::checkpoint::Taking;
 use crate::collection::Limits;
@@ -48,6 +50,16 @@ pub struct Outcome {
     pub blocks: bool,
 }
 
+/// What a command depends on: the highest index of what it looked at and of what it changed; or a row that
+/// must be fetched first.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ran {
+    looked: Index,
+    changed: Index,
+    fetch: bool,
+    blocks: bool,
+}
+
 /// The state of one shard on one node.
 #[derive(Debug)]
 pub struct Machine {
@@ -71,6 +83,8 @@ pub struct Machine {
     exec_time: u64,
     /// Index that the next entry of this leader will have.
     pending: Index,
+    /// The term in which it leads.
+    pub(crate) term: Term,
     /// Where the effects of the command executed last begin in the entry.
     executed_from: usize,
     /// Forwarded writes executed here whose entries are not committed.
@@ -94,6 +108,8 @@ pub struct Machine {
     pub signals: Signals,
     /// Keys given up for want of memory, since start.
     pub evicted_keys: u64,
+    /// Keyspaces of which other shards hold keys as well, a bit each.
+    spread: u16,
 }
 
 /// The next number of a xorshift generator; its state is never 0.
@@ -124,6 +140,7 @@ impl Machine {
             rolling: 0,
             exec_time: 0,
             pending: 1,
+            term: 0,
             executed_from: 0,
             in_flight: BTreeMap::new(),
             marks: BTreeMap::new(),
@@ -137,6 +154,7 @@ impl Machine {
             policies: [Eviction::No; KEYSPACES as usize],
             signals: Signals::default(),
             evicted_keys: 0,
+            spread: 0,
         }
     }
 
@@ -188,6 +206,16 @@ impl Machine {
         self.limits = limits;
     }
 
+    /// Says whether other shards hold keys of the keyspace as well.
+    pub fn set_spread(&mut self, ks: Keyspace, spread: bool) {
+        self.spread = self.spread & !(1 << ks.0) | u16::from(spread) << ks.0;
+    }
+
+    /// Whether other shards hold keys of the keyspace as well.
+    pub(crate) fn is_spread(&self, ks: Keyspace) -> bool {
+        self.spread >> ks.0 & 1 == 1
+    }
+
     /// The rows of a keyspace; the number was checked at the front.
     #[inline]
     pub fn space(&self, ks: Keyspace) -> &Space {
@@ -227,6 +255,11 @@ impl Machine {
         debug_assert!(self.entry.is_empty() || self.pending == next);
         self.pending = next;
         self.exec_time = self.exec_time.max(self.shard_time).max(wall_ms);
+    }
+
+    /// The leader that executes does so in this term.
+    pub fn lead(&mut self, term: Term) {
+        self.term = term;
     }
 
     #[inline]
@@ -279,9 +312,25 @@ impl Machine {
         args: &[&[u8]],
         reply: &mut dyn Reply,
     ) -> Outcome {
+        let entry = self.entry.len();
+        self.cold.forget_wanted();
+        let ran = self.run(run, ks, touch, hint, args, reply);
+        self.outcome(entry, ran)
+    }
+
+    /// Runs a command between savepoints of its own: if it fails, what it changed is taken back.
+    #[inline]
+    fn run(
+        &mut self,
+        run: Handler,
+        ks: Keyspace,
+        touch: bool,
+        hint: Option<Key<'_>>,
+        args: &[&[u8]],
+        reply: &mut dyn Reply,
+    ) -> Ran {
         let (undo, entry, written) = (self.undo.len(), self.entry.len(), reply.written());
         let expired_keys = self.expired_keys;
-        self.cold.forget_wanted();
         let mut context = Context { data: Data::new(self, ks, touch).hinted(hint), reply };
         let result = run(&mut context, args);
         let (looked, changed, expired) = context.data.finish();
@@ -298,6 +347,13 @@ impl Machine {
                 expired.iter().for_each(|key| self.delete_expired(ks, key));
             }
         }
+        Ran { looked, changed, fetch: result == Err(Stop::Fetch), blocks: result == Err(Stop::Block) }
+    }
+
+    /// What became of commands whose effects begin at `entry`.
+    #[inline]
+    fn outcome(&mut self, entry: usize, ran: Ran) -> Outcome {
+        let Ran { looked, changed, fetch, blocks } = ran;
         let wrote = self.entry.len() > entry;
         // Planted: see model/planted.rs
         let hold = if is_planted(Bug::ReadsNotHeld) && !wrote { 0 } else { looked.max(changed) };
@@ -307,8 +363,8 @@ impl Machine {
             hold: hold.min(self.last_index()),
             looked: looked.min(self.last_index()),
             wrote,
-            fetch: result == Err(Stop::Fetch),
-            blocks: result == Err(Stop::Block),
+            fetch,
+            blocks,
         }
     }
 

@@ -3,6 +3,7 @@
 
 pub(crate) mod candidates;
 pub(crate) mod cold;
+pub(crate) mod traces;
 
 use crate::checkpoint::{Budget, Capture, Changes};
 use crate::collection::large::{Large, Sink};
@@ -53,6 +54,8 @@ pub struct Space {
     loaded: Option<Position>,
     /// Keys that may be evicted next.
     pub(crate) candidates: candidates::Candidates,
+    /// What WATCH must know of keys without a row.
+    pub(crate) traces: traces::Traces,
 }
 
 /// Keys that [`Space::first_due`] looks at: those before that are cold are being fetched.
@@ -147,6 +150,7 @@ impl Space {
         }
         self.dirty.push(position.0);
         self.order.insert(position.0);
+        self.traces.created(row.changed_at);
         self.table.insert_unique(hash(position), row, |r| hash(r.position));
         self.reschedule(position, 0, expire);
         None
@@ -290,6 +294,7 @@ impl Space {
     /// Notes that a delete at this position waits for `index`.
     pub fn note_gone(&mut self, position: Position, index: Index) {
         self.gone.insert(position.0, index);
+        self.traces.deleted(position, index);
     }
 
     /// The index that an answer "absent" at this position depends on.

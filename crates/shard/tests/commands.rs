@@ -13,6 +13,8 @@ mod bits_model;
 mod elements_model;
 #[path = "commands/hold.rs"]
 mod hold;
+#[path = "commands/lists_model.rs"]
+mod lists_model;
 #[path = "commands/random.rs"]
 mod random;
 #[path = "commands/redis.rs"]
@@ -21,6 +23,8 @@ mod redis;
 mod resp;
 #[path = "commands/script.rs"]
 mod script;
+#[path = "commands/sort_model.rs"]
+mod sort_model;
 #[path = "commands/sorted_sets_model.rs"]
 mod sorted_sets_model;
 #[path = "commands/world.rs"]
@@ -190,7 +194,8 @@ fn random_commands_answer_as_redis_does() {
             let name = String::from_utf8_lossy(&args[0]).into_owned();
             let marks = match name.as_str() {
                 "KEYS" | "SCAN" | "HGETALL" | "HKEYS" | "HVALS" | "HRANDFIELD" | "HSCAN" | "SMEMBERS"
-                | "SUNION" | "SINTER" | "SDIFF" | "SRANDMEMBER" | "SPOP" | "SSCAN" | "ZRANDMEMBER" | "ZSCAN" => "s",
+                | "SUNION" | "SINTER" | "SDIFF" | "SRANDMEMBER" | "SPOP" | "SSCAN" | "ZRANDMEMBER"
+                | "ZSCAN" => "s",
                 "TTL" | "PTTL" | "EXPIRETIME" | "PEXPIRETIME" => "~",
                 "OBJECT" => "f",
                 _ => "",

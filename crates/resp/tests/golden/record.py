@@ -1,4 +1,4 @@
-"""Asks a Redis 7.0.15 on loopback the requests of requests.txt and writes its replies.
+"""Asks a Redis 7.0.15 on loopback the requests of requests.txt and writes its replies; likewise for transactions.txt, which the node's tests replay.
 
 Start it with: redis-server --port 7991 --save "" --enable-debug-command yes
 Then: python3 record.py 7991
@@ -113,7 +113,7 @@ def table():
     source = HERE.parent.parent.parent / "shard" / "src" / "table"
     names, own = set(), set()
     for file in source.glob("*.rs"):
-        found = set(re.findall(r'^ +name: "([a-z_|-]+)"', file.read_text(), re.M))
+        found = set(re.findall(r'(?:^ +|Spec \{ )name: "([a-z_|-]+)"', file.read_text(), re.M))
         names |= found
         own |= found if file.name in OWN_TEXTS else set()
     for name in sorted(names - CONTAINERS - OWN_NOTES):
@@ -124,4 +124,27 @@ def table():
     (HERE / "table-7.0.15.txt").write_text("\n".join(out) + "\n")
 
 
+def transactions():
+    """The script of transactions.txt, whose lines begin with the number of a connection."""
+    out = ["# Replies of Redis 7.0.15, written by record.py."]
+    conns = {}
+    for line in (HERE / "transactions.txt").read_text().splitlines():
+        if line.startswith("#") or not line:
+            continue
+        out.append(line)
+        number, _, rest = line.partition("> ")
+        if number == "reset>":
+            conns = {}
+            single = connect()
+            single.sendall(request([b"FLUSHALL"]))
+            answer(single)
+            continue
+        if number not in conns:
+            conns[number] = connect()
+        conns[number].sendall(request(words(rest)))
+        out.append(quoted(answer(conns[number])[0]))
+    (HERE / "transactions-7.0.15.txt").write_text("\n".join(out) + "\n")
+
+
 main()
+transactions()

@@ -129,8 +129,17 @@ fn apply_large(large: &mut Large, change: Change<'_>, sink: &mut Sink<'_>) -> Op
         Change::RemoveEqual { count, item } => {
             let Body::List(list) = large.body() else { return None };
             let places = equal_places(list.len(), list.from(0), count, item);
-            let one = |at| large.splice(at, 1, &[], sink).map(|removed| Inverse::Splice(at, 0, removed));
-            remove_places(&places, one)?
+            match span(&places, |at| list.from(at), item) {
+                Some((at, remove, kept)) => {
+                    let removed = large.splice(at, remove, &kept, sink)?;
+                    Inverse::Splice(at, remove - places.len(), removed)
+                }
+                None => {
+                    let one =
+                        |at| large.splice(at, 1, &[], sink).map(|removed| Inverse::Splice(at, 0, removed));
+                    remove_places(&places, one)?
+                }
+            }
         }
         Change::About { bytes } => Inverse::About(std::mem::replace(&mut large.about, bytes.to_vec())),
     })
@@ -237,6 +246,25 @@ fn equal_places<'a>(
     }
     places.reverse();
     places
+}
+
+/// From how many items on that go all those from the first to the last of them are replaced by what stays:
+/// each for itself would have to be looked up.
+const MANY: usize = 64;
+
+/// If many items are to go: place of the first, number of items up to the last, and those among them that
+/// stay. The places come in falling order; no other item from the first to the last equals `item`.
+fn span<'a, I: Iterator<Item = &'a [u8]>>(
+    places: &[usize],
+    from: impl Fn(usize) -> I,
+    item: &[u8],
+) -> Option<(usize, usize, Vec<u8>)> {
+    let (&last, &first) = (places.first()?, places.last()?);
+    if places.len() < MANY {
+        return None;
+    }
+    let among = from(first).take(last - first + 1);
+    Some((first, last - first + 1, encode_items(among.filter(|i| *i != item))))
 }
 
 fn remove_places(places: &[usize], mut one: impl FnMut(usize) -> Option<Inverse>) -> Option<Inverse> {

@@ -105,10 +105,18 @@ impl List {
 
     /// Replaces `remove` items from a place on, which exist, by others. Returns those removed.
     pub fn splice(&mut self, at: usize, remove: usize, new: &[u8], touch: &mut Touch<'_>) -> Vec<u8> {
-        let mut removed = Vec::new();
-        let mut left = remove;
+        let removed = self.remove(at, remove, touch);
+        if !new.is_empty() {
+            self.insert(at, new, touch);
+        }
+        removed
+    }
+
+    /// Removes items that exist. Pieces of which nothing is left go together, at the end.
+    fn remove(&mut self, at: usize, remove: usize, touch: &mut Touch<'_>) -> Vec<u8> {
+        let (mut removed, mut left, mut gone) = (Vec::new(), remove, 0..0);
+        let (mut i, mut first) = self.find(at);
         while left > 0 {
-            let (i, first) = self.find(at);
             touch(self, self.pieces[i].number);
             let piece = &mut self.pieces[i];
             let count = left.min(piece.count - first);
@@ -116,19 +124,18 @@ impl List {
             let to = from + offset(&piece.bytes[from..], count);
             removed.extend_from_slice(&piece.bytes[from..to]);
             self.bytes -= piece.bytes.capacity();
-            piece.bytes.drain(from..to);
-            piece.count -= count;
-            self.bytes += piece.bytes.capacity();
-            if piece.count == 0 {
-                self.bytes -= piece.bytes.capacity();
-                self.pieces.remove(i);
+            if count == piece.count {
+                gone = if gone.is_empty() { i..i + 1 } else { gone.start..i + 1 };
+            } else {
+                piece.bytes.drain(from..to);
+                piece.count -= count;
+                self.bytes += piece.bytes.capacity();
             }
             self.len -= count;
             left -= count;
+            (i, first) = (i + 1, 0);
         }
-        if !new.is_empty() {
-            self.insert(at, new, touch);
-        }
+        self.pieces.drain(gone);
         removed
     }
 

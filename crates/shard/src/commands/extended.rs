@@ -115,6 +115,18 @@ impl Extended {
         if sum.infinite { None } else { Some(Extended { negative, ..sum }) }
     }
 
+    /// The nearest double; `None` when there is none that is normal, zero or infinite.
+    pub fn to_double(self) -> Option<f64> {
+        let sign = if self.negative { -1.0 } else { 1.0 };
+        if self.infinite {
+            return Some(sign * f64::INFINITY);
+        }
+        // The conversion rounds, the powers of two are exact as long as nothing is below the normal numbers.
+        let half = self.exponent / 2;
+        let value = self.mantissa as f64 * 2f64.powi(half) * 2f64.powi(self.exponent - half);
+        (value == 0.0 && self.mantissa == 0 || value.is_normal()).then_some(sign * value)
+    }
+
     /// As Redis prints it for people: no exponent, at most 17 decimals, no trailing zeros.
     pub fn to_text(self) -> String {
         let (whole, fraction) = if self.exponent >= 0 {

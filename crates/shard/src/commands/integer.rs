@@ -51,13 +51,13 @@ pub(super) fn within(bytes: &[u8], range: RangeInclusive<i64>) -> Result<i64, St
     Err(Stop::error(format!("ERR value is out of range, value must between {least} and {most}")))
 }
 
-/// A number of things: an integer argument from `least` on.
+/// A count of `least` or more.
 ///
 /// # Errors
-/// This one, for whatever else the argument is.
-pub(super) fn at_least(bytes: &[u8], least: i64, error: &'static str) -> Result<usize, Stop> {
-    let value = parse(bytes).filter(|value| *value >= least);
-    value.and_then(|value| usize::try_from(value).ok()).ok_or(Stop::error(error))
+/// This text, also for what is no integer.
+pub(super) fn at_least(least: i64, bytes: &[u8], text: &'static str) -> Result<usize, Stop> {
+    let count = parse(bytes).filter(|count| *count >= least.max(0));
+    count.and_then(|count| usize::try_from(count).ok()).ok_or(Stop::error(text))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod bitfield_type;
 mod bitmap;
 mod bitop;
 mod bits;
+mod blocking;
 mod counters;
 mod deadline;
 mod elements;
@@ -23,6 +24,7 @@ pub mod integer;
 mod keys;
 mod keyspace;
 mod lcs;
+mod list;
 mod object;
 mod pick;
 mod pieces;
@@ -32,6 +34,7 @@ mod scan;
 mod set;
 mod set_options;
 mod several;
+mod sort;
 mod sorted_set;
 mod strings;
 mod timeout;
@@ -41,6 +44,7 @@ mod walk;
 mod tests;
 
 use crate::data::Handler;
+pub use blocking::put_nothing;
 pub use keys::type_name;
 pub use object::OBJECT_HELP;
 pub use scan::{ScanFilter, ScanRequest, scan_part};
@@ -102,6 +106,19 @@ static HANDLERS: &[(&str, Handler)] = &[
     ("incrbyfloat", counters::incrbyfloat),
     ("keys", keyspace::keys),
     ("lcs", lcs::lcs),
+    ("lindex", list::lindex),
+    ("linsert", list::linsert),
+    ("llen", list::llen),
+    ("lmove", list::lmove),
+    ("lmpop", list::lmpop),
+    ("lpop", list::lpop),
+    ("lpos", list::lpos),
+    ("lpush", list::lpush),
+    ("lpushx", list::lpushx),
+    ("lrange", list::lrange),
+    ("lrem", list::lrem),
+    ("lset", list::lset),
+    ("ltrim", list::ltrim),
     ("memory|usage", object::memory_usage),
     ("mget", several::mget),
     ("move", rename::move_to),
@@ -120,6 +137,10 @@ static HANDLERS: &[(&str, Handler)] = &[
     ("randomkey", keyspace::randomkey),
     ("rename", rename::rename),
     ("renamenx", rename::renamenx),
+    ("rpop", list::rpop),
+    ("rpoplpush", list::rpoplpush),
+    ("rpush", list::rpush),
+    ("rpushx", list::rpushx),
     ("sadd", set::members::sadd),
     ("scan", scan::scan),
     ("scard", set::members::scard),
@@ -137,6 +158,8 @@ static HANDLERS: &[(&str, Handler)] = &[
     ("smembers", set::members::smembers),
     ("smismember", set::members::smismember),
     ("smove", set::members::smove),
+    ("sort", sort::sort),
+    ("sort_ro", sort::sort_ro),
     ("spop", set::random::spop),
     ("srandmember", set::random::srandmember),
     ("srem", set::members::srem),

@@ -33,8 +33,8 @@ pub const OBJECT_HELP: [&str; 15] = [
 pub(super) fn encoding(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let key = c.data.key(args[2]);
     match c.data.peek(key)? {
-        Some(row) => c.reply.bulk_str(encoding_of(row)),
         None => c.reply.null(),
+        Some(row) => c.reply.bulk_str(encoding_of(row)),
     }
     Ok(())
 }
@@ -44,6 +44,7 @@ fn encoding_of(row: &Row) -> &'static str {
         kind::HASH if !Elements::of(row).is_large() => "listpack",
         kind::SET if Elements::of(row).has_integers_only() => "intset",
         kind::HASH | kind::SET => "hashtable",
+        kind::LIST => "quicklist",
         kind::SORTED_SET if !Elements::of(row).is_large() => "listpack",
         kind::SORTED_SET => "skiplist",
         _ if integer::parse(row.value()).is_some() => "int",

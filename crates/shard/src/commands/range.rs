@@ -2,6 +2,13 @@
 
 use std::ops::Range;
 
+/// The place that an index names in a collection of `len` elements: from 0 on, or from the end with -1 for
+/// the last one. `None` if there is no such place.
+pub(super) fn place(index: i64, len: usize) -> Option<usize> {
+    let index = if index < 0 { index.checked_add(len as i64)? } else { index };
+    usize::try_from(index).ok().filter(|place| *place < len)
+}
+
 /// The places from the index `start` to the index `stop`, both included and both counted from the end if
 /// negative; what is beyond the ends is cut off. Empty, and within the collection, if nothing is left.
 pub(super) fn places(start: i64, stop: i64, len: usize) -> Range<usize> {
@@ -30,6 +37,8 @@ mod tests {
             let found = places(start, stop, len);
             prop_assert!(found.end <= len);
             prop_assert_eq!(found.collect::<Vec<_>>(), expected);
+            let only = (0..len).find(|&at| at as i128 == wide(start));
+            prop_assert_eq!(place(start, len), only);
         }
     }
 }

@@ -18,7 +18,8 @@ impl Machine {
     pub(crate) fn replace_space(&mut self, ks: Keyspace, index: Index) -> Space {
         self.finish_capture(ks);
         let space = self.space_mut(ks);
-        let new = Space::new(space.generation.wrapping_add(1), index);
+        let mut new = Space::new(space.generation.wrapping_add(1), index);
+        new.traces = space.traces.after_flush();
         std::mem::replace(space, new)
     }
 

@@ -139,6 +139,7 @@ impl Space {
         let (row, _) = entry.remove();
         let bytes = row.memory();
         self.memory -= bytes;
+        self.traces.left(row.changed_at);
         self.cold += 1;
         self.cold_sum = self.cold_sum.wrapping_add(content(self.content_seed(ks), &row));
         bytes
@@ -165,7 +166,7 @@ impl Space {
 
     /// A row comes from the row store. Ignored unless its fetch is the one that is awaited and the
     /// position is cold still: what has changed since is newer (safety rule 15).
-    pub(crate) fn bring(&mut self, ks: Keyspace, ticket: u64, row: Row) {
+    pub(crate) fn bring(&mut self, ks: Keyspace, ticket: u64, mut row: Row) {
         if is_planted(Bug::ColdOverwrites) {
             return self.overwrite(row);
         }
@@ -176,6 +177,8 @@ impl Space {
         self.cold -= 1;
         self.cold_sum = self.cold_sum.wrapping_sub(content(self.content_seed(ks), &row));
         self.memory += row.memory();
+        // The row store does not say when it changed. A bound that nothing waits for: what has left was committed.
+        row.changed_at = self.traces.came_back();
         self.table.insert_unique(hash(position), row, |r| hash(r.position));
     }
 

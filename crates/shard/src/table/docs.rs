@@ -21,6 +21,8 @@ pub enum Group {
     Geo,
     /// Streams.
     Stream,
+    /// Several commands as one.
+    Transactions,
     /// Connections.
     Connection,
     /// The node.
@@ -42,6 +44,7 @@ impl Group {
             Group::SortedSet => "sorted-set",
             Group::Geo => "geo",
             Group::Stream => "stream",
+            Group::Transactions => "transactions",
             Group::Connection => "connection",
             Group::Server => "server",
             Group::Cluster => "cluster",

@@ -6,6 +6,9 @@ const GROUPS: &[&[Spec]] = &[
     string::STRING,
     bitmap::BITMAP,
     keys::KEYS,
+    transactions::TRANSACTIONS,
+    list::LIST,
+    sort::SORT,
     hash::HASH,
     set::SET,
     sorted_set::SORTED_SET,
@@ -23,15 +26,8 @@ const GROUPS: &[&[Spec]] = &[
 
 /// Commands that are described and not executed yet: no client sees them. A group is brought to life with
 /// its handlers, by moving its line to [`GROUPS`].
-const COMING: &[&[Spec]] = &[
-    list::LIST,
-    list::LIST_BLOCKING,
-    sorted_set::SORTED_SET_BLOCKING,
-    stream::STREAM,
-    stream::STREAM_READ,
-    sort::SORT,
-    dump::DUMP,
-];
+const COMING: &[&[Spec]] =
+    &[list::LIST_BLOCKING, sorted_set::SORTED_SET_BLOCKING, stream::STREAM, stream::STREAM_READ, dump::DUMP];
 
 /// Number of commands, subcommands not counted.
 const COUNT: usize = count(GROUPS);

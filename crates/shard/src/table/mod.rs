@@ -48,6 +48,7 @@ mod stream;
 mod stream_args;
 mod string;
 mod string_args;
+mod transactions;
 
 #[cfg(test)]
 mod tests;
@@ -87,6 +88,8 @@ pub enum Route {
     Scan,
     /// `RANDOMKEY`: any shard that has keys.
     Random,
+    /// `MULTI`, `EXEC` and the like: by the connection's own node, which sends what was queued to one shard.
+    Transaction,
     /// `WAIT`, `WAITAOF`: held until the connection's last write is on enough disks.
     Wait,
 }

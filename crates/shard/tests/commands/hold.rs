@@ -59,6 +59,14 @@ const ON_K: &[&str] = &[
     "BITPOS k 1",
     "BITFIELD k GET u8 0",
     "BITFIELD_RO k GET u8 0",
+    "LLEN k",
+    "LRANGE k 0 1",
+    "LPOS k x",
+    "LPOP k 0",
+    "LPUSHX k x",
+    "LTRIM k 0 1",
+    "SORT k",
+    "SORT_RO k GET #",
 ];
 /// Conditions that fail and errors, when `k` is there.
 const PRESENT: &[&str] = &[

@@ -134,7 +134,7 @@ impl Model {
         let mut result = Scores::new();
         for name in a.keys().chain(b.keys()) {
             let (a, b) = (a.get(name).map(|s| s * weight_a), b.get(name).map(|s| s * weight_b));
-            let both = a.zip(b).map(|(a, b)| match args[9..].first().map_or("", String::as_str) {
+            let both = a.zip(b).map(|(a, b)| match args.get(9).map_or("", String::as_str) {
                 "MIN" => a.min(b),
                 "MAX" => a.max(b),
                 _ => a + b,
@@ -206,8 +206,7 @@ fn walk(world: &mut World, key: &str, now: u64) -> Vec<[String; 2]> {
 
 fn command() -> impl Strategy<Value = Vec<String>> {
     let key = || prop_oneof![Just("z1"), Just("z2"), Just("z3")].prop_map(str::to_string);
-    let name =
-        || prop_oneof![6 => (0i32..14).prop_map(|n| n.to_string()), 1 => Just("n".repeat(21))];
+    let name = || prop_oneof![6 => (0i32..14).prop_map(|n| n.to_string()), 1 => Just("n".repeat(21))];
     let score = || (-3i64..4).prop_map(|n| n.to_string());
     let pair = move || (score(), name()).prop_map(|(score, name)| vec![score, name]);
     let pairs = move || prop::collection::vec(pair(), 1..8).prop_map(|pairs| pairs.concat());

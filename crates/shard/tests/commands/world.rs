@@ -24,7 +24,7 @@ pub fn rows(machine: &Machine) -> Rows {
     for ks in 0..model::limits::KEYSPACES {
         for row in machine.space(Keyspace(ks)).iter() {
             let value = match row.kind {
-                kind::STRING => row.value().to_vec(),
+                kind::STRING | kind::LIST => row.whole().into_owned(),
                 _ => row.content_hash(0).to_le_bytes().to_vec(),
             };
             let content = (row.kind, row.expire, value, row.changed_at);
@@ -148,7 +148,8 @@ impl World {
         assert_eq!(read, ReplicaRead::Done, "{}", shown(args));
         assert_eq!(rows(&self.follower), before, "{} on a replica", shown(args));
         assert_eq!(self.follower.content_hash(), hash, "{} on a replica", shown(args));
-        let own = spec.name.starts_with("object|") || matches!(spec.name, "hrandfield" | "srandmember" | "zrandmember");
+        let own = spec.name.starts_with("object|")
+            || matches!(spec.name, "hrandfield" | "srandmember" | "zrandmember");
         (!own).then_some(reply.out)
     }
 

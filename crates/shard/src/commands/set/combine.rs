@@ -45,7 +45,7 @@ pub(in crate::commands) fn sdiffstore(c: &mut Context<'_>, args: &[&[u8]]) -> Do
 
 /// `SINTERCARD numkeys key [key …] [LIMIT limit]`
 pub(in crate::commands) fn sintercard(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
-    let number = integer::at_least(args[1], 1, "ERR numkeys should be greater than 0")?;
+    let number = integer::at_least(1, args[1], "ERR numkeys should be greater than 0")?;
     if number > args.len() - 2 {
         return Err(Stop::error("ERR Number of keys can't be greater than number of args"));
     }
@@ -54,7 +54,7 @@ pub(in crate::commands) fn sintercard(c: &mut Context<'_>, args: &[&[u8]]) -> Do
     for option in options.chunks(2) {
         match option {
             [name, most] if name.eq_ignore_ascii_case(b"limit") => {
-                limit = integer::at_least(most, 0, "ERR LIMIT can't be negative")?;
+                limit = integer::at_least(0, most, "ERR LIMIT can't be negative")?;
             }
             _ => return Err(Stop::SYNTAX),
         }

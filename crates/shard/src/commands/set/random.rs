@@ -33,7 +33,7 @@ pub(in crate::commands) fn srandmember(c: &mut Context<'_>, args: &[&[u8]]) -> D
 pub(in crate::commands) fn spop(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     at_most(args, 3)?;
     if let Some(count) = args.get(2) {
-        let count = integer::at_least(count, 0, "ERR value is out of range, must be positive")?;
+        let count = integer::at_least(0, count, "ERR value is out of range, must be positive")?;
         return pop_several(c, args[1], count);
     }
     let mut dice = Dice::new(&mut c.data);
