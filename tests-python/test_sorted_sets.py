@@ -49,7 +49,7 @@ def test_pops(r):
     r.zadd("z", {name: score for score, name in enumerate("abcdef")})
     assert [tuple(pair) for pair in r.zpopmin("z", 2)] == [("a", 0), ("b", 1)]
     assert [tuple(pair) for pair in r.zpopmax("z", 1)] == [("f", 5)]
-    name, popped = r.zmpop(2, ["{z}none", "z"][1:] * 2, min=True, count=5)
+    name, popped = r.zmpop(2, ["{z}none", "z"], min=True, count=5)
     assert name == "z" and [pair[0] for pair in popped] == ["c", "d", "e"]
     assert r.exists("z") == 0
     assert r.zpopmin("z") == []
@@ -81,7 +81,7 @@ def test_several_in_one_slot(r):
 
 
 def test_keys_that_are_counted_must_be_in_one_slot(r, single):
-    with pytest.raises(redis.ResponseError, match="CROSSSLOT"):
+    with pytest.raises(redis.ResponseError, match="same slot"):
         r.zunion(["a", "b", "c", "d"])
     single.zadd("a", {"x": 1})
     assert single.zunionstore("b", ["a", "c"]) == 1
@@ -93,7 +93,7 @@ def test_places(r):
     assert r.geodist("g", "Palermo", "Catania", unit="km") == 166.2742
     assert r.geohash("g", "Palermo", "none") == ["sqc8b49rny0", None]
     assert r.geopos("g", "none", "Palermo")[0] is None
-    assert r.geopos("g", "Palermo") == [(13.361389338970184, 38.115556395496298)]
+    assert tuple(r.geopos("g", "Palermo")[0]) == (13.361389338970184, 38.115556395496298)
     around = dict(longitude=15, latitude=37, radius=200, unit="km")
     assert r.geosearch("g", **around, sort="ASC") == ["Catania", "Palermo"]
     assert r.geosearch("g", **around, count=1) == ["Catania"]

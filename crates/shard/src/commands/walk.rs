@@ -74,7 +74,7 @@ pub(super) fn walk(
     c: &mut Context<'_>,
     args: &[&[u8]],
     kind: u8,
-    (parts, write): (usize, fn(&mut dyn model::Reply, Pair<'_>)),
+    (parts, write): (usize, impl Fn(&mut dyn model::Reply, Pair<'_>)),
 ) -> Done {
     let cursor = cursor(args[2])?;
     let key = c.data.key(args[1]);

@@ -134,7 +134,7 @@ impl Model {
         let mut result = Scores::new();
         for name in a.keys().chain(b.keys()) {
             let (a, b) = (a.get(name).map(|s| s * weight_a), b.get(name).map(|s| s * weight_b));
-            let both = a.zip(b).map(|(a, b)| match args[9..].first().map_or("", String::as_str) {
+            let both = a.zip(b).map(|(a, b)| match args.get(9).map_or("", String::as_str) {
                 "MIN" => a.min(b),
                 "MAX" => a.max(b),
                 _ => a + b,

@@ -118,11 +118,14 @@ impl Cell {
         }
     }
 
-    /// The neighbour so many cells to the east and to the north; the grid is closed in both directions.
+    /// The neighbour so many cells to the east and to the north; the grid is closed in both directions. As in Redis
+    /// what lies on the upper end of an axis, and so behind the last cell, stays there while it moves along the other.
     pub fn neighbour(self, east: i32, north: i32) -> Cell {
-        let mask = (1u32 << self.steps) - 1;
-        let latitude = gather(self.bits).wrapping_add_signed(north) & mask;
-        let longitude = gather(self.bits >> 1).wrapping_add_signed(east) & mask;
+        let moved = |part: u32, by: i32| match by {
+            0 => part,
+            _ => part.wrapping_add_signed(by) & ((1 << self.steps) - 1),
+        };
+        let (latitude, longitude) = (moved(gather(self.bits), north), moved(gather(self.bits >> 1), east));
         Cell { bits: spread(latitude) | spread(longitude) << 1, steps: self.steps }
     }
 }

@@ -1,8 +1,10 @@
 //! Members by their names: ZSCORE, ZMSCORE, ZRANK, ZREVRANK, ZREM, ZCARD, ZSCAN.
 
 use super::{look, scored};
+use crate::collection::{Elements, Pair};
 use crate::commands::{elements, walk};
 use crate::data::{Context, Done};
+use model::Reply;
 use model::row::kind;
 
 /// `ZSCORE key member`
@@ -62,14 +64,22 @@ pub(in crate::commands) fn zcard(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
 
 /// `ZSCAN key cursor [MATCH pattern] [COUNT n]`
 pub(in crate::commands) fn zscan(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
-    walk::walk(
-        c,
-        args,
-        kind::SORTED_SET,
-        (2, |reply, pair| {
-            let (name, score) = scored(pair);
-            reply.bulk(name);
-            reply.bulk_str(&model::double::text(score));
-        }),
-    )
+    let key = c.data.key(args[1]);
+    // Redis keeps whole numbers of small sorted sets as integers, and shows them so here.
+    let is_large = c.data.peek(key)?.is_some_and(|row| Elements::of(row).is_large());
+    let text = if is_large { model::double::text } else { whole_or_double };
+    let write = |reply: &mut dyn Reply, pair: Pair<'_>| {
+        let (name, score) = scored(pair);
+        reply.bulk(name);
+        reply.bulk_str(&text(score));
+    };
+    walk::walk(c, args, kind::SORTED_SET, (2, write))
+}
+
+/// Whole numbers up to half of the integers without an exponent.
+fn whole_or_double(score: f64) -> String {
+    if score.fract() == 0.0 && score.abs() <= (i64::MAX / 2) as f64 {
+        return (score as i64).to_string();
+    }
+    model::double::text(score)
 }
