@@ -38,7 +38,7 @@ fn pop_of_one(c: &mut Context<'_>, args: &[&[u8]], from: From) -> Done {
     at_most(args, 3)?;
     let (count, form) = match args.get(2) {
         Some(count) => {
-            (integer::at_least(0, count, "ERR value is out of range, must be positive")?, As::Pairs)
+            (integer::at_least(count, 0, "ERR value is out of range, must be positive")?, As::Pairs)
         }
         None => (1, As::Flat),
     };
@@ -48,7 +48,7 @@ fn pop_of_one(c: &mut Context<'_>, args: &[&[u8]], from: From) -> Done {
 
 /// `ZMPOP numkeys key [key …] MIN | MAX [COUNT count]`
 pub(in crate::commands) fn zmpop(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
-    let number = integer::at_least(1, args[1], "ERR numkeys should be greater than 0")?;
+    let number = integer::at_least(args[1], 1, "ERR numkeys should be greater than 0")?;
     let Some((keys, [end, options @ ..])) = args[2..].split_at_checked(number) else {
         return Err(Stop::SYNTAX);
     };
@@ -60,7 +60,7 @@ pub(in crate::commands) fn zmpop(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let count = match options {
         [] => 1,
         [word, count, rest @ ..] if word.eq_ignore_ascii_case(b"count") => {
-            let count = integer::at_least(1, count, "ERR count should be greater than 0")?;
+            let count = integer::at_least(count, 1, "ERR count should be greater than 0")?;
             if !rest.is_empty() {
                 return Err(Stop::SYNTAX);
             }

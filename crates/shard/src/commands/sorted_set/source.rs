@@ -141,7 +141,7 @@ impl<'d> Request<'d> {
                     after
                 }
                 [most, after @ ..] if knows.limit && is(b"limit") => {
-                    self.limit = integer::at_least(0, most, "ERR LIMIT can't be negative")?;
+                    self.limit = integer::at_least(most, 0, "ERR LIMIT can't be negative")?;
                     after
                 }
                 _ if knows.scores && is(b"withscores") => {
