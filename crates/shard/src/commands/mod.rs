@@ -13,6 +13,7 @@ mod bits;
 mod blocking;
 mod counters;
 mod deadline;
+mod dump;
 mod elements;
 mod expiry;
 mod extended;
@@ -73,6 +74,7 @@ static HANDLERS: &[(&str, Handler)] = &[
     ("decr", counters::decr),
     ("decrby", counters::decrby),
     ("del", keys::del),
+    ("dump", dump::dump),
     ("exists", keys::exists),
     ("expire", expiry::expire),
     ("expireat", expiry::expireat),
@@ -151,6 +153,7 @@ static HANDLERS: &[(&str, Handler)] = &[
     ("randomkey", keyspace::randomkey),
     ("rename", rename::rename),
     ("renamenx", rename::renamenx),
+    ("restore", dump::restore),
     ("rpop", list::rpop),
     ("rpoplpush", list::rpoplpush),
     ("rpush", list::rpush),

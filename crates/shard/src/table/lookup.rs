@@ -17,6 +17,7 @@ const GROUPS: &[&[Spec]] = &[
     sorted_set_several::SORTED_SET_SEVERAL,
     geo::GEO,
     sort::SORT,
+    dump::DUMP,
     transactions::TRANSACTIONS,
     connection::CONNECTION,
     connection_client::CLIENT,
@@ -29,7 +30,7 @@ const GROUPS: &[&[Spec]] = &[
 
 /// Commands that are described and not executed yet: no client sees them. A group is brought to life with
 /// its handlers, by moving its line to [`GROUPS`].
-const COMING: &[&[Spec]] = &[stream::STREAM, stream::STREAM_READ, dump::DUMP];
+const COMING: &[&[Spec]] = &[stream::STREAM, stream::STREAM_READ];
 
 /// Number of commands, subcommands not counted.
 const COUNT: usize = count(GROUPS);

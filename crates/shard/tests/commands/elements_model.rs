@@ -235,9 +235,9 @@ proptest! {
     }
 }
 
-/// `SADD key`, with so many members of so many bytes.
+/// `SADD key`, with so many members of so many bytes, 8 at least.
 fn many_members(key: &str, number: usize, bytes: usize) -> Vec<Vec<u8>> {
-    let members = (0..number).map(|n| format!("{n:0bytes$}").into_bytes());
+    let members = (0..number).map(|n| (format!("{n:08}") + &"m".repeat(bytes - 8)).into_bytes());
     [b"SADD".to_vec(), key.into()].into_iter().chain(members).collect()
 }
 

@@ -11,15 +11,12 @@ mod weight;
 use self::options::Options;
 use self::order::{Sorted, sorted};
 use self::pattern::Get;
-use crate::collection::{Builder, Elements, Items, encode_items};
+use crate::collection::{Elements, Items};
+use crate::commands::list;
 use crate::data::{Context, Data, Done, Key, Stop};
 use crate::row::Row;
-use model::change::Change;
 use model::row::kind;
 use std::ops::Range;
-
-/// Bytes of items that one change stores, where the result is too large for a value in one piece.
-const STORED_AT_ONCE: usize = 256 * 1024;
 
 /// `SORT key [BY pattern] [LIMIT offset count] [GET pattern …] [ASC | DESC] [ALPHA] [STORE destination]`
 pub(super) fn sort(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
@@ -119,41 +116,10 @@ fn store(c: &mut Context<'_>, destination: &[u8], result: &[Part]) -> Done {
     let key = c.data.key(destination);
     // The look first: what has expired is deleted.
     c.data.peek(key)?;
-    let items = || result.iter().map(|part| part.as_deref().unwrap_or_default());
-    let bytes: usize = items().map(|item| item.len() + 10).sum();
-    if result.is_empty() {
-        c.data.delete(key)?;
-    } else if bytes < c.data.max_value() {
-        let mut list = Builder::new(kind::LIST);
-        items().for_each(|item| list.push(item, &[]));
-        c.data.put(key, kind::LIST, 0, &list.finish())?;
-    } else {
-        c.data.delete(key)?;
-        append_all(&mut c.data, key, items())?;
-    }
+    let items = result.iter().map(|part| part.as_deref().unwrap_or_default());
+    list::store(&mut c.data, key, 0, items)?;
     c.reply.int(result.len() as i64);
     Ok(())
-}
-
-/// Appends items to a list that is absent so far, piece by piece.
-fn append_all<'a>(data: &mut Data<'_>, key: Key<'_>, items: impl Iterator<Item = &'a [u8]>) -> Done {
-    let (mut at, mut batch, mut bytes) = (0, Vec::new(), 0);
-    let mut append = |batch: &mut Vec<&[u8]>| {
-        let items = encode_items(batch.iter().copied());
-        let done = data.change(key, kind::LIST, Change::Splice { at, remove: 0, items: &items });
-        at += batch.len() as u64;
-        batch.clear();
-        done
-    };
-    for item in items {
-        batch.push(item);
-        bytes += item.len();
-        if bytes >= STORED_AT_ONCE {
-            append(&mut batch)?;
-            bytes = 0;
-        }
-    }
-    if batch.is_empty() { Ok(()) } else { append(&mut batch) }
 }
 
 /// Bytes of a row that is a string, or of a field in a hash.
