@@ -447,7 +447,7 @@ fn sizes_are_bounded_with_an_error_that_names_the_bound() {
         &[(&format!("SET {{b}}1 {value}"), "+OK"), ("MULTI", "+OK"), ("SET {b}0 1", "+QUEUED")],
     );
     for n in 2..5 {
-        assert_eq!(world.ask(leader, c, &format!("COPY {{b}}1 {{b}}{n}")), "+QUEUED");
+        assert_eq!(world.ask(leader, c, &format!("BITOP OR {{b}}{n} {{b}}1")), "+QUEUED");
     }
     let reply = world.ask(leader, c, "EXEC");
     assert!(
