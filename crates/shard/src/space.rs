@@ -424,8 +424,8 @@ impl Space {
     }
 
     /// Frees the keys at up to `positions` positions of a space that nobody looks at any more; how many
-    /// positions is returned.
-    pub fn free_some(&mut self, positions: usize) -> usize {
+    /// positions is returned. Large collections are left to the caller, who frees them bit by bit.
+    pub(crate) fn free_some(&mut self, positions: usize, large: &mut Vec<Large>) -> usize {
         let mut freed = 0;
         while freed < positions
             && let Some(position) = self.order.pop_first()
@@ -434,7 +434,8 @@ impl Space {
             while let Ok(entry) =
                 self.table.find_entry(hash(Position(position)), |r| r.position.0 == position)
             {
-                drop(entry.remove());
+                let (mut row, _) = entry.remove();
+                large.extend(row.take_large().map(|large| *large));
             }
         }
         while self.expiry.len() > self.order.len() {
@@ -514,8 +515,8 @@ mod tests {
             space.insert(row(i, &i.to_string(), i));
         }
         space.insert(row(5, "another at this position", 0));
-        assert_eq!(space.free_some(6), 6);
-        while space.free_some(7) > 0 {}
+        assert_eq!(space.free_some(6, &mut Vec::new()), 6);
+        while space.free_some(7, &mut Vec::new()) > 0 {}
         assert!(space.is_empty());
     }
 }

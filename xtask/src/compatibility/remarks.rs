@@ -37,6 +37,10 @@ const LOGGED: &str = "every write is in the log before it is answered; checkpoin
 pub const REMARKS: &[(&str, Verdict, &str)] = &[
     ("bgrewriteaof", Refused, LOGGED),
     ("bgsave", Refused, LOGGED),
+    ("dump", Differs, "values of streams are planned"),
+    ("hrandfield", Differs, "picks at most 1 048 576 fields with repetition, and 16 MiB"),
+    ("lpos", Differs, "RANK -9223372036854775808 is refused, as from Redis 7.2 on"),
+    ("restore", Differs, "`IDLETIME` and `FREQ` are checked and have no effect; streams are planned"),
     ("save", Refused, LOGGED),
     ("bitcount", Differs, "arguments are checked even if the key is absent, as in Redis since 7.2"),
     ("bitpos", Differs, "arguments are checked even if the key is absent, as in Redis since 7.2"),
@@ -91,8 +95,12 @@ pub const REMARKS: &[(&str, Verdict, &str)] = &[
         "cursors are positions in the order of keys: complete and good on any node, also after a failover",
     ),
     ("slaveof", Refused, NO_REPLICATION),
+    ("spop", Differs, "takes at most 16 MiB"),
+    ("srandmember", Differs, "picks at most 1 048 576 members with repetition, and 16 MiB"),
     ("swapdb", Refused, "keyspaces have shards and options of their own"),
     ("sync", Refused, NO_REPLICATION),
+    ("zadd", Differs, "a score of -0 is kept as 0; in Redis only in small sorted sets"),
+    ("zrandmember", Differs, "picks at most 1 048 576 members with repetition, and 16 MiB"),
     (
         "wait",
         Differs,

@@ -37,7 +37,7 @@ impl Machine {
         while left > 0
             && let Some(space) = self.graveyard.last_mut()
         {
-            left = left.saturating_sub(space.free_some(left));
+            left = left.saturating_sub(space.free_some(left, &mut self.dead));
             if space.is_empty() {
                 self.graveyard.pop();
             }

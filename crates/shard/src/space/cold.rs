@@ -275,7 +275,7 @@ mod tests {
         assert_eq!(space.cold(), 1000);
         let mut calls = 0;
         while !space.is_empty() {
-            assert!(space.free_some(100) > 0);
+            assert!(space.free_some(100, &mut Vec::new()) > 0);
             calls += 1;
         }
         assert!(calls >= 10);
