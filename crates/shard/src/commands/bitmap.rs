@@ -37,13 +37,15 @@ pub(super) fn getbit(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
 /// `BITCOUNT key [start end [BYTE | BIT]]`: the arguments are checked even if the key is absent, as in
 /// Redis since 7.2.
 pub(super) fn bitcount(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
+    // What the key holds counts before the range.
+    let key = c.data.key(args[1]);
+    c.data.string(key)?;
     let (start, end, unit) = match args[2..] {
         [] => (0, -1, Unit::Byte),
         [start, end] => (integer::argument(start)?, integer::argument(end)?, Unit::Byte),
         [start, end, unit] => (integer::argument(start)?, integer::argument(end)?, Unit::parse(unit)?),
         _ => return Err(Stop::SYNTAX),
     };
-    let key = c.data.key(args[1]);
     let value = c.data.string(key)?.unwrap_or_default();
     // Otherwise both ends of such a range might be moved to the first byte and meet there.
     let backwards = start < 0 && end < 0 && start > end;
@@ -62,6 +64,8 @@ pub(super) fn bitpos(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
         1 => true,
         _ => return Err(Stop::error("ERR The bit argument must be 1 or 0.")),
     };
+    let key = c.data.key(args[1]);
+    c.data.string(key)?;
     let (start, end, unit) = match args[3..] {
         [] => (0, None, Unit::Byte),
         [start] => (integer::argument(start)?, None, Unit::Byte),
@@ -73,7 +77,6 @@ pub(super) fn bitpos(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
         }
         _ => return Err(Stop::SYNTAX),
     };
-    let key = c.data.key(args[1]);
     let Some(value) = c.data.string(key)? else {
         c.reply.int(if bit { -1 } else { 0 });
         return Ok(());

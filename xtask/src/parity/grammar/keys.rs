@@ -36,7 +36,6 @@ pub const GROUP: Group = Group {
         "OBJECT FREQ <any-key>",
         "RANDOMKEY",
         "SET <any-key> <value>",
-        "DUMP none",
     ],
     rare: &["FLUSHDB", "FLUSHALL", "FLUSHDB SYNC", "FLUSHALL <mode>", "SELECT <db>"],
     words: &[

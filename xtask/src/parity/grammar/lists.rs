@@ -23,7 +23,7 @@ pub const GROUP: Group = Group {
         "LREM <key> <index> <element>",
         "LTRIM <key> <index> <index>",
         "LINSERT <key> ( BEFORE | after | AFTER | x ) <element> <element>",
-        "LPOS <key> <element> [ RANK <index> ] [ COUNT <count> ] [ MAXLEN <count> ]",
+        "LPOS <key> <element> [ RANK <rank> ] [ COUNT <count> ] [ MAXLEN <count> ]",
         "LPOS <key> <element> [ <lpos> ] [ <lpos> ]",
         "RPOPLPUSH <key> <key>",
         "LMOVE <key> <key> <side> <side>",
@@ -35,6 +35,8 @@ pub const GROUP: Group = Group {
     rare: &["DEL <key>", "LTRIM <key> 1 0"],
     words: &[
         ("side", &["LEFT", "RIGHT", "left", "RIGHT", "x"]),
+        // Without the lowest number: Redis 7.0 computes with it and overflows.
+        ("rank", &["1", "2", "3", "-1", "-2", "0", "99", "-9223372036854775807", "9223372036854775807", "x"]),
         ("lpos", &["RANK", "COUNT", "MAXLEN", "1", "-1", "0", "x"]),
     ],
 };
