@@ -28,7 +28,7 @@ def in_background(work):
     def run():
         try:
             result.append(work())
-        except redis.RedisError as error:
+        except (redis.RedisError, OSError, ValueError, AttributeError) as error:
             result.append(error)
 
     thread = threading.Thread(target=run)
