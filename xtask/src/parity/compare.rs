@@ -141,6 +141,8 @@ fn documented(command: &Command, ours: &Value, theirs: &Value) -> bool {
         "BITCOUNT" | "BITPOS" => {
             ours.is_error() && matches!(theirs, Value::Line(n) if [":0", ":-1"].contains(&n.as_str()))
         }
+        // The lowest rank is refused, as in Redis since 7.2.
+        "LPOS" => ours.is_error() && command.iter().any(|word| word == b"-9223372036854775808"),
         // No value is shared here; small integers are in Redis.
         "OBJECT" => {
             command.get(1).is_some_and(|sub| sub.eq_ignore_ascii_case(b"refcount"))

@@ -69,6 +69,11 @@ impl Block {
         words("MULTI")
     }
 
+    /// Whether a command is none for the transaction that is open: FLUSHALL is refused in one, on purpose.
+    pub fn refuses(&self, command: &Command) -> bool {
+        self.left.is_some() && command[0].eq_ignore_ascii_case(b"flushall")
+    }
+
     /// A command was drawn. One that chooses by itself is the last of its transaction: what it chose has to be made
     /// equal on both sides.
     pub fn has(&mut self, command: &Command) {
