@@ -67,12 +67,20 @@ pub fn freedom(command: &Command) -> Freedom {
 
 /// A set that is not sorted has no order, and no beginning.
 fn freedom_of_sort(command: &Command) -> Freedom {
-    let place = |name: &[u8]| command.iter().skip(2).position(|word| word.eq_ignore_ascii_case(name));
-    let has = |name| place(name).is_some();
-    let by = place(b"by").and_then(|at| command.get(at + 3));
+    let (mut by, mut stored, mut limited) = (None, false, false);
+    let mut words = command.iter().skip(2);
+    while let Some(word) = words.next() {
+        match word.to_ascii_lowercase().as_slice() {
+            b"by" => by = words.next(),
+            b"get" => drop(words.next()),
+            b"store" => stored = words.next().is_some(),
+            b"limit" => limited = words.nth(1).is_some(),
+            _ => {}
+        }
+    }
     match by {
-        Some(by) if !by.contains(&b'*') && !has(b"store") => {
-            if has(b"limit") {
+        Some(by) if !by.contains(&b'*') && !stored => {
+            if limited {
                 Freedom::Choice
             } else {
                 Freedom::Order
@@ -233,6 +241,17 @@ mod tests {
         assert!(!is_same("PTTL a", ":-1 ", ":10 "));
         assert!(is_same("SPOP a 2", "*2 $1 a $1 b ", "*2 $1 c $1 d "));
         assert!(!is_same("SPOP a 2", "*2 $1 a $1 b ", "*1 $1 a "));
+    }
+
+    #[test]
+    fn what_is_not_sorted_has_no_order() {
+        let of = |line| freedom(&words(line));
+        assert_eq!(of("sort a by x"), Freedom::Order);
+        assert_eq!(of("SORT a BY STORE"), Freedom::Order);
+        assert_eq!(of("SORT a BY x LIMIT 0 1"), Freedom::Choice);
+        assert_eq!(of("SORT a GET by DESC"), Freedom::Nothing);
+        assert_eq!(of("SORT a BY x STORE b"), Freedom::Nothing);
+        assert_eq!(of("SORT a BY x*"), Freedom::Nothing);
     }
 
     #[test]
