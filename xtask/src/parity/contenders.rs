@@ -112,7 +112,7 @@ impl Contenders {
         self.redis.connect(false)?.must(line).map(drop)
     }
 
-    /// New connections to both, whose keyspaces that are compared are empty then. `turn` picks the node of ours.
+    /// New connections to both, which are empty then. `turn` picks the node of ours.
     ///
     /// # Errors
     /// One refuses.
@@ -120,12 +120,8 @@ impl Contenders {
         let address = self.ours.address(turn % self.ours.nodes.len());
         let mut pair =
             Pair { ours: Connection::open("Everstore", address, resp3)?, theirs: self.redis.connect(resp3)? };
-        for side in [&mut pair.ours, &mut pair.theirs] {
-            for keyspace in (0..KEYSPACES).rev() {
-                side.must(&format!("SELECT {keyspace}"))?;
-                side.must("FLUSHDB")?;
-            }
-        }
+        pair.ours.must("FLUSHALL")?;
+        pair.theirs.must("FLUSHALL")?;
         Ok(pair)
     }
 

@@ -66,7 +66,7 @@ impl<'a> Ballast<'a> {
         Ok(())
     }
 
-    /// Fills the memory with some of it. What a FLUSHALL removed is there again.
+    /// Fills the memory with some of it. What a FLUSHALL removed, as before each round, is there again.
     ///
     /// # Errors
     /// Our side breaks.
