@@ -201,6 +201,23 @@ fn score(value: &[u8]) -> f64 {
     f64::from_le_bytes(value.try_into().unwrap())
 }
 
+/// Removes so many equal items, from the end if negative, all for 0.
+fn remove_equal(items: &mut Vec<(Vec<u8>, Vec<u8>)>, count: i64, item: &[u8]) {
+    let mut left = if count == 0 { usize::MAX } else { count.unsigned_abs() as usize };
+    let mut keep = |(i, _): &(Vec<u8>, Vec<u8>)| {
+        let goes = left > 0 && *i == item;
+        left -= usize::from(goes);
+        !goes
+    };
+    if count < 0 {
+        items.reverse();
+        items.retain(&mut keep);
+        items.reverse();
+    } else {
+        items.retain(&mut keep);
+    }
+}
+
 /// What the operation does to the model.
 fn expect(model: &mut Model, op: &Op) {
     match op {
@@ -247,19 +264,7 @@ fn expect(model: &mut Model, op: &Op) {
         }
         Op::Equal(key, count, byte) => {
             if let Some((_, items)) = model.get_mut(key).filter(|(of, _)| *of == kind::LIST) {
-                let mut left = if *count == 0 { usize::MAX } else { count.unsigned_abs() as usize };
-                let mut keep = |(i, _): &(Vec<u8>, Vec<u8>)| {
-                    let goes = left > 0 && *i == item(1, *byte);
-                    left -= usize::from(goes);
-                    !goes
-                };
-                if *count < 0 {
-                    items.reverse();
-                    items.retain(&mut keep);
-                    items.reverse();
-                } else {
-                    items.retain(&mut keep);
-                }
+                remove_equal(items, *count, &item(1, *byte));
             }
         }
         Op::Rename(a, b) if a != b => {
