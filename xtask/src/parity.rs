@@ -4,17 +4,21 @@
 mod compare;
 mod connection;
 mod contenders;
+mod dumped;
 mod grammar;
 mod lockstep;
 mod random;
+mod replies;
 // The golden scripts are those of the shard's own tests, and so are their readers.
 #[path = "../../crates/shard/tests/commands/script.rs"]
 #[allow(dead_code, reason = "writing scripts is left to the shard's tests")]
 mod script;
 mod scripts;
 mod share;
+mod short;
 mod shrink;
 mod state;
+mod thresholds;
 #[path = "../../crates/shard/tests/commands/value.rs"]
 mod value;
 

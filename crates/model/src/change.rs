@@ -50,6 +50,46 @@ pub enum Change<'a> {
         /// Encoded by whoever executes commands on streams.
         bytes: &'a [u8],
     },
+    /// Several elements have these values, one after the other.
+    PutSeveral {
+        /// Name and value of each, both with their lengths before them ([`put_pair`]).
+        elements: &'a [u8],
+    },
+    /// Several elements, which exist, are gone.
+    RemoveSeveral {
+        /// Their names, each with its length before it ([`put_bytes`]).
+        names: &'a [u8],
+    },
+}
+
+/// Appends an element of [`Change::PutSeveral`].
+pub fn put_pair(elements: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    put_bytes(elements, name);
+    put_bytes(elements, value);
+}
+
+/// The elements of [`Change::PutSeveral`]; an error is the last one.
+pub fn pairs(elements: &[u8]) -> impl Iterator<Item = Result<(&[u8], &[u8]), DecodeError>> {
+    each(elements, |r| Ok((r.bytes()?, r.bytes()?)))
+}
+
+/// The names of [`Change::RemoveSeveral`]; an error is the last one.
+pub fn names(bytes: &[u8]) -> impl Iterator<Item = Result<&[u8], DecodeError>> {
+    each(bytes, Reader::bytes)
+}
+
+fn each<'a, T>(
+    bytes: &'a [u8],
+    read: impl Fn(&mut Reader<'a>) -> Result<T, DecodeError>,
+) -> impl Iterator<Item = Result<T, DecodeError>> {
+    let mut r = Reader::new(bytes);
+    std::iter::from_fn(move || {
+        let next = (!r.is_empty()).then(|| read(&mut r));
+        if matches!(next, Some(Err(_))) {
+            r = Reader::new(&[]);
+        }
+        next
+    })
 }
 
 const PUT: u8 = 1;
@@ -58,6 +98,8 @@ const REMOVE_RANKS: u8 = 3;
 const SPLICE: u8 = 4;
 const REMOVE_EQUAL: u8 = 5;
 const ABOUT: u8 = 6;
+const PUT_SEVERAL: u8 = 7;
+const REMOVE_SEVERAL: u8 = 8;
 
 impl<'a> Change<'a> {
     /// Appends the encoded change.
@@ -92,6 +134,14 @@ impl<'a> Change<'a> {
                 out.push(ABOUT);
                 put_bytes(out, bytes);
             }
+            Change::PutSeveral { elements } => {
+                out.push(PUT_SEVERAL);
+                put_bytes(out, elements);
+            }
+            Change::RemoveSeveral { names } => {
+                out.push(REMOVE_SEVERAL);
+                put_bytes(out, names);
+            }
         }
     }
 
@@ -111,6 +161,8 @@ impl<'a> Change<'a> {
                 Change::RemoveEqual { count, item: r.bytes()? }
             }
             ABOUT => Change::About { bytes: r.bytes()? },
+            PUT_SEVERAL => Change::PutSeveral { elements: r.bytes()? },
+            REMOVE_SEVERAL => Change::RemoveSeveral { names: r.bytes()? },
             _ => return Err(DecodeError::Malformed("change")),
         })
     }
@@ -131,6 +183,8 @@ mod tests {
                 Change::Splice { at: a, remove: b, items: &value },
                 Change::RemoveEqual { count, item: &value },
                 Change::About { bytes: &value },
+                Change::PutSeveral { elements: &value },
+                Change::RemoveSeveral { names: &value },
             ] {
                 let mut out = Vec::new();
                 change.encode(&mut out);
@@ -138,6 +192,18 @@ mod tests {
                 prop_assert_eq!(Change::decode(&mut r), Ok(change));
                 prop_assert!(r.is_empty());
             }
+        }
+
+        #[test]
+        fn elements_are_read_as_they_were_put(elements: Vec<(Vec<u8>, Vec<u8>)>, cut: usize) {
+            let mut bytes = Vec::new();
+            elements.iter().for_each(|(name, value)| put_pair(&mut bytes, name, value));
+            let read: Result<Vec<_>, _> = pairs(&bytes).collect();
+            let read = read.expect("what was written");
+            prop_assert!(read.iter().copied().eq(elements.iter().map(|(name, value)| (&name[..], &value[..]))));
+            prop_assert_eq!(names(&bytes).count(), 2 * elements.len());
+            let part = &bytes[..cut % (bytes.len() + 1)];
+            prop_assert!(pairs(part).count() <= elements.len());
         }
 
         #[test]

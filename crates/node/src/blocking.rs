@@ -108,7 +108,14 @@ impl Block {
     }
 }
 
-/// The answer of a command that may not wait, or has waited long enough.
+/// The answer of a command that has waited long enough, whatever it would take: as in Redis.
+fn waited_for_nothing(proto: Proto) -> Vec<u8> {
+    let mut reply = Vec::new();
+    Resp { buf: &mut reply, proto }.null_array();
+    reply
+}
+
+/// The answer of a command that may not wait.
 fn nothing(args: &[&[u8]], proto: Proto) -> Vec<u8> {
     let mut reply = Vec::new();
     put_nothing(args, &mut Resp { buf: &mut reply, proto });
@@ -145,7 +152,7 @@ impl Core {
             since_ms: self.now.wall_ms,
             until_ms: timeout.ms().map_or(u64::MAX, |ms| now_ms.saturating_add(ms)),
             group,
-            nothing: nothing(args, conn.session.proto),
+            nothing: waited_for_nothing(conn.session.proto),
             cut: None,
         };
         conn.blocked = Some(Blocked::Busy);

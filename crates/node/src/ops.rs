@@ -1,7 +1,7 @@
 //! Operations over several shards: parts go to the shards, their answers become one reply.
 
 use crate::blocking::Block;
-use crate::conn::Conn;
+use crate::conn::{Blocked, Conn};
 use crate::core::Core;
 use crate::dispatch::closed;
 use crate::execute::{MAX_REQUEST, too_long};
@@ -227,6 +227,8 @@ impl Core {
             own_only: conn.session.cluster,
         };
         let op = self.open(Op::Scan(Box::new(state)));
+        // One shard is asked after the other: what follows must not run in between.
+        conn.blocked = Some(Blocked::Answer);
         let from = Position(scan.cursor.saturating_sub(1));
         self.scan_on(op, from);
     }
@@ -234,10 +236,10 @@ impl Core {
     /// Asks the shard that owns position `from`, or ends the SCAN.
     fn scan_on(&mut self, op: u64, from: Position) {
         let Some(Op::Scan(mut scan)) = self.ops.remove(&op) else { return };
-        let request = self.next_scan_part(&mut scan, from);
+        let (conn, request) = (scan.conn, self.next_scan_part(&mut scan, from));
         self.ops.insert(op, Op::Scan(scan));
         match request {
-            Ok((group, request)) => self.ask(op, 0, group, 0, request),
+            Ok((group, request)) => self.ask_in_order_of(conn, op, 0, group, 0, request),
             Err(Some(cursor)) => self.scan_end(op, cursor),
             Err(None) => {
                 self.fail(Target::Part { op, part: 0 }, "TRYAGAIN the keyspace is changing its layout")
@@ -308,16 +310,17 @@ impl Core {
         let request = Request::new(flags, ks, &[b"RANDOMKEY"]);
         let op = Op::Random { conn: conn.id, place: conn.reserve(), request, left };
         let op = self.open(op);
+        conn.blocked = Some(Blocked::Answer);
         self.random_on(op, b"$-1\r\n");
     }
 
     fn random_on(&mut self, op: u64, reply: &[u8]) {
-        let Some(Op::Random { request, left, .. }) = self.ops.get_mut(&op) else { return };
+        let Some(Op::Random { conn, request, left, .. }) = self.ops.get_mut(&op) else { return };
         let empty = reply.starts_with(b"$-1") || reply.starts_with(b"_");
         match left.pop().filter(|_| empty) {
             Some(shard) => {
-                let request = request.clone();
-                self.ask(op, 0, shard.group(), 0, request);
+                let (conn, request) = (*conn, request.clone());
+                self.ask_in_order_of(conn, op, 0, shard.group(), 0, request);
             }
             None if empty && request.flags().has(Flags::RESP3) => self.end(op, b"_\r\n"),
             None => self.end(op, reply),
@@ -385,7 +388,11 @@ impl Core {
     pub(crate) fn end(&mut self, op: u64, reply: &[u8]) {
         let Some(state) = self.ops.remove(&op) else { return };
         let (conn, slot) = match state {
-            Op::Gather { conn, place, .. } | Op::Random { conn, place, .. } => (conn, place),
+            Op::Gather { conn, place, .. } => (conn, place),
+            Op::Random { conn, place, .. } => {
+                self.unblock(conn);
+                (conn, place)
+            }
             Op::Wait(wait) => {
                 self.unblock(wait.conn());
                 wait.target()
@@ -402,7 +409,10 @@ impl Core {
                 self.unblock(mixed.conn);
                 (mixed.conn, mixed.place)
             }
-            Op::Scan(scan) => (scan.conn, scan.place),
+            Op::Scan(scan) => {
+                self.unblock(scan.conn);
+                (scan.conn, scan.place)
+            }
             Op::Replay(replay) => (replay.conn, replay.place),
             Op::Drive { .. } | Op::Fate(_) => return,
         };

@@ -92,6 +92,32 @@ fn every_kind_of_access_fetches_what_it_needs() {
 }
 
 #[test]
+fn a_walk_over_keys_sees_nothing_of_what_its_connection_sends_after_it() {
+    let (mut world, leader) = cold();
+    let other = (1..=3).find(|node| *node != leader).unwrap();
+    for node in [leader, other] {
+        let client = world.connect(node);
+        for walk in ["SCAN 0 COUNT 100", "KEYS *", "DBSIZE"] {
+            world.checkpoint();
+            world.send(node, client, walk);
+            world.send(node, client, "SET later 1");
+            world.run(200);
+            let got = world.got(node, client);
+            assert!(!got.contains("later") && !got.contains(":11"), "{walk}: {got}");
+            assert!(got.ends_with("+OK\r\n"), "{walk}: {got}");
+            assert_eq!(world.ask(node, client, "DEL later"), ":1");
+        }
+    }
+    let client = world.connect(other);
+    world.checkpoint();
+    world.send(other, client, "RANDOMKEY");
+    world.send(other, client, "FLUSHDB");
+    world.run(200);
+    let got = world.got(other, client);
+    assert!(got.starts_with("$2\r\nk") && got.ends_with("+OK\r\n"), "{got}");
+}
+
+#[test]
 fn keys_expire_that_are_not_in_memory() {
     let (mut world, leader) = cold();
     let client = world.connect(leader);

@@ -6,10 +6,10 @@
 
 use crate::collection::{self, Limits};
 use crate::machine::Machine;
-use crate::row::Row;
+use crate::row::{Form, Row};
 use crate::space::Space;
 use crate::undo::{Before, Patched};
-use model::change::Change;
+use model::change::{self, Change};
 use model::effect::Effect;
 use model::limits::MAX_EFFECTS;
 use model::planted::{Bug, is_planted};
@@ -333,23 +333,37 @@ impl<'a> Data<'a> {
         if self.machine.space(self.ks).get(key.position, key.bytes).is_none() {
             let mut value = vec![0; offset];
             value.extend_from_slice(bytes);
-            return self.put_string(key, 0, &value);
+            self.put_string(key, 0, &value)?;
+            self.note_form(key, Form::Edited);
+            return Ok(());
         }
         let index = self.changing();
         self.machine.entry.push(Effect::Patch { ks: self.ks, key: key.bytes, offset: offset as u64, bytes });
         let looked = &mut self.looked;
         let before = self.machine.space_mut(self.ks).update(key.position, key.bytes, |row| {
-            let (len, changed_at) = (row.value_len(), row.changed_at);
+            let (len, changed_at, form) = (row.value_len(), row.changed_at, row.form);
             *looked = (*looked).max(changed_at);
             let old = row.patch(offset, bytes);
             row.changed_at = index;
             let key = key.bytes.into();
-            Before::Patch(Box::new(Patched { position: row.position, key, offset, old, len, changed_at }))
+            let position = row.position;
+            Before::Patch(Box::new(Patched { position, key, offset, old, len, changed_at, form }))
         });
         if let Some(before) = before {
             self.machine.undo.push(index, self.ks, before);
         }
         Ok(())
+    }
+
+    /// Notes how a string in memory came to be. Changes nothing that is replicated; a replica that does not lead
+    /// notes nothing.
+    pub(crate) fn note_form(&mut self, key: Key<'_>, form: Form) {
+        if self.of_replica {
+            return;
+        }
+        if let Some(row) = self.machine.space_mut(self.ks).get_mut(key.position, key.bytes) {
+            row.form = form;
+        }
     }
 
     /// Elements of a key that holds a collection of this kind (see [`model::row::kind`]); none of an absent key.
@@ -634,8 +648,14 @@ impl<'a> Data<'a> {
 fn part_size(change: Change<'_>) -> usize {
     match change {
         Change::Put { name, value } => name.len().max(value.len()),
+        Change::PutSeveral { elements } => change::pairs(elements)
+            .flatten()
+            .map(|(name, value)| name.len().max(value.len()))
+            .max()
+            .unwrap_or(0),
         // Commands check the items: here they are together.
         Change::Splice { .. }
+        | Change::RemoveSeveral { .. }
         | Change::Remove { .. }
         | Change::RemoveRanks { .. }
         | Change::RemoveEqual { .. } => 0,

@@ -26,6 +26,21 @@ fn allocated(bytes: usize) -> usize {
     bytes.next_multiple_of(step)
 }
 
+/// How a value came to be, as far as Redis keeps it in another way for that. Local to the replica, and known of rows in
+/// memory only: what is loaded, or put by an effect, is as if it were set afresh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Form {
+    /// It was set as a whole: a number may be kept as one.
+    #[default]
+    Afresh,
+    /// It was made as text, even if it looks like a number.
+    Text,
+    /// A part of it was changed, or looked at by a command that may do so.
+    Edited,
+    /// A sorted set that was sorted, for which Redis gives it an index.
+    Indexed,
+}
+
 /// A key and its value. Moves as a whole into the undo log when it is replaced.
 #[derive(Debug, Clone)]
 pub struct Row {
@@ -47,6 +62,8 @@ pub struct Row {
     /// Counts accesses, local to the replica: each of them, or logarithmically where keys are evicted by it
     /// (see [`Row::frequency_at`]).
     pub frequency: u8,
+    /// How the value came to be.
+    pub(crate) form: Form,
     /// Checkpoint that must write the row, by its number in the keyspace, 0 = none (see
     /// [`crate::checkpoint`]). Means something only while the row is in its keyspace.
     pub(crate) due: u32,
@@ -70,6 +87,7 @@ impl Row {
             accessed: 0,
             kind,
             frequency: NEW,
+            form: Form::Afresh,
             due: 0,
         }
     }
@@ -149,7 +167,7 @@ impl Row {
     }
 
     /// Replaces bytes from `offset` on, growing with zero bytes as needed. Returns the bytes that
-    /// were overwritten.
+    /// were overwritten. The string is an edited one then.
     pub fn patch(&mut self, offset: usize, bytes: &[u8]) -> Vec<u8> {
         let start = self.key_len as usize + offset;
         let end = start + bytes.len();
@@ -158,6 +176,7 @@ impl Row {
             self.bytes.resize(end, 0);
         }
         self.bytes[start..end].copy_from_slice(bytes);
+        self.form = Form::Edited;
         old
     }
 

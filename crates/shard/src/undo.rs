@@ -6,7 +6,7 @@
 
 use crate::collection::Inverse;
 use crate::collection::large::Identity;
-use crate::row::Row;
+use crate::row::{Form, Row};
 use crate::space::Space;
 use model::{Index, Keyspace, Position};
 use std::collections::VecDeque;
@@ -75,6 +75,8 @@ pub struct Patched {
     pub len: usize,
     /// Change index of the row before.
     pub changed_at: Index,
+    /// How the string came to be before.
+    pub(crate) form: Form,
 }
 
 /// One change that is not committed yet.

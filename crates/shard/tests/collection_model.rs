@@ -6,7 +6,7 @@ extern crate everstore_shard as shard;
 #[path = "machine/reply.rs"]
 mod reply;
 
-use model::change::Change;
+use model::change::{Change, put_pair};
 use model::row::{family, kind, split_cell_name};
 use model::{Index, KeyHasher, Keyspace};
 use proptest::prelude::*;
@@ -28,6 +28,10 @@ type Model = BTreeMap<usize, Value>;
 enum Op {
     Put(usize, u8, u8, u8),
     Remove(usize, u8),
+    /// Several elements: kind, names from the first on, how many, value of the first, which comes again at the end.
+    PutSeveral(usize, u8, u8, u8, u8),
+    /// What is there of the names from the first on.
+    RemoveSeveral(usize, u8, u8),
     Ranks(usize, usize, usize),
     Splice(usize, usize, usize, usize, u8),
     Equal(usize, i64, u8),
@@ -56,6 +60,9 @@ fn op() -> impl Strategy<Value = Op> {
     let key = 0..KEYS.len();
     let kinds = prop_oneof![Just(kind::HASH), Just(kind::SET), Just(kind::SORTED_SET)];
     prop_oneof![
+        3 => (key.clone(), kinds.clone(), 0u8..30, 1u8..9, 0u8..4)
+            .prop_map(|(k, kind, first, n, v)| Op::PutSeveral(k, kind, first, n, v)),
+        2 => (key.clone(), 0u8..30, 1u8..9).prop_map(|(k, first, n)| Op::RemoveSeveral(k, first, n)),
         8 => (key.clone(), kinds, 0u8..30, 0u8..4).prop_map(|(k, kind, n, v)| Op::Put(k, kind, n, v)),
         3 => (key.clone(), 0u8..30).prop_map(|(k, n)| Op::Remove(k, n)),
         1 => (key.clone(), 0usize..9, 0usize..9).prop_map(|(k, a, b)| Op::Ranks(k, a, b)),
@@ -96,6 +103,12 @@ fn value_of(of: u8, value: u8) -> Vec<u8> {
         kind::SORTED_SET => f64::from(value).to_le_bytes().to_vec(),
         _ => Vec::new(),
     }
+}
+
+/// The elements of [`Op::PutSeveral`].
+fn several(of: u8, first: u8, count: u8, value: u8) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let all = (first..first + count).chain([first]).enumerate();
+    all.map(|(i, name)| (vec![name], value_of(of, (value + i as u8) % 4))).collect()
 }
 
 /// Runs the operations that fit what their keys hold; the script is passed as the text of the operations' numbers.
@@ -144,6 +157,22 @@ fn run(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
                 c.data.peek(to)?;
                 c.data.copy(key, KS, to)?;
             }
+            9 if of.is_none_or(|of| i64::from(of) == numbers[2]) => {
+                let (of, mut elements) = (numbers[2] as u8, Vec::new());
+                several(of, numbers[3] as u8, numbers[4] as u8, numbers[5] as u8)
+                    .iter()
+                    .for_each(|(name, value)| put_pair(&mut elements, name, value));
+                c.data.change(key, of, Change::PutSeveral { elements: &elements })?;
+            }
+            10 if of.is_some_and(|of| ![kind::LIST, kind::STRING].contains(&of)) => {
+                let range = numbers[2]..numbers[2] + numbers[3];
+                let gone = names
+                    .iter()
+                    .map(|(name, _)| name)
+                    .filter(|name| name.first().is_some_and(|first| range.contains(&i64::from(*first))));
+                let bytes = encode_items(gone.map(|name| &name[..]));
+                c.data.change(key, of.unwrap(), Change::RemoveSeveral { names: &bytes })?;
+            }
             7 => drop(c.data.delete(key)?),
             8 => c.data.put_string(key, 0, b"text")?,
             _ => {}
@@ -161,6 +190,8 @@ fn argument(op: &Op) -> String {
         Op::Equal(k, count, byte) => format!("4 {k} {count} {byte}"),
         Op::Rename(a, b) => format!("5 {a} {b}"),
         Op::Copy(a, b) => format!("6 {a} {b}"),
+        Op::PutSeveral(k, kind, first, n, v) => format!("9 {k} {kind} {first} {n} {v}"),
+        Op::RemoveSeveral(k, first, n) => format!("10 {k} {first} {n}"),
         Op::Delete(k) => format!("7 {k}"),
         Op::String(k) => format!("8 {k}"),
     }
@@ -184,6 +215,14 @@ fn expect(model: &mut Model, op: &Op) {
                 None => entry.1.push((name, value)),
             }
             sort(entry);
+        }
+        Op::PutSeveral(key, of, first, count, value) => {
+            for (i, (name, _)) in several(*of, *first, *count, *value).iter().enumerate() {
+                expect(model, &Op::Put(*key, *of, name[0], (value + i as u8) % 4));
+            }
+        }
+        Op::RemoveSeveral(key, first, count) => {
+            (*first..first + count).for_each(|name| expect(model, &Op::Remove(*key, name)));
         }
         Op::Remove(key, name) => {
             if let Some((_, elements)) =

@@ -81,7 +81,12 @@ pub const REMARKS: &[(&str, Verdict, &str)] = &[
     ("module*", Refused, NO_MODULES),
     ("move", Differs, "both keyspaces must keep the key in one shard, else CROSSSLOT"),
     ("mset", Differs, "not atomic over several slots of a spread keyspace"),
-    ("object|encoding", Differs, "what the value would be if it were set afresh"),
+    (
+        "object|encoding",
+        Differs,
+        "a large collection stays one over a start of the node; that a string was edited (APPEND, SETRANGE, SETBIT, PFADD …) \
+         is forgotten when it leaves memory, at a start and at a failover",
+    ),
     ("object|refcount", Differs, "always 1: no value is shared"),
     ("pfselftest", Differs, "tests our own arithmetic, with fewer elements"),
     ("psync", Refused, NO_REPLICATION),

@@ -101,7 +101,18 @@ impl Contenders {
         Ok(Contenders { ours, redis: Redis::start(redis)? })
     }
 
-    /// New connections to both, which are empty then. `turn` picks the node of ours.
+    /// Has all nodes, and Redis, obey a `CONFIG SET`.
+    ///
+    /// # Errors
+    /// One refuses.
+    pub fn configure(&self, line: &str) -> Result<(), String> {
+        for address in self.ours.addresses() {
+            Connection::open("Everstore", address, false)?.must(line)?;
+        }
+        self.redis.connect(false)?.must(line).map(drop)
+    }
+
+    /// New connections to both, whose keyspaces that are compared are empty then. `turn` picks the node of ours.
     ///
     /// # Errors
     /// One refuses.
@@ -109,8 +120,12 @@ impl Contenders {
         let address = self.ours.address(turn % self.ours.nodes.len());
         let mut pair =
             Pair { ours: Connection::open("Everstore", address, resp3)?, theirs: self.redis.connect(resp3)? };
-        pair.ours.must("FLUSHALL")?;
-        pair.theirs.must("FLUSHALL")?;
+        for side in [&mut pair.ours, &mut pair.theirs] {
+            for keyspace in (0..KEYSPACES).rev() {
+                side.must(&format!("SELECT {keyspace}"))?;
+                side.must("FLUSHDB")?;
+            }
+        }
         Ok(pair)
     }
 

@@ -3,20 +3,25 @@
 
 mod bitmaps;
 mod draw;
+mod geo;
 mod hashes;
 mod hyperloglog;
 mod keys;
+mod lex;
 mod lists;
 mod pattern;
 mod sets;
+mod sort;
 mod sorted_sets;
 mod strings;
+mod transactions;
 
 use shard::table;
 
 use super::connection::Command;
 use draw::Draw;
 use pattern::Part;
+use transactions::Block;
 
 /// What is known of a group of commands.
 #[derive(Debug)]
@@ -25,6 +30,8 @@ pub struct Group {
     pub name: &'static str,
     /// Keys that are meant to hold its type; few, so that they meet.
     pub keys: &'static [&'static str],
+    /// No other group has these keys, nor has a line any of another group; and no argument is spoiled.
+    pub private: bool,
     /// Lines in the language of `grammar/pattern.rs`; one that stands twice is drawn twice as often.
     pub lines: &'static [&'static str],
     /// Lines that end much of what was there: drawn once in [`RARE`] commands of the group.
@@ -43,6 +50,9 @@ pub const ALL: &[&Group] = &[
     &lists::GROUP,
     &sets::GROUP,
     &sorted_sets::GROUP,
+    &lex::GROUP,
+    &geo::GROUP,
+    &sort::GROUP,
 ];
 
 /// One command of a group in so many is a rare one.
@@ -55,6 +65,7 @@ const WRONG: usize = 25;
 pub struct Generator {
     draw: Draw,
     lines: Vec<Lines>,
+    block: Block,
 }
 
 /// The lines of a group, as they are drawn from.
@@ -83,7 +94,22 @@ impl Generator {
         if used.is_empty() {
             return Err("none of these groups has a command that is in the command table".into());
         }
-        Ok(Generator { draw: Draw::new(seed, used), lines })
+        Ok(Generator { draw: Draw::new(seed, used), lines, block: Block::default() })
+    }
+
+    /// From now on one key in so many is of another group than its command.
+    pub fn cross(&mut self, one_in: usize) {
+        self.draw.cross(one_in);
+    }
+
+    /// From now on all keys are others than before, except those of the same number.
+    pub fn enter(&mut self, number: usize) {
+        self.draw.enter(number);
+    }
+
+    /// Whether keys are watched before transactions.
+    pub fn watch(&mut self, watches: bool) {
+        self.block.watches = watches;
     }
 
     /// The groups whose commands are drawn.
@@ -91,8 +117,17 @@ impl Generator {
         self.lines.iter().map(|lines| lines.group).collect()
     }
 
-    /// The next command.
+    /// The next command, on its own or a part of a transaction.
     pub fn command(&mut self) -> Command {
+        if let Some(part) = self.block.next(&mut self.draw) {
+            return part;
+        }
+        let command = self.single();
+        self.block.has(&command);
+        command
+    }
+
+    fn single(&mut self) -> Command {
         let group = self.draw.group();
         let Some(Lines { usual, rare, .. }) = self.lines.iter().find(|lines| lines.group == group.name)
         else {
@@ -102,7 +137,7 @@ impl Generator {
         let mut command = Command::new();
         let line = self.draw.below(from.len());
         pattern::expand(&from[line], &mut self.draw, &mut command);
-        if self.draw.chance(WRONG) {
+        if self.draw.chance(WRONG) && !group.private {
             self.spoil(&mut command);
         }
         command

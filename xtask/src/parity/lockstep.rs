@@ -1,14 +1,32 @@
 //! The same commands on both sides, and the first reply that differs.
 
-use super::compare::{Freedom, freedom, same};
 use super::connection::Command;
 use super::contenders::{Contenders, Pair};
+use super::dumped;
+use super::replies::{Answered, Replies, alike, ends_a_batch};
 use super::script::line_of;
 use super::state::State;
+use super::thresholds::Thresholds;
 use super::value::Value;
 
-/// Commands that are sent before their replies are read.
-const BATCH: usize = 64;
+/// Commands that are sent before their replies are read, and from one pause to the next.
+pub const BATCH: usize = 50;
+
+/// How commands are run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct How {
+    /// Picks the node of ours.
+    pub turn: usize,
+    /// Speak RESP3.
+    pub resp3: bool,
+    /// When collections change their form.
+    pub thresholds: Thresholds,
+    /// Our rows leave memory, and with them what is known of how a string came to be.
+    pub short_of_memory: bool,
+}
+
+/// Called before each batch of a run.
+pub type Pause<'a> = dyn FnMut() -> Result<(), String> + 'a;
 
 /// Where and how the sides differ.
 #[derive(Debug)]
@@ -28,6 +46,10 @@ impl Difference {
     pub fn kind(&self) -> &str {
         self.at.map_or("state", |_| self.about.split(' ').next().unwrap_or_default())
     }
+
+    fn at(at: usize, (command, ours, theirs): Answered<'_>) -> Difference {
+        Difference { at: Some(at), about: line_of(command), ours: ours.render(), theirs: theirs.render() }
+    }
 }
 
 /// What a run without a difference has seen.
@@ -37,6 +59,10 @@ pub struct Seen {
     pub commands: usize,
     /// Replies that were errors, on both sides.
     pub errors: usize,
+    /// Commands that ran in transactions.
+    pub in_transactions: usize,
+    /// Values that each side restored from what the other had dumped.
+    pub exchanged: usize,
     /// Keys compared at the ends.
     pub keys: usize,
 }
@@ -45,6 +71,8 @@ impl std::ops::AddAssign for Seen {
     fn add_assign(&mut self, other: Seen) {
         self.commands += other.commands;
         self.errors += other.errors;
+        self.in_transactions += other.in_transactions;
+        self.exchanged += other.exchanged;
         self.keys += other.keys;
     }
 }
@@ -55,41 +83,72 @@ impl std::ops::AddAssign for Seen {
 /// A side breaks.
 pub fn run(
     contenders: &Contenders,
-    (turn, resp3): (usize, bool),
+    how: How,
     commands: &[Command],
+    pause: &mut Pause<'_>,
 ) -> Result<Result<Seen, Difference>, String> {
-    let mut pair = contenders.connect(turn, resp3)?;
+    how.thresholds.set(contenders)?;
+    let mut pair = contenders.connect(how.turn, how.resp3)?;
     let mut seen = Seen { commands: commands.len(), ..Seen::default() };
-    let mut at = 0;
+    let (mut at, mut replies) = (0, Replies::default());
     while at < commands.len() {
-        let heals = |command: &Command| freedom(command) == Freedom::Choice;
-        let most = commands[at..].iter().take(BATCH);
-        // A command that chooses by itself ends a batch: what it chose is made equal before the next.
-        let len = most.clone().position(heals).map_or(most.len(), |last| last + 1);
-        let batch = &commands[at..at + len];
-        let replies = (pair.ours.run_all(batch)?, pair.theirs.run_all(batch)?);
-        for (i, (ours, theirs)) in replies.0.iter().zip(&replies.1).enumerate() {
-            if !same(&batch[i], ours, theirs) {
-                let about = line_of(&batch[i]);
-                let (ours, theirs) = (ours.render(), theirs.render());
-                return Ok(Err(Difference { at: Some(at + i), about, ours, theirs }));
-            }
-            seen.errors += usize::from(ours.is_error());
+        if at.is_multiple_of(BATCH) {
+            pause()?;
         }
-        if let (Some(last), (Some(ours), Some(theirs))) = (batch.last(), (replies.0.last(), replies.1.last()))
-        {
-            heal(&mut pair, last, ours, theirs)?;
+        let most = commands[at..].iter().take(BATCH - at % BATCH);
+        let len = most.clone().position(ends_a_batch).map_or(most.len(), |last| last + 1);
+        let batch = &commands[at..at + len];
+        let (ours, theirs) = (pair.ours.run_all(batch)?, pair.theirs.run_all(batch)?);
+        for (i, command) in batch.iter().enumerate() {
+            let answered = replies.of(command, &ours[i], &theirs[i]);
+            if let Some(different) = answered.iter().find(|one| !alike(**one, how.short_of_memory)) {
+                return Ok(Err(Difference::at(at + i, *different)));
+            }
+            seen.errors += answered.iter().filter(|(_, ours, _)| ours.is_error()).count();
+            seen.in_transactions += if command[0] == b"EXEC" { answered.len() } else { 0 };
+            if i + 1 == len
+                && let Some(different) = settle(&mut pair, &answered, &mut seen)?
+            {
+                return Ok(Err(Difference { at: Some(at + i), ..different }));
+            }
+            replies.note(command, &ours[i]);
         }
         at += len;
     }
-    compare_states(&mut pair, seen)
+    // A transaction may be open.
+    let discard = vec![b"DISCARD".to_vec()];
+    (pair.ours.run(&discard)?, pair.theirs.run(&discard)?);
+    let (ours, theirs) = (State::read(&mut pair.ours)?, State::read(&mut pair.theirs)?);
+    seen.keys = theirs.len();
+    Ok(match ours.difference(&theirs, !how.short_of_memory) {
+        None => Ok(seen),
+        Some((about, ours, theirs)) => {
+            Err(Difference { at: None, about, ours: vec![ours], theirs: vec![theirs] })
+        }
+    })
+}
+
+/// After a batch: what each side chose is made equal, and what it dumped is restored.
+fn settle(pair: &mut Pair, answered: &[Answered<'_>], seen: &mut Seen) -> Result<Option<Difference>, String> {
+    for &(command, ours, theirs) in answered {
+        let is = |name: &str| command[0].eq_ignore_ascii_case(name.as_bytes());
+        if is("SPOP") {
+            heal(pair, command, ours, theirs)?;
+        }
+        // In a transaction the value may be another one by now.
+        if is("DUMP") && answered.len() == 1 && command.len() == 2 {
+            seen.exchanged += 1;
+            if let Some((ours, theirs)) = dumped::exchange(pair, &command[1], ours, theirs)? {
+                let about = line_of(command) + ", restored";
+                return Ok(Some(Difference { at: None, about, ours: vec![ours], theirs: vec![theirs] }));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// After SPOP each side also loses what the other one has lost.
 fn heal(pair: &mut Pair, command: &Command, ours: &Value, theirs: &Value) -> Result<(), String> {
-    if !command[0].eq_ignore_ascii_case(b"SPOP") {
-        return Ok(());
-    }
     let members = |value: &Value| -> Vec<Vec<u8>> {
         let one = |value: &Value| if let Value::Bulk(bytes) = value { Some(bytes.clone()) } else { None };
         match value {
@@ -103,15 +162,4 @@ fn heal(pair: &mut Pair, command: &Command, ours: &Value, theirs: &Value) -> Res
         }
     }
     Ok(())
-}
-
-fn compare_states(pair: &mut Pair, mut seen: Seen) -> Result<Result<Seen, Difference>, String> {
-    let (ours, theirs) = (State::read(&mut pair.ours)?, State::read(&mut pair.theirs)?);
-    seen.keys = theirs.len();
-    Ok(match ours.difference(&theirs) {
-        None => Ok(seen),
-        Some((about, ours, theirs)) => {
-            Err(Difference { at: None, about, ours: vec![ours], theirs: vec![theirs] })
-        }
-    })
 }

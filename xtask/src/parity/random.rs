@@ -5,25 +5,28 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 
-use super::connection::{Command, Connection, words};
+use super::connection::Command;
 use super::contenders::Contenders;
 use super::grammar::{self, Generator};
-use super::lockstep::{self, Difference, Seen};
+use super::lockstep::{self, BATCH, Difference, How, Pause, Seen};
 use super::script::line_of;
+use super::short::{self, Ballast, TINY};
 use super::shrink::shrink;
+use super::thresholds::Thresholds;
 
 /// Commands of a round.
 const ROUND: usize = 500;
 /// Commands before the differing one that are shown.
 const SHOWN: usize = 12;
+/// Most runs of shorter sequences; where memory is short they take long.
+const RUNS: usize = 400;
+const FEW_RUNS: usize = 40;
 /// Lines of a reply that are shown.
 const LINES: usize = 20;
-/// What small memory is: our rows are on disk most of the time.
-const TINY: [&str; 4] = ["--max-memory", "1mb", "--checkpoint-log-share", "8mb"];
-/// Rows that take the tiny memory, so that the compared ones must leave it: number and bytes of each.
-const BALLAST: (usize, usize) = (64, 100_000);
-/// Keyspace of the ballast, which is not compared.
-const BALLAST_KEYSPACE: u16 = 2;
+/// Of so many rounds in a row each is of another kind, see [`kind_of`].
+const KINDS: usize = 4;
+/// One key in so many is of another group than its command, in rounds of the usual kind and in mixed ones.
+const CROSSING: [usize; 2] = [8, 2];
 
 /// How much memory our rows may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -67,68 +70,94 @@ impl RandomArgs {
     pub fn flags(&self) -> &'static [&'static str] {
         if self.max_memory.is_some() { &TINY } else { &[] }
     }
+
+    fn round(&self) -> usize {
+        if self.max_memory.is_some() { short::ROUND } else { ROUND }
+    }
+
+    /// When collections change their form in a round, and how often commands meet keys of other groups.
+    fn kind_of(&self, round: usize) -> (How, usize) {
+        let thresholds = if round % 2 == 1 { Thresholds::Small } else { Thresholds::Usual };
+        let short_of_memory = self.max_memory.is_some();
+        let how = How { turn: round, resp3: self.resp3, thresholds, short_of_memory };
+        (how, CROSSING[round % KINDS / 2])
+    }
 }
 
 /// Runs rounds until the number of commands is reached.
 ///
 /// # Errors
-/// A side breaks, or a group is unknown.
+/// A side breaks, or a group is unknown; hardly anything was fetched where memory is short.
 pub fn random(args: &RandomArgs, contenders: &Contenders) -> Result<ExitCode, String> {
     let named: Result<Vec<_>, _> = args.groups.iter().map(|name| grammar::group(name)).collect();
     let groups = if args.groups.is_empty() { grammar::ALL.to_vec() } else { named? };
     let mut generator = Generator::new(args.seed, &groups, false)?;
     let mut ballast = args.max_memory.map(|_| Ballast::load(contenders)).transpose()?;
-    let (started, mut seen, mut found) = (Instant::now(), Seen::default(), 0);
-    let rounds = (args.commands as usize).div_ceil(ROUND);
-    for round in 0..rounds {
-        let len = ROUND.min(args.commands as usize - round * ROUND);
-        let commands: Vec<Command> = (0..len).map(|_| generator.command()).collect();
-        if let Some(ballast) = &mut ballast {
-            ballast.touch()?;
-        }
-        let how = (round, args.resp3);
-        let before = || format!("seed {}, round {round}: ", args.seed);
-        match lockstep::run(contenders, how, &commands).map_err(|e| before() + &e)? {
+    // A row that was on disk counts as changed, so that a watch ends without a change.
+    generator.watch(ballast.is_none());
+    let (started, mut seen, mut found, mut done, mut round) = (Instant::now(), Seen::default(), 0, 0, 0);
+    while done < args.commands as usize && found < args.differences {
+        let len = args.round().min(args.commands as usize - done);
+        let (how, crossing) = args.kind_of(round);
+        generator.cross(crossing);
+        let draw = |i: usize| {
+            if how.short_of_memory && i.is_multiple_of(BATCH) {
+                generator.enter(short::room(i / BATCH));
+            }
+            generator.command()
+        };
+        let commands: Vec<Command> = (0..len).map(draw).collect();
+        let before = |e: String| format!("seed {}, round {round}: {e}", args.seed);
+        let mut pause = || ballast.as_mut().map_or(Ok(()), Ballast::fill);
+        match lockstep::run(contenders, how, &commands, &mut pause).map_err(before)? {
             Ok(more) => seen += more,
             Err(difference) => {
                 found += 1;
-                report(args, (contenders, how), &commands, &difference)?;
-                if found == args.differences {
-                    break;
-                }
+                println!("\n== difference: seed {}, round {round} (commands from {done})", args.seed);
+                report((contenders, how), &commands, &difference, &mut pause)?;
             }
         }
+        (done, round) = (done + len, round + 1);
     }
-    let (groups, protocol) = (generator.groups().join(", "), if args.resp3 { "RESP3" } else { "RESP2" });
+    let fetched = ballast
+        .as_ref()
+        .map_or(String::new(), |b| format!("{} rows fetched from disk for them, ", b.fetches()));
     println!(
-        "seed {}: {} commands in {protocol} of {groups}, {} % of them refused by both, {} keys compared at the ends of rounds, \
-         {} rows fetched from disk, {found} differences, {} s",
+        "seed {}: {} commands in {} of {}, {} % of them refused by both, {} in transactions, {} values exchanged, {} keys \
+         compared at the ends of rounds, {fetched}{found} differences, {} s",
         args.seed,
         seen.commands,
+        if args.resp3 { "RESP3" } else { "RESP2" },
+        generator.groups().join(", "),
         seen.errors * 100 / seen.commands.max(1),
+        seen.in_transactions,
+        seen.exchanged,
         seen.keys,
-        contenders.fetches(),
         started.elapsed().as_secs(),
     );
+    if let (Some(ballast), 0) = (&ballast, found) {
+        ballast.proves(seen.commands)?;
+    }
     Ok(if found == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn report(
-    args: &RandomArgs,
-    (contenders, how): (&Contenders, (usize, bool)),
+    (contenders, how): (&Contenders, How),
     commands: &[Command],
     difference: &Difference,
+    pause: &mut Pause<'_>,
 ) -> Result<(), String> {
     let end = difference.at.map_or(commands.len(), |at| at + 1);
-    println!("\n== difference: seed {}, round {} (commands from {})", args.seed, how.0, how.0 * ROUND);
+    println!("   {how:?}");
     for command in &commands[end.saturating_sub(SHOWN)..end] {
         println!("   {}", line_of(command));
     }
     show(difference);
     let kind = difference.kind().to_string();
     let mut last = None;
-    let shorter = shrink(&commands[..end], |commands| {
-        let outcome = lockstep::run(contenders, how, commands)?;
+    let runs = if how.short_of_memory { FEW_RUNS } else { RUNS };
+    let shorter = shrink(&commands[..end], runs, |commands| {
+        let outcome = lockstep::run(contenders, how, commands, pause)?;
         let difference = outcome.err().filter(|difference| difference.kind() == kind);
         let differs = difference.is_some();
         last = difference.or(last.take());
@@ -144,47 +173,17 @@ fn report(
 
 fn show(difference: &Difference) {
     println!("-- {}", difference.about);
-    for (name, lines) in [("Everstore", &difference.ours), ("Redis", &difference.theirs)] {
+    let (ours, theirs) = (&difference.ours, &difference.theirs);
+    for (name, lines, others) in [("Everstore", ours, theirs), ("Redis", theirs, ours)] {
         println!("   {name}:");
         lines.iter().take(LINES).for_each(|line| println!("     {line}"));
         if lines.len() > LINES {
-            println!("     … {} lines", lines.len());
+            println!("     … {} lines; those that the other lacks:", lines.len());
+            lines
+                .iter()
+                .filter(|line| !others.contains(line))
+                .take(LINES)
+                .for_each(|line| println!("     {line}"));
         }
-    }
-}
-
-/// Rows beside the compared ones that take their memory whenever they are read.
-#[derive(Debug)]
-struct Ballast {
-    connection: Connection,
-}
-
-impl Ballast {
-    fn load(contenders: &Contenders) -> Result<Ballast, String> {
-        let mut connection = contenders.ours()?;
-        connection.must(&format!("SELECT {BALLAST_KEYSPACE}"))?;
-        let mut ballast = Ballast { connection };
-        ballast.write()?;
-        Ok(ballast)
-    }
-
-    fn write(&mut self) -> Result<(), String> {
-        for number in 0..BALLAST.0 {
-            let mut command = words(&format!("SET ballast:{number}"));
-            command.push(vec![b'x'; BALLAST.1]);
-            self.connection.run(&command)?;
-        }
-        Ok(())
-    }
-
-    /// Reads some of it. What a FLUSHALL removed is there again.
-    fn touch(&mut self) -> Result<(), String> {
-        if self.connection.must("DBSIZE")? == super::value::Value::Line(":0".into()) {
-            self.write()?;
-        }
-        for number in 0..BALLAST.0 {
-            self.connection.must(&format!("STRLEN ballast:{number}"))?;
-        }
-        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::compare::SLACK;
+use super::compare::{SLACK, unsigned_zero};
 use super::connection::{Command, Connection};
 use super::script::line_of;
 use super::value::Value;
@@ -14,8 +14,10 @@ const AT_ONCE: usize = 16;
 
 /// What is held under a key.
 #[derive(Debug, PartialEq, Eq)]
-struct Held {
+pub struct Held {
     kind: Value,
+    /// What OBJECT ENCODING names it.
+    form: Value,
     ttl: Value,
     content: Value,
 }
@@ -46,15 +48,15 @@ impl State {
         Ok(State(state))
     }
 
-    /// The first key that differs, with what both hold.
-    pub fn difference(&self, other: &State) -> Option<(String, String, String)> {
+    /// The first key that differs, with what both hold. With `form` also if only its form does.
+    pub fn difference(&self, other: &State, form: bool) -> Option<(String, String, String)> {
         let about = |key: &(u16, Vec<u8>)| {
             format!("key {} of keyspace {}", line_of(std::slice::from_ref(&key.1)), key.0)
         };
         let shown = |held: Option<&Held>| held.map_or("absent".into(), Held::shown);
         let keys = self.0.keys().chain(other.0.keys());
         let differs = |key: &&(u16, Vec<u8>)| match (self.0.get(*key), other.0.get(*key)) {
-            (Some(a), Some(b)) => !a.is_like(b),
+            (Some(a), Some(b)) => !a.is_like(b, form),
             _ => true,
         };
         let key = keys.filter(differs).min()?;
@@ -68,17 +70,26 @@ impl State {
 }
 
 impl Held {
-    fn is_like(&self, other: &Held) -> bool {
-        self.kind == other.kind && self.content == other.content && self.ttl.near(&other.ttl, SLACK)
+    /// Whether both are the same; without `form` they may be kept in different forms.
+    pub fn is_like(&self, other: &Held, form: bool) -> bool {
+        self.kind == other.kind
+            && self.content == other.content
+            && self.ttl.near(&other.ttl, SLACK)
+            && (self.form == other.form || !form)
     }
 
-    fn shown(&self) -> String {
+    /// On one line.
+    pub fn shown(&self) -> String {
         let of = |value: &Value| value.render().join(" ");
-        format!("{} {} {}", of(&self.kind), of(&self.ttl), of(&self.content))
+        format!("{} {} {} {}", of(&self.kind), of(&self.form), of(&self.ttl), of(&self.content))
     }
 }
 
-fn held(connection: &mut Connection, keys: &[Value]) -> Result<Vec<(Vec<u8>, Held)>, String> {
+/// What is under keys of the connection's keyspace.
+///
+/// # Errors
+/// The connection breaks.
+pub fn held(connection: &mut Connection, keys: &[Value]) -> Result<Vec<(Vec<u8>, Held)>, String> {
     let names: Vec<&[u8]> = keys
         .iter()
         .filter_map(|key| if let Value::Bulk(bytes) = key { Some(&bytes[..]) } else { None })
@@ -87,12 +98,12 @@ fn held(connection: &mut Connection, keys: &[Value]) -> Result<Vec<(Vec<u8>, Hel
         let words = |text: &str| text.split_whitespace().map(|w| w.as_bytes().to_vec()).collect::<Vec<_>>();
         [words(start), vec![key.to_vec()], words(end)].concat()
     };
-    let types: Vec<Command> =
-        names.iter().flat_map(|key| [ask("TYPE", key, ""), ask("PTTL", key, "")]).collect();
+    let about = |key: &&[u8]| [ask("TYPE", key, ""), ask("PTTL", key, ""), ask("OBJECT ENCODING", key, "")];
+    let types: Vec<Command> = names.iter().flat_map(about).collect();
     let types = connection.run_all(&types)?;
     let contents: Vec<Command> = names
         .iter()
-        .zip(types.chunks(2))
+        .zip(types.chunks(3))
         .map(|(key, of)| match &of[0] {
             Value::Line(line) if line == "+string" => ask("GET", key, ""),
             Value::Line(line) if line == "+list" => ask("LRANGE", key, "0 -1"),
@@ -103,8 +114,9 @@ fn held(connection: &mut Connection, keys: &[Value]) -> Result<Vec<(Vec<u8>, Hel
         })
         .collect();
     let contents = connection.run_all(&contents)?;
-    let held = types.chunks(2).zip(contents).map(|(of, content)| Held {
+    let held = types.chunks(3).zip(contents).map(|(of, content)| Held {
         kind: of[0].clone(),
+        form: of[2].clone(),
         ttl: of[1].clone(),
         content: canonical(&of[0], content),
     });
@@ -120,6 +132,7 @@ fn canonical(kind: &Value, content: Value) -> Value {
             pairs.sort();
             Value::Many(mark, pairs.concat())
         }
+        (Value::Line(line), content) if line == "+zset" => unsigned_zero(content),
         (_, content) => content,
     }
 }

@@ -3,7 +3,7 @@
 use super::account::{Account, Before, Last, LostEntry, LostRow};
 use super::rows::each;
 use model::Keyspace;
-use model::change::Change;
+use model::change::{Change, names, pairs};
 use model::effect::Effect;
 use serde_json::{Map, Value, json};
 
@@ -114,6 +114,27 @@ fn put_change(fields: &mut Map<String, Value>, change: Change<'_>) {
         Change::About { bytes } => {
             name("about");
             put_bytes(fields, "about", bytes);
+        }
+        Change::PutSeveral { elements } => {
+            name("put-several");
+            let shown = |(name, value): (&[u8], &[u8])| {
+                let mut element = Map::new();
+                put_bytes(&mut element, "name", name);
+                put_bytes(&mut element, "value", value);
+                Value::Object(element)
+            };
+            let all = pairs(elements).map_while(Result::ok).map(shown).collect();
+            fields.insert("elements".to_owned(), Value::Array(all));
+        }
+        Change::RemoveSeveral { names: gone } => {
+            name("remove-several");
+            let shown = |name: &[u8]| {
+                let mut element = Map::new();
+                put_bytes(&mut element, "name", name);
+                Value::Object(element)
+            };
+            let all = names(gone).map_while(Result::ok).map(shown).collect();
+            fields.insert("elements".to_owned(), Value::Array(all));
         }
     }
 }

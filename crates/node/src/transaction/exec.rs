@@ -81,7 +81,12 @@ impl Core {
 
     /// The request to the shard, if it still has all keys.
     fn sending(&self, conn: &Conn, transaction: &Transaction, queue: &Queue) -> Result<Sending, String> {
-        let Some((shard, ks, slot)) = queue.scope.home else { return Err(SPOILED.to_owned()) };
+        let mut scope = queue.scope;
+        if scope.home.is_none() {
+            // No command of the queue names a key.
+            self.admit_slots(&mut scope, conn.session.keyspace, [0].into_iter())?;
+        }
+        let Some((shard, ks, slot)) = scope.home else { return Err(SPOILED.to_owned()) };
         let group = match self.map.shard_of(ks, slot) {
             // Where a keyspace changed its layout it has no keys, and watched ones count as changed.
             Placement::Shard(now) => now.group(),

@@ -194,7 +194,8 @@ impl Core {
                 self.admit_slots(scope, ks, keys)?;
                 second_keyspace(spec, args).map_or(Ok(()), |ks| self.admit_slots(scope, ks, [slot].into_iter()))
             }
-            None if matches!(spec.route, Route::Key | Route::PerKey(_)) => Err("ERR syntax error".to_owned()),
+            // Its handler refuses it, in any shard.
+            None if matches!(spec.route, Route::Key | Route::PerKey(_)) => Ok(()),
             None if spec.name == "flushall" => Err(
                 "CROSSSLOT FLUSHALL concerns all keyspaces and shards, and a transaction runs in one shard: use \
                  FLUSHDB in keyspaces of layout single"

@@ -9,9 +9,9 @@ use super::score;
 use crate::commands::integer;
 use crate::row::Row;
 use model::Position;
-use model::change::Change;
+use model::change::{self, Change};
 use model::row::kind;
-use model::varint::put_bytes;
+use model::varint::{DecodeError, put_bytes};
 
 /// A change that owns its bytes: what takes another one back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,11 +48,24 @@ pub(crate) struct Means<'a> {
 
 /// Changes a collection. `None` when the change does not fit it, which is left as it was.
 pub(crate) fn apply(row: &mut Row, change: Change<'_>, means: &mut Means<'_>) -> Option<Inverse> {
+    match change {
+        Change::PutSeveral { elements } => {
+            let put = |pair: Result<_, _>| pair.map(|(name, value)| Change::Put { name, value });
+            return each(row, change::pairs(elements).map(put), means);
+        }
+        Change::RemoveSeveral { names } => {
+            let remove = |name: Result<_, _>| name.map(|name| Change::Remove { name });
+            return each(row, change::names(names).map(remove), means);
+        }
+        _ => {}
+    }
     let inverse = match row.large_mut() {
         Some(large) => apply_large(large, change, means.sink)?,
         None => apply_packed(row, change)?,
     };
-    if matches!(change, Change::Put { .. } | Change::Splice { .. }) {
+    // As in Redis a new score of a member that was there before leaves the form as it is.
+    let rescored = row.kind == kind::SORTED_SET && matches!(inverse, Inverse::Put(..));
+    if matches!(change, Change::Put { .. } | Change::Splice { .. }) && !rescored {
         grow(row, change, means);
     }
     Some(inverse)
@@ -79,6 +92,26 @@ pub(crate) fn revert(row: &mut Row, inverse: &Inverse, means: &mut Means<'_>) ->
             Some(Inverse::Several(back))
         }
     }
+}
+
+/// Does several changes one after the other, or none of them.
+fn each<'a>(
+    row: &mut Row,
+    changes: impl Iterator<Item = Result<Change<'a>, DecodeError>>,
+    means: &mut Means<'_>,
+) -> Option<Inverse> {
+    let mut back = Vec::new();
+    for change in changes {
+        match change.ok().and_then(|change| apply(row, change, means)) {
+            Some(inverse) => back.push(inverse),
+            None => {
+                back.iter().rev().for_each(|inverse| drop(revert(row, inverse, means)));
+                return None;
+            }
+        }
+    }
+    back.reverse();
+    Some(Inverse::Several(back))
 }
 
 /// A small collection that has become too large for its form gets an index.
@@ -142,6 +175,7 @@ fn apply_large(large: &mut Large, change: Change<'_>, sink: &mut Sink<'_>) -> Op
             }
         }
         Change::About { bytes } => Inverse::About(std::mem::replace(&mut large.about, bytes.to_vec())),
+        Change::PutSeveral { .. } | Change::RemoveSeveral { .. } => return None,
     })
 }
 
@@ -176,7 +210,7 @@ fn apply_packed(row: &mut Row, change: Change<'_>) -> Option<Inverse> {
             let places = equal_places(packed.len(), packed.iter().map(|e| e.name), count, item);
             remove_places(&places, |at| splice_packed(row, at, 1, &[]))?
         }
-        Change::About { .. } => return None,
+        Change::About { .. } | Change::PutSeveral { .. } | Change::RemoveSeveral { .. } => return None,
     })
 }
 

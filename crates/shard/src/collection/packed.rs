@@ -158,6 +158,13 @@ impl Builder {
         Builder { kind, bytes: vec![0; HEAD], count: 0 }
     }
 
+    /// A set without members that Redis names as one with others than integers, whatever comes into it.
+    pub fn not_of_integers() -> Builder {
+        let mut builder = Builder::new(kind::SET);
+        builder.bytes[0] = flag::NOT_INTEGERS;
+        builder
+    }
+
     /// Appends an element; for a sorted set they must come in order.
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
         if self.kind == kind::SET && crate::commands::integer::parse(name).is_none() {

@@ -4,6 +4,7 @@ use super::bitfield_draft::Draft;
 use super::bitfield_type::{FieldType, Overflow};
 use super::{bits, integer};
 use crate::data::{Context, Done, Stop};
+use crate::row::Form;
 use std::ops::Range;
 
 /// One step of a command. The steps are executed in their order and see what those before them did.
@@ -82,6 +83,9 @@ fn run(c: &mut Context<'_>, key: &[u8], steps: &[Step]) -> Done {
     }
     for (offset, bytes) in draft.changes() {
         c.data.patch(key, offset, &bytes)?;
+    }
+    if end.is_some() {
+        c.data.note_form(key, Form::Edited);
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use super::bits::{self, Unit};
 use super::integer;
 use crate::data::{Context, Done, Stop};
+use crate::row::Form;
 
 /// `SETBIT key offset value`
 pub(super) fn setbit(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
@@ -20,6 +21,7 @@ pub(super) fn setbit(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     if found != Some(new) {
         c.data.patch(key, byte, &[new])?;
     }
+    c.data.note_form(key, Form::Edited);
     c.reply.int((old & mask != 0).into());
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! BITOP: strings joined bit by bit.
 
 use crate::data::{Context, Done, Stop};
+use crate::row::Form;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operation {
@@ -68,6 +69,7 @@ pub(super) fn bitop(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let destination = c.data.key(args[2]);
     if !result.is_empty() {
         c.data.put_string(destination, 0, &result)?;
+        c.data.note_form(destination, Form::Edited);
     } else if c.data.peek(destination)?.is_some() {
         c.data.delete(destination)?;
     }

@@ -3,6 +3,7 @@
 use super::extended::Extended;
 use super::integer;
 use crate::data::{Context, Done, Stop};
+use crate::row::Form;
 use model::row::kind;
 
 /// `INCR key`
@@ -54,6 +55,7 @@ pub(super) fn incrbyfloat(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let infinite = Stop::error("ERR increment would produce NaN or Infinity");
     let new = old.add(float(args[2])?).ok_or(infinite)?.to_text();
     c.data.put_string(key, expire, new.as_bytes())?;
+    c.data.note_form(key, Form::Text);
     c.reply.bulk(new.as_bytes());
     Ok(())
 }

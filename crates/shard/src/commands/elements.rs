@@ -3,7 +3,9 @@
 use crate::collection::{Builder, Pair};
 use crate::data::{Context, Data, Done, Key, Stop};
 use hashbrown::HashSet;
-use model::change::Change;
+use model::change::{Change, put_pair};
+use model::limits::MAX_EFFECTS;
+use model::varint::put_bytes;
 
 /// Names that were met, never walked over: their order is nobody's.
 type Met<'a> = HashSet<&'a [u8], foldhash::fast::RandomState>;
@@ -43,7 +45,17 @@ pub(super) fn store<'a>(
     (kind, expire): (u8, u64),
     elements: impl Iterator<Item = Pair<'a>> + Clone,
 ) -> Done {
-    let mut builder = Builder::new(kind);
+    store_into(data, key, (kind, expire), Builder::new(kind), elements)
+}
+
+/// [`store`] into a collection of this kind that has no elements yet.
+pub(super) fn store_into<'a>(
+    data: &mut Data<'_>,
+    key: Key<'_>,
+    (kind, expire): (u8, u64),
+    mut builder: Builder,
+    elements: impl Iterator<Item = Pair<'a>> + Clone,
+) -> Done {
     for (name, value) in elements.clone() {
         builder.push(name, value);
         if builder.len() > data.max_value() {
@@ -54,13 +66,54 @@ pub(super) fn store<'a>(
         return data.put(key, kind, expire, &builder.finish());
     }
     data.delete(key)?;
-    for (name, value) in elements {
-        data.change(key, kind, Change::Put { name, value })?;
-    }
+    put_all(data, key, kind, elements)?;
     if expire != 0 {
         data.set_expire(key, expire)?;
     }
     Ok(())
+}
+
+/// Gives elements of a collection of this kind their values, one after the other, by one effect.
+///
+/// # Errors
+/// As [`Data::change`].
+pub(super) fn put_all<'a>(
+    data: &mut Data<'_>,
+    key: Key<'_>,
+    kind: u8,
+    elements: impl Iterator<Item = Pair<'a>>,
+) -> Done {
+    let (mut several, mut first, mut count) = (Vec::new(), None, 0);
+    for (name, value) in elements {
+        put_pair(&mut several, name, value);
+        first = first.or(Some((name, value)));
+        count += 1;
+        if several.len() > MAX_EFFECTS {
+            // More is refused, whatever it is.
+            break;
+        }
+    }
+    match first {
+        None => Ok(()),
+        Some((name, value)) if count == 1 => data.change(key, kind, Change::Put { name, value }),
+        Some(_) => data.change(key, kind, Change::PutSeveral { elements: &several }),
+    }
+}
+
+/// Removes elements of a collection of this kind, which exist and are not all, by one effect.
+///
+/// # Errors
+/// As [`Data::change`].
+pub(super) fn remove_all(data: &mut Data<'_>, key: Key<'_>, kind: u8, names: &[&[u8]]) -> Done {
+    match names {
+        [] => Ok(()),
+        [name] => data.change(key, kind, Change::Remove { name }),
+        _ => {
+            let mut several = Vec::new();
+            names.iter().for_each(|name| put_bytes(&mut several, name));
+            data.change(key, kind, Change::RemoveSeveral { names: &several })
+        }
+    }
 }
 
 /// Removes elements by their names, `HDEL key field [field …]`, and answers how many there were.
@@ -71,9 +124,7 @@ pub(super) fn remove(c: &mut Context<'_>, args: &[&[u8]], kind: u8) -> Done {
     if !gone.is_empty() && gone.len() == elements.len() {
         c.data.delete(key)?;
     } else {
-        for name in &gone {
-            c.data.change(key, kind, Change::Remove { name })?;
-        }
+        remove_all(&mut c.data, key, kind, &gone)?;
     }
     c.reply.int(gone.len() as i64);
     Ok(())

@@ -3,7 +3,7 @@
 use super::integer;
 use crate::collection::Elements;
 use crate::data::{Context, Done, Stop};
-use crate::row::Row;
+use crate::row::{Form, Row};
 use model::row::kind;
 
 /// Longest value that Redis keeps in one allocation with its header.
@@ -28,8 +28,8 @@ pub const OBJECT_HELP: [&str; 15] = [
     "    Prints this help.",
 ];
 
-/// `OBJECT ENCODING key`: what Redis 7.0 would name the value's form: of a string when it is set afresh, of a
-/// collection that of this replica.
+/// `OBJECT ENCODING key`: what Redis 7.0 would name the value's form. How a string came to be is known on the node that
+/// executed the commands, as long as its row stays in memory.
 pub(super) fn encoding(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let key = c.data.key(args[2]);
     match c.data.peek(key)? {
@@ -39,16 +39,22 @@ pub(super) fn encoding(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     Ok(())
 }
 
+/// Whether Redis would have an index for this sorted set.
+pub(super) fn is_skiplist(row: &Row) -> bool {
+    row.form == Form::Indexed || Elements::of(row).is_large()
+}
+
 fn encoding_of(row: &Row) -> &'static str {
     match row.kind {
         kind::HASH if !Elements::of(row).is_large() => "listpack",
         kind::SET if Elements::of(row).has_integers_only() => "intset",
         kind::HASH | kind::SET => "hashtable",
-        kind::SORTED_SET if !Elements::of(row).is_large() => "listpack",
-        kind::SORTED_SET => "skiplist",
+        kind::SORTED_SET if is_skiplist(row) => "skiplist",
+        kind::SORTED_SET => "listpack",
         kind::LIST => "quicklist",
         kind::STREAM => "stream",
-        _ if integer::parse(row.value()).is_some() => "int",
+        _ if row.form == Form::Edited => "raw",
+        _ if row.form == Form::Afresh && integer::parse(row.value()).is_some() => "int",
         _ if row.value_len() <= EMBEDDED => "embstr",
         _ => "raw",
     }

@@ -2,6 +2,7 @@
 
 use super::integer;
 use crate::data::{Context, Done, Stop};
+use crate::row::Form;
 
 /// `APPEND key value`
 pub(super) fn append(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
@@ -9,7 +10,7 @@ pub(super) fn append(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let old = c.data.string(key)?.map(<[u8]>::len);
     match old {
         None => c.data.put_string(key, 0, tail)?,
-        Some(_) if tail.is_empty() => {}
+        Some(_) if tail.is_empty() => c.data.note_form(key, Form::Edited),
         Some(len) => c.data.patch(key, len, tail)?,
     }
     c.reply.int((old.unwrap_or(0) + tail.len()) as i64);

@@ -61,6 +61,7 @@ impl Machine {
                     p.offset = p.offset.min(p.len);
                     (p.old, p.len) = row.unpatch(p.offset, &p.old, p.len);
                     std::mem::swap(&mut row.changed_at, &mut p.changed_at);
+                    std::mem::swap(&mut row.form, &mut p.form);
                 })?;
                 p.key = key;
                 Before::Patch(p)

@@ -6,6 +6,7 @@ use super::Group;
 pub const GROUP: Group = Group {
     name: "bitmaps",
     keys: &["b1", "b2", "b3"],
+    private: false,
     lines: &[
         "SETBIT <key> <bit> <on>",
         "SETBIT <key> <bit> <on>",
@@ -24,6 +25,7 @@ pub const GROUP: Group = Group {
         "SET <key> <bytes>",
         "GET <key>",
         "STRLEN <key>",
+        "OBJECT ENCODING <key>",
     ],
     rare: &[],
     words: &[

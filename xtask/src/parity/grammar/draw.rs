@@ -97,7 +97,6 @@ const COMMON: &[(&str, &[&str])] = &[
             "-inf",
             "+inf",
             "nan",
-            "1e400",
             "x",
             " 1",
             "1 ",
@@ -116,6 +115,8 @@ const COMMON: &[(&str, &[&str])] = &[
     ("element", &["a", "b", "c", "d", "e", "1", "2", "-5", "", "a b", "\u{ff}\0", "1.5", "A"]),
     ("db", &["0", "1", "0", "1", "17", "x", "-1", "99999999999", ""]),
     ("cursor", &["0", "0", "0", "7", "x", "", "-1"]),
+    // Never so long that anybody waits, and never for ever.
+    ("soon", &["0.01", "0.01", "0.001", "1e-2", "x", "-1", ""]),
     ("number", &["0", "1", "2", "7", "64", "-1", "x", "18446744073709551616"]),
 ];
 /// Words that no command asks for where they are put.
@@ -148,6 +149,10 @@ pub struct Draw {
     state: u64,
     group: &'static Group,
     groups: Vec<&'static Group>,
+    /// One key in so many is of another group than the command.
+    crossing: usize,
+    /// What is behind the names of keys.
+    suffix: String,
 }
 
 impl Draw {
@@ -155,7 +160,7 @@ impl Draw {
     pub fn new(seed: u64, groups: Vec<&'static Group>) -> Draw {
         let state = (seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
         let group = groups[0];
-        Draw { state, group, groups }
+        Draw { state, group, groups, crossing: 8, suffix: String::new() }
     }
 
     /// A number below `n`, which is not zero.
@@ -182,6 +187,16 @@ impl Draw {
         self.group
     }
 
+    /// From now on one key in so many is of another group than the command.
+    pub fn cross(&mut self, one_in: usize) {
+        self.crossing = one_in;
+    }
+
+    /// From now on all keys are others than before, except those of the same number.
+    pub fn enter(&mut self, number: usize) {
+        self.suffix = format!(":{number}");
+    }
+
     /// A word that is wrong nearly everywhere.
     pub fn odd(&mut self) -> Vec<u8> {
         bytes(self.pick(ODD))
@@ -198,10 +213,7 @@ impl Draw {
     pub fn word(&mut self, name: &str) -> Vec<u8> {
         match name {
             "key" => self.key(),
-            "any-key" => {
-                let group = self.pick(&self.groups.clone());
-                bytes(self.pick(group.keys))
-            }
+            "any-key" => self.any_key(),
             "seconds" => self.time(1),
             "milliseconds" => self.time(1000),
             "moment" => self.moment(1),
@@ -210,6 +222,8 @@ impl Draw {
             "future-ms" => self.future(1000),
             "float" if self.chance(2) => self.float().into_bytes(),
             "float" => self.word("double"),
+            "longitude" => format!("{:.5}", self.below(36_000_000) as f64 / 1e5 - 180.0).into_bytes(),
+            "latitude" => format!("{:.5}", self.below(17_000_000) as f64 / 1e5 - 85.0).into_bytes(),
             "long" => vec![b'a' + self.below(26) as u8; 1 << self.below(13)],
             "many" => format!("e{}", self.below(400)).into_bytes(),
             _ => {
@@ -224,8 +238,30 @@ impl Draw {
 
     /// Mostly a key of the group, sometimes one of another, which may hold another type.
     fn key(&mut self) -> Vec<u8> {
-        let group = if self.chance(8) { self.pick(&self.groups.clone()) } else { self.group };
-        bytes(self.pick(group.keys))
+        if !self.group.private && self.chance(self.crossing) {
+            return self.any_key();
+        }
+        let key = self.pick(self.group.keys);
+        self.named(key)
+    }
+
+    /// A key of some group that lets others have them.
+    pub fn any_key(&mut self) -> Vec<u8> {
+        if self.group.private {
+            return self.key();
+        }
+        let group = loop {
+            let group = self.pick(&self.groups.clone());
+            if !group.private {
+                break group;
+            }
+        };
+        let key = self.pick(group.keys);
+        self.named(key)
+    }
+
+    fn named(&self, key: &str) -> Vec<u8> {
+        bytes(&format!("{key}{}", self.suffix))
     }
 
     /// A day or more from now, each time another, so that it never matters how long a command took.
@@ -277,7 +313,9 @@ const SPECIAL: &[&str] = &[
     "future",
     "future-ms",
     "float",
+    "latitude",
     "long",
+    "longitude",
     "many",
 ];
 

@@ -6,6 +6,7 @@ use super::Group;
 pub const GROUP: Group = Group {
     name: "hashes",
     keys: &["h1", "h2", "h3"],
+    private: false,
     lines: &[
         "HSET <key> { <field> <value> }",
         "HSET <key> { <field> <value> }",
@@ -30,6 +31,8 @@ pub const GROUP: Group = Group {
         "HSCAN <key> <cursor> [ MATCH <glob> ] [ COUNT <positive> ]",
         "HSCAN <key> 0 COUNT 1000",
         "TYPE <key>",
+        "OBJECT ENCODING <key>",
+        "DUMP <key>",
     ],
     rare: &["DEL <key>"],
     words: &[("field", &["f", "g", "n", "1", "2", "", "F", "a b", "\0", "long-field-name"])],

@@ -6,6 +6,7 @@ use super::Group;
 pub const GROUP: Group = Group {
     name: "hyperloglog",
     keys: &["p1", "p2", "p3"],
+    private: false,
     lines: &[
         "PFADD <key> { <element> }",
         "PFADD <key> { <many> }",
@@ -20,6 +21,8 @@ pub const GROUP: Group = Group {
         "PFDEBUG <debug> <key>",
         "GET <key>",
         "STRLEN <key>",
+        "OBJECT ENCODING <key>",
+        "DUMP <key>",
         "GETRANGE <key> 0 20",
     ],
     rare: &[

@@ -6,6 +6,7 @@ use super::Group;
 pub const GROUP: Group = Group {
     name: "keys",
     keys: &["s1", "b1", "h1", "l1", "t1", "z1", "p1", "none"],
+    private: false,
     lines: &[
         "DEL { <any-key> }",
         "UNLINK <any-key>",
@@ -34,6 +35,10 @@ pub const GROUP: Group = Group {
         "SCAN <cursor> [ <scan> ] [ <scan> ]",
         "OBJECT REFCOUNT <any-key>",
         "OBJECT FREQ <any-key>",
+        "OBJECT ENCODING <any-key>",
+        "OBJECT ENCODING <any-key>",
+        "DUMP <any-key>",
+        "RESTORE <any-key> <seconds> <value> [ <restore> ] [ <restore> ]",
         "RANDOMKEY",
         "SET <any-key> <value>",
     ],
@@ -41,6 +46,7 @@ pub const GROUP: Group = Group {
     words: &[
         ("condition", &["NX", "xx", "GT", "LT", "GT", "LT", "QQ", ""]),
         ("copy", &["REPLACE", "DB", "1", "0", "17", "x", "99999999999"]),
+        ("restore", &["REPLACE", "ABSTTL", "IDLETIME", "FREQ", "10", "x"]),
         ("mostly", &["0", "0", "0", "1"]),
         ("type", &["string", "list", "set", "zset", "hash", "stream", "STRING", "none", "x", ""]),
         ("scan", &["COUNT", "MATCH", "TYPE", "*", "10", "string"]),

@@ -1,4 +1,4 @@
-//! Lists, without the commands that wait.
+//! Lists. Commands that wait do so for a hundredth of a second.
 
 use super::Group;
 
@@ -6,6 +6,7 @@ use super::Group;
 pub const GROUP: Group = Group {
     name: "lists",
     keys: &["l1", "l2", "l3"],
+    private: false,
     lines: &[
         "LPUSH <key> { <element> }",
         "RPUSH <key> { <element> }",
@@ -30,7 +31,15 @@ pub const GROUP: Group = Group {
         "LMPOP <number> { <key> } <side> [ COUNT <positive> ]",
         "LMPOP 2 <key> <key> <side> [ COUNT <positive> ]",
         "LMPOP 1 <key> LEFT",
+        "BLPOP { <key> } <soon>",
+        "BRPOP { <key> } <soon>",
+        "BLMOVE <key> <key> <side> <side> <soon>",
+        "BRPOPLPUSH <key> <key> <soon>",
+        "BLMPOP <soon> <number> { <key> } <side> [ COUNT <positive> ]",
+        "BLMPOP <soon> 2 <key> <key> <side> [ COUNT <positive> ]",
         "TYPE <key>",
+        "OBJECT ENCODING <key>",
+        "DUMP <key>",
     ],
     rare: &["DEL <key>", "LTRIM <key> 1 0"],
     words: &[

@@ -6,6 +6,7 @@ use super::Group;
 pub const GROUP: Group = Group {
     name: "sets",
     keys: &["t1", "t2", "t3"],
+    private: false,
     lines: &[
         "SADD <key> { <element> }",
         "SADD <key> { <element> }",
@@ -31,6 +32,8 @@ pub const GROUP: Group = Group {
         "SSCAN <key> <cursor> [ MATCH <glob> ] [ COUNT <positive> ]",
         "SSCAN <key> 0 COUNT 1000",
         "TYPE <key>",
+        "OBJECT ENCODING <key>",
+        "DUMP <key>",
     ],
     rare: &["DEL <key>"],
     words: &[],

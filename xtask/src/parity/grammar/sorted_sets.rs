@@ -1,4 +1,4 @@
-//! Sorted sets, without the commands that wait.
+//! Sorted sets, without ranges by member (see `lex`). Commands that wait do so for a hundredth of a second.
 
 use super::Group;
 
@@ -6,6 +6,7 @@ use super::Group;
 pub const GROUP: Group = Group {
     name: "sorted-sets",
     keys: &["z1", "z2", "z3"],
+    private: false,
     lines: &[
         "ZADD <key> { <score> <element> }",
         "ZADD <key> { <score> <element> }",
@@ -21,25 +22,24 @@ pub const GROUP: Group = Group {
         "ZRANK <key> <element>",
         "ZREVRANK <key> <element>",
         "ZCOUNT <key> <bound> <bound>",
-        "ZLEXCOUNT <key> <lex> <lex>",
         "ZRANGE <key> <index> <index> [ REV ] [ WITHSCORES ]",
         "ZRANGE <key> <bound> <bound> BYSCORE [ REV ] [ LIMIT <index> <index> ] [ WITHSCORES ]",
-        "ZRANGE <key> <lex> <lex> BYLEX [ REV ] [ LIMIT <index> <index> ]",
         "ZRANGE <key> <index> <index> [ <range> ] [ <range> ]",
         "ZREVRANGE <key> <index> <index> [ WITHSCORES ]",
         "ZRANGEBYSCORE <key> <bound> <bound> [ WITHSCORES ] [ LIMIT <index> <index> ]",
         "ZREVRANGEBYSCORE <key> <bound> <bound> [ WITHSCORES ] [ LIMIT <index> <index> ]",
-        "ZRANGEBYLEX <key> <lex> <lex> [ LIMIT <index> <index> ]",
-        "ZREVRANGEBYLEX <key> <lex> <lex> [ LIMIT <index> <index> ]",
         "ZRANGESTORE <key> <key> <index> <index> [ REV ]",
         "ZRANGESTORE <key> <key> <bound> <bound> BYSCORE [ LIMIT <index> <index> ]",
         "ZREMRANGEBYRANK <key> <index> <index>",
         "ZREMRANGEBYSCORE <key> <bound> <bound>",
-        "ZREMRANGEBYLEX <key> <lex> <lex>",
         "ZPOPMIN <key> [ <count> ]",
         "ZPOPMAX <key> [ <count> ]",
         "ZMPOP 1 <key> ( MIN | MAX | x ) [ COUNT <positive> ]",
         "ZMPOP <number> { <key> } MIN",
+        "BZPOPMIN { <key> } <soon>",
+        "BZPOPMAX { <key> } <soon>",
+        "BZMPOP <soon> <number> { <key> } ( MIN | MAX ) [ COUNT <positive> ]",
+        "BZMPOP <soon> 1 <key> MIN",
         "ZRANDMEMBER <key> [ <count> [ WITHSCORES ] ]",
         "ZUNION 2 <key> <key> [ WEIGHTS <double> <double> ] [ AGGREGATE <aggregate> ] [ WITHSCORES ]",
         "ZINTER 2 <key> <key> [ WEIGHTS <score> <score> ] [ AGGREGATE <aggregate> ] [ WITHSCORES ]",
@@ -52,6 +52,8 @@ pub const GROUP: Group = Group {
         "ZSCAN <key> <cursor> [ MATCH <glob> ] [ COUNT <positive> ]",
         "ZSCAN <key> 0 COUNT 1000",
         "TYPE <key>",
+        "OBJECT ENCODING <key>",
+        "DUMP <key>",
     ],
     rare: &["DEL <key>"],
     words: &[
@@ -60,9 +62,8 @@ pub const GROUP: Group = Group {
             "bound",
             &["-inf", "+inf", "0", "1", "(1", "2", "(-1", "1.5", "inf", "(inf", "x", "", "(", "nan", "-1"],
         ),
-        ("lex", &["-", "+", "[a", "(a", "[c", "(d", "[", "(", "a", "", "+x", "[A"]),
         ("add", &["NX", "XX", "GT", "LT", "CH", "INCR", "ch", "x"]),
-        ("range", &["REV", "BYSCORE", "BYLEX", "WITHSCORES", "LIMIT", "0", "x"]),
+        ("range", &["REV", "BYSCORE", "WITHSCORES", "LIMIT", "0", "x"]),
         ("aggregate", &["SUM", "MIN", "MAX", "max", "x"]),
     ],
 };

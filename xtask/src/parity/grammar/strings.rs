@@ -6,6 +6,7 @@ use super::Group;
 pub const GROUP: Group = Group {
     name: "strings",
     keys: &["s1", "s2", "s3", "s4"],
+    private: false,
     lines: &[
         "GET <key>",
         "SET <key> <value>",
@@ -37,6 +38,9 @@ pub const GROUP: Group = Group {
         "INCRBYFLOAT <key> <float>",
         "SET <key> <float>",
         "LCS <key> <key> [ ( LEN | IDX ) ] [ MINMATCHLEN <count> ] [ WITHMATCHLEN ]",
+        "OBJECT ENCODING <key>",
+        "OBJECT ENCODING <key>",
+        "DUMP <key>",
         "LCS <key> <key> [ <lcs> ] [ <lcs> ] [ <lcs> ]",
     ],
     rare: &[],

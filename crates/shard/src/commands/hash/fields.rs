@@ -1,6 +1,6 @@
 //! Fields by their names: HSET, HGET and their relatives.
 
-use crate::commands::elements::{self, distinct, store};
+use crate::commands::elements::{self, distinct, put_all, store};
 use crate::data::{Context, Done, Stop};
 use model::change::Change;
 use model::row::kind;
@@ -32,9 +32,7 @@ fn put_pairs(c: &mut Context<'_>, args: &[&[u8]], command: &str) -> Result<usize
     if absent && created > 1 && created == pairs.len() {
         store(&mut c.data, key, (kind::HASH, 0), pairs)?;
     } else {
-        for (name, value) in pairs {
-            c.data.change(key, kind::HASH, Change::Put { name, value })?;
-        }
+        put_all(&mut c.data, key, kind::HASH, pairs)?;
     }
     Ok(created)
 }

@@ -2,6 +2,7 @@
 
 use super::{read, sparse, write};
 use crate::data::{Context, Done, Stop};
+use crate::row::Form;
 
 /// `PFDEBUG GETREG | DECODE | ENCODING | TODENSE key`. As in Redis GETREG leaves the value dense.
 pub(in crate::commands) fn pfdebug(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
@@ -9,6 +10,8 @@ pub(in crate::commands) fn pfdebug(c: &mut Context<'_>, args: &[&[u8]]) -> Done 
     let Some(found) = read(c, key)? else {
         return Err(Stop::error("ERR The specified key does not exist"));
     };
+    // As in Redis before anything else is looked at.
+    c.data.note_form(key, Form::Edited);
     match args[1].to_ascii_lowercase().as_slice() {
         b"getreg" => {
             let mut sketch = found.clone();
@@ -35,5 +38,6 @@ pub(in crate::commands) fn pfdebug(c: &mut Context<'_>, args: &[&[u8]]) -> Done 
             return Err(Stop::error(format!("ERR Unknown PFDEBUG subcommand '{name}'")));
         }
     }
+    c.data.note_form(key, Form::Edited);
     Ok(())
 }

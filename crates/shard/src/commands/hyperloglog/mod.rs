@@ -12,6 +12,7 @@ mod sparse;
 mod tests;
 
 use crate::data::{Context, Done, Key, Stop};
+use crate::row::Form;
 pub(super) use debug::pfdebug;
 pub use selftest::selftest;
 use sketch::Sketch;
@@ -46,6 +47,7 @@ pub(super) fn pfadd(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
         sketch.outdate();
         write(c, key, found.as_ref(), &sketch)?;
     }
+    c.data.note_form(key, Form::Edited);
     c.reply.int(changed.into());
     Ok(())
 }
@@ -75,6 +77,7 @@ pub(super) fn pfcount(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
             count
         }
     };
+    c.data.note_form(key, Form::Edited);
     c.reply.int(count as i64);
     Ok(())
 }
@@ -93,6 +96,7 @@ pub(super) fn pfmerge(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     }
     sketch.outdate();
     write(c, key, found.as_ref(), &sketch)?;
+    c.data.note_form(key, Form::Edited);
     c.reply.ok();
     Ok(())
 }

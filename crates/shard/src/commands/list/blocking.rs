@@ -1,23 +1,25 @@
 //! Commands that take an item or wait for one: BLPOP, BRPOP, BLMPOP, BLMOVE, BRPOPLPUSH. Each is its relative
-//! that does not wait, with a timeout, which whoever waits has looked at.
+//! that does not wait, with a timeout.
 
-use super::{End, lmove, lmpop, rpoplpush, take_out};
-use crate::commands::blocking;
+use super::pop::pop_of_first;
+use super::{End, lmove, rpoplpush, take_out};
+use crate::commands::blocking::{check_timeout, unless_nothing};
 use crate::data::{Context, Done, Stop};
 
 /// `BLPOP key [key …] timeout`
 pub(in super::super) fn blpop(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
-    first(c, &args[1..args.len() - 1], End::Left)
+    first(c, args, End::Left)
 }
 
 /// `BRPOP key [key …] timeout`
 pub(in super::super) fn brpop(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
-    first(c, &args[1..args.len() - 1], End::Right)
+    first(c, args, End::Right)
 }
 
 /// Takes an item of the first list that has any.
-fn first(c: &mut Context<'_>, keys: &[&[u8]], end: End) -> Done {
-    for bytes in keys {
+fn first(c: &mut Context<'_>, args: &[&[u8]], end: End) -> Done {
+    check_timeout(args)?;
+    for bytes in &args[1..args.len() - 1] {
         let key = c.data.key(bytes);
         let items = c.data.items(key)?;
         let len = items.len();
@@ -32,15 +34,18 @@ fn first(c: &mut Context<'_>, keys: &[&[u8]], end: End) -> Done {
 
 /// `BLMPOP timeout numkeys key [key …] LEFT | RIGHT [COUNT count]`
 pub(in super::super) fn blmpop(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
-    blocking::unless_nothing(c, lmpop, &[&[args[0]], &args[2..]].concat())
+    unless_nothing(c, |c| pop_of_first(c, &args[2..], || check_timeout(args)))
 }
 
 /// `BLMOVE source destination LEFT | RIGHT LEFT | RIGHT timeout`
 pub(in super::super) fn blmove(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
-    blocking::unless_nothing(c, lmove, &args[..5])
+    (End::parse(args[3])?, End::parse(args[4])?);
+    check_timeout(args)?;
+    unless_nothing(c, |c| lmove(c, &args[..5]))
 }
 
 /// `BRPOPLPUSH source destination timeout`
 pub(in super::super) fn brpoplpush(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
-    blocking::unless_nothing(c, rpoplpush, &args[..3])
+    check_timeout(args)?;
+    unless_nothing(c, |c| rpoplpush(c, &args[..3]))
 }

@@ -47,8 +47,13 @@ fn pop_several(c: &mut Context<'_>, key: Key<'_>, end: End, count: usize) -> Don
 
 /// `LMPOP numkeys key [key …] LEFT | RIGHT [COUNT count]`
 pub(in super::super) fn lmpop(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
-    let number = integer::at_least(args[1], 1, "ERR numkeys should be greater than 0")?;
-    let Some((keys, options)) = args[2..].split_at_checked(number) else { return Err(Stop::SYNTAX) };
+    pop_of_first(c, &args[1..], || Ok(()))
+}
+
+/// Pops of the first list that there is, from the number of keys on; `check` is asked once all that was read.
+pub(super) fn pop_of_first(c: &mut Context<'_>, args: &[&[u8]], check: impl FnOnce() -> Done) -> Done {
+    let number = integer::at_least(args[0], 1, "ERR numkeys should be greater than 0")?;
+    let Some((keys, options)) = args[1..].split_at_checked(number) else { return Err(Stop::SYNTAX) };
     let [end, options @ ..] = options else { return Err(Stop::SYNTAX) };
     let end = End::parse(end)?;
     let count = match options {
@@ -62,6 +67,7 @@ pub(in super::super) fn lmpop(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
         }
         _ => return Err(Stop::SYNTAX),
     };
+    check()?;
     for bytes in keys {
         let key = c.data.key(bytes);
         if !c.data.items(key)?.is_empty() {

@@ -1,7 +1,7 @@
 //! Several sets as one: SUNION, SINTER, SDIFF, what stores them, and SINTERCARD.
 
-use crate::collection::Elements;
-use crate::commands::elements::{difference, store, union};
+use crate::collection::{Builder, Elements};
+use crate::commands::elements::{difference, store_into, union};
 use crate::commands::integer;
 use crate::data::{Context, Data, Done, Stop};
 use hashbrown::HashSet;
@@ -20,7 +20,8 @@ pub(in crate::commands) fn sunion(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
 
 /// `SUNIONSTORE destination key [key …]`
 pub(in crate::commands) fn sunionstore(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
-    keep(c, args, all)
+    let members = owned(all(sets(&mut c.data, &args[2..])?));
+    keep(c, args[1], Builder::new(kind::SET), &members)
 }
 
 /// `SINTER key [key …]`
@@ -30,7 +31,8 @@ pub(in crate::commands) fn sinter(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
 
 /// `SINTERSTORE destination key [key …]`
 pub(in crate::commands) fn sinterstore(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
-    keep(c, args, |sets| common(sets).collect())
+    let members = owned(common(sets(&mut c.data, &args[2..])?).collect());
+    keep(c, args[1], Builder::new(kind::SET), &members)
 }
 
 /// `SDIFF key [key …]`
@@ -40,7 +42,14 @@ pub(in crate::commands) fn sdiff(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
 
 /// `SDIFFSTORE destination key [key …]`
 pub(in crate::commands) fn sdiffstore(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
-    keep(c, args, first_only)
+    let integers = c.data.limits().integer_set_entries;
+    let sets = sets(&mut c.data, &args[2..])?;
+    let first = sets[0];
+    let held = is_subtracted(&sets);
+    let mixed = held && (first.len() > integers || !names(first).all(|name| integer::parse(name).is_some()));
+    let builder = if mixed { Builder::not_of_integers() } else { Builder::new(kind::SET) };
+    let members = owned(first_only(sets));
+    keep(c, args[1], builder, &members)
 }
 
 /// `SINTERCARD numkeys key [key …] [LIMIT limit]`
@@ -72,16 +81,27 @@ fn answer(c: &mut Context<'_>, args: &[&[u8]], combine: Combine) -> Done {
     Ok(())
 }
 
-/// Stores the members under the first key, whatever that is, and answers how many they are.
-fn keep(c: &mut Context<'_>, args: &[&[u8]], combine: Combine) -> Done {
-    let members = combine(sets(&mut c.data, &args[2..])?);
-    let members: Vec<Box<[u8]>> = members.into_iter().map(Box::from).collect();
-    let key = c.data.key(args[1]);
+/// Members that outlive the sets they are of.
+fn owned(members: Vec<&[u8]>) -> Vec<Box<[u8]>> {
+    members.into_iter().map(Box::from).collect()
+}
+
+/// Stores the members under a key, whatever that is, and answers how many they are.
+fn keep(c: &mut Context<'_>, key: &[u8], builder: Builder, members: &[Box<[u8]>]) -> Done {
+    let key = c.data.key(key);
     // The look first: what has expired there is deleted.
     c.data.peek(key)?;
-    store(&mut c.data, key, (kind::SET, 0), members.iter().map(|member| (&member[..], &b""[..])))?;
+    let pairs = members.iter().map(|member| (&member[..], &b""[..]));
+    store_into(&mut c.data, key, (kind::SET, 0), builder, pairs)?;
     c.reply.int(members.len() as i64);
     Ok(())
+}
+
+/// Whether Redis makes the difference of these sets of a copy of the first one, from which it takes the members of the
+/// others away: what was in the copy decides for good what the result is named.
+fn is_subtracted(sets: &[Elements<'_>]) -> bool {
+    let there = sets.iter().filter(|set| !set.is_empty()).count();
+    sets[0].len() * there / 2 > sets.iter().map(|set| set.len()).sum()
 }
 
 /// The sets of these keys, an absent one without members.

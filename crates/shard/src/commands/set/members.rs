@@ -1,6 +1,6 @@
 //! Members by name and sets as a whole: SADD, SREM, SISMEMBER, SMEMBERS and their relatives.
 
-use crate::commands::elements::{self, distinct, store};
+use crate::commands::elements::{self, distinct, put_all, store};
 use crate::commands::walk;
 use crate::data::{Context, Done};
 use model::change::Change;
@@ -15,9 +15,7 @@ pub(in crate::commands) fn sadd(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     if absent && new.len() > 1 {
         store(&mut c.data, key, (kind::SET, 0), new.iter().map(|member| (*member, &b""[..])))?;
     } else {
-        for name in &new {
-            c.data.change(key, kind::SET, Change::Put { name, value: b"" })?;
-        }
+        put_all(&mut c.data, key, kind::SET, new.iter().map(|name| (*name, &b""[..])))?;
     }
     c.reply.int(new.len() as i64);
     Ok(())

@@ -1,6 +1,6 @@
 //! Members at random: SRANDMEMBER, SPOP.
 
-use crate::commands::elements::{at_most, store};
+use crate::commands::elements::{at_most, remove_all, store};
 use crate::commands::integer;
 use crate::commands::pick::Dice;
 use crate::data::{Context, Done};
@@ -59,10 +59,8 @@ fn pop_several(c: &mut Context<'_>, key: &[u8], count: usize) -> Done {
     let left = set.len() - picked.len();
     if left * FEW_LEFT > picked.len() {
         let names: Vec<Box<[u8]>> = picked.into_iter().map(|(member, _)| member.into()).collect();
-        for name in &names {
-            c.data.change(key, kind::SET, Change::Remove { name })?;
-        }
-        return Ok(());
+        let names: Vec<&[u8]> = names.iter().map(|name| &name[..]).collect();
+        return remove_all(&mut c.data, key, kind::SET, &names);
     }
     // Both are in the order of the set.
     let mut picked = picked.into_iter().peekable();

@@ -14,7 +14,7 @@ use self::pattern::Get;
 use crate::collection::{Elements, Items};
 use crate::commands::list;
 use crate::data::{Context, Data, Done, Key, Stop};
-use crate::row::Row;
+use crate::row::{Form, Row};
 use model::row::kind;
 use std::ops::Range;
 
@@ -43,6 +43,9 @@ fn run(c: &mut Context<'_>, bytes: &[u8], options: &Options<'_>) -> Result<Vec<P
     let (kind, len) = c.data.get(key)?.map_or((kind::LIST, 0), |row| (row.kind, row.elements()));
     if !matches!(kind, kind::LIST | kind::SET | kind::SORTED_SET) {
         return Err(Stop::WRONG_TYPE);
+    }
+    if kind == kind::SORTED_SET {
+        c.data.note_form(key, Form::Indexed);
     }
     let range = options.range(len);
     let elements = match options.sorted(kind) {

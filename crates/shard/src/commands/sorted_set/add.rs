@@ -1,11 +1,14 @@
 //! Setting scores: ZADD, ZINCRBY.
 
 use super::{look, value};
-use crate::collection::Elements;
+use crate::commands::elements::put_all;
 use crate::commands::float;
-use crate::data::{Context, Data, Done, Key, Stop};
-use model::change::Change;
+use crate::data::{Context, Done, Stop};
+use hashbrown::HashMap;
 use model::row::kind;
+
+/// Scores that members got, never walked over: their order is nobody's.
+type Scores<'a> = HashMap<&'a [u8], f64, foldhash::fast::RandomState>;
 
 /// What is said before the scores.
 #[derive(Debug, Clone, Copy, Default)]
@@ -112,28 +115,32 @@ pub(in crate::commands) fn add(
     members: &[(f64, &[u8])],
 ) -> Done {
     let key = c.data.key(key);
-    look(&mut c.data, key)?;
+    let set = look(&mut c.data, key)?;
     let (mut added, mut updated, mut last) = (0, 0, None);
+    // A member may come twice: the second time it has the score it got the first time.
+    let (mut puts, mut scores) = (Vec::new(), Scores::default());
     for &(given, member) in members {
-        let old = score_now(&mut c.data, key, member)?;
+        let old = match scores.get(member) {
+            Some(score) => Some(*score),
+            None => set.score(member),
+        };
         last = options.score(old, given)?;
         let Some(new) = last else { continue };
         if old != Some(new) {
-            let change = Change::Put { name: member, value: &value(new) };
-            c.data.change(key, kind::SORTED_SET, change)?;
+            puts.push((member, value(new)));
+            if members.len() > 1 {
+                scores.insert(member, new);
+            }
             added += i64::from(old.is_none());
             updated += i64::from(old.is_some());
         }
     }
+    let puts = puts.iter().map(|(member, value)| (*member, &value[..]));
+    put_all(&mut c.data, key, kind::SORTED_SET, puts)?;
     match (options.incr, last) {
         (true, Some(score)) => c.reply.double(score),
         (true, None) => c.reply.null(),
         (false, _) => c.reply.int(if options.ch { added + updated } else { added }),
     }
     Ok(())
-}
-
-/// The score of a member in a sorted set that was looked at before: this counts as no other access.
-fn score_now(data: &mut Data<'_>, key: Key<'_>, member: &[u8]) -> Result<Option<f64>, Stop> {
-    Ok(data.peek(key)?.and_then(|row| Elements::of(row).score(member)))
 }

@@ -1,7 +1,8 @@
 //! Members by their names: ZSCORE, ZMSCORE, ZRANK, ZREVRANK, ZREM, ZCARD, ZSCAN.
 
 use super::{look, scored};
-use crate::collection::{Elements, Pair};
+use crate::collection::Pair;
+use crate::commands::object::is_skiplist;
 use crate::commands::{elements, walk};
 use crate::data::{Context, Done};
 use model::Reply;
@@ -66,8 +67,7 @@ pub(in crate::commands) fn zcard(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
 pub(in crate::commands) fn zscan(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let key = c.data.key(args[1]);
     // Redis keeps whole numbers of small sorted sets as integers, and shows them so here.
-    let is_large = c.data.peek(key)?.is_some_and(|row| Elements::of(row).is_large());
-    let text = if is_large { model::double::text } else { whole_or_double };
+    let text = if c.data.peek(key)?.is_some_and(is_skiplist) { model::double::text } else { whole_or_double };
     let write = |reply: &mut dyn Reply, pair: Pair<'_>| {
         let (name, score) = scored(pair);
         reply.bulk(name);

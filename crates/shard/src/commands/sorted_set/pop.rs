@@ -1,7 +1,7 @@
 //! Members taken from an end: ZPOPMIN, ZPOPMAX, ZMPOP, and their relatives that wait for one.
 
 use super::{look, remove_ranks, scored};
-use crate::commands::blocking;
+use crate::commands::blocking::{check_timeout, unless_nothing};
 use crate::commands::elements::at_most;
 use crate::commands::integer;
 use crate::data::{Context, Done, Key, Stop};
@@ -48,8 +48,13 @@ fn pop_of_one(c: &mut Context<'_>, args: &[&[u8]], from: From) -> Done {
 
 /// `ZMPOP numkeys key [key …] MIN | MAX [COUNT count]`
 pub(in crate::commands) fn zmpop(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
-    let number = integer::at_least(args[1], 1, "ERR numkeys should be greater than 0")?;
-    let Some((keys, [end, options @ ..])) = args[2..].split_at_checked(number) else {
+    pop_of_first(c, &args[1..], || Ok(()))
+}
+
+/// Pops of the first sorted set that there is, from the number of keys on; `check` is asked once all that was read.
+fn pop_of_first(c: &mut Context<'_>, args: &[&[u8]], check: impl FnOnce() -> Done) -> Done {
+    let number = integer::at_least(args[0], 1, "ERR numkeys should be greater than 0")?;
+    let Some((keys, [end, options @ ..])) = args[1..].split_at_checked(number) else {
         return Err(Stop::SYNTAX);
     };
     let from = match () {
@@ -68,6 +73,7 @@ pub(in crate::commands) fn zmpop(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
         }
         _ => return Err(Stop::SYNTAX),
     };
+    check()?;
     for bytes in keys {
         let key = c.data.key(bytes);
         if !look(&mut c.data, key)?.is_empty() {
@@ -82,17 +88,18 @@ pub(in crate::commands) fn zmpop(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
 
 /// `BZPOPMIN key [key …] timeout`
 pub(in crate::commands) fn bzpopmin(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
-    first(c, &args[1..args.len() - 1], From::Min)
+    first(c, args, From::Min)
 }
 
 /// `BZPOPMAX key [key …] timeout`
 pub(in crate::commands) fn bzpopmax(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
-    first(c, &args[1..args.len() - 1], From::Max)
+    first(c, args, From::Max)
 }
 
 /// Takes a member of the first sorted set that has any, or waits for one.
-fn first(c: &mut Context<'_>, keys: &[&[u8]], from: From) -> Done {
-    for bytes in keys {
+fn first(c: &mut Context<'_>, args: &[&[u8]], from: From) -> Done {
+    check_timeout(args)?;
+    for bytes in &args[1..args.len() - 1] {
         let key = c.data.key(bytes);
         let members = look(&mut c.data, key)?;
         let len = members.len();
@@ -112,7 +119,7 @@ fn first(c: &mut Context<'_>, keys: &[&[u8]], from: From) -> Done {
 
 /// `BZMPOP timeout numkeys key [key …] MIN | MAX [COUNT count]`
 pub(in crate::commands) fn bzmpop(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
-    blocking::unless_nothing(c, zmpop, &[&[args[0]], &args[2..]].concat())
+    unless_nothing(c, |c| pop_of_first(c, &args[2..], || check_timeout(args)))
 }
 
 /// Removes up to `count` members from an end and answers with them, the outermost first.
