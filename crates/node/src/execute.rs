@@ -279,7 +279,7 @@ impl Core {
         let room = spec.map_or(Room::Enough, |spec| self.room_for(spec));
         let shards = self.map.shards.len() as u16;
         let replica = self.replicas[group.0 as usize].as_deref_mut()?;
-        let of_keys = [crate::internal::REPLAY, crate::internal::WATCH];
+        let of_keys = [crate::internal::REPLAY, crate::internal::WATCH, crate::internal::FIND_LAST];
         let of_keys = internal && of_keys.contains(&parts.args[0]);
         // FLUSHALL concerns all keyspaces, whatever the shard serves.
         if of_keys && !crate::layouts::serves(replica, parts.ks, shards)
@@ -340,8 +340,8 @@ impl Core {
             }
             return Some(self.fetch(group));
         }
-        if outcome.blocks
-            && let Some(spec) = spec
+        if let Some(spec) = spec
+            && (outcome.blocks || replica.blocking.waits_on(spec, &reply))
         {
             self.block_here(group, id, arrival, (parts, spec));
             return None;

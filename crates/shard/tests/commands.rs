@@ -56,6 +56,8 @@ const FEW: Limits = Limits {
     set_value: 20,
     list_entries: 4,
     list_bytes: 100,
+    stream_entries: 4,
+    stream_bytes: 300,
 };
 /// Set to anything: the scripts get the replies as they are now.
 const UPDATE: &str = "UPDATE_SCRIPTS";

@@ -1,13 +1,17 @@
-//! The timeout of commands that wait for something to take, as Redis 7.0 reads it.
+//! The timeout of commands that wait for something, as Redis 7.0 reads it.
+
+use super::stream::read::Call;
+use crate::data::Stop;
 
 /// How long a command waits, in ms; 0 = for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeout(u64);
 
 impl Timeout {
-    /// Whether a call of a command that may wait does wait: XREAD and XREADGROUP only with BLOCK.
+    /// Whether a call of a command that may wait does wait: XREAD only with BLOCK. One that is wrong does not: its
+    /// handler says why.
     pub fn waits(name: &str, args: &[&[u8]]) -> bool {
-        !name.starts_with("xread") || block_option(args).is_some()
+        name != "xread" || Call::parse(args).is_ok_and(|call| call.block.is_some())
     }
 
     /// How long to wait, `None` = for ever.
@@ -20,11 +24,12 @@ impl Timeout {
     /// # Errors
     /// One that is no number, negative or too large, in the words of Redis.
     pub fn of(name: &str, args: &[&[u8]]) -> Result<Timeout, String> {
-        if name.starts_with("xread") {
-            let at = block_option(args).and_then(|at| args.get(at + 1));
-            let ms = at.and_then(|arg| super::integer::parse(arg));
-            let ms = ms.ok_or("ERR timeout is not an integer or out of range")?;
-            return u64::try_from(ms).map(Timeout).map_err(|_| "ERR timeout is negative".to_owned());
+        if name == "xread" {
+            return match Call::parse(args) {
+                Ok(call) => Ok(Timeout(call.block.unwrap_or(0))),
+                Err(Stop::Error(text)) => Err(text.into_owned()),
+                Err(Stop::Fetch | Stop::Block) => Err("ERR syntax error".to_owned()),
+            };
         }
         let at = if matches!(name, "blmpop" | "bzmpop") { args.get(1) } else { args.last() };
         let number = |arg: &&[u8]| std::str::from_utf8(arg).ok()?.parse::<f64>().ok().filter(|n| !n.is_nan());
@@ -40,11 +45,6 @@ impl Timeout {
         }
         Ok(Timeout(ms as u64))
     }
-}
-
-fn block_option(args: &[&[u8]]) -> Option<usize> {
-    let streams = args.iter().position(|arg| arg.eq_ignore_ascii_case(b"streams")).unwrap_or(args.len());
-    args[..streams].iter().position(|arg| arg.eq_ignore_ascii_case(b"block"))
 }
 
 #[cfg(test)]
@@ -73,5 +73,7 @@ mod tests {
             assert_eq!(of(line), Err(text.to_owned()), "{line}");
         }
         assert!(!Timeout::waits("xread", &[b"xread", b"streams", b"block", b"0"]));
+        assert!(!Timeout::waits("xread", &[b"xread", b"block", b"x", b"streams", b"k", b"0"]));
+        assert!(Timeout::waits("xread", &[b"xread", b"count", b"1", b"block", b"5", b"streams", b"k", b"0"]));
     }
 }
