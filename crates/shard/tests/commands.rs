@@ -27,6 +27,8 @@ mod script;
 mod sort_model;
 #[path = "commands/sorted_sets_model.rs"]
 mod sorted_sets_model;
+#[path = "commands/streams_model.rs"]
+mod streams_model;
 #[path = "commands/value.rs"]
 mod value;
 #[path = "commands/world.rs"]
