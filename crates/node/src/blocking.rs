@@ -87,12 +87,10 @@ impl Blocking {
         }
     }
 
-    /// Whether the answer of what runs now means that it goes on waiting: its key has another type since it began.
-    pub(crate) fn waits_on(&self, spec: &Spec, reply: &[u8]) -> bool {
-        // Those that move also fail by what is at their destination.
-        self.running.is_some_and(|running| running.again)
-            && !matches!(spec.name, "blmove" | "brpoplpush")
-            && reply.starts_with(b"-WRONGTYPE")
+    /// Whether a command runs now that has waited before. Not so those that move: a destination of another type
+    /// ends them.
+    pub(crate) fn runs_again(&self, spec: &Spec) -> bool {
+        self.running.is_some_and(|running| running.again) && !matches!(spec.name, "blmove" | "brpoplpush")
     }
 
     /// Whoever sent them sends them again.

@@ -333,15 +333,17 @@ impl Core {
             return None;
         }
         let touch = parts.flags.has(Flags::TOUCH);
+        replica.machine.waits_again = spec.is_some_and(|spec| replica.blocking.runs_again(spec));
         let outcome = replica.machine.execute(handler, parts.ks, touch, &parts.args, &mut out);
+        replica.machine.waits_again = false;
         if outcome.fetch {
             if let Some(spec) = spec {
                 self.want_keys(group, parts.ks, spec, &parts.args);
             }
             return Some(self.fetch(group));
         }
-        if let Some(spec) = spec
-            && (outcome.blocks || replica.blocking.waits_on(spec, &reply))
+        if outcome.blocks
+            && let Some(spec) = spec
         {
             self.block_here(group, id, arrival, (parts, spec));
             return None;

@@ -10,6 +10,7 @@ mod lists;
 mod pattern;
 mod sets;
 mod sorted_sets;
+mod streams;
 mod strings;
 
 use shard::table;
@@ -43,6 +44,7 @@ pub const ALL: &[&Group] = &[
     &lists::GROUP,
     &sets::GROUP,
     &sorted_sets::GROUP,
+    &streams::GROUP,
 ];
 
 /// One command of a group in so many is a rare one.

@@ -20,6 +20,8 @@ const SHOWN: usize = 12;
 const LINES: usize = 20;
 /// What small memory is: our rows are on disk most of the time.
 const TINY: [&str; 4] = ["--max-memory", "1mb", "--checkpoint-log-share", "8mb"];
+/// Flags of both sides: pages of streams are small, so that there are many.
+pub const BOTH: [&str; 2] = ["--stream-node-max-entries", "4"];
 /// Rows that take the tiny memory, so that the compared ones must leave it: number and bytes of each.
 const BALLAST: (usize, usize) = (64, 100_000);
 /// Keyspace of the ballast, which is not compared.

@@ -63,7 +63,7 @@ impl<'a, 'b> Call<'a, 'b> {
         data.rows(&keys)?;
         let mut known = Vec::with_capacity(keys.len());
         for (key, id) in keys.into_iter().zip(self.ids) {
-            if data.peek(key)?.is_some_and(|row| row.kind != kind::STREAM) {
+            if data.peek(key)?.is_some_and(|row| row.kind != kind::STREAM) && !data.waits_again() {
                 return Err(Stop::WRONG_TYPE);
             }
             let last = look_again(data, key)?.map_or(Id::MIN, |stream| stream.state.last);
