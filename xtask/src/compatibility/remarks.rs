@@ -106,7 +106,8 @@ pub const REMARKS: &[(&str, Verdict, &str)] = &[
     (
         "xadd",
         Differs,
-        "`ms-*` behind the highest number of its millisecond is refused as too small; Redis says that elements are too large",
+        "`ms-*` behind the highest number of its millisecond is refused as too small, where Redis says that elements are too \
+         large; trims as XTRIM does",
     ),
     (
         "xinfo|stream",
@@ -117,6 +118,12 @@ pub const REMARKS: &[(&str, Verdict, &str)] = &[
         "xread",
         Differs,
         "who waits for several streams that one transaction adds to gets entries of all of them, in Redis of the first",
+    ),
+    (
+        "xtrim",
+        Differs,
+        "`MINID ~` looks at the last entry that a page has left, Redis also at those that were deleted from it and keeps \
+         the page longer",
     ),
     ("zadd", Differs, "a score of -0 is kept as 0; in Redis only in small sorted sets"),
     ("zrandmember", Differs, "picks at most 1 048 576 members with repetition, and 16 MiB"),

@@ -6,6 +6,7 @@ use crate::commands::integer;
 use crate::data::{Context, Data, Done, Key, Stop};
 use model::change::Change;
 use model::row::kind;
+use std::borrow::Cow;
 
 /// Pages that a command removes at most where it may be about right, in entries of full ones.
 const PAGES: u64 = 100;
@@ -13,6 +14,9 @@ const PAGES: u64 = 100;
 const DEFAULT_LIMIT: u64 = 10_000;
 /// Entries of them at most.
 const MAX_LIMIT: u64 = 1_000_000;
+
+const EXACT_LIMIT: Stop =
+    Stop::Error(Cow::Borrowed("ERR syntax error, LIMIT cannot be used without the special ~ option"));
 
 /// What stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,18 +103,19 @@ impl Options {
     /// Options that do not go together, in Redis's words.
     pub fn checked(&self, trims: bool) -> Result<Option<Trim>, Stop> {
         let Some(trim) = self.trim else {
-            return match (self.limit.unwrap_or(0), trims) {
-                (0, false) => Ok(None),
-                (0, true) => {
+            return match (self.limit, trims) {
+                (None, false) => Ok(None),
+                (None | Some(0), true) => {
                     Err(Stop::error("ERR syntax error, XTRIM must be called with a trimming strategy"))
                 }
-                _ => Err(Stop::error(
+                (Some(0), false) => Err(EXACT_LIMIT),
+                (Some(_), _) => Err(Stop::error(
                     "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy",
                 )),
             };
         };
         if self.limit.is_some() && !trim.about {
-            return Err(Stop::error("ERR syntax error, LIMIT cannot be used without the special ~ option"));
+            return Err(EXACT_LIMIT);
         }
         Ok(Some(Trim { limit: self.limit, ..trim }))
     }
