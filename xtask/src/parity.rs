@@ -85,21 +85,22 @@ pub fn parity(args: &ParityArgs) -> Result<ExitCode, String> {
         return share::share(groups, &redis);
     }
     let program = program(args)?;
-    let start = |flags: &[&str]| Contenders::start(&redis, &program, args.nodes, flags);
+    let start =
+        |flags: &[&str], both: &[&str]| Contenders::start((&redis, &program), args.nodes, flags, both);
     match &args.what {
         Some(What::Scripts { names }) => {
-            let contenders = start(&scripts::MAX_VALUE)?;
+            let contenders = start(&scripts::MAX_VALUE, &[])?;
             let outcome = scripts::scripts(names, &contenders);
             contenders.kept_if_broken(outcome)
         }
         Some(What::Random(chosen)) => {
-            let contenders = start(chosen.flags())?;
+            let contenders = start(chosen.flags(), &random::BOTH)?;
             let outcome = random::random(chosen, &contenders);
             contenders.kept_if_broken(outcome)
         }
         Some(What::Share { .. }) | None => {
-            let mut good = scripts::scripts(&[], &start(&scripts::MAX_VALUE)?)? == ExitCode::SUCCESS;
-            let contenders = start(&[])?;
+            let mut good = scripts::scripts(&[], &start(&scripts::MAX_VALUE, &[])?)? == ExitCode::SUCCESS;
+            let contenders = start(&[], &random::BOTH)?;
             for resp3 in [false, true] {
                 let chosen = RandomArgs { resp3, ..RandomArgs::default() };
                 good &= random::random(&chosen, &contenders)? == ExitCode::SUCCESS;
@@ -130,7 +131,7 @@ pub fn verified() -> Result<Count, String> {
 /// # Errors
 /// It is none, does not start, or answers with no list.
 pub fn names_of(redis: &Path) -> Result<BTreeSet<String>, String> {
-    let redis = contenders::Redis::start(&contenders::find_redis(Some(redis))?)?;
+    let redis = contenders::Redis::start(&contenders::find_redis(Some(redis))?, &[])?;
     let Value::Many(_, names) = redis.connect(false)?.must("COMMAND LIST")? else {
         return Err("COMMAND LIST is answered with no array".into());
     };

@@ -1,4 +1,4 @@
-//! Commands that wait for something to take: BLPOP and its relatives.
+//! Commands that wait: for something to take, BLPOP and its relatives, or for something to read, XREAD.
 //!
 //! Such a command goes to the leader of its keys as a request that takes what is there, or waits there for a
 //! *round* until one of its keys has changed and then runs again, right after the command that changed it and
@@ -7,6 +7,12 @@
 //! element the node of the client asks again, as long as the client waits: nobody waits long for a client
 //! that is gone or for a leader that is none any more. Who has waited longest is served first; that also
 //! survives a change of leader, because a request says since when its client waits.
+//!
+//! Who reads takes nothing from the others: all of them are served. What an XREAD waits behind, if that is "the last
+//! entry" (`$`), is found once, by a request of its own before the first round; the rounds have its id.
+//!
+//! A key that holds something else than a command waits for is an error when the command comes, and is waited for
+//! later on, as in Redis.
 
 use crate::conn::{Blocked, Conn};
 use crate::core::Core;
@@ -21,9 +27,9 @@ use resp::{Proto, Resp};
 use router::request::Parts;
 use router::wire::Status;
 use router::{Flags, Request};
-use shard::commands::{Timeout, put_nothing};
+use shard::commands::{Timeout, name_ids, put_nothing, waits_behind_last};
 use shard::machine::{Signals, Waited};
-use shard::table::Spec;
+use shard::table::{Spec, flag};
 use std::collections::BTreeMap;
 
 /// Longest round, in ms.
@@ -43,14 +49,26 @@ struct Waiter {
     keys: Vec<Waited>,
     /// Monotonic ms at which the round ends.
     until_ms: u64,
+    /// It takes what it finds; who only reads leaves it for others.
+    takes: bool,
+}
+
+/// A command that may wait while it runs.
+#[derive(Debug, Clone, Copy)]
+struct Running {
+    turn: Turn,
+    /// Monotonic ms at which its round ends.
+    until_ms: u64,
+    /// It has waited before.
+    again: bool,
 }
 
 /// Commands that wait in a shard led here.
 #[derive(Debug, Default)]
 pub struct Blocking {
     waiters: BTreeMap<Turn, Waiter>,
-    /// The command that runs now, and the end of its round.
-    running: Option<(Turn, u64)>,
+    /// The command that runs now.
+    running: Option<Running>,
     /// Waiters are served: keys that change meanwhile are seen to in the same loop.
     serving: bool,
 }
@@ -67,6 +85,12 @@ impl Blocking {
         for (_, waiter) in self.waiters.extract_if(.., of_node) {
             waiter.keys.iter().for_each(|key| signals.leave(*key));
         }
+    }
+
+    /// Whether a command runs now that has waited before. Not so those that move: a destination of another type
+    /// ends them.
+    pub(crate) fn runs_again(&self, spec: &Spec) -> bool {
+        self.running.is_some_and(|running| running.again) && !matches!(spec.name, "blmove" | "brpoplpush")
     }
 
     /// Whoever sent them sends them again.
@@ -90,6 +114,10 @@ pub(crate) struct Block {
     until_ms: u64,
     /// The group that was asked last.
     group: GroupId,
+    /// The command is an XREAD that has to learn behind which entries it waits.
+    unknown: bool,
+    /// A round is over.
+    again: bool,
     /// What it answers when it ends without an element.
     nothing: Vec<u8>,
     /// `CLIENT UNBLOCK` ends it with this answer.
@@ -152,6 +180,8 @@ impl Core {
             since_ms: self.now.wall_ms,
             until_ms: timeout.ms().map_or(u64::MAX, |ms| now_ms.saturating_add(ms)),
             group,
+            unknown: waits_behind_last(args),
+            again: false,
             nothing: waited_for_nothing(conn.session.proto),
             cut: None,
         };
@@ -169,9 +199,12 @@ impl Core {
             block.group = shard.group();
         }
         let ms = block.until_ms.saturating_sub(now_ms).min(ROUND_MS);
-        let numbers = [block.since_ms, op, ms].map(|n| n.to_string());
+        let numbers = [block.since_ms, op, ms, block.again.into()].map(|n| n.to_string());
         let mut args = vec![internal::BLOCK];
-        args.extend(numbers.iter().map(String::as_bytes));
+        match block.unknown {
+            true => args[0] = internal::FIND_LAST,
+            false => args.extend(numbers.iter().map(String::as_bytes)),
+        }
         args.extend(block.args.iter().map(|arg| &arg[..]));
         let request = Request::new(block.flags, block.ks, &args);
         let (group, slot) = (block.group, block.slot);
@@ -182,8 +215,14 @@ impl Core {
     pub(crate) fn block_part(&mut self, op: u64, reply: &[u8]) {
         let now_ms = self.now.mono_ms();
         let Some(Op::Block(block)) = self.ops.get_mut(&op) else { return };
-        if reply != NOTHING {
-            return self.end(op, reply);
+        match reply.strip_prefix(b"+") {
+            // No command that waits answers so: these are the ids of the last entries.
+            Some(ids) if block.unknown => {
+                name_ids(&mut block.args, ids);
+                block.unknown = false;
+            }
+            _ if reply == NOTHING => block.again = true,
+            _ => return self.end(op, reply),
         }
         let over = block.cut.take().or_else(|| (block.until_ms <= now_ms).then(|| block.nothing.clone()));
         match over {
@@ -247,12 +286,13 @@ impl Core {
             internal::BLOCK => {
                 let (turn, ms) = (turn?, number(parts.args.get(3)).ok()?);
                 let until_ms = self.now.mono_ms() + ms.min(ROUND_MS);
+                let again = number(parts.args.get(4)).ok()? > 0;
                 let flags = Flags(parts.flags.0 & !Flags::INTERNAL.0);
-                let command = Parts { flags, ks: parts.ks, args: parts.args.get(4..)?.into() };
+                let command = Parts { flags, ks: parts.ks, args: parts.args.get(5..)?.into() };
                 let blocking = &mut self.replica(group)?.blocking;
                 // One that runs again keeps the end of its round.
-                if blocking.running.is_none_or(|(running, _)| running != turn) {
-                    blocking.running = Some((turn, until_ms));
+                if blocking.running.is_none_or(|running| running.turn != turn) {
+                    blocking.running = Some(Running { turn, until_ms, again });
                 }
                 let waits = self.execute_new(group, id, arrival, &command);
                 self.replica(group)?.blocking.running = None;
@@ -281,7 +321,7 @@ impl Core {
         let proto = if parts.flags.has(Flags::RESP3) { Proto::Resp3 } else { Proto::Resp2 };
         let now_ms = self.now.mono_ms();
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
-        let Some((turn, until_ms)) = replica.blocking.running else {
+        let Some(Running { turn, until_ms, .. }) = replica.blocking.running else {
             return self.answer(group, arrival.source, Status::Done, (0, 0), &nothing(&parts.args, proto));
         };
         if until_ms <= now_ms || replica.blocking.len() >= MAX_BLOCKED {
@@ -292,7 +332,8 @@ impl Core {
         keys.iter().for_each(|key| replica.machine.signals.wait(*key));
         // As it came: what runs again begins with its turn.
         let parked = arrival.park(id, crate::again::Standing::Runs);
-        replica.blocking.waiters.insert(turn, Waiter { parked, keys, until_ms });
+        let takes = spec.flags.has(flag::WRITE);
+        replica.blocking.waiters.insert(turn, Waiter { parked, keys, until_ms, takes });
     }
 
     fn take_waiter(&mut self, group: GroupId, turn: Turn) -> Option<Waiter> {
@@ -303,7 +344,7 @@ impl Core {
     }
 
     /// Keys that somebody waits for were changed: those who wait run again, the one who has waited longest
-    /// first, until the first that finds nothing.
+    /// first: all who read, and those who take until the first that finds nothing.
     pub(crate) fn serve_blocked(&mut self, group: GroupId) {
         let Some(replica) = self.replica(group) else { return };
         if std::mem::replace(&mut replica.blocking.serving, true) {
@@ -332,18 +373,20 @@ impl Core {
     fn serve_key(&mut self, group: GroupId, key: Waited) {
         let Some(replica) = self.replica(group) else { return };
         let waiting = replica.blocking.waiters.iter().filter(|(_, waiter)| waiter.keys.contains(&key));
-        let turns: Vec<Turn> = waiting.map(|(turn, _)| *turn).collect();
-        for turn in turns {
+        let turns: Vec<(Turn, bool)> = waiting.map(|(turn, waiter)| (*turn, waiter.takes)).collect();
+        let mut is_left = true;
+        for (turn, takes) in turns.into_iter() {
+            if takes && !is_left {
+                continue;
+            }
             let Some(waiter) = self.take_waiter(group, turn) else { continue };
             if let Some(replica) = self.replica(group) {
-                replica.blocking.running = Some((turn, waiter.until_ms));
+                replica.blocking.running = Some(Running { turn, until_ms: waiter.until_ms, again: true });
             }
             self.execute(group, waiter.parked.id, waiter.parked.arrival());
             let Some(replica) = self.replica(group) else { return };
             replica.blocking.running = None;
-            if replica.blocking.waiters.contains_key(&turn) {
-                return;
-            }
+            is_left &= !takes || !replica.blocking.waiters.contains_key(&turn);
         }
     }
 

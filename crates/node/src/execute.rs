@@ -279,7 +279,7 @@ impl Core {
         let room = spec.map_or(Room::Enough, |spec| self.room_for(spec));
         let shards = self.map.shards.len() as u16;
         let replica = self.replicas[group.0 as usize].as_deref_mut()?;
-        let of_keys = [crate::internal::REPLAY, crate::internal::WATCH];
+        let of_keys = [crate::internal::REPLAY, crate::internal::WATCH, crate::internal::FIND_LAST];
         let of_keys = internal && of_keys.contains(&parts.args[0]);
         // FLUSHALL concerns all keyspaces, whatever the shard serves.
         if of_keys && !crate::layouts::serves(replica, parts.ks, shards)
@@ -333,7 +333,9 @@ impl Core {
             return None;
         }
         let touch = parts.flags.has(Flags::TOUCH);
+        replica.machine.waits_again = spec.is_some_and(|spec| replica.blocking.runs_again(spec));
         let outcome = replica.machine.execute(handler, parts.ks, touch, &parts.args, &mut out);
+        replica.machine.waits_again = false;
         if outcome.fetch {
             if let Some(spec) = spec {
                 self.want_keys(group, parts.ks, spec, &parts.args);

@@ -146,6 +146,16 @@ impl Reply for Resp<'_> {
         }
     }
 
+    fn map_of_pairs(&mut self, len: usize) {
+        if self.is_3() { self.map(len) } else { self.array(len) }
+    }
+
+    fn map_pair(&mut self) {
+        if !self.is_3() {
+            self.array(2);
+        }
+    }
+
     fn double_text(&mut self, text: &str) {
         match self.proto {
             Proto::Resp2 => put_bulk(self.buf, text.as_bytes()),

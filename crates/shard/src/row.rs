@@ -196,6 +196,9 @@ impl Row {
     pub fn whole(&self) -> Cow<'_, [u8]> {
         let Some(large) = &self.large else { return Cow::Borrowed(self.value()) };
         let mut builder = packed::Builder::new(self.kind);
+        if self.kind == kind::STREAM {
+            builder.push(&[], &large.about);
+        }
         large.each(|name, value| builder.push(name, value));
         Cow::Owned(builder.finish())
     }
@@ -207,6 +210,11 @@ impl Row {
             None if self.kind == kind::STRING => 0,
             None => Packed::new(self.kind, self.value()).len(),
         }
+    }
+
+    /// What a stream says of itself; of anything else nothing.
+    pub(crate) fn about(&self) -> &[u8] {
+        self.large.as_ref().map_or(&[], |large| &large.about)
     }
 
     /// The elements of a collection that is not packed into the value.
@@ -274,8 +282,10 @@ impl Row {
             return hash(self.value(), seed);
         }
         let mut sum = seed ^ u64::from(self.kind);
+        let mut about = self.large.as_ref().map(|large| hash(&large.about, seed));
         let mut each = |name: &[u8], value: &[u8]| {
             let element = match self.kind {
+                kind::STREAM if name.is_empty() => return about = Some(hash(value, seed)),
                 kind::LIST => hash(name, sum),
                 kind::SORTED_SET => hash(name, seed ^ (score::of(value) + 0.0).to_bits()),
                 _ => hash(value, hash(name, seed)),
@@ -286,10 +296,7 @@ impl Row {
             Some(large) => large.each(&mut each),
             None => Packed::new(self.kind, self.value()).iter().for_each(|e| each(e.name, e.value)),
         }
-        match &self.large {
-            Some(large) if self.kind == kind::STREAM => hash(&large.about, sum),
-            _ => sum,
-        }
+        if self.kind == kind::STREAM { hash(&about.unwrap_or(0).to_le_bytes(), sum) } else { sum }
     }
 
     /// Bytes of memory this row takes, allocations included, without the table's spare room.

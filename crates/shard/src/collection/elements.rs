@@ -187,6 +187,12 @@ impl Elements {
         self.main.rank(place)
     }
 
+    /// How many elements of the main order are before the place of a name: in a stream those with lower ids.
+    pub fn count_below(&self, name: &[u8]) -> usize {
+        let (Ok(place) | Err(place)) = self.seek(name);
+        self.main.rank(place)
+    }
+
     /// Rank in the order of the collection: of scores in a sorted set, of ids in a stream.
     pub fn rank(&self, name: &[u8]) -> Option<usize> {
         if self.kind != kind::SORTED_SET {

@@ -94,7 +94,15 @@ impl Large {
     pub fn from_packed(id: u64, kind: u8, seed: u64, packed: Packed<'_>) -> Large {
         let mut large = Large::new(id, kind, seed);
         match &mut large.body {
-            Body::Elements(elements) => packed.iter().for_each(|e| drop(elements.put(e.name, e.value))),
+            Body::Elements(elements) => {
+                for e in packed.iter() {
+                    if kind == kind::STREAM && e.name.is_empty() {
+                        large.about = e.value.to_vec();
+                    } else {
+                        elements.put(e.name, e.value);
+                    }
+                }
+            }
             Body::List(list) => {
                 let mut items = Vec::new();
                 packed.iter().for_each(|e| put_bytes(&mut items, e.name));
@@ -271,6 +279,14 @@ impl Elements {
 fn give(body: &Body, cell: CellName, sink: &mut Sink<'_>) {
     match body {
         Body::List(list) => sink(cell, list.piece(piece_number(cell))),
+        Body::Elements(elements) if elements.kind() == kind::STREAM => {
+            // Any number of entries may be of one millisecond: each is looked up.
+            let id = cell.to_be_bytes();
+            let mut content = Vec::new();
+            let value =
+                elements.get(&id).map(|value| packed::put_element(&mut content, kind::STREAM, &id, value));
+            sink(cell, value.map(|()| &content[..]));
+        }
         Body::Elements(elements) => {
             let key = (cell >> 64) as u64;
             let from = elements.rank_of_key(key);

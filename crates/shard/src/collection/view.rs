@@ -126,6 +126,14 @@ impl<'a> Elements<'a> {
         }
     }
 
+    /// How many entries of a stream have ids below this one (16 bytes, big-endian).
+    pub fn count_below(self, id: &[u8]) -> usize {
+        match self.form {
+            Form::Packed(packed) => packed.iter().take_while(|e| e.name < id).count(),
+            Form::Large(elements) => elements.count_below(id),
+        }
+    }
+
     /// A step of a walk (HSCAN and the like): elements from a cursor on, and the cursor to go on at, 0 = that
     /// was all. `visit` is called for `count` elements and those that share the last one's place; a small
     /// collection is visited as a whole. An element that is there during the whole walk is visited.
