@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import shutil
 import struct
@@ -15,8 +16,6 @@ import redis
 from harness.cluster import connect, wait_for
 from harness.original import Original, content, contents, fill
 from harness.ports import free_port
-
-REDIS_7_2_SET = b"\x14\x0a\x0a\x00\x00\x00\x01\x00\x81a\x02\xff"
 
 
 def run(program, *arguments, patience: float = 200, **env) -> subprocess.CompletedProcess:
@@ -194,14 +193,14 @@ def test_what_can_not_be_restored_is_named(everstore, empty, original):
 
 @pytest.mark.timeout(400)
 def test_collections_too_large_for_one_command(everstore, empty, original):
-    source = original()
+    source, noise = original(), random.Random(7)
     pipe = source.client().pipeline(transaction=False)
-    for n in range(0, 300_000, 10_000):
-        part = range(n, n + 10_000)
-        pipe.rpush("list", *(f"item {i} {i * i}" * 3 for i in part))
-        pipe.hset("hash", mapping={f"field {i}": f"value {i}" * 3 for i in part})
-        pipe.zadd("sorted", {f"member {i} " * 4: i / 3 for i in part})
-        pipe.sadd("set", *(f"member {i} " * 4 for i in part))
+    for i in range(2500):
+        # 17 MB each. What repeats itself is a small payload all the same.
+        pipe.rpush("list", f"item {i} " * 800)
+        pipe.hset("hash", f"field {i}", noise.randbytes(7000))
+        pipe.zadd("sorted", {f"member {i} " * 600: i / 3})
+        pipe.sadd("set", noise.randbytes(7000))
     pipe.pexpireat("sorted", int(time.time() * 1000) + 10_000_000)
     pipe.execute()
     done = run(everstore, "import", source.url, "--json", *nodes(empty))
@@ -230,13 +229,39 @@ def test_a_node_dies_during_the_import(everstore, new_cluster, original):
     assert contents(raw(cluster)) == contents(source.client())
 
 
-def test_passwords_of_both_sides(everstore, new_cluster, original, tmp_path):
-    cluster = new_cluster(count=1, flags=("--requirepass", "ours")).start_with_password("ours") if False else None
+@pytest.fixture
+def locked(empty):
+    """The cluster with a password."""
+    for node in empty.nodes:
+        node.client().config_set("requirepass", "ours")
+    yield empty
+    for node in empty.nodes:
+        node.client(password="ours").config_set("requirepass", "")
+
+
+def test_passwords_of_both_sides(everstore, locked, original, tmp_path):
     source = original("redis", "--requirepass", "theirs")
     client = source.client(password="theirs")
     client.set("k", "v")
     client.acl_setuser("mover", enabled=True, passwords=["+p@ss/word"], keys=["*"], commands=["+@all"])
-    assert cluster is None
+    client.acl_setuser("weak", enabled=True, passwords=["+weak"], keys=["*"], commands=["+@all", "-dump"])
+    at, target = f"127.0.0.1:{source.port}", nodes(locked)
+    ours, theirs = {"EVERSTORE_PASSWORD": "ours"}, {"EVERSTORE_SOURCE_PASSWORD": "theirs"}
+    cases = [
+        (f"redis://{at}", ours, "NOAUTH"),
+        (f"redis://:wrong@{at}", ours, "WRONGPASS"),
+        (f"redis://weak:weak@{at}", ours, "NOPERM"),
+        (f"redis://:theirs@{at}", {}, "set EVERSTORE_PASSWORD"),
+        (f"redis://:theirs@{at}", {"EVERSTORE_PASSWORD": "wrong"}, "WRONGPASS"),
+    ]
+    for url, env, words in cases:
+        refused = run(everstore, "import", url, *target, **env)
+        assert refused.returncode == 1 and words in refused.stderr, (url, refused)
+    for url, env in [(f"redis://mover:p%40ss%2Fword@{at}", ours), (f"redis://{at}", ours | theirs)]:
+        done = run(everstore, "import", url, *target, **env)
+        assert done.returncode == 0, done
+    done = run(everstore, "export", tmp_path / "x.rdb", *target, **ours)
+    assert done.returncode == 0, done
 
 
 @pytest.fixture

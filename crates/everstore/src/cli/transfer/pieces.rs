@@ -15,6 +15,8 @@ const LARGE_BYTES: usize = 2 << 20;
 const PIECE_BYTES: usize = 1 << 20;
 /// Most elements of a piece.
 const PIECE_ELEMENTS: usize = 1024;
+/// Pieces that are sent before their replies are read.
+const PIECES_AT_ONCE: usize = 8;
 /// Times that a list is begun again because a lost reply left open whether a piece of it was written.
 const TRIES: u32 = 3;
 
@@ -101,13 +103,19 @@ impl Target {
         Ok(Err(failed))
     }
 
-    fn write(&mut self, to: u16, entry: &Entry, way: &Way) -> Result<Result<(), String>, CliError> {
-        for piece in way.pieces(entry.key.len()) {
-            let mut command: Vec<&[u8]> = vec![way.add.as_bytes(), &entry.key];
-            command.extend(piece.iter().flatten().map(|part| &part[..]));
-            // Asked for again if the reply is lost. Only a list has an element twice then, which its length shows.
-            if let Reply::Error(text) = self.peer.ask_one(to.into(), &command)? {
-                return Ok(Err(format!("in pieces, {}: {text}", way.add)));
+    fn write<'w>(&mut self, to: u16, entry: &'w Entry, way: &'w Way) -> Result<Result<(), String>, CliError> {
+        for some in way.pieces(entry.key.len()).chunks(PIECES_AT_ONCE) {
+            let command = |piece: &&'w [Vec<Vec<u8>>]| {
+                let mut command: Vec<&'w [u8]> = vec![way.add.as_bytes(), &entry.key];
+                command.extend(piece.iter().flatten().map(|part| &part[..]));
+                command
+            };
+            let commands: Vec<Vec<&[u8]>> = some.iter().map(command).collect();
+            // Asked for again if a reply is lost. Only a list has an element twice then, which its length shows.
+            for reply in self.peer.ask(to.into(), &commands)? {
+                if let Reply::Error(text) = reply {
+                    return Ok(Err(format!("in pieces, {}: {text}", way.add)));
+                }
             }
         }
         let found = self.peer.ask_number(to.into(), &[way.count.as_bytes(), &entry.key])?;
