@@ -16,8 +16,8 @@ const FIRST_KEYS: usize = 32;
 /// Most bytes of names that are asked for at a time: they must fit the buffers of the sockets, because nobody
 /// reads replies while they are sent.
 const ASKED_BYTES: usize = 64 << 10;
-/// Times that a connection may break over one key before that key is refused.
-const BREAKS: u32 = 3;
+/// Times that a connection may break over one key before that key is refused: a failover breaks it once or twice.
+const BREAKS: u32 = 5;
 
 /// What takes the batches.
 pub type Take<'t> = dyn FnMut(Batch) -> Result<(), CliError> + 't;
