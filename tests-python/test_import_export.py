@@ -16,6 +16,7 @@ import redis
 from harness.cluster import connect, wait_for
 from harness.original import Original, content, contents, fill
 from harness.ports import free_port
+from harness.swallower import Swallower
 
 
 def run(program, *arguments, patience: float = 200, **env) -> subprocess.CompletedProcess:
@@ -216,23 +217,36 @@ def test_collections_too_large_for_one_command(everstore, empty, original):
 
 
 @pytest.mark.timeout(400)
-def test_a_node_dies_during_the_import(everstore, new_cluster, original):
+@pytest.mark.parametrize("policy", [(), ("--replace",), ("--skip-existing",)], ids=["", "replace", "skip"])
+def test_a_node_dies_and_its_last_replies_with_it(everstore, new_cluster, original, policy):
     cluster = new_cluster().start()
     source = original()
-    fill(source.client(), sized=60_000)
+    source.client().mset({f"key {n}": f"value {n}" * (n % 9) for n in range(12_000)})
+    raw(cluster).set("key 7", "was there")
+    if not policy:
+        source.client().set("key 7", "was there")
     victim = cluster.nodes[0]
+    proxy = Swallower(victim.port, requests=300_000)
     done = []
     # Only the victim is named: the others are found.
-    arguments = ("import", source.url, "--node", f"127.0.0.1:{victim.port}")
+    arguments = ("import", source.url, "--json", "--node", f"127.0.0.1:{proxy.port}", *policy)
     importing = threading.Thread(target=lambda: done.append(run(everstore, *arguments)))
     importing.start()
-    wait_for(lambda: raw(cluster).dbsize() > 2000, "keys arrive")
+    assert proxy.swallowed.wait(100)
+    before = raw(cluster).dbsize()
     victim.kill()
-    assert raw(cluster).dbsize() < source.client().dbsize(), "it dies in the middle"
-    importing.join(300)
+    importing.join(200)
+    proxy.close()
+    assert 1 < before < 12_000, "it dies in the middle"
     assert done and done[0].returncode == 0, done
-    assert done[0].stdout.splitlines()[-1] == "OK", done[0].stdout
-    assert held(cluster) == contents(source.client())
+    counts = rows(done[0])[0]
+    # What was written and not answered is found to be ours.
+    kind = {(): "same", ("--replace",): "replaced", ("--skip-existing",): "skipped"}[policy]
+    assert (counts["read"], counts["written"], counts[kind]) == (12_000, 11_999, 1), counts
+    expected = contents(source.client())
+    if policy == ("--skip-existing",):
+        expected[b"key 7"] = [b"string", b"was there", -1]
+    assert held(cluster) == expected
 
 
 @pytest.fixture

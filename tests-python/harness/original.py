@@ -61,20 +61,36 @@ class Original:
 
 def content(client: redis.Redis, key: bytes):
     """What a key holds, without the order of what has none, and when it expires."""
-    kind = client.type(key)
-    read = {
-        b"string": lambda: client.get(key),
-        b"list": lambda: client.lrange(key, 0, -1),
-        b"set": lambda: sorted(client.smembers(key)),
-        b"hash": lambda: sorted(client.hgetall(key).items()),
-        b"zset": lambda: client.zrange(key, 0, -1, withscores=True),
-        b"stream": lambda: (client.xrange(key), client.xinfo_stream(key)["last-generated-id"]),
-    }
-    return kind, read[kind](), client.pexpiretime(key)
+    return _held(client, [key])[key]
 
 
 def contents(client: redis.Redis) -> dict:
-    return {key: content(client, key) for key in client.scan_iter(count=1000)}
+    """All keys of a keyspace."""
+    keys, out = list(client.scan_iter(count=1000)), {}
+    for at in range(0, len(keys), 500):
+        out |= _held(client, keys[at : at + 500])
+    return out
+
+
+def _held(client: redis.Redis, keys: list[bytes]) -> dict:
+    pipe = client.pipeline(transaction=False)
+    for key in keys:
+        pipe.type(key).pexpiretime(key)
+    about = pipe.execute()
+    kinds, expiries = about[::2], about[1::2]
+    read = {
+        b"string": pipe.get,
+        b"list": lambda key: pipe.lrange(key, 0, -1),
+        b"set": pipe.smembers,
+        b"hash": pipe.hgetall,
+        b"zset": lambda key: pipe.zrange(key, 0, -1, withscores=True),
+        b"stream": pipe.xrange,
+    }
+    for key, kind in zip(keys, kinds):
+        read[kind](key)
+    unordered = {b"set": sorted, b"hash": lambda pairs: sorted(pairs.items())}
+    values = [unordered.get(kind, lambda value: value)(value) for kind, value in zip(kinds, pipe.execute())]
+    return {key: told for key, *told in zip(keys, kinds, values, expiries)}
 
 
 def fill(client: redis.Redis, sized: int = 3000):
