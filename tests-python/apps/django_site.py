@@ -13,12 +13,12 @@ from django.core.cache import cache, caches
 from django.http import JsonResponse
 from django.urls import path
 
-from apps.program import DB, AnyNode, Ending, Journal, nodes, patient
+from apps.program import DB, AnyNode, Ending, Journal, nodes, patience
 
 
 def configure(ports: str, engine: str = "cache"):
     address = nodes(ports)[0]
-    options = {"connection_class": AnyNode, "nodes": nodes(ports), "retry": patient(), "socket_timeout": 20}
+    options = {"connection_class": AnyNode, "nodes": nodes(ports), "retry": patience(ports), "socket_timeout": 20}
     backend = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": f"redis://{address[0]}:{address[1]}/{DB}",

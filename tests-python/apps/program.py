@@ -6,7 +6,7 @@ import signal
 import time
 
 import redis
-from redis.backoff import ExponentialBackoff
+from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 
 # The layout of keyspaces 1 to 15 is single: all commands on several keys work there.
@@ -40,13 +40,14 @@ def nodes(ports: str) -> list[tuple[str, int]]:
     return [("127.0.0.1", int(port)) for port in ports.split(",")]
 
 
-def patient(tries: int = 30) -> Retry:
-    """For up to about ten seconds, as long as a failover on a busy machine may take."""
-    return Retry(ExponentialBackoff(cap=0.4, base=0.01), tries)
+def patience(ports: str) -> Retry:
+    """With other nodes to turn to: for up to about ten seconds. With one, whose loss of leaders must not
+    be seen: never, so that an error ends the program."""
+    return Retry(ExponentialBackoff(cap=0.4, base=0.01), 30) if len(nodes(ports)) > 1 else Retry(NoBackoff(), 0)
 
 
 def pool(ports: str, db: int = DB, **options) -> redis.ConnectionPool:
-    options.setdefault("retry", patient())
+    options.setdefault("retry", patience(ports))
     options.setdefault("socket_timeout", 20)
     options.setdefault("decode_responses", True)
     return redis.ConnectionPool(connection_class=AnyNode, nodes=nodes(ports), db=db, **options)
