@@ -6,6 +6,7 @@ from pathlib import Path
 
 from .cluster import PATIENCE, connect, wait_for
 from .ports import free_port
+from .programs import die_with_tests
 
 
 def redis_server() -> str | None:
@@ -25,7 +26,9 @@ class Original:
         command = [redis_server(), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
         command += ["--save", "", "--appendonly", "no"]
         with open(self.folder / "redis.log", "ab") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_tests
+            )
         wait_for(lambda: connect(self.port).ping(), "redis-server answers")
         return self
 

@@ -1,5 +1,6 @@
 """Programs of an application as processes of their own, and the journals they write."""
 
+import ctypes
 import json
 import os
 import signal
@@ -10,6 +11,13 @@ from pathlib import Path
 from .cluster import PATIENCE
 
 TESTS = Path(__file__).parent.parent
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_tests():
+    """For `preexec_fn`: whatever ends the tests, nothing of them goes on. Linux only; elsewhere fixtures end it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Program:
@@ -23,7 +31,13 @@ class Program:
         env = os.environ | {"APP_JOURNAL": str(self.journal), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
         with open(self.output, "ab") as output:
             self.process = subprocess.Popen(
-                command, cwd=TESTS, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env
+                command,
+                cwd=TESTS,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                preexec_fn=die_with_tests,
             )
 
     def runs(self) -> bool:
