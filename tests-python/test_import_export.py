@@ -14,7 +14,8 @@ import pytest
 import redis
 
 from harness.cluster import connect, wait_for
-from harness.original import Original, content, contents, fill
+from harness.keys import content, contents, fill
+from harness.original import Original
 from harness.ports import free_port
 from harness.swallower import Swallower
 
