@@ -239,6 +239,8 @@ pub struct Client {
     asks: bool,
     /// The last `WATCH` was answered with OK.
     watches: bool,
+    /// Since this time the first command without an answer is the first, ns.
+    first_since_ns: u64,
     unread: Vec<u8>,
     unsent: Vec<u8>,
     next_ns: u64,
@@ -280,6 +282,7 @@ impl Client {
             batch: VecDeque::new(),
             asks: false,
             watches: false,
+            first_since_ns: 0,
             unread: Vec::new(),
             unsent: Vec::new(),
             next_ns,
@@ -345,8 +348,7 @@ impl Client {
         if self.stream.is_some() {
             self.read(book);
         }
-        let late = self.waiting.front().is_some_and(|w| w.since_ns + PATIENCE_NS <= now);
-        if late {
+        if self.gives_up_ns() <= now {
             let judged = |w: &Waiting| w.since_ns > book.well_since_ns && w.command.is_checked();
             if self.waiting.front().is_some_and(judged) {
                 book.stuck.push(self.describe());
@@ -361,10 +363,16 @@ impl Client {
             self.next_ns = now + 1 + self.rng.below(self.manner.think_ns);
         }
         self.send();
-        let patience = self.waiting.front().map_or(u64::MAX, |w| w.since_ns + PATIENCE_NS);
+        let patience = self.gives_up_ns();
         let idle = self.quiet && !self.is_busy();
         let next = if idle { u64::MAX } else { self.next_ns };
         self.wake_ns = next.min(patience).min(self.next_coming()).max(now + 1);
+    }
+
+    /// When it gives the first command up that has no answer. Others before it may have waited for long.
+    fn gives_up_ns(&self) -> u64 {
+        let since = self.waiting.front().map(|first| first.since_ns.max(self.first_since_ns));
+        since.map_or(u64::MAX, |since| since + PATIENCE_NS)
     }
 
     fn connect(&mut self, nodes: &[SocketAddr]) {
@@ -493,6 +501,7 @@ impl Client {
                     } else {
                         self.answered_ns = self.time.ns();
                     }
+                    self.first_since_ns = self.time.ns();
                     match self.waiting.pop_front() {
                         // What must be read at the end is asked for until it is answered.
                         Some(waiting) if self.script.is_some() && refused => {

@@ -230,5 +230,10 @@ fn client(options: &Options, workloads: &[Workload], number: u64, rng: &mut Rng)
     let count = workloads.len() as u64;
     // Every workload once, then by chance.
     let at = if number < count { number } else { drawn % count.max(1) };
-    (workloads[at as usize], manner)
+    let workload = workloads[at as usize];
+    if workload.waits() {
+        // Whoever waits keeps all waiting that its connection has sent after it.
+        manner.depth = manner.depth.min(4);
+    }
+    (workload, manner)
 }

@@ -50,6 +50,11 @@ impl Workload {
         matches!(self, Queues | Ranks | Fading | Transfers | Swaps)
     }
 
+    /// Some of its commands wait for something to take.
+    pub fn waits(self) -> bool {
+        matches!(self, Workload::Queues | Workload::Ranks)
+    }
+
     /// It asks for what troubles the others, and is checked itself by nobody.
     pub fn is_trouble(self) -> bool {
         matches!(self, Workload::Noise | Workload::Operations)
