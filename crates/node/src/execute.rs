@@ -345,7 +345,7 @@ impl Core {
         if outcome.blocks
             && let Some(spec) = spec
         {
-            self.block_here(group, id, arrival, (parts, spec));
+            self.block_here(group, id, arrival, (parts, spec), &outcome);
             return None;
         }
         if internal && outcome.wrote {
@@ -353,7 +353,9 @@ impl Core {
         }
         let early = replica.note_executed(asked.as_ref(), &outcome);
         let written = if outcome.wrote { (replica.raft.term(), outcome.hold) } else { (0, 0) };
-        if outcome.wrote && parts.flags.has(Flags::WRITE) {
+        // Planted: see model/planted.rs
+        let kept = !is_planted(Bug::TakenTwice) || !replica.blocking.runs();
+        if outcome.wrote && parts.flags.has(Flags::WRITE) && kept {
             replica.machine.answered(id, slot, &reply);
         }
         self.settle(group, Held { index: outcome.hold, source, early, reply: Ok(reply), written });
