@@ -50,7 +50,7 @@ impl Place<'_> {
         for command in test.before.commands(1).iter().take(1) {
             client.call(command)?;
         }
-        let command = test.words.join(" ");
+        let command = test.words.join(" ").replace("__rand_int__", "000000000001");
         client.send(&command)?;
         match client.reply() {
             Err(error) if error.starts_with("-ERR unknown command") => Ok(false),
