@@ -184,6 +184,13 @@ impl<'a> Data<'a> {
         }
     }
 
+    /// Has the processor fetch the rows of keys that are looked at or changed next: waiting for memory overlaps.
+    pub fn touch_soon(&self, keys: &[Key<'_>]) {
+        if keys.len() > 1 {
+            keys.iter().for_each(|key| self.machine.touch(self.ks, key.position));
+        }
+    }
+
     /// The row of a key, `None` when it is absent or expired. An expired row is deleted on the way.
     ///
     /// # Errors
