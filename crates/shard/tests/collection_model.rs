@@ -225,6 +225,23 @@ fn fresh(of: u8) -> Value {
     (of, if of == kind::STREAM { vec![Default::default()] } else { Vec::new() })
 }
 
+/// Removes items of a list that equal this one: so many, from the end if negative; 0 = all.
+fn remove_equal(items: &mut Vec<(Vec<u8>, Vec<u8>)>, count: i64, byte: u8) {
+    let mut left = if count == 0 { usize::MAX } else { count.unsigned_abs() as usize };
+    let mut keep = |(i, _): &(Vec<u8>, Vec<u8>)| {
+        let goes = left > 0 && *i == item(1, byte);
+        left -= usize::from(goes);
+        !goes
+    };
+    if count < 0 {
+        items.reverse();
+        items.retain(&mut keep);
+        items.reverse();
+    } else {
+        items.retain(&mut keep);
+    }
+}
+
 /// What the operation does to the model.
 fn expect(model: &mut Model, op: &Op) {
     match op {
@@ -274,19 +291,7 @@ fn expect(model: &mut Model, op: &Op) {
         }
         Op::Equal(key, count, byte) => {
             if let Some((_, items)) = model.get_mut(key).filter(|(of, _)| *of == kind::LIST) {
-                let mut left = if *count == 0 { usize::MAX } else { count.unsigned_abs() as usize };
-                let mut keep = |(i, _): &(Vec<u8>, Vec<u8>)| {
-                    let goes = left > 0 && *i == item(1, *byte);
-                    left -= usize::from(goes);
-                    !goes
-                };
-                if *count < 0 {
-                    items.reverse();
-                    items.retain(&mut keep);
-                    items.reverse();
-                } else {
-                    items.retain(&mut keep);
-                }
+                remove_equal(items, *count, *byte);
             }
         }
         Op::About(key, byte) => {

@@ -107,32 +107,35 @@ impl Stream {
     }
 }
 
+/// Adds an entry, which trims if it does.
+fn add(
+    model: &mut Option<Stream>,
+    id: Id,
+    value: &str,
+    options: &[String],
+    trim: impl Fn(&mut Stream),
+) -> (Vec<String>, Option<Value>) {
+    let mut stream = model.clone().unwrap_or_default();
+    let added = stream.add(id, value);
+    if added {
+        trim(&mut stream);
+        *model = Some(stream);
+    }
+    let args = [&["XADD".into(), "s".into()], options, &[text(id), "field".into(), value.into()]].concat();
+    (args, added.then(|| bulk(text(id))))
+}
+
 /// Runs an operation on both; the reply that is expected, `None` for an error.
 fn run(model: &mut Option<Stream>, op: &Op) -> (Vec<String>, Option<Value>) {
     let last = model.as_ref().map_or((0, 0), |stream| stream.last);
     let line = |words: &[&str]| words.iter().map(|word| (*word).to_string()).collect::<Vec<_>>();
     let tilde = |about: bool| if about { "~" } else { "=" };
     match op {
-        Op::Add((ms, seq), value) => {
-            let id = (last.0 + ms, *seq);
-            let mut stream = model.clone().unwrap_or_default();
-            let added = stream.add(id, value);
-            if added {
-                *model = Some(stream);
-            }
-            (line(&["XADD", "s", &text(id), "field", value]), added.then(|| bulk(text(id))))
-        }
+        Op::Add((ms, seq), value) => add(model, (last.0 + ms, *seq), value, &[], |_| ()),
         Op::AddTrimmed((ms, seq), most, about) => {
-            let id = (last.0 + ms, *seq);
-            let mut stream = model.clone().unwrap_or_default();
-            let added = stream.add(id, "");
-            if added {
-                stream.keep_newest(*most, *about, 100 * PAGE);
-                *model = Some(stream);
-            }
-            let most = most.to_string();
-            let args = ["XADD", "s", "MAXLEN", tilde(*about), &most, &text(id), "field", ""];
-            (line(&args), added.then(|| bulk(text(id))))
+            let options = line(&["MAXLEN", tilde(*about), &most.to_string()]);
+            let trim = |stream: &mut Stream| _ = stream.keep_newest(*most, *about, 100 * PAGE);
+            add(model, (last.0 + ms, *seq), "", &options, trim)
         }
         Op::Delete(ids) => {
             let mut gone = 0;

@@ -68,6 +68,7 @@ pub const GROUP: Group = Group {
             "threshold",
             &["0", "1", "2", "3", "4", "5", "7", "8", "9", "12", "20", "100", "-1", "x", "5-2", "~"],
         ),
+        ("some", &["1", "3-1", "5", "5-1", "8-2", "9", "9-0", "9-1", "9-2", "9-3", "9-5", "9-7", "0-0", "x"]),
         ("top", &["9-9", "9-20", "9-50", "9-99", "9-7", "9", "5", "0", "x"]),
         // Never MINID with ~: Redis also looks at entries that were deleted from a page.
         ("add", &["MAXLEN", "LIMIT", "NOMKSTREAM", "~", "=", "3", "5", "0", "x"]),
