@@ -7,7 +7,11 @@ use crate::undo::Before;
 use model::effect::Effect;
 use model::entry::EntryReader;
 use model::varint::DecodeError;
-use model::{Index, Keyspace, Term};
+use model::{Index, Keyspace, Position, Term};
+use smallvec::SmallVec;
+
+/// Most effects read ahead, so that the memory of all their rows is fetched at once.
+const AHEAD: usize = 32;
 
 impl Machine {
     /// An entry that this leader executed is committed: what it replaced is forgotten.
@@ -44,14 +48,23 @@ impl Machine {
     /// which this replica lacks: the shard must stop.
     pub fn apply(&mut self, index: Index, term: Term, payload: &[u8]) -> Result<(), DecodeError> {
         debug_assert!(self.undo.is_empty() && self.entry.is_empty(), "roll back before applying");
-        let reader = EntryReader::new(payload)?;
-        for effect in reader {
-            let effect = effect?;
-            if !self.apply_to_keys(index, reader.shard_time, effect) {
-                // The leader had the key when it executed at this index: the replicas differ.
-                return Err(DecodeError::Malformed("state: an effect on a key that is absent here"));
+        let mut reader = EntryReader::new(payload)?;
+        let mut ahead = SmallVec::<[(Effect<'_>, Position); AHEAD]>::new();
+        while reader.left() > 0 {
+            ahead.clear();
+            for effect in reader.by_ref().take(AHEAD) {
+                let effect = effect?;
+                let key = effect.keys()[0].map_or(&b""[..], |(_, key)| key);
+                ahead.push((effect, self.hasher.position(key)));
             }
-            self.apply_to_group(reader.shard_time, effect);
+            self.touch_rows(&ahead);
+            for &(effect, position) in &ahead {
+                if !self.apply_to_keys(index, reader.shard_time, effect, position) {
+                    // The leader had the key when it executed at this index: the replicas differ.
+                    return Err(DecodeError::Malformed("state: an effect on a key that is absent here"));
+                }
+                self.apply_to_group(reader.shard_time, effect);
+            }
         }
         self.pending = index + 1;
         self.advance(index, term, reader.shard_time, payload);
@@ -66,11 +79,24 @@ impl Machine {
         (self.applied, self.applied_term) = (index, term);
     }
 
-    /// False when the effect needs a key that is absent.
-    fn apply_to_keys(&mut self, index: Index, time: u64, effect: Effect<'_>) -> bool {
+    /// Has the processor fetch the rows of effects that are applied next. A loop of its own, and short: the
+    /// processor runs through several rounds of it at a time.
+    fn touch_rows(&self, effects: &[(Effect<'_>, Position)]) {
+        if effects.len() < 2 {
+            return;
+        }
+        for (effect, position) in effects {
+            if let [Some((ks, _)), _] = effect.keys() {
+                self.touch(ks, *position);
+            }
+        }
+    }
+
+    /// An effect on a key that stands at `position`. False when it needs a key that is absent.
+    fn apply_to_keys(&mut self, index: Index, time: u64, effect: Effect<'_>, position: Position) -> bool {
         match effect {
             Effect::Put { ks, key, kind, expire, value } => {
-                let mut row = self.new_row(self.hasher.position(key), kind, key, value);
+                let mut row = self.new_row(position, kind, key, value);
                 row.expire = expire;
                 row.changed_at = index;
                 row.accessed = (time / 1000) as u32;
@@ -78,7 +104,7 @@ impl Machine {
                 old.into_iter().for_each(|row| self.bury_row(row));
             }
             Effect::Change { ks, key, kind, change } => {
-                let key = Key { position: self.hasher.position(key), bytes: key };
+                let key = Key { position, bytes: key };
                 return self.change_elements(ks, key, kind, change, index, &mut 0).is_some();
             }
             Effect::Rename { ks, key, to_ks, to } => {
@@ -92,13 +118,14 @@ impl Machine {
                 old.into_iter().for_each(|row| self.bury_row(row));
             }
             Effect::Patch { ks, key, offset, bytes } => {
+                let key = Key { position, bytes: key };
                 return self.change(ks, key, index, |row| drop(row.patch(offset as usize, bytes)));
             }
             Effect::Expire { ks, key, expire } => {
+                let key = Key { position, bytes: key };
                 return self.change(ks, key, index, |row| row.expire = expire);
             }
             Effect::Delete { ks, key } => {
-                let position = self.hasher.position(key);
                 let Some(row) = self.space_mut(ks).remove(position, key) else { return false };
                 self.bury_row(row);
             }
@@ -111,9 +138,8 @@ impl Machine {
         true
     }
 
-    fn change(&mut self, ks: Keyspace, key: &[u8], index: Index, change: impl FnOnce(&mut Row)) -> bool {
-        let position = self.hasher.position(key);
-        let changed = self.space_mut(ks).update(position, key, |row| {
+    fn change(&mut self, ks: Keyspace, key: Key<'_>, index: Index, change: impl FnOnce(&mut Row)) -> bool {
+        let changed = self.space_mut(ks).update(key.position, key.bytes, |row| {
             change(row);
             row.changed_at = index;
         });
