@@ -4,7 +4,7 @@
 
 use super::deadlines::Deadlines;
 use super::stays::{Stay, Stays};
-use super::{Came, Deed, ItemHistory};
+use super::{Came, Deed, Handling, ItemHistory};
 use crate::history::shown_bytes;
 use crate::verdict::{Bounds, Violation};
 
@@ -51,11 +51,10 @@ pub fn check(history: &ItemHistory, stays: &Stays, bounds: &Bounds, found: &mut 
 
 /// How many items commands of unknown outcome, called before `until`, may have taken from a place.
 fn taken_unseen(history: &ItemHistory, place: &str, until: u64) -> u64 {
-    let of = |handling: &super::Handling| match &handling.deed {
-        Deed::Take { from, most, .. } if handling.came == Came::Unknown && handling.call_ns < until => {
-            if from.iter().any(|from| from == place) { *most } else { 0 }
-        }
+    let unseen = |handling: &&Handling| handling.came == Came::Unknown && handling.call_ns < until;
+    let of = |handling: &Handling| match &handling.deed {
+        Deed::Take { from, most, .. } if from.iter().any(|from| from == place) => *most,
         _ => 0,
     };
-    history.handlings.iter().map(of).fold(0, u64::saturating_add)
+    history.handlings.iter().filter(unseen).map(of).fold(0, u64::saturating_add)
 }
