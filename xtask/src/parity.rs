@@ -38,7 +38,7 @@ use value::Value;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  cargo xtask parity                                  scripts, then 20 000 random commands in each protocol
+  cargo xtask parity                                  scripts, then 24 000 random commands of all kinds
   cargo xtask parity scripts bit                      scripts whose names begin with `bit`
   cargo xtask parity random --seed 7 --commands 1000000 --resp3
   cargo xtask parity random --groups strings,keys --max-memory tiny --nodes 3
@@ -100,10 +100,8 @@ pub fn parity(args: &ParityArgs) -> Result<ExitCode, String> {
         }
         Some(What::Share { .. }) | None => {
             let mut good = scripts::scripts(&[], &start(&scripts::MAX_VALUE, &[])?)? == ExitCode::SUCCESS;
-            let contenders = start(&[], &random::BOTH)?;
-            for resp3 in [false, true] {
-                let chosen = RandomArgs { resp3, ..RandomArgs::default() };
-                good &= random::random(&chosen, &contenders)? == ExitCode::SUCCESS;
+            for chosen in RandomArgs::of_all_kinds() {
+                good &= random::random(&chosen, &start(chosen.flags(), &random::BOTH)?)? == ExitCode::SUCCESS;
             }
             Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }

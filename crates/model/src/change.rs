@@ -145,6 +145,24 @@ impl<'a> Change<'a> {
         }
     }
 
+    /// Bytes of the largest name or value that it brings. 0 for items of a list, which are here together: commands check
+    /// them.
+    pub fn largest(&self) -> usize {
+        match *self {
+            Change::Put { name, value } => name.len().max(value.len()),
+            Change::PutSeveral { elements } => {
+                let sizes = pairs(elements).flatten().map(|(name, value)| name.len().max(value.len()));
+                sizes.max().unwrap_or(0)
+            }
+            Change::About { bytes } => bytes.len(),
+            Change::Splice { .. }
+            | Change::Remove { .. }
+            | Change::RemoveRanks { .. }
+            | Change::RemoveEqual { .. }
+            | Change::RemoveSeveral { .. } => 0,
+        }
+    }
+
     /// Reads the next change.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use crate::machine::Machine;
 use crate::row::{Form, Row};
 use crate::space::Space;
 use crate::undo::{Before, Patched};
-use model::change::{self, Change};
+use model::change::Change;
 use model::effect::Effect;
 use model::limits::MAX_EFFECTS;
 use model::planted::{Bug, is_planted};
@@ -428,7 +428,7 @@ impl<'a> Data<'a> {
     /// A name or value above [`Data::max_value`], a key above [`model::limits::MAX_KEY`], more than
     /// [`model::limits::MAX_EFFECTS`] bytes of effects; [`Stop::Fetch`] when the row is not in memory.
     pub fn change(&mut self, key: Key<'_>, kind: u8, change: Change<'_>) -> Done {
-        self.check_size(key, part_size(change))?;
+        self.check_size(key, change.largest())?;
         self.absent(key)?;
         let index = self.changing();
         self.machine.signals.changed(self.ks, key.position);
@@ -655,24 +655,5 @@ impl<'a> Data<'a> {
             )));
         }
         Ok(())
-    }
-}
-
-/// Bytes of the largest part of a change that stays in the collection.
-fn part_size(change: Change<'_>) -> usize {
-    match change {
-        Change::Put { name, value } => name.len().max(value.len()),
-        Change::PutSeveral { elements } => change::pairs(elements)
-            .flatten()
-            .map(|(name, value)| name.len().max(value.len()))
-            .max()
-            .unwrap_or(0),
-        // Commands check the items: here they are together.
-        Change::Splice { .. }
-        | Change::RemoveSeveral { .. }
-        | Change::Remove { .. }
-        | Change::RemoveRanks { .. }
-        | Change::RemoveEqual { .. } => 0,
-        Change::About { bytes } => bytes.len(),
     }
 }

@@ -74,7 +74,7 @@ pub const REMARKS: &[(&str, Verdict, &str)] = &[
     ("dbsize", Differs, "gathered from all shards in a spread keyspace"),
     ("debug", Differs, "what would act on a node's data or process is refused by name"),
     ("failover", Differs, "hands over the shards that the node leads"),
-    ("flushall", Differs, "each shard by itself in a spread keyspace"),
+    ("flushall", Differs, "each shard by itself in a spread keyspace; refused in a transaction"),
     ("flushdb", Differs, "each shard by itself in a spread keyspace"),
     ("info", Differs, "sections and fields that have a meaning here, and a section of ours"),
     ("latency|doctor", Differs, "texts are ours"),

@@ -67,12 +67,20 @@ pub fn freedom(command: &Command) -> Freedom {
 
 /// A set that is not sorted has no order, and no beginning.
 fn freedom_of_sort(command: &Command) -> Freedom {
-    let place = |name: &[u8]| command.iter().skip(2).position(|word| word.eq_ignore_ascii_case(name));
-    let has = |name| place(name).is_some();
-    let by = place(b"by").and_then(|at| command.get(at + 3));
+    let (mut by, mut stored, mut limited) = (None, false, false);
+    let mut words = command.iter().skip(2);
+    while let Some(word) = words.next() {
+        match word.to_ascii_lowercase().as_slice() {
+            b"by" => by = words.next(),
+            b"get" => drop(words.next()),
+            b"store" => stored = words.next().is_some(),
+            b"limit" => limited = words.nth(1).is_some(),
+            _ => {}
+        }
+    }
     match by {
-        Some(by) if !by.contains(&b'*') && !has(b"store") => {
-            if has(b"limit") {
+        Some(by) if !by.contains(&b'*') && !stored => {
+            if limited {
                 Freedom::Choice
             } else {
                 Freedom::Order
@@ -170,6 +178,8 @@ fn documented(command: &Command, ours: &Value, theirs: &Value) -> bool {
         "BITCOUNT" | "BITPOS" => {
             ours.is_error() && matches!(theirs, Value::Line(n) if [":0", ":-1"].contains(&n.as_str()))
         }
+        // The lowest rank is refused, as in Redis since 7.2.
+        "LPOS" => ours.is_error() && command.iter().any(|word| word == b"-9223372036854775808"),
         // No value is shared here; small integers are in Redis.
         "OBJECT" => {
             command.get(1).is_some_and(|sub| sub.eq_ignore_ascii_case(b"refcount"))
@@ -268,6 +278,17 @@ mod tests {
         assert!(!is_same("XADD s 9-* a b", "$3 9-1 ", "$3 9-2 "));
         assert!(is_same("XINFO STREAM s", "*2 $16 radix-tree-nodes :2 ", "*2 $16 radix-tree-nodes :9 "));
         assert!(!is_same("XINFO STREAM s", "*2 $6 length :2 ", "*2 $6 length :9 "));
+    }
+
+    #[test]
+    fn what_is_not_sorted_has_no_order() {
+        let of = |line| freedom(&words(line));
+        assert_eq!(of("sort a by x"), Freedom::Order);
+        assert_eq!(of("SORT a BY STORE"), Freedom::Order);
+        assert_eq!(of("SORT a BY x LIMIT 0 1"), Freedom::Choice);
+        assert_eq!(of("SORT a GET by DESC"), Freedom::Nothing);
+        assert_eq!(of("SORT a BY x STORE b"), Freedom::Nothing);
+        assert_eq!(of("SORT a BY x*"), Freedom::Nothing);
     }
 
     #[test]

@@ -124,7 +124,10 @@ impl Generator {
         if let Some(part) = self.block.next(&mut self.draw) {
             return part;
         }
-        let command = self.single();
+        let mut command = self.single();
+        while self.block.refuses(&command) {
+            command = self.single();
+        }
         self.block.has(&command);
         command
     }

@@ -117,7 +117,9 @@ pub fn run(
     }
     // A transaction may be open.
     let discard = vec![b"DISCARD".to_vec()];
-    (pair.ours.run(&discard)?, pair.theirs.run(&discard)?);
+    for side in [&mut pair.ours, &mut pair.theirs] {
+        side.run(&discard)?;
+    }
     let (ours, theirs) = (State::read(&mut pair.ours)?, State::read(&mut pair.theirs)?);
     seen.keys = theirs.len();
     Ok(match ours.difference(&theirs, !how.short_of_memory) {

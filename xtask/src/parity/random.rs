@@ -68,6 +68,14 @@ impl Default for RandomArgs {
 }
 
 impl RandomArgs {
+    /// What is run where nothing is said: each protocol, and little memory. Together within a minute in a debug build on a
+    /// quiet machine.
+    pub fn of_all_kinds() -> [RandomArgs; 3] {
+        let usual = |resp3| RandomArgs { resp3, commands: 10_000, ..RandomArgs::default() };
+        let max_memory = Some(Memory::Tiny);
+        [usual(false), usual(true), RandomArgs { max_memory, commands: short::ROUND as u64, ..usual(true) }]
+    }
+
     /// Flags for our nodes.
     pub fn flags(&self) -> &'static [&'static str] {
         if self.max_memory.is_some() { &TINY } else { &[] }

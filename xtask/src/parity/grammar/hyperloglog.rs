@@ -1,4 +1,5 @@
-//! HyperLogLogs, and strings that are none.
+//! HyperLogLogs, and strings that are none. No other group comes near these keys: what a command leaves of a damaged value
+//! when it fails is nobody's business.
 
 use super::Group;
 
@@ -6,7 +7,7 @@ use super::Group;
 pub const GROUP: Group = Group {
     name: "hyperloglog",
     keys: &["p1", "p2", "p3"],
-    private: false,
+    private: true,
     lines: &[
         "PFADD <key> { <element> }",
         "PFADD <key> { <many> }",
@@ -24,6 +25,10 @@ pub const GROUP: Group = Group {
         "OBJECT ENCODING <key>",
         "DUMP <key>",
         "GETRANGE <key> 0 20",
+        "COPY <key> <key> REPLACE",
+        "RENAME <key> <key>",
+        "EXPIRE <key> <seconds>",
+        "PTTL <key>",
     ],
     rare: &[
         "PFDEBUG TODENSE <key>",
@@ -38,7 +43,7 @@ pub const GROUP: Group = Group {
     ],
     words: &[
         ("debug", &["ENCODING", "decode", "x", ""]),
-        // Only of the header: what a command leaves of a damaged value when it fails is nobody's business.
+        // Only of the header.
         ("header", &["0", "5", "8", "14", "15"]),
         ("byte", &["\0", "\u{80}", "\u{1}", "H", "\u{7f}", "\u{c0}"]),
     ],

@@ -5,7 +5,7 @@ use super::Group;
 /// The group.
 pub const GROUP: Group = Group {
     name: "keys",
-    keys: &["s1", "b1", "h1", "l1", "t1", "z1", "p1", "none"],
+    keys: &["s1", "b1", "h1", "l1", "t1", "z1", "q1", "none"],
     private: false,
     lines: &[
         "DEL { <any-key> }",

@@ -51,6 +51,8 @@ pub const GROUP: Group = Group {
         "ZINTERCARD 2 <key> <key> [ LIMIT <count> ]",
         "ZSCAN <key> <cursor> [ MATCH <glob> ] [ COUNT <positive> ]",
         "ZSCAN <key> 0 COUNT 1000",
+        "GEOPOS <key> { none }",
+        "GEODIST <key> none <element> km",
         "TYPE <key>",
         "OBJECT ENCODING <key>",
         "DUMP <key>",

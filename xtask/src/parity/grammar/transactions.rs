@@ -24,6 +24,8 @@ pub struct Block {
     next: VecDeque<Command>,
     /// Commands still to come in the transaction, `None` outside of one.
     left: Option<usize>,
+    /// It has a KEYS.
+    walks: bool,
     /// Commands to come between WATCH and MULTI.
     before: usize,
 }
@@ -65,13 +67,22 @@ impl Block {
     }
 
     fn multi(&mut self, draw: &mut Draw) -> Command {
+        self.walks = false;
         self.left = Some(1 + draw.below(MOST));
         words("MULTI")
+    }
+
+    /// Whether a command is none for the transaction that is open: FLUSHALL, and more than one of KEYS and RANDOMKEY, are
+    /// refused in one, on purpose.
+    pub fn refuses(&self, command: &Command) -> bool {
+        let is = |name: &str| command[0].eq_ignore_ascii_case(name.as_bytes());
+        self.left.is_some() && (is("FLUSHALL") || is("RANDOMKEY") || is("KEYS") && self.walks)
     }
 
     /// A command was drawn. One that chooses by itself is the last of its transaction: what it chose has to be made
     /// equal on both sides.
     pub fn has(&mut self, command: &Command) {
+        self.walks |= command[0].eq_ignore_ascii_case(b"keys");
         if matches!(freedom(command), Freedom::Choice) {
             self.left = self.left.map(|_| 0);
         }

@@ -163,7 +163,7 @@ fn join(value: &mut Vec<u8>, mut at: usize) {
 }
 
 /// The runs as PFDEBUG DECODE shows them, also of a damaged value: `z` and `Z` zeros in one and in two bytes,
-/// `v` value and length.
+/// `v` value and length. Of a run that is cut short Redis reads the zero byte behind the value.
 pub(super) fn shown(value: &[u8]) -> String {
     let one = |run: Run| match run {
         Run { value: 0, bytes: 1, len } => format!("z:{len}"),
@@ -172,7 +172,7 @@ pub(super) fn shown(value: &[u8]) -> String {
     };
     let mut at = HEADER;
     let next = || {
-        let run = Run::at(value, at)?;
+        let run = Run::at(&[*value.get(at)?, value.get(at + 1).copied().unwrap_or(0)], 0)?;
         at += run.bytes;
         Some(run)
     };

@@ -39,7 +39,7 @@ pub(in super::super) fn blmpop(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
 
 /// `BLMOVE source destination LEFT | RIGHT LEFT | RIGHT timeout`
 pub(in super::super) fn blmove(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
-    (End::parse(args[3])?, End::parse(args[4])?);
+    let _ends = (End::parse(args[3])?, End::parse(args[4])?);
     check_timeout(args)?;
     unless_nothing(c, |c| lmove(c, &args[..5]))
 }
