@@ -7,10 +7,20 @@ pub mod content;
 pub mod proof;
 
 use model::limits::MAX_FRAME;
-use model::varint::{DecodeError, Reader, put_bytes};
+use model::varint::{DecodeError, Reader};
 
 /// Bytes before the sections.
 pub const HEAD: usize = 8;
+
+/// Bytes of a section's length: a varint that is always this long, as it is known after the content.
+const LENGTH: usize = 4;
+const _: () = assert!(MAX_FRAME < 1 << (7 * LENGTH));
+
+/// A length as a varint of [`LENGTH`] bytes.
+fn length(len: usize) -> [u8; LENGTH] {
+    let bits = |at: usize| (len >> (7 * at)) as u8 & 0x7f;
+    [bits(0) | 0x80, bits(1) | 0x80, bits(2) | 0x80, bits(3)]
+}
 
 /// What a section holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,27 +76,34 @@ pub struct Builder {
     open: Option<usize>,
     /// It must not wait.
     urgent: bool,
-    scratch: Vec<u8>,
 }
 
 impl Builder {
-    /// Adds a section whose content `write` appends.
+    /// Adds a section whose content `write` appends, right where it is sent from.
     #[inline]
     pub fn section(&mut self, section: Section, write: impl FnOnce(&mut Vec<u8>)) {
         self.urgent |= section != Section::RaftLater;
-        self.scratch.clear();
-        write(&mut self.scratch);
-        if let Some(start) = self.open
-            && self.bytes.len() - start + self.scratch.len() + 16 > MAX_FRAME
-        {
-            self.close();
-        }
-        if self.open.is_none() {
-            self.open = Some(self.bytes.len());
-            self.bytes.extend_from_slice(&[0; HEAD]);
-        }
+        let start = self.open_frame();
+        let tag = self.bytes.len();
         self.bytes.push(section as u8);
-        put_bytes(&mut self.bytes, &self.scratch);
+        self.bytes.extend_from_slice(&[0; LENGTH]);
+        write(&mut self.bytes);
+        let len = self.bytes.len() - tag - 1 - LENGTH;
+        self.bytes[tag + 1..tag + 1 + LENGTH].copy_from_slice(&length(len));
+        if self.bytes.len() - start - HEAD > MAX_FRAME && tag > start + HEAD {
+            let section = self.bytes.split_off(tag);
+            self.close();
+            self.open_frame();
+            self.bytes.extend_from_slice(&section);
+        }
+    }
+
+    /// Where the frame under construction starts.
+    fn open_frame(&mut self) -> usize {
+        *self.open.get_or_insert_with(|| {
+            self.bytes.extend_from_slice(&[0; HEAD]);
+            self.bytes.len() - HEAD
+        })
     }
 
     fn close(&mut self) {
@@ -211,6 +228,24 @@ mod tests {
         assert_eq!(len, out.len());
         let found: Vec<_> = sections(content).map(|s| s.unwrap()).collect();
         assert_eq!(found, [(Section::Raft, &b"one"[..]), (Section::Answer, &[7; 300][..])]);
+    }
+
+    #[test]
+    fn what_is_too_long_for_one_frame_goes_into_the_next() {
+        let mut builder = Builder::default();
+        let half = MAX_FRAME / 2;
+        for tag in [1, 2] {
+            builder.section(Section::Raft, |out| out.resize(out.len() + half, tag));
+        }
+        builder.section(Section::Answer, |out| out.push(3));
+        let mut out = Vec::new();
+        builder.flush(&mut out);
+        let (content, len) = first(&out).unwrap().unwrap();
+        assert_eq!(sections(content).map(|s| s.unwrap().1.len()).collect::<Vec<_>>(), [half]);
+        let (content, rest) = first(&out[len..]).unwrap().unwrap();
+        assert_eq!(len + rest, out.len());
+        let found: Vec<_> = sections(content).map(|s| s.unwrap()).collect();
+        assert_eq!(found, [(Section::Raft, &vec![2; half][..]), (Section::Answer, &[3][..])]);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! If that does not help for a while, keys and their order alone exceed the bound, and such commands
 //! are answered with an error. Nothing is ever lost by it.
 
+mod gather;
 mod shares;
 
 pub use shares::load_limit;
@@ -59,6 +60,8 @@ pub(crate) struct Memory {
     pub let_go: u64,
     /// The shard that lets rows go first the next time.
     turn: usize,
+    /// How far the rows that stay have been moved together.
+    gathering: gather::Gathering,
 }
 
 /// What a command that may need memory has to do.
@@ -137,6 +140,7 @@ impl Core {
         if self.is_short_of_memory() {
             self.cut_tails();
         }
+        self.gather_rows();
         let most = self.memory.room.saturating_add((limit / SLACK_PART).max(MIN_SLACK));
         if self.memory.rows > self.memory.room {
             self.let_go(self.memory.rows - self.memory.room, self.memory.rows > most);
@@ -177,11 +181,13 @@ impl Core {
             let at = (self.memory.turn + at) % count;
             let Some(replica) = self.replicas[at].as_deref_mut() else { continue };
             let evicted = if evicts { replica.evict(now, bytes, shards) } else { 0 };
+            self.memory.gathering.left += evicted;
             bytes = bytes.saturating_sub(evicted);
             if bytes > 0 && !replica.checkpointing {
                 let spare = if urgent && evicted == 0 { 0 } else { replica.machine.caches() };
                 let freed = replica.machine.let_go(bytes as usize, urgent, spare) as u64;
                 self.memory.let_go += freed;
+                self.memory.gathering.left += freed;
                 bytes = bytes.saturating_sub(freed);
             }
             if bytes == 0 {

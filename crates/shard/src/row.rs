@@ -13,6 +13,8 @@ use std::ops::Range;
 const NEW: u8 = 5;
 /// Bytes below which a packed collection gets no more room than it needs.
 const EXACT: usize = 1024;
+/// Larger rows have pages of the allocator that hold a few only: these get empty without help. Bytes.
+const MAX_GATHERED: usize = 16 << 10;
 /// How much less likely each step of a logarithmic counter is than the one before.
 const LOG_FACTOR: u64 = 10;
 
@@ -316,6 +318,19 @@ impl Row {
         let indexed = size_of::<(Vec<u8>, Box<Large>)>();
         let large = self.large().map_or(0, |large| indexed + large.memory());
         size_of::<Row>() + allocated(self.bytes().capacity()) + large
+    }
+
+    /// Moves the bytes to another place in memory if `is_sparse` says so of where they are. True if they moved.
+    pub(crate) fn gather(&mut self, is_sparse: fn(&[u8]) -> bool) -> bool {
+        let bytes = self.bytes_mut();
+        let capacity = bytes.capacity();
+        if capacity == 0 || capacity > MAX_GATHERED || !is_sparse(bytes) {
+            return false;
+        }
+        let mut moved = Vec::with_capacity(capacity);
+        moved.extend_from_slice(bytes);
+        *bytes = moved;
+        true
     }
 
     /// Redis's LFU counter at this time (shard time in s): one less for each minute without an access

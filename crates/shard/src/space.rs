@@ -3,6 +3,7 @@
 
 pub(crate) mod candidates;
 pub(crate) mod cold;
+mod gather;
 mod positions;
 mod rows;
 pub(crate) mod traces;

@@ -21,7 +21,7 @@ const OTHER_PART: u64 = 3;
 /// A measurement moves what counts by one part in so many.
 const SMOOTHING: i64 = 4;
 /// What a process takes before there is any data, about, bytes.
-const PROCESS: u64 = 24 << 20;
+pub(super) const PROCESS: u64 = 24 << 20;
 
 /// Who takes how much, bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use model::varint::DecodeError;
 use model::{Index, Keyspace, Position, Term};
 use smallvec::SmallVec;
 
-/// Effects whose rows are fetched from memory together.
-const TOGETHER: usize = 16;
+/// Most effects read ahead, so that the memory of all their rows is fetched at once.
+const AHEAD: usize = 32;
 
 impl Machine {
     /// An entry that this leader executed is committed: what it replaced is forgotten.
@@ -49,16 +49,16 @@ impl Machine {
     pub fn apply(&mut self, index: Index, term: Term, payload: &[u8]) -> Result<(), DecodeError> {
         debug_assert!(self.undo.is_empty() && self.entry.is_empty(), "roll back before applying");
         let mut reader = EntryReader::new(payload)?;
-        let mut some = SmallVec::<[(Effect<'_>, Position); TOGETHER]>::new();
+        let mut ahead = SmallVec::<[(Effect<'_>, Position); AHEAD]>::new();
         while reader.left() > 0 {
-            some.clear();
-            for effect in reader.by_ref().take(TOGETHER) {
+            ahead.clear();
+            for effect in reader.by_ref().take(AHEAD) {
                 let effect = effect?;
-                let position = effect.keys()[0].map(|(_, key)| self.hasher.position(key));
-                some.push((effect, position.unwrap_or_default()));
+                let key = effect.keys()[0].map_or(&b""[..], |(_, key)| key);
+                ahead.push((effect, self.hasher.position(key)));
             }
-            self.touch_all(&some);
-            for &(effect, position) in &some {
+            self.touch_rows(&ahead);
+            for &(effect, position) in &ahead {
                 if !self.apply_to_keys(index, reader.shard_time, effect, position) {
                     // The leader had the key when it executed at this index: the replicas differ.
                     return Err(DecodeError::Malformed("state: an effect on a key that is absent here"));
@@ -79,18 +79,20 @@ impl Machine {
         (self.applied, self.applied_term) = (index, term);
     }
 
-    /// Has the processor fetch the rows that these effects change.
-    fn touch_all(&self, effects: &[(Effect<'_>, Position)]) {
+    /// Has the processor fetch the rows of effects that are applied next. A loop of its own, and short: the
+    /// processor runs through several rounds of it at a time.
+    fn touch_rows(&self, effects: &[(Effect<'_>, Position)]) {
+        if effects.len() < 2 {
+            return;
+        }
         for (effect, position) in effects {
-            if effects.len() > 1
-                && let [Some((ks, _)), _] = effect.keys()
-            {
+            if let [Some((ks, _)), _] = effect.keys() {
                 self.touch(ks, *position);
             }
         }
     }
 
-    /// False when the effect needs a key that is absent. `position`: that of its first key.
+    /// An effect on a key that stands at `position`. False when it needs a key that is absent.
     fn apply_to_keys(&mut self, index: Index, time: u64, effect: Effect<'_>, position: Position) -> bool {
         match effect {
             Effect::Put { ks, key, kind, expire, value } => {
@@ -116,11 +118,12 @@ impl Machine {
                 old.into_iter().for_each(|row| self.bury_row(row));
             }
             Effect::Patch { ks, key, offset, bytes } => {
-                let patch = |row: &mut Row| drop(row.patch(offset as usize, bytes));
-                return self.change(ks, (position, key), index, patch);
+                let key = Key { position, bytes: key };
+                return self.change(ks, key, index, |row| drop(row.patch(offset as usize, bytes)));
             }
             Effect::Expire { ks, key, expire } => {
-                return self.change(ks, (position, key), index, |row| row.expire = expire);
+                let key = Key { position, bytes: key };
+                return self.change(ks, key, index, |row| row.expire = expire);
             }
             Effect::Delete { ks, key } => {
                 let Some(row) = self.space_mut(ks).remove(position, key) else { return false };
@@ -135,14 +138,8 @@ impl Machine {
         true
     }
 
-    fn change(
-        &mut self,
-        ks: Keyspace,
-        (position, key): (Position, &[u8]),
-        index: Index,
-        change: impl FnOnce(&mut Row),
-    ) -> bool {
-        let changed = self.space_mut(ks).update(position, key, |row| {
+    fn change(&mut self, ks: Keyspace, key: Key<'_>, index: Index, change: impl FnOnce(&mut Row)) -> bool {
+        let changed = self.space_mut(ks).update(key.position, key.bytes, |row| {
             change(row);
             row.changed_at = index;
         });

@@ -204,6 +204,23 @@ impl Machine {
         self.spaces.iter().map(|space| space.footprint()).sum()
     }
 
+    /// Looks at rows in memory from a place on and moves those that `is_sparse` says it of, so that the allocator
+    /// can give memory back. At most so many places of the tables; where to go on, or `None` at the end.
+    pub fn gather(
+        &mut self,
+        (mut ks, mut place): (u16, usize),
+        steps: &mut usize,
+        is_sparse: fn(&[u8]) -> bool,
+    ) -> Option<(u16, usize)> {
+        while ks < KEYSPACES {
+            if let Some(on) = self.space_mut(Keyspace(ks)).gather(place, steps, is_sparse) {
+                return Some((ks, on));
+            }
+            (ks, place) = (ks + 1, 0);
+        }
+        None
+    }
+
     /// Lets rows go that are in the row store and were not asked for lately, about so many bytes, and looks
     /// at a bounded number of rows for it. Returns the bytes freed. No checkpoint may be written. Keyspaces
     /// in `spare`, a bit each, keep theirs.
