@@ -10,7 +10,6 @@ use super::measure::median;
 use super::peer::everstore::Everstore;
 use super::peer::is_installed;
 use super::peer::redis::{Fsync, Redis};
-use super::process::Process;
 use super::report::{Section, table};
 use benchmark::{Figures, Place};
 use commands::Test;
@@ -22,6 +21,8 @@ pub const KEYSPACE: u16 = 1;
 const CONNECTIONS: usize = 50;
 /// Lowest ratio that the issue allows of any command.
 const LOWEST: f64 = 0.6;
+/// How often a command is measured until it is not cut off.
+const ATTEMPTS: usize = 5;
 
 /// Pipeline of redis-benchmark, what the issue asks for with it, and how much is sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -88,11 +89,9 @@ pub fn measure(args: &BenchArgs, program: &Path) -> Result<Section, String> {
         println!("round {round} of {}", args.rounds);
         let redis = (!args.no_peers).then(|| Redis::start(Fsync::EverySecond)).transpose()?;
         let ours = (!args.peers_only).then(|| Everstore::start(program)).transpose()?;
-        let redis = redis.as_ref().map(|redis| (redis.address(), redis.processes()));
-        let ours = ours.as_ref().map(of_leader).transpose()?;
-        let places = [redis, ours].map(|place| place.map(|(at, processes)| Place { at, processes }));
+        ours.as_ref().map(|ours| ours.make_async(KEYSPACE)).transpose()?;
         for row in &mut rows {
-            if let Some(figures) = measure_row(args, row, &places)? {
+            if let Some(figures) = measure_patiently(args, row, redis.as_ref(), ours.as_ref())? {
                 row.rounds.push(figures);
             } else if !left_out.contains(&row.test.name) {
                 left_out.push(row.test.name);
@@ -103,11 +102,33 @@ pub fn measure(args: &BenchArgs, program: &Path) -> Result<Section, String> {
     Ok(section(render(&rows, &left_out)))
 }
 
-/// The leader of the measured keyspace, made asynchronous, and the processes with the leader's first.
-fn of_leader(ours: &Everstore) -> Result<(std::net::SocketAddr, Vec<&Process>), String> {
-    ours.make_async(KEYSPACE)?;
+/// The leader of the measured keyspace, and the processes with the leader's first.
+fn of_leader(ours: &Everstore) -> Result<Place<'_>, String> {
     let leader = ours.leader_of_keyspace(u64::from(KEYSPACE))?;
-    Ok((ours.address(leader), ours.processes(leader)))
+    Ok(Place { at: ours.address(leader), processes: ours.processes(leader) })
+}
+
+/// [`measure_row`], again if it was cut off: a node that gets no time for so long that it may not be the leader any
+/// more drops its connections.
+fn measure_patiently(
+    args: &BenchArgs,
+    row: &Row,
+    redis: Option<&Redis>,
+    ours: Option<&Everstore>,
+) -> Result<Option<[Option<Figures>; 2]>, String> {
+    for _ in 0..ATTEMPTS {
+        let redis = redis.map(|redis| Place { at: redis.address(), processes: redis.processes() });
+        // The leader may have become another one meanwhile.
+        let places = [redis, ours.map(of_leader).transpose()?];
+        match measure_row(args, row, &places) {
+            Err(why) if why.contains("closed the connection") => {
+                println!("{why}; once more");
+                ours.map(Everstore::wait_healthy).transpose()?;
+            }
+            done => return done,
+        }
+    }
+    Err(format!("{}: cut off {ATTEMPTS} times: the machine is too busy", row.test.name))
 }
 
 /// The same command on both sides, one right after the other; `None` if a side does not know it.

@@ -94,7 +94,7 @@ mod tests {
     fn it_is_a_set_of_whatever_names() {
         // As pieces of a list, hashed elements and entries of a stream are called.
         let names: [fn(u128) -> u128; 3] =
-            [|n| n << 84, |n| n * 0x9E37_79B9_7F4A_7C15 << 64, |n| n << 64 | 7];
+            [|n| n << 84, |n| (n * 0x9E37_79B9_7F4A_7C15) << 64, |n| (n << 64) | 7];
         for name in names {
             let (mut cells, mut model) = (Cells::default(), BTreeSet::new());
             for n in 0..5000u128 {

@@ -6,8 +6,8 @@
 use super::Space;
 
 impl Space {
-    /// Looks at the rows from a place on and moves those that `is_sparse` says it of. Ends with the
-    /// last, or after `steps` of them. `None` at the end, else where to go on.
+    /// Looks at the rows from a place on and moves those that `is_sparse` says it of. Ends with the last row, or
+    /// when `steps` rows are used up. `None` at the end, else where to go on.
     pub(crate) fn gather(
         &mut self,
         from: usize,
