@@ -283,3 +283,22 @@ fn a_command_has_bounded_effects_and_picks_a_bounded_reply() {
     );
     error(run(&mut world, &["SRANDMEMBER", "s", "-1048577"], START), "-ERR value is out of range: 1048577");
 }
+
+/// 40 MB of changes if each had the key.
+#[test]
+fn a_long_key_counts_once_for_many_elements() {
+    let (mut world, key) = (World::new(true), "k".repeat(20_000));
+    assert_eq!(run(&mut world, &["SADD", &key, "x"], START), int(1));
+    let mut members = many_members(&key, 2000, 20);
+    assert_eq!(world.run(&members, START), int(2000));
+    members[0] = b"SREM".to_vec();
+    assert_eq!(world.run(&members, START), int(2000));
+    let (command, key): (_, Vec<u8>) = (|name: &str| name.as_bytes().to_vec(), key.into());
+    let pairs = (0..4000).map(|n| n.to_string().into_bytes());
+    for (name, first) in [("ZADD", "0"), ("HSET", "f")] {
+        world.run(&[command("DEL"), key.clone()], START);
+        assert_eq!(world.run(&[command(name), key.clone(), command(first), command("x")], START), int(1));
+        let all: Vec<_> = [command(name), key.clone()].into_iter().chain(pairs.clone()).collect();
+        assert_eq!(world.run(&all, START), int(2000));
+    }
+}
