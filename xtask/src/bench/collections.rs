@@ -22,6 +22,8 @@ const MOST_KEYS: u64 = 1_000_000;
 const MAX_MEMORY: &str = "8gb";
 /// Memory of a key beside Redis's that the issue allows.
 const MOST: f64 = 1.2;
+/// How often something is measured until it is not cut off.
+const ATTEMPTS: usize = 5;
 
 /// Bytes of memory that a key adds to each process of a store.
 struct Memory {
@@ -47,14 +49,27 @@ pub fn measure(args: &BenchArgs, program: &Path) -> Result<Section, String> {
     let with_redis = !args.no_peers && is_installed("redis-server");
     let mut all = Vec::new();
     for kind in KINDS {
-        let redis = with_redis.then(|| of_redis(kind, keys)).transpose()?;
-        let ours = if args.peers_only { Vec::new() } else { of_everstore(program, kind, keys)? };
+        let redis = with_redis.then(|| patiently(|| of_redis(kind, keys))).transpose()?;
+        let ours = || patiently(|| of_everstore(program, kind, keys));
+        let ours = if args.peers_only { Vec::new() } else { ours()? };
         println!("{}: Redis {redis:.0?}, Everstore {ours:.0?} bytes per key", kind.name);
         all.push(Memory { kind, redis, ours });
     }
-    let ranks = ranks::measure(args, program, with_redis)?;
+    let ranks = patiently(|| ranks::measure(args, program, with_redis))?;
     let text = render(keys, &all) + "\n" + &ranks;
     Ok(Section { key: "collections", title: "Small collections and large ones", text })
+}
+
+/// Measures again in new processes if it was cut off: a node that gets no time for so long that it may not be the
+/// leader any more drops its connections.
+fn patiently<T>(measure: impl Fn() -> Result<T, String>) -> Result<T, String> {
+    for _ in 1..ATTEMPTS {
+        match measure() {
+            Err(why) if why.contains("closed") => println!("{why}; once more"),
+            done => return done,
+        }
+    }
+    measure()
 }
 
 fn of_redis(kind: Kind, keys: u64) -> Result<f64, String> {
