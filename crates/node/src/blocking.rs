@@ -12,7 +12,7 @@ use crate::conn::{Blocked, Conn};
 use crate::core::Core;
 use crate::internal::{self, number};
 use crate::ops::Op;
-use crate::replica::{Arrival, Parked, Source};
+use crate::replica::{Arrival, Held, Parked, Source};
 use cluster::map::Placement;
 use model::effect::WriteId;
 use model::slot::Slot;
@@ -21,10 +21,11 @@ use resp::{Proto, Resp};
 use router::request::Parts;
 use router::wire::Status;
 use router::{Flags, Request};
+use shard::Outcome;
 use shard::commands::{Timeout, put_nothing};
 use shard::machine::{Signals, Waited};
 use shard::table::Spec;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest round, in ms.
 const ROUND_MS: u64 = 1000;
@@ -51,6 +52,8 @@ pub struct Blocking {
     waiters: BTreeMap<Turn, Waiter>,
     /// The command that runs now, and the end of its round.
     running: Option<(Turn, u64)>,
+    /// Those of which the round is over, and that run once more to be told so.
+    over: BTreeSet<Turn>,
     /// Waiters are served: keys that change meanwhile are seen to in the same loop.
     serving: bool,
 }
@@ -67,6 +70,7 @@ impl Blocking {
         for (_, waiter) in self.waiters.extract_if(.., of_node) {
             waiter.keys.iter().for_each(|key| signals.leave(*key));
         }
+        self.over.retain(|(_, of, _)| *of != node);
     }
 
     /// Whoever sent them sends them again.
@@ -197,7 +201,7 @@ impl Core {
         let error = b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n";
         block.cut = Some(if with_error { error.to_vec() } else { block.nothing.clone() });
         drop(found);
-        self.end_round(op);
+        self.end_round(op, true);
         true
     }
 
@@ -206,15 +210,16 @@ impl Core {
         let waits = |(_, state): &(&u64, &Op)| matches!(state, Op::Block(block) if block.conn == id);
         let found = self.ops.iter().find(waits).map(|(op, _)| *op);
         if let Some(op) = found {
-            self.end_round(op);
+            self.end_round(op, false);
         }
     }
 
-    /// Has the leader end the round of an operation now.
-    fn end_round(&mut self, op: u64) {
+    /// Has the leader end the round of an operation now. `asks`: somebody is told how it ended.
+    fn end_round(&mut self, op: u64, asks: bool) {
         let Some(Op::Block(block)) = self.ops.get(&op) else { return };
-        let numbers = [block.since_ms, op].map(|n| n.to_string());
-        let args = [internal::UNBLOCK, numbers[0].as_bytes(), numbers[1].as_bytes()];
+        let numbers = [block.since_ms, op, asks.into()].map(|n| n.to_string());
+        let mut args = vec![internal::UNBLOCK];
+        args.extend(numbers.iter().map(String::as_bytes));
         let request = Request::new(Flags::INTERNAL, block.ks, &args);
         let (group, slot) = (block.group, block.slot);
         // Nobody waits for the answer.
@@ -239,10 +244,11 @@ impl Core {
         match *parts.args.first()? {
             internal::BLOCK => {
                 let (turn, ms) = (turn?, number(parts.args.get(3)).ok()?);
-                let until_ms = self.now.mono_ms() + ms.min(ROUND_MS);
+                let now_ms = self.now.mono_ms();
                 let flags = Flags(parts.flags.0 & !Flags::INTERNAL.0);
                 let command = Parts { flags, ks: parts.ks, args: parts.args.get(4..)?.into() };
                 let blocking = &mut self.replica(group)?.blocking;
+                let until_ms = if blocking.over.remove(&turn) { now_ms } else { now_ms + ms.min(ROUND_MS) };
                 // One that runs again keeps the end of its round.
                 if blocking.running.is_none_or(|(running, _)| running != turn) {
                     blocking.running = Some((turn, until_ms));
@@ -252,9 +258,15 @@ impl Core {
                 Some(waits)
             }
             internal::UNBLOCK => {
-                let waiter = turn.and_then(|turn| self.take_waiter(group, turn));
-                if let Some(waiter) = waiter {
-                    self.answer(group, waiter.parked.source, Status::Done, (0, 0), NOTHING);
+                let asks = number(parts.args.get(3)).is_ok_and(|asks| asks > 0);
+                match turn {
+                    Some(turn) if asks => self.is_over(group, turn),
+                    Some(turn) => {
+                        if let Some(waiter) = self.take_waiter(group, turn) {
+                            self.answer(group, waiter.parked.source, Status::Done, (0, 0), NOTHING);
+                        }
+                    }
+                    None => {}
                 }
                 self.answer(group, arrival.source, Status::Done, (0, 0), b"+OK\r\n");
                 Some(None)
@@ -270,15 +282,22 @@ impl Core {
         id: WriteId,
         arrival: Arrival<'_>,
         (parts, spec): (&Parts<'_>, &'static Spec),
+        outcome: &Outcome,
     ) {
         let proto = if parts.flags.has(Flags::RESP3) { Proto::Resp3 } else { Proto::Resp2 };
         let now_ms = self.now.mono_ms();
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
+        // That nothing is there is an answer like that of any read: it needs the lease, and what it rests on.
+        replica.note_executed(None, outcome);
+        let answer = |reply: Vec<u8>| {
+            let (index, source) = (outcome.hold, arrival.source);
+            Held { index, source, early: false, reply: Ok(reply), written: (0, 0) }
+        };
         let Some((turn, until_ms)) = replica.blocking.running else {
-            return self.answer(group, arrival.source, Status::Done, (0, 0), &nothing(&parts.args, proto));
+            return self.settle(group, answer(nothing(&parts.args, proto)));
         };
         if until_ms <= now_ms || replica.blocking.len() >= MAX_BLOCKED {
-            return self.answer(group, arrival.source, Status::Done, (0, 0), NOTHING);
+            return self.settle(group, answer(NOTHING.to_vec()));
         }
         let keys = spec.key_positions(&parts.args).map(|at| parts.args[at]);
         let keys: Vec<Waited> = keys.map(|key| (parts.ks, replica.machine.position(key))).collect();
@@ -346,10 +365,15 @@ impl Core {
         let Some(replica) = self.replica(group).filter(|replica| replica.blocking.len() > 0) else { return };
         let over = replica.blocking.waiters.iter().filter(|(_, waiter)| waiter.until_ms <= now_ms);
         let over: Vec<Turn> = over.map(|(turn, _)| *turn).collect();
-        for turn in over {
-            if let Some(waiter) = self.take_waiter(group, turn) {
-                self.answer(group, waiter.parked.source, Status::Done, (0, 0), NOTHING);
-            }
+        over.into_iter().for_each(|turn| self.is_over(group, turn));
+    }
+
+    /// A round is over: the command runs once more, to be answered by what is there now.
+    fn is_over(&mut self, group: GroupId, turn: Turn) {
+        let Some(waiter) = self.take_waiter(group, turn) else { return };
+        if let Some(replica) = self.replica(group) {
+            replica.blocking.over.insert(turn);
         }
+        self.submit(group, waiter.parked.arrival());
     }
 }

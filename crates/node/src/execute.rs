@@ -343,7 +343,7 @@ impl Core {
         if outcome.blocks
             && let Some(spec) = spec
         {
-            self.block_here(group, id, arrival, (parts, spec));
+            self.block_here(group, id, arrival, (parts, spec), &outcome);
             return None;
         }
         if internal && outcome.wrote {
