@@ -64,6 +64,11 @@ impl Blocking {
         self.waiters.len()
     }
 
+    /// Whether a command that may wait runs now.
+    pub(crate) fn runs(&self) -> bool {
+        self.running.is_some()
+    }
+
     /// A node was started anew: nobody there waits for answers to its requests.
     pub(crate) fn forget_peer(&mut self, node: NodeId, signals: &mut Signals) {
         let of_node = |_: &Turn, waiter: &mut Waiter| matches!(waiter.parked.source, Source::Peer { node: n, .. } if n == node);

@@ -351,7 +351,9 @@ impl Core {
         }
         let early = replica.note_executed(asked.as_ref(), &outcome);
         let written = if outcome.wrote { (replica.raft.term(), outcome.hold) } else { (0, 0) };
-        if outcome.wrote && parts.flags.has(Flags::WRITE) {
+        // Planted: see model/planted.rs
+        let kept = !is_planted(Bug::TakenTwice) || !replica.blocking.runs();
+        if outcome.wrote && parts.flags.has(Flags::WRITE) && kept {
             replica.machine.answered(id, slot, &reply);
         }
         self.settle(group, Held { index: outcome.hold, source, early, reply: Ok(reply), written });

@@ -11,6 +11,7 @@ use crate::checkpoint::{Budget, Capture, Changes};
 use crate::collection::large::{Large, Sink};
 use crate::row::Row;
 use hashbrown::HashTable;
+use model::planted::{Bug, is_planted};
 use model::varint::DecodeError;
 use model::{Index, Keyspace, Position};
 use positions::Positions;
@@ -218,12 +219,18 @@ impl Space {
             self.dirty.push(position.0);
         }
         let (capture, id) = (&mut self.capture, row.large().map_or(0, Large::id));
+        let (small, expire) = (row.large().is_none(), row.expire);
         let result = change(row, &mut |cell, content| {
             if let Some(capture) = capture {
                 capture.push_cell((position, key), id, cell, content);
             }
         });
         self.memory = self.memory - memory + row.memory();
+        // Planted: see model/planted.rs
+        if is_planted(Bug::LargeForgetsExpiry) && small && row.large().is_some() {
+            row.expire = 0;
+            self.reschedule(position, expire, 0);
+        }
         Some(result)
     }
 
