@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: our cluster beside its peers on the same machine in the same minutes.
 
 pub mod client;
+mod collections;
 mod disks;
 mod exposure;
 mod failover;
@@ -14,6 +15,7 @@ pub mod process;
 mod report;
 mod start;
 mod throughput;
+mod types;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -45,6 +47,10 @@ pub enum Scenario {
     Start,
     /// Four times more data than rows may take of memory; takes long and is left out unless named.
     Memory,
+    /// Commands of all data types as redis-benchmark sends them: ours and Redis; half an hour, left out unless named.
+    Types,
+    /// Memory of a million small collections, cost of ranks in a large sorted set: ours and Redis; left out unless named.
+    Collections,
     /// Clean release build; takes minutes and is left out unless named.
     Build,
 }
@@ -53,14 +59,15 @@ pub enum Scenario {
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
-  cargo xtask bench                    everything but memory and the clean build; about 30 minutes
+  cargo xtask bench                    everything but memory, types, collections and the clean build; about 30 minutes
   cargo xtask bench set get --rounds 5
   cargo xtask bench memory --keys 2000000
+  cargo xtask bench types --tests lpush,spop --dry
   cargo xtask bench set --peers-only   check the generator against Redis and etcd alone
 
 Exit code 1: exposure has found writes lost beyond the bound, or in no loss account; the data is kept.")]
 pub struct BenchArgs {
-    /// What to measure [default: all but memory and build].
+    /// What to measure [default: all but memory, types, collections and build].
     scenarios: Vec<Scenario>,
     /// Rounds; the table shows medians.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
@@ -74,9 +81,12 @@ pub struct BenchArgs {
     /// Number of freezes.
     #[arg(long, default_value_t = 10)]
     pub freezes: u32,
-    /// Number of keys of `memory`.
+    /// Number of keys of `memory`; of `collections` at most a million.
     #[arg(long, default_value_t = 20_000_000, value_parser = clap::value_parser!(u64).range(100_000..=1_000_000_000))]
     pub keys: u64,
+    /// Commands of `types` by redis-benchmark's names, such as `spop,lrange_600` [default: all].
+    #[arg(long, value_delimiter = ',')]
+    pub tests: Vec<String>,
     /// Measure only the peers.
     #[arg(long)]
     pub peers_only: bool,
@@ -116,9 +126,17 @@ pub fn bench(args: &BenchArgs) -> Result<ExitCode, String> {
     let chosen = if args.scenarios.is_empty() { all.to_vec() } else { args.scenarios.clone() };
     let program = program(args)?;
     if !args.no_peers
-        && chosen
-            .iter()
-            .any(|s| matches!(s, Scenario::Set | Scenario::Async | Scenario::Get | Scenario::Memory))
+        && chosen.iter().any(|s| {
+            !matches!(
+                s,
+                Scenario::Failover
+                    | Scenario::Exposure
+                    | Scenario::Disks
+                    | Scenario::Idle
+                    | Scenario::Start
+                    | Scenario::Build
+            )
+        })
     {
         peer::install();
     }
@@ -138,6 +156,8 @@ pub fn bench(args: &BenchArgs) -> Result<ExitCode, String> {
             }
             Scenario::Disks => disks::measure(args, &program)?,
             Scenario::Memory => memory::measure(args, &program)?,
+            Scenario::Types => types::measure(args, &program)?,
+            Scenario::Collections => collections::measure(args, &program)?,
             Scenario::Idle => idle::measure(&program)?,
             Scenario::Start => start::measure(args, &program)?,
             Scenario::Build => start::build()?,

@@ -111,7 +111,7 @@ fn page() -> Result<String, String> {
         "# Compatibility with Redis 7.0\n\n\
          Written by `cargo xtask compatibility` from the command table; do not edit. Of the {} commands and subcommands of Redis \
          7.0.15, {full} are *full* (replies and errors as in Redis, compared with a real one by `cargo xtask parity` for \
-         every type of data but streams), {differs} *differ* as said, {refused} are *refused* on purpose, {planned} are *planned*.\n\n\
+         every type of data), {differs} *differ* as said, {refused} are *refused* on purpose, {planned} are *planned*.\n\n\
          In all of them: values have at most 8 MiB (`max-value`), keys 32 000 bytes, commands 12 MiB. Commands on several keys \
          need one slot, or a keyspace of layout single: see [keyspaces](guide/keyspaces.md).\n{body}",
         redis.len()

@@ -85,22 +85,23 @@ pub fn parity(args: &ParityArgs) -> Result<ExitCode, String> {
         return share::share(groups, &redis);
     }
     let program = program(args)?;
-    let start = |flags: &[&str]| Contenders::start(&redis, &program, args.nodes, flags);
+    let start =
+        |flags: &[&str], both: &[&str]| Contenders::start((&redis, &program), args.nodes, flags, both);
     match &args.what {
         Some(What::Scripts { names }) => {
-            let contenders = start(&scripts::MAX_VALUE)?;
+            let contenders = start(&scripts::MAX_VALUE, &[])?;
             let outcome = scripts::scripts(names, &contenders);
             contenders.kept_if_broken(outcome)
         }
         Some(What::Random(chosen)) => {
-            let contenders = start(chosen.flags())?;
+            let contenders = start(chosen.flags(), &random::BOTH)?;
             let outcome = random::random(chosen, &contenders);
             contenders.kept_if_broken(outcome)
         }
         Some(What::Share { .. }) | None => {
-            let mut good = scripts::scripts(&[], &start(&scripts::MAX_VALUE)?)? == ExitCode::SUCCESS;
+            let mut good = scripts::scripts(&[], &start(&scripts::MAX_VALUE, &[])?)? == ExitCode::SUCCESS;
             for chosen in RandomArgs::of_all_kinds() {
-                good &= random::random(&chosen, &start(chosen.flags())?)? == ExitCode::SUCCESS;
+                good &= random::random(&chosen, &start(chosen.flags(), &random::BOTH)?)? == ExitCode::SUCCESS;
             }
             Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
@@ -128,7 +129,7 @@ pub fn verified() -> Result<Count, String> {
 /// # Errors
 /// It is none, does not start, or answers with no list.
 pub fn names_of(redis: &Path) -> Result<BTreeSet<String>, String> {
-    let redis = contenders::Redis::start(&contenders::find_redis(Some(redis))?)?;
+    let redis = contenders::Redis::start(&contenders::find_redis(Some(redis))?, &[])?;
     let Value::Many(_, names) = redis.connect(false)?.must("COMMAND LIST")? else {
         return Err("COMMAND LIST is answered with no array".into());
     };

@@ -113,6 +113,16 @@ pub enum Action {
     },
     /// Reply: 1 if a deadline was removed, else 0.
     Persist,
+    /// A transaction that sets the key only if it is as it was watched. Reply: ok, or nil if it was not executed,
+    /// which may happen although nothing has changed.
+    Replace {
+        /// What it held when it was watched.
+        #[serde(with = "bytes")]
+        from: Bytes,
+        /// What is written; the deadline goes.
+        #[serde(with = "bytes")]
+        value: Bytes,
+    },
 }
 
 impl Action {

@@ -3,16 +3,21 @@
 //! It depends on nothing of the store, so that it shares none of its mistakes. The simulator calls it in
 //! process; histories of real processes come as JSON lines ([`history::read_json_lines`]).
 //!
-//! One file per property in [`property`]; [`all`] runs them all.
+//! One file per property in [`property`]; [`all`] runs them all. What clients did with items of collections has a
+//! history and properties of its own in [`items`], what they saw of accounts in [`balance`].
 
+pub mod balance;
 mod exposed;
 pub mod history;
+pub mod items;
 mod linearizable;
 pub mod property;
 mod verdict;
 mod view;
 
+pub use balance::Balance;
 pub use history::{Action, Class, Condition, Event, History, Operation, Outcome, Promise, Reply};
+pub use items::ItemHistory;
 pub use linearizable::STEP_LIMIT;
 pub use verdict::{Bounds, Searched, Undecided, Verdict, Violation};
 pub use view::{KeyView, Kind, View};

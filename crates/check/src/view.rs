@@ -183,7 +183,7 @@ pub(crate) fn wrote(operation: &Operation) -> Wrote {
             matches!(reply, Reply::Value(_))
         }
         Action::Set { get: true, .. } | Action::GetSet { .. } => true,
-        Action::Set { .. } => *reply == Reply::Ok,
+        Action::Set { .. } | Action::Replace { .. } => *reply == Reply::Ok,
         Action::Del | Action::Expire { .. } | Action::Persist => *reply == Reply::Integer(1),
         Action::IncrBy { .. } | Action::Append { .. } => matches!(reply, Reply::Integer(_)),
         Action::Get | Action::Exists | Action::StrLen => false,

@@ -44,10 +44,20 @@ pub enum Bug {
     EvictedAlone,
     /// Reads of a synchronous keyspace do not wait for what an asynchronous connection has been answered.
     SyncReadSeesAsyncTail,
+    /// The answer of a command that takes what it may wait for is not kept: asked again, it takes something else.
+    TakenTwice,
+    /// A transaction that stops for a row on disk keeps what it has done, and runs from the start.
+    TransactionTorn,
+    /// A key that is watched is not seen to change by what goes into the same entry.
+    WatchSameEntry,
+    /// A leader that loses its role does not take back what it changed in collections.
+    UndoForgetsElements,
+    /// A collection that becomes large forgets when it expires.
+    LargeForgetsExpiry,
 }
 
 /// All bugs, with the names by which they are planted.
-pub const BUGS: [(&str, Bug); 17] = [
+pub const BUGS: [(&str, Bug); 22] = [
     ("ack-before-sync", Bug::AckBeforeSync),
     ("lease-not-checked", Bug::LeaseNotChecked),
     ("batch-append", Bug::BatchAppend),
@@ -65,6 +75,11 @@ pub const BUGS: [(&str, Bug); 17] = [
     ("stale-replica-read", Bug::StaleReplicaRead),
     ("evicted-alone", Bug::EvictedAlone),
     ("sync-read-sees-async-tail", Bug::SyncReadSeesAsyncTail),
+    ("taken-twice", Bug::TakenTwice),
+    ("transaction-torn", Bug::TransactionTorn),
+    ("watch-same-entry", Bug::WatchSameEntry),
+    ("undo-forgets-elements", Bug::UndoForgetsElements),
+    ("large-forgets-expiry", Bug::LargeForgetsExpiry),
 ];
 
 #[cfg(feature = "planted")]

@@ -26,6 +26,11 @@ pub trait Reply {
     fn pairs(&mut self, len: usize);
     /// Starts a pair of [`Reply::pairs`] (RESP2: nothing).
     fn pair(&mut self);
+    /// Starts a map of `len` pairs, each begun by [`Reply::map_pair`] and followed by two values (RESP2: an array of
+    /// `len` arrays).
+    fn map_of_pairs(&mut self, len: usize);
+    /// Starts a pair of [`Reply::map_of_pairs`] (RESP3: nothing).
+    fn map_pair(&mut self);
     /// A floating point number that is text already (RESP2: a bulk string).
     fn double_text(&mut self, text: &str);
     /// A truth value (RESP2: integer 1 or 0).

@@ -1,4 +1,4 @@
-//! Commands that wait for something to take: BLPOP and its relatives.
+//! Commands that wait: for something to take, BLPOP and its relatives, or for something to read, XREAD.
 //!
 //! Such a command goes to the leader of its keys as a request that takes what is there, or waits there for a
 //! *round* until one of its keys has changed and then runs again, right after the command that changed it and
@@ -7,12 +7,18 @@
 //! element the node of the client asks again, as long as the client waits: nobody waits long for a client
 //! that is gone or for a leader that is none any more. Who has waited longest is served first; that also
 //! survives a change of leader, because a request says since when its client waits.
+//!
+//! Who reads takes nothing from the others: all of them are served. What an XREAD waits behind, if that is "the last
+//! entry" (`$`), is found once, by a request of its own before the first round; the rounds have its id.
+//!
+//! A key that holds something else than a command waits for is an error when the command comes, and is waited for
+//! later on, as in Redis.
 
 use crate::conn::{Blocked, Conn};
 use crate::core::Core;
 use crate::internal::{self, number};
 use crate::ops::Op;
-use crate::replica::{Arrival, Parked, Source};
+use crate::replica::{Arrival, Held, Parked, Source};
 use cluster::map::Placement;
 use model::effect::WriteId;
 use model::slot::Slot;
@@ -21,10 +27,11 @@ use resp::{Proto, Resp};
 use router::request::Parts;
 use router::wire::Status;
 use router::{Flags, Request};
-use shard::commands::{Timeout, put_nothing};
+use shard::Outcome;
+use shard::commands::{Timeout, name_ids, put_nothing, waits_behind_last};
 use shard::machine::{Signals, Waited};
-use shard::table::Spec;
-use std::collections::BTreeMap;
+use shard::table::{Spec, flag};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest round, in ms.
 const ROUND_MS: u64 = 1000;
@@ -43,14 +50,28 @@ struct Waiter {
     keys: Vec<Waited>,
     /// Monotonic ms at which the round ends.
     until_ms: u64,
+    /// It takes what it finds; who only reads leaves it for others.
+    takes: bool,
+}
+
+/// A command that may wait while it runs.
+#[derive(Debug, Clone, Copy)]
+struct Running {
+    turn: Turn,
+    /// Monotonic ms at which its round ends.
+    until_ms: u64,
+    /// It has waited before.
+    again: bool,
 }
 
 /// Commands that wait in a shard led here.
 #[derive(Debug, Default)]
 pub struct Blocking {
     waiters: BTreeMap<Turn, Waiter>,
-    /// The command that runs now, and the end of its round.
-    running: Option<(Turn, u64)>,
+    /// The command that runs now.
+    running: Option<Running>,
+    /// Those of which the round is over, and that run once more to be told so.
+    over: BTreeSet<Turn>,
     /// Waiters are served: keys that change meanwhile are seen to in the same loop.
     serving: bool,
 }
@@ -61,12 +82,24 @@ impl Blocking {
         self.waiters.len()
     }
 
+    /// Whether a command that may wait runs now.
+    pub(crate) fn runs(&self) -> bool {
+        self.running.is_some()
+    }
+
     /// A node was started anew: nobody there waits for answers to its requests.
     pub(crate) fn forget_peer(&mut self, node: NodeId, signals: &mut Signals) {
         let of_node = |_: &Turn, waiter: &mut Waiter| matches!(waiter.parked.source, Source::Peer { node: n, .. } if n == node);
         for (_, waiter) in self.waiters.extract_if(.., of_node) {
             waiter.keys.iter().for_each(|key| signals.leave(*key));
         }
+        self.over.retain(|(_, of, _)| *of != node);
+    }
+
+    /// Whether a command runs now that has waited before. Not so those that move: a destination of another type
+    /// ends them.
+    pub(crate) fn runs_again(&self, spec: &Spec) -> bool {
+        self.running.is_some_and(|running| running.again) && !matches!(spec.name, "blmove" | "brpoplpush")
     }
 
     /// Whoever sent them sends them again.
@@ -90,6 +123,10 @@ pub(crate) struct Block {
     until_ms: u64,
     /// The group that was asked last.
     group: GroupId,
+    /// The command is an XREAD that has to learn behind which entries it waits.
+    unknown: bool,
+    /// A round is over.
+    again: bool,
     /// What it answers when it ends without an element.
     nothing: Vec<u8>,
     /// `CLIENT UNBLOCK` ends it with this answer.
@@ -152,6 +189,8 @@ impl Core {
             since_ms: self.now.wall_ms,
             until_ms: timeout.ms().map_or(u64::MAX, |ms| now_ms.saturating_add(ms)),
             group,
+            unknown: waits_behind_last(args),
+            again: false,
             nothing: waited_for_nothing(conn.session.proto),
             cut: None,
         };
@@ -169,9 +208,12 @@ impl Core {
             block.group = shard.group();
         }
         let ms = block.until_ms.saturating_sub(now_ms).min(ROUND_MS);
-        let numbers = [block.since_ms, op, ms].map(|n| n.to_string());
+        let numbers = [block.since_ms, op, ms, block.again.into()].map(|n| n.to_string());
         let mut args = vec![internal::BLOCK];
-        args.extend(numbers.iter().map(String::as_bytes));
+        match block.unknown {
+            true => args[0] = internal::FIND_LAST,
+            false => args.extend(numbers.iter().map(String::as_bytes)),
+        }
         args.extend(block.args.iter().map(|arg| &arg[..]));
         let request = Request::new(block.flags, block.ks, &args);
         let (group, slot) = (block.group, block.slot);
@@ -182,8 +224,14 @@ impl Core {
     pub(crate) fn block_part(&mut self, op: u64, reply: &[u8]) {
         let now_ms = self.now.mono_ms();
         let Some(Op::Block(block)) = self.ops.get_mut(&op) else { return };
-        if reply != NOTHING {
-            return self.end(op, reply);
+        match reply.strip_prefix(b"+") {
+            // No command that waits answers so: these are the ids of the last entries.
+            Some(ids) if block.unknown => {
+                name_ids(&mut block.args, ids);
+                block.unknown = false;
+            }
+            _ if reply == NOTHING => block.again = true,
+            _ => return self.end(op, reply),
         }
         let over = block.cut.take().or_else(|| (block.until_ms <= now_ms).then(|| block.nothing.clone()));
         match over {
@@ -204,7 +252,7 @@ impl Core {
         let error = b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n";
         block.cut = Some(if with_error { error.to_vec() } else { block.nothing.clone() });
         drop(found);
-        self.end_round(op);
+        self.end_round(op, true);
         true
     }
 
@@ -213,15 +261,16 @@ impl Core {
         let waits = |(_, state): &(&u64, &Op)| matches!(state, Op::Block(block) if block.conn == id);
         let found = self.ops.iter().find(waits).map(|(op, _)| *op);
         if let Some(op) = found {
-            self.end_round(op);
+            self.end_round(op, false);
         }
     }
 
-    /// Has the leader end the round of an operation now.
-    fn end_round(&mut self, op: u64) {
+    /// Has the leader end the round of an operation now. `asks`: somebody is told how it ended.
+    fn end_round(&mut self, op: u64, asks: bool) {
         let Some(Op::Block(block)) = self.ops.get(&op) else { return };
-        let numbers = [block.since_ms, op].map(|n| n.to_string());
-        let args = [internal::UNBLOCK, numbers[0].as_bytes(), numbers[1].as_bytes()];
+        let numbers = [block.since_ms, op, asks.into()].map(|n| n.to_string());
+        let mut args = vec![internal::UNBLOCK];
+        args.extend(numbers.iter().map(String::as_bytes));
         let request = Request::new(Flags::INTERNAL, block.ks, &args);
         let (group, slot) = (block.group, block.slot);
         // Nobody waits for the answer.
@@ -246,22 +295,30 @@ impl Core {
         match *parts.args.first()? {
             internal::BLOCK => {
                 let (turn, ms) = (turn?, number(parts.args.get(3)).ok()?);
-                let until_ms = self.now.mono_ms() + ms.min(ROUND_MS);
+                let now_ms = self.now.mono_ms();
+                let again = number(parts.args.get(4)).ok()? > 0;
                 let flags = Flags(parts.flags.0 & !Flags::INTERNAL.0);
-                let command = Parts { flags, ks: parts.ks, args: parts.args.get(4..)?.into() };
+                let command = Parts { flags, ks: parts.ks, args: parts.args.get(5..)?.into() };
                 let blocking = &mut self.replica(group)?.blocking;
+                let until_ms = if blocking.over.remove(&turn) { now_ms } else { now_ms + ms.min(ROUND_MS) };
                 // One that runs again keeps the end of its round.
-                if blocking.running.is_none_or(|(running, _)| running != turn) {
-                    blocking.running = Some((turn, until_ms));
+                if blocking.running.is_none_or(|running| running.turn != turn) {
+                    blocking.running = Some(Running { turn, until_ms, again });
                 }
                 let waits = self.execute_new(group, id, arrival, &command);
                 self.replica(group)?.blocking.running = None;
                 Some(waits)
             }
             internal::UNBLOCK => {
-                let waiter = turn.and_then(|turn| self.take_waiter(group, turn));
-                if let Some(waiter) = waiter {
-                    self.answer(group, waiter.parked.source, Status::Done, (0, 0), NOTHING);
+                let asks = number(parts.args.get(3)).is_ok_and(|asks| asks > 0);
+                match turn {
+                    Some(turn) if asks => self.is_over(group, turn),
+                    Some(turn) => {
+                        if let Some(waiter) = self.take_waiter(group, turn) {
+                            self.answer(group, waiter.parked.source, Status::Done, (0, 0), NOTHING);
+                        }
+                    }
+                    None => {}
                 }
                 self.answer(group, arrival.source, Status::Done, (0, 0), b"+OK\r\n");
                 Some(None)
@@ -277,22 +334,30 @@ impl Core {
         id: WriteId,
         arrival: Arrival<'_>,
         (parts, spec): (&Parts<'_>, &'static Spec),
+        outcome: &Outcome,
     ) {
         let proto = if parts.flags.has(Flags::RESP3) { Proto::Resp3 } else { Proto::Resp2 };
         let now_ms = self.now.mono_ms();
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
-        let Some((turn, until_ms)) = replica.blocking.running else {
-            return self.answer(group, arrival.source, Status::Done, (0, 0), &nothing(&parts.args, proto));
+        // That nothing is there is an answer like that of any read: it needs the lease, and what it rests on.
+        replica.note_executed(None, outcome);
+        let answer = |reply: Vec<u8>| {
+            let (index, source) = (outcome.hold, arrival.source);
+            Held { index, source, early: false, reply: Ok(reply), written: (0, 0) }
+        };
+        let Some(Running { turn, until_ms, .. }) = replica.blocking.running else {
+            return self.settle(group, answer(nothing(&parts.args, proto)));
         };
         if until_ms <= now_ms || replica.blocking.len() >= MAX_BLOCKED {
-            return self.answer(group, arrival.source, Status::Done, (0, 0), NOTHING);
+            return self.settle(group, answer(NOTHING.to_vec()));
         }
         let keys = spec.key_positions(&parts.args).map(|at| parts.args[at]);
         let keys: Vec<Waited> = keys.map(|key| (parts.ks, replica.machine.position(key))).collect();
         keys.iter().for_each(|key| replica.machine.signals.wait(*key));
         // As it came: what runs again begins with its turn.
         let parked = arrival.park(id, crate::again::Standing::Runs);
-        replica.blocking.waiters.insert(turn, Waiter { parked, keys, until_ms });
+        let takes = spec.flags.has(flag::WRITE);
+        replica.blocking.waiters.insert(turn, Waiter { parked, keys, until_ms, takes });
     }
 
     fn take_waiter(&mut self, group: GroupId, turn: Turn) -> Option<Waiter> {
@@ -303,7 +368,7 @@ impl Core {
     }
 
     /// Keys that somebody waits for were changed: those who wait run again, the one who has waited longest
-    /// first, until the first that finds nothing.
+    /// first: all who read, and those who take until the first that finds nothing.
     pub(crate) fn serve_blocked(&mut self, group: GroupId) {
         let Some(replica) = self.replica(group) else { return };
         if std::mem::replace(&mut replica.blocking.serving, true) {
@@ -332,18 +397,20 @@ impl Core {
     fn serve_key(&mut self, group: GroupId, key: Waited) {
         let Some(replica) = self.replica(group) else { return };
         let waiting = replica.blocking.waiters.iter().filter(|(_, waiter)| waiter.keys.contains(&key));
-        let turns: Vec<Turn> = waiting.map(|(turn, _)| *turn).collect();
-        for turn in turns {
+        let turns: Vec<(Turn, bool)> = waiting.map(|(turn, waiter)| (*turn, waiter.takes)).collect();
+        let mut is_left = true;
+        for (turn, takes) in turns.into_iter() {
+            if takes && !is_left {
+                continue;
+            }
             let Some(waiter) = self.take_waiter(group, turn) else { continue };
             if let Some(replica) = self.replica(group) {
-                replica.blocking.running = Some((turn, waiter.until_ms));
+                replica.blocking.running = Some(Running { turn, until_ms: waiter.until_ms, again: true });
             }
             self.execute(group, waiter.parked.id, waiter.parked.arrival());
             let Some(replica) = self.replica(group) else { return };
             replica.blocking.running = None;
-            if replica.blocking.waiters.contains_key(&turn) {
-                return;
-            }
+            is_left &= !takes || !replica.blocking.waiters.contains_key(&turn);
         }
     }
 
@@ -353,10 +420,15 @@ impl Core {
         let Some(replica) = self.replica(group).filter(|replica| replica.blocking.len() > 0) else { return };
         let over = replica.blocking.waiters.iter().filter(|(_, waiter)| waiter.until_ms <= now_ms);
         let over: Vec<Turn> = over.map(|(turn, _)| *turn).collect();
-        for turn in over {
-            if let Some(waiter) = self.take_waiter(group, turn) {
-                self.answer(group, waiter.parked.source, Status::Done, (0, 0), NOTHING);
-            }
+        over.into_iter().for_each(|turn| self.is_over(group, turn));
+    }
+
+    /// A round is over: the command runs once more, to be answered by what is there now.
+    fn is_over(&mut self, group: GroupId, turn: Turn) {
+        let Some(waiter) = self.take_waiter(group, turn) else { return };
+        if let Some(replica) = self.replica(group) {
+            replica.blocking.over.insert(turn);
         }
+        self.submit(group, waiter.parked.arrival());
     }
 }

@@ -228,9 +228,13 @@ impl Core {
         let position = self.hint.unwrap_or_else(|| self.hasher.position(args[first]));
         self.hint = Some(position);
         let slot = position.slot();
-        let one_slot = keys.all(|at| slot_of(args[at]) == slot);
+        // A keyspace in one shard takes keys of any slots: theirs need not be computed.
+        let crosses = keys.next().is_some_and(|second| {
+            let other = |at: usize| slot_of(args[at]) != slot;
+            self.is_spread(ks) && (other(second) || keys.any(other))
+        });
         match self.map.shard_of(ks, slot) {
-            Placement::Shard(_) if !one_slot && self.is_spread(ks) => {
+            Placement::Shard(_) if crosses => {
                 let text = cross_slot(ks);
                 self.reply_now(conn, |reply| reply.error(&text));
             }

@@ -279,7 +279,7 @@ impl Core {
         let room = spec.map_or(Room::Enough, |spec| self.room_for(spec));
         let shards = self.map.shards.len() as u16;
         let replica = self.replicas[group.0 as usize].as_deref_mut()?;
-        let of_keys = [crate::internal::REPLAY, crate::internal::WATCH];
+        let of_keys = [crate::internal::REPLAY, crate::internal::WATCH, crate::internal::FIND_LAST];
         let of_keys = internal && of_keys.contains(&parts.args[0]);
         // FLUSHALL concerns all keyspaces, whatever the shard serves.
         if of_keys && !crate::layouts::serves(replica, parts.ks, shards)
@@ -333,7 +333,9 @@ impl Core {
             return None;
         }
         let touch = parts.flags.has(Flags::TOUCH);
+        replica.machine.waits_again = spec.is_some_and(|spec| replica.blocking.runs_again(spec));
         let outcome = replica.machine.execute(handler, parts.ks, touch, &parts.args, &mut out);
+        replica.machine.waits_again = false;
         if outcome.fetch {
             if let Some(spec) = spec {
                 self.want_keys(group, parts.ks, spec, &parts.args);
@@ -343,7 +345,7 @@ impl Core {
         if outcome.blocks
             && let Some(spec) = spec
         {
-            self.block_here(group, id, arrival, (parts, spec));
+            self.block_here(group, id, arrival, (parts, spec), &outcome);
             return None;
         }
         if internal && outcome.wrote {
@@ -351,7 +353,9 @@ impl Core {
         }
         let early = replica.note_executed(asked.as_ref(), &outcome);
         let written = if outcome.wrote { (replica.raft.term(), outcome.hold) } else { (0, 0) };
-        if outcome.wrote && parts.flags.has(Flags::WRITE) {
+        // Planted: see model/planted.rs
+        let kept = !is_planted(Bug::TakenTwice) || !replica.blocking.runs();
+        if outcome.wrote && parts.flags.has(Flags::WRITE) && kept {
             replica.machine.answered(id, slot, &reply);
         }
         self.settle(group, Held { index: outcome.hold, source, early, reply: Ok(reply), written });

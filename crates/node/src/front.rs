@@ -245,8 +245,9 @@ impl Core {
     fn set_keyspace(&mut self, conn: &mut Conn, args: &[&[u8]]) -> Result<(), String> {
         let ks = Core::keyspace_arg(args)?;
         if args.len() != 5 || !args[3].eq_ignore_ascii_case(b"layout") {
-            let mode = crate::modes::parse(&args[3..], self.map.mode(ks).mode)?;
-            self.poll(conn, Goal::Mode(ks, mode));
+            let row = self.map.mode(ks);
+            let mode = crate::modes::parse(&args[3..], row.mode)?;
+            self.poll(conn, Goal::Mode(ks, mode, row.epoch));
             self.drive_polls();
             return Ok(());
         }

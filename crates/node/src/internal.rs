@@ -13,10 +13,13 @@ pub(crate) const SCAN: &[u8] = b"scan-part";
 pub(crate) const WAIT: &[u8] = b"wait-for";
 /// Name of the request that also counts the leader's disk: term, index, followers, ms, local.
 pub(crate) const WAITAOF: &[u8] = b"wait-for-disks";
-/// Name of the request to take from keys or to wait for them, see `blocking.rs`: since, operation, ms, command.
+/// Name of the request to take from keys or to wait for them, see `blocking.rs`: since, operation, ms, whether it
+/// has waited before (1 or 0), command.
 pub(crate) const BLOCK: &[u8] = b"block";
 /// Name of the request to end such a wait: since, operation.
 pub(crate) const UNBLOCK: &[u8] = b"unblock";
+/// Name of the request for the ids of the last entries that an XREAD waits behind, see `blocking.rs`: command.
+pub(crate) const FIND_LAST: &[u8] = b"find-last";
 /// Name of the request to close an empty keyspace: number, epoch.
 pub(crate) const CLOSE: &[u8] = b"close-keyspace";
 /// Name of the request to open a keyspace: number, epoch, layout.
@@ -42,6 +45,7 @@ pub(crate) fn handler(args: &[&[u8]]) -> Option<Handler> {
     Some(match *args.first()? {
         SCAN => scan,
         WATCH => crate::transaction::look,
+        FIND_LAST => shard::commands::find_last,
         SLOT_COUNT => slot_count,
         SLOT_KEYS => slot_keys,
         CLOSE => layouts::close,

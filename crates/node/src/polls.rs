@@ -12,6 +12,10 @@ use router::Target;
 /// How long such a command waits, in ms.
 const PATIENCE_MS: u64 = 10_000;
 
+/// After this time a change that another one came in between of is given up, in ms: by then this node has heard of
+/// both.
+const SUPERSEDED_MS: u64 = 1000;
+
 /// What is waited for.
 #[derive(Debug, Clone)]
 pub(crate) enum Goal {
@@ -19,8 +23,8 @@ pub(crate) enum Goal {
     Switched(Vec<GroupId>, NodeId, Option<NodeId>),
     /// The keyspace is open again after this epoch, with this layout.
     Layout(Keyspace, u64, &'static str),
-    /// All shards obey this mode of the keyspace.
-    Mode(Keyspace, Mode),
+    /// All shards obey this mode of the keyspace, which nobody has changed since this epoch.
+    Mode(Keyspace, Mode, u64),
 }
 
 /// A connection that waits for a goal.
@@ -51,12 +55,25 @@ impl Core {
                         "ERR not reached in time; it may still happen, see everstore status".to_owned();
                     self.end_poll(&poll, Err(text));
                 }
+                None if self.is_superseded(&poll) => {
+                    let text =
+                        "ERR another change of the keyspace came in between; see KEYSPACE GET".to_owned();
+                    self.end_poll(&poll, Err(text));
+                }
                 None => {
                     self.pursue(&poll.goal);
                     self.polls.push(poll);
                 }
             }
         }
+    }
+
+    /// Whether another mode was asked for since this one was.
+    fn is_superseded(&self, poll: &Poll) -> bool {
+        let Goal::Mode(ks, mode, epoch) = &poll.goal else { return false };
+        let (row, begun_ms) = (self.map.mode(*ks), poll.until_ms - PATIENCE_MS);
+        let waited = self.now.mono_ms() >= begun_ms + SUPERSEDED_MS;
+        waited && row.epoch > *epoch && row.mode != *mode && self.routes[0].is_empty()
     }
 
     /// Asks again for what was not reached, because somebody was not ready for it.
@@ -68,8 +85,11 @@ impl Core {
                     self.ask_meta(&[b"begin-layout", ks.to_string().as_bytes(), layout.as_bytes()]);
                 }
             }
-            Goal::Mode(ks, mode) => {
-                if self.map.mode(*ks).mode != *mode && self.routes[0].is_empty() {
+            // Not once somebody else has asked for another mode: two would undo each other's for ever, and one that
+            // nobody waits for any more would undo what was answered since.
+            Goal::Mode(ks, mode, epoch) => {
+                let now = self.map.mode(*ks);
+                if now.mode != *mode && now.epoch == *epoch && self.routes[0].is_empty() {
                     let (ks, words) = (ks.to_string(), crate::modes::words(*mode));
                     self.ask_meta(&crate::modes::with(&[b"begin-mode", ks.as_bytes()], &words));
                 }
@@ -94,7 +114,7 @@ impl Core {
                 };
                 groups.iter().all(moved).then_some(Ok(()))
             }
-            Goal::Mode(ks, mode) => {
+            Goal::Mode(ks, mode, _) => {
                 let row = self.map.mode(*ks);
                 (row.mode == *mode && row.settled).then_some(Ok(()))
             }

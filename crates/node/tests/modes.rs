@@ -269,3 +269,22 @@ fn a_waitaof_is_unblocked_with_what_is_known() {
         "-ERR wrong number of arguments for 'waitaof' command"
     );
 }
+
+#[test]
+fn two_who_change_a_mode_do_not_undo_each_other_for_ever() {
+    let mut world = World::new(3, 1);
+    world.run(1000);
+    let clients = [1, 2].map(|node| (node, world.connect(node)));
+    for (node, client) in clients {
+        world.send(node, client, &format!("KEYSPACE SET 1 REPLICATION async MAX-EXPOSURE-MS {node}00"));
+    }
+    world.run(2000);
+    let got = clients.map(|(node, client)| world.got(node, client));
+    assert!(got.contains(&"+OK\r\n".to_owned()), "{got:?}");
+    assert!(got.iter().all(|reply| reply == "+OK\r\n" || reply.contains("came in between")), "{got:?}");
+    // What was answered last stays, whoever else has asked before.
+    let (node, client) = clients[0];
+    assert_eq!(world.ask(node, client, "KEYSPACE SET 1 REPLICATION sync"), "+OK");
+    world.run(3000);
+    assert!(!world.cores[&node].is_any_async(), "it is sync");
+}

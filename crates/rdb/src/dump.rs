@@ -5,7 +5,7 @@ use crate::input::Input;
 use crate::limits::Limits;
 use crate::output::Output;
 use crate::read::Decoder;
-use crate::{Error, VERSION, Value, write};
+use crate::{Error, NEWEST_READ, VERSION, Value, kind, write};
 
 /// Bytes behind the value: the version (2, lowest first) and the CRC64 of all before it (8, lowest first).
 const FOOTER: usize = 10;
@@ -42,17 +42,53 @@ pub fn restore(payload: &[u8]) -> Result<Value, Error> {
 /// # Errors
 /// As [`restore`].
 pub fn restore_within(payload: &[u8], limits: Limits) -> Result<Value, Error> {
+    decode(opened(payload, VERSION)?, limits)
+}
+
+/// A payload of a Redis up to version 7.2 as one that Redis 7.0 and Everstore restore: itself, but for the
+/// version and the two encodings that 7.2 added.
+///
+/// # Errors
+/// If version or checksum are wrong; if it must be encoded anew, as [`restore`].
+pub fn for_restore(payload: Vec<u8>) -> Result<Vec<u8>, Error> {
+    let value = opened(&payload, NEWEST_READ)?;
+    if value.first().is_some_and(|kind| *kind > kind::NEWEST_RESTORED) {
+        return Ok(dump(&decode(value, Limits::default())?));
+    }
+    let length = value.len();
+    if payload[length..length + 2] == NEWEST_READ.to_le_bytes() {
+        let mut payload = payload;
+        payload.truncate(length);
+        return Ok(closed(payload));
+    }
+    Ok(payload)
+}
+
+/// A payload of a value that is encoded already, its type first.
+pub(crate) fn closed(mut value: Vec<u8>) -> Vec<u8> {
+    value.extend(VERSION.to_le_bytes());
+    let checksum = crc64(0, &value);
+    value.extend(checksum.to_le_bytes());
+    value
+}
+
+/// What stands before a payload's footer, whose version and checksum are right.
+pub(crate) fn opened(payload: &[u8], newest: u16) -> Result<&[u8], Error> {
     let (summed, checksum) = payload.split_last_chunk().ok_or(Error::NoFooter(payload.len()))?;
     let (value, version) = summed.split_last_chunk().ok_or(Error::NoFooter(payload.len()))?;
     debug_assert_eq!(value.len() + FOOTER, payload.len());
     let version = u16::from_le_bytes(*version);
-    if version == 0 || version > VERSION {
-        return Err(Error::Version { found: version, newest: VERSION });
+    if version == 0 || version > newest {
+        return Err(Error::Version { found: version, newest });
     }
     let (found, computed) = (u64::from_le_bytes(*checksum), crc64(0, summed));
     if found != computed {
         return Err(Error::Checksum { found, computed });
     }
+    Ok(value)
+}
+
+fn decode(value: &[u8], limits: Limits) -> Result<Value, Error> {
     let mut input = Input::plain(value);
     let kind = input.u8("a type")?;
     let value = Decoder::new(&mut input, limits.capped()).value(kind)?;

@@ -15,17 +15,19 @@ pub(crate) struct Input<B> {
     offset: u64,
     /// Checksum of what was read; `None` where nobody asks for it.
     checksum: Option<u64>,
+    /// A copy of what is read, while somebody wants one.
+    kept: Option<Vec<u8>>,
 }
 
 impl<B: BufRead> Input<B> {
     /// An input that is summed up.
     pub(crate) fn summed(source: B) -> Input<B> {
-        Input { source, offset: 0, checksum: Some(0) }
+        Input { source, offset: 0, checksum: Some(0), kept: None }
     }
 
     /// An input whose checksum is known already.
     pub(crate) fn plain(source: B) -> Input<B> {
-        Input { source, offset: 0, checksum: None }
+        Input { source, offset: 0, checksum: None, kept: None }
     }
 
     /// Bytes read so far.
@@ -43,6 +45,16 @@ impl<B: BufRead> Input<B> {
         self.source
     }
 
+    /// Begins a copy of what is read from now on, with these bytes in front.
+    pub(crate) fn keep(&mut self, front: &[u8]) {
+        self.kept = Some(front.to_vec());
+    }
+
+    /// Ends the copy and hands it over; `None` if none was begun.
+    pub(crate) fn take_kept(&mut self) -> Option<Vec<u8>> {
+        self.kept.take()
+    }
+
     /// Hands some of the next bytes, at least one and at most `max`, to `take`. `what` is being read.
     fn some(&mut self, max: usize, what: &'static str, take: impl FnOnce(&[u8])) -> Result<usize, Error> {
         loop {
@@ -53,6 +65,9 @@ impl<B: BufRead> Input<B> {
                 Err(error) => return Err(error.into()),
             };
             take(bytes);
+            if let Some(kept) = &mut self.kept {
+                kept.extend_from_slice(bytes);
+            }
             self.checksum = self.checksum.map(|sum| crc64(sum, bytes));
             let taken = bytes.len();
             self.source.consume(taken);

@@ -43,6 +43,9 @@ pub(crate) const SET_LISTPACK: u8 = 20;
 /// Since Redis 7.2.
 pub(crate) const STREAM_3: u8 = 21;
 
+/// The newest type of a payload that Redis 7.0 restores.
+pub(crate) const NEWEST_RESTORED: u8 = STREAM_2;
+
 /// A library of functions.
 pub(crate) const FUNCTION: u8 = 245;
 /// A function as release candidates wrote it.

@@ -25,9 +25,9 @@ mod score;
 mod value;
 mod write;
 
-pub use dump::{dump, restore, restore_within};
+pub use dump::{dump, for_restore, restore, restore_within};
 pub use error::Error;
-pub use file::{FileError, Item, Key, Reader, Writer};
+pub use file::{FileError, Item, Key, Reader, Writer, check};
 pub use limits::{ELEMENT_COST, Limits, STRING_MAX, VALUE_MAX};
 pub use value::{Consumer, Entry, Group, Pending, Stream, StreamId, Value};
 

@@ -123,6 +123,12 @@ fn modules_and_functions_of_release_candidates_are_refused_by_name() {
     let items = file(10, &[&[247], &data[..], &[0, 1, b'k', 1, b'v']].concat()).unwrap();
     assert_eq!(items[0], Item::ModuleAux("ReJSON-RL".into()));
     assert!(matches!(&items[1], Item::Key(key) if key.key == b"k"));
+    // A key of a module is told by name, and does not keep the others from being read.
+    let value = [&id[..], &[2, 9, 5, 1, b's', 0]].concat();
+    let items = file(10, &[&[7, 1, b'm'], &value[..], &[0, 1, b'k', 1, b'v']].concat()).unwrap();
+    let module = Item::ModuleKey { keyspace: 0, key: b"m".to_vec(), module: "ReJSON-RL".into() };
+    assert_eq!(items[0], module);
+    assert!(matches!(&items[1], Item::Key(key) if key.key == b"k"));
     assert!(matches!(file(10, &[246]), Err(FileError { error: Error::PreReleaseFunction, .. })));
 }
 

@@ -60,6 +60,17 @@ fn put_number(out: &mut Vec<u8>, mark: u8, value: i64) {
 
 #[inline]
 fn put_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
+    if bytes.len() < 10 {
+        // Put together first: replies of many short elements are mostly this.
+        let mut whole = *b"$0\r\n............";
+        whole[1] += bytes.len() as u8;
+        whole[4..4 + bytes.len()].copy_from_slice(bytes);
+        whole[4 + bytes.len()..6 + bytes.len()].copy_from_slice(b"\r\n");
+        let end = out.len() + 6 + bytes.len();
+        out.extend_from_slice(&whole);
+        out.truncate(end);
+        return;
+    }
     out.reserve(bytes.len() + 16);
     put_number(out, b'$', bytes.len() as i64);
     out.extend_from_slice(bytes);
@@ -146,6 +157,16 @@ impl Reply for Resp<'_> {
         }
     }
 
+    fn map_of_pairs(&mut self, len: usize) {
+        if self.is_3() { self.map(len) } else { self.array(len) }
+    }
+
+    fn map_pair(&mut self) {
+        if !self.is_3() {
+            self.array(2);
+        }
+    }
+
     fn double_text(&mut self, text: &str) {
         match self.proto {
             Proto::Resp2 => put_bulk(self.buf, text.as_bytes()),
@@ -219,6 +240,8 @@ mod tests {
         check(|r| r.int(i64::MIN), ":-9223372036854775808\r\n", ":-9223372036854775808\r\n");
         check(|r| r.bulk(b"a\r\nb"), "$4\r\na\r\nb\r\n", "$4\r\na\r\nb\r\n");
         check(|r| r.bulk(b""), "$0\r\n\r\n", "$0\r\n\r\n");
+        check(|r| r.bulk(b"9 bytes ."), "$9\r\n9 bytes .\r\n", "$9\r\n9 bytes .\r\n");
+        check(|r| r.bulk(b"10 bytes ."), "$10\r\n10 bytes .\r\n", "$10\r\n10 bytes .\r\n");
         check(|r| r.array(10), "*10\r\n", "*10\r\n");
     }
 

@@ -40,6 +40,8 @@ impl Reply for Buffer {
     fn set(&mut self, _: usize) {}
     fn pairs(&mut self, _: usize) {}
     fn pair(&mut self) {}
+    fn map_of_pairs(&mut self, _: usize) {}
+    fn map_pair(&mut self) {}
     fn double_text(&mut self, _: &str) {}
     fn boolean(&mut self, _: bool) {}
     fn verbatim(&mut self, _: &str, _: &str) {}

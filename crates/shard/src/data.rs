@@ -184,6 +184,13 @@ impl<'a> Data<'a> {
         }
     }
 
+    /// Has the processor fetch the rows of keys that are looked at or changed next: waiting for memory overlaps.
+    pub fn touch_soon(&self, keys: &[Key<'_>]) {
+        if keys.len() > 1 {
+            keys.iter().for_each(|key| self.machine.touch(self.ks, key.position));
+        }
+    }
+
     /// The row of a key, `None` when it is absent or expired. An expired row is deleted on the way.
     ///
     /// # Errors
@@ -366,15 +373,21 @@ impl<'a> Data<'a> {
         }
     }
 
+    /// Whether the command has waited before: a key of another type than it looks for is as an absent one.
+    pub fn waits_again(&self) -> bool {
+        self.machine.waits_again
+    }
+
     /// Elements of a key that holds a collection of this kind (see [`model::row::kind`]); none of an absent key.
     ///
     /// # Errors
     /// `WRONGTYPE` when the key holds something else; [`Stop::Fetch`] when the row is not in memory.
     pub fn elements(&mut self, key: Key<'_>, kind: u8) -> Result<collection::Elements<'_>, Stop> {
+        let again = self.waits_again();
         match self.get(key)? {
             Some(row) if row.kind == kind => Ok(collection::Elements::of(row)),
-            Some(_) => Err(Stop::WRONG_TYPE),
-            None => Ok(collection::Elements::none()),
+            Some(_) if !again => Err(Stop::WRONG_TYPE),
+            _ => Ok(collection::Elements::none()),
         }
     }
 
@@ -400,10 +413,11 @@ impl<'a> Data<'a> {
     /// # Errors
     /// As [`Data::elements`].
     pub fn items(&mut self, key: Key<'_>) -> Result<collection::Items<'_>, Stop> {
+        let again = self.waits_again();
         match self.get(key)? {
             Some(row) if row.kind == kind::LIST => Ok(collection::Items::of(row)),
-            Some(_) => Err(Stop::WRONG_TYPE),
-            None => Ok(collection::Items::none()),
+            Some(_) if !again => Err(Stop::WRONG_TYPE),
+            _ => Ok(collection::Items::none()),
         }
     }
 

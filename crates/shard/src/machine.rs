@@ -108,6 +108,8 @@ pub struct Machine {
     policies: [Eviction; KEYSPACES as usize],
     /// Keys that somebody waits for.
     pub signals: Signals,
+    /// The command that runs has waited before: a key of another type than it looks for is to it as an absent one.
+    pub waits_again: bool,
     /// Keys given up for want of memory, since start.
     pub evicted_keys: u64,
     /// Keyspaces of which other shards hold keys as well, a bit each.
@@ -156,6 +158,7 @@ impl Machine {
             expired_keys: 0,
             policies: [Eviction::No; KEYSPACES as usize],
             signals: Signals::default(),
+            waits_again: false,
             evicted_keys: 0,
             spread: 0,
         }

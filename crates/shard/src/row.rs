@@ -41,6 +41,15 @@ pub(crate) enum Form {
     Indexed,
 }
 
+/// What a row holds beside its fixed fields.
+#[derive(Debug, Clone)]
+enum Content {
+    /// Key bytes, then value bytes.
+    Plain(Vec<u8>),
+    /// The key, and the elements of a collection that is not packed into a value.
+    Indexed(Box<(Vec<u8>, Box<Large>)>),
+}
+
 /// A key and its value. Moves as a whole into the undo log when it is replaced.
 #[derive(Debug, Clone)]
 pub struct Row {
@@ -50,10 +59,7 @@ pub struct Row {
     pub expire: u64,
     /// Log index of the last change; above the commit index the change may still be lost.
     pub changed_at: Index,
-    /// Key bytes, then value bytes; of a large collection only the key.
-    bytes: Vec<u8>,
-    /// The elements of a collection that is not packed into the value.
-    large: Option<Box<Large>>,
+    content: Content,
     key_len: u32,
     /// Shard time in seconds of the last access (wraps after 136 years); local to the replica.
     pub accessed: u32,
@@ -75,14 +81,12 @@ impl Row {
         let mut bytes = Vec::with_capacity(key.len() + value.len());
         bytes.extend_from_slice(key);
         bytes.extend_from_slice(value);
-        let key_len = key.len() as u32;
-        let large = None;
+        let (content, key_len) = (Content::Plain(bytes), key.len() as u32);
         Row {
             position,
             expire: 0,
             changed_at: 0,
-            bytes,
-            large,
+            content,
             key_len,
             accessed: 0,
             kind,
@@ -115,7 +119,7 @@ impl Row {
                 let mut large = Large::new(r.u64()?, kind, seed);
                 large.about = r.rest().to_vec();
                 let mut row = Row::new(position, kind, key, &[]);
-                row.large = Some(Box::new(large));
+                row.set_large(Box::new(large));
                 row
             }
         };
@@ -128,9 +132,10 @@ impl Row {
     /// # Errors
     /// Content that can not be read.
     pub(crate) fn load_cell(&mut self, id: u64, cell: u128, content: &[u8]) -> Result<bool, DecodeError> {
-        let Some(large) = self.large.as_mut().filter(|large| large.id() == id) else { return Ok(false) };
+        let kind = self.kind;
+        let Some(large) = self.large_mut().filter(|large| large.id() == id) else { return Ok(false) };
         match content.split_first() {
-            Some((&FORMAT, content)) => large.load(self.kind, cell, content).map(|()| true),
+            Some((&FORMAT, content)) => large.load(kind, cell, content).map(|()| true),
             Some((&other, _)) => Err(DecodeError::Version(other)),
             None => Err(DecodeError::Short),
         }
@@ -139,31 +144,49 @@ impl Row {
     /// The same under another key. Its elements get this identity among their rows in the row store; the one
     /// before is returned.
     pub(crate) fn renamed(mut self, position: Position, key: &[u8], identity: Identity) -> (Row, Identity) {
-        self.bytes.splice(..self.key_len as usize, key.iter().copied());
+        let key_len = self.key_len as usize;
+        self.bytes_mut().splice(..key_len, key.iter().copied());
         (self.position, self.key_len) = (position, key.len() as u32);
-        let before = match &mut self.large {
+        let before = match self.large_mut() {
             Some(large) => large.replace_identity(identity),
             None => identity,
         };
         (self, before)
     }
 
+    /// Key and value; of a large collection only the key.
+    #[inline]
+    fn bytes(&self) -> &Vec<u8> {
+        match &self.content {
+            Content::Plain(bytes) => bytes,
+            Content::Indexed(indexed) => &indexed.0,
+        }
+    }
+
+    #[inline]
+    fn bytes_mut(&mut self) -> &mut Vec<u8> {
+        match &mut self.content {
+            Content::Plain(bytes) => bytes,
+            Content::Indexed(indexed) => &mut indexed.0,
+        }
+    }
+
     /// The key.
     #[inline]
     pub fn key(&self) -> &[u8] {
-        &self.bytes[..self.key_len as usize]
+        &self.bytes()[..self.key_len as usize]
     }
 
     /// The encoded value; empty of a large collection, see [`Row::whole`].
     #[inline]
     pub fn value(&self) -> &[u8] {
-        &self.bytes[self.key_len as usize..]
+        &self.bytes()[self.key_len as usize..]
     }
 
     /// Length of the value in bytes.
     #[inline]
     pub fn value_len(&self) -> usize {
-        self.bytes.len() - self.key_len as usize
+        self.bytes().len() - self.key_len as usize
     }
 
     /// Replaces bytes from `offset` on, growing with zero bytes as needed. Returns the bytes that
@@ -171,11 +194,12 @@ impl Row {
     pub fn patch(&mut self, offset: usize, bytes: &[u8]) -> Vec<u8> {
         let start = self.key_len as usize + offset;
         let end = start + bytes.len();
-        let old = self.bytes.get(start..).map_or(Vec::new(), |t| t[..t.len().min(bytes.len())].to_vec());
-        if self.bytes.len() < end {
-            self.bytes.resize(end, 0);
+        let own = self.bytes_mut();
+        let old = own.get(start..).map_or(Vec::new(), |t| t[..t.len().min(bytes.len())].to_vec());
+        if own.len() < end {
+            own.resize(end, 0);
         }
-        self.bytes[start..end].copy_from_slice(bytes);
+        own[start..end].copy_from_slice(bytes);
         self.form = Form::Edited;
         old
     }
@@ -186,59 +210,81 @@ impl Row {
         let key_len = self.key_len as usize;
         let (now, first) = (self.value_len(), key_len + offset);
         let end = if now == len { first + old.len() } else { key_len + now };
-        let replaced = self.bytes.get(first..end).unwrap_or_default().to_vec();
-        self.bytes.resize(key_len + len, 0);
-        self.bytes[first..first + old.len()].copy_from_slice(old);
+        let own = self.bytes_mut();
+        let replaced = own.get(first..end).unwrap_or_default().to_vec();
+        own.resize(key_len + len, 0);
+        own[first..first + old.len()].copy_from_slice(old);
         (replaced, now)
     }
 
     /// The value in one piece: of a large collection all elements, packed.
     pub fn whole(&self) -> Cow<'_, [u8]> {
-        let Some(large) = &self.large else { return Cow::Borrowed(self.value()) };
+        let Some(large) = self.large() else { return Cow::Borrowed(self.value()) };
         let mut builder = packed::Builder::new(self.kind);
+        if self.kind == kind::STREAM {
+            builder.push(&[], &large.about);
+        }
         large.each(|name, value| builder.push(name, value));
         Cow::Owned(builder.finish())
     }
 
     /// Elements of a collection; 0 of anything else.
     pub fn elements(&self) -> usize {
-        match &self.large {
+        match self.large() {
             Some(large) => large.len(),
             None if self.kind == kind::STRING => 0,
             None => Packed::new(self.kind, self.value()).len(),
         }
     }
 
+    /// What a stream says of itself; of anything else nothing.
+    pub(crate) fn about(&self) -> &[u8] {
+        self.large().map_or(&[], |large| &large.about)
+    }
+
     /// The elements of a collection that is not packed into the value.
     #[inline]
     pub(crate) fn large(&self) -> Option<&Large> {
-        self.large.as_deref()
+        match &self.content {
+            Content::Plain(_) => None,
+            Content::Indexed(indexed) => Some(&indexed.1),
+        }
     }
 
     #[inline]
     pub(crate) fn large_mut(&mut self) -> Option<&mut Large> {
-        self.large.as_deref_mut()
+        match &mut self.content {
+            Content::Plain(_) => None,
+            Content::Indexed(indexed) => Some(&mut indexed.1),
+        }
     }
 
     /// Takes the elements out, for freeing them bit by bit.
     pub(crate) fn take_large(&mut self) -> Option<Box<Large>> {
-        self.large.take()
+        let plain = Content::Plain(Vec::new());
+        match std::mem::replace(&mut self.content, plain) {
+            Content::Indexed(indexed) => {
+                self.content = Content::Plain(indexed.0);
+                Some(indexed.1)
+            }
+            plain => {
+                self.content = plain;
+                None
+            }
+        }
     }
 
     /// Takes the elements out if cells of them are due for the checkpoint being taken.
     pub(crate) fn take_large_if_due(&mut self) -> Option<Box<Large>> {
-        self.large.take_if(|large| large.uncaptured() > 0)
+        self.large().is_some_and(|large| large.uncaptured() > 0).then(|| self.take_large()).flatten()
     }
 
-    /// Puts elements back that were taken out.
-    pub(crate) fn return_large(&mut self, large: Box<Large>) {
-        self.large = Some(large);
-    }
-
+    /// The row holds these elements, also such as were taken out, instead of a value.
     pub(crate) fn set_large(&mut self, large: Box<Large>) {
-        self.bytes.truncate(self.key_len as usize);
-        self.bytes.shrink_to_fit();
-        self.large = Some(large);
+        let mut key = std::mem::take(self.bytes_mut());
+        key.truncate(self.key_len as usize);
+        key.shrink_to_fit();
+        self.content = Content::Indexed(Box::new((key, large)));
     }
 
     /// Gives a packed collection an index.
@@ -251,18 +297,20 @@ impl Row {
     pub(crate) fn edit(&mut self, range: Range<usize>, new: &[u8], more: i64) {
         let key_len = self.key_len as usize;
         let head = HEAD.saturating_sub(self.value_len());
-        let wanted = self.bytes.len() + head + new.len();
-        if self.bytes.capacity() < wanted && wanted < EXACT {
-            self.bytes.reserve_exact(wanted.next_multiple_of(16) - self.bytes.len());
+        let own = self.bytes_mut();
+        let wanted = own.len() + head + new.len();
+        if own.capacity() < wanted && wanted < EXACT {
+            own.reserve_exact(wanted.next_multiple_of(16) - own.len());
         }
-        self.bytes.resize(self.bytes.len() + head, 0);
-        self.bytes.splice(key_len + range.start..key_len + range.end, new.iter().copied());
-        packed::count(&mut self.bytes[key_len..], more);
+        own.resize(own.len() + head, 0);
+        own.splice(key_len + range.start..key_len + range.end, new.iter().copied());
+        packed::count(&mut own[key_len..], more);
     }
 
     /// Sets flags of a packed collection.
     pub(crate) fn set_flags(&mut self, flags: u8) {
-        if let Some(byte) = self.bytes.get_mut(self.key_len as usize) {
+        let key_len = self.key_len as usize;
+        if let Some(byte) = self.bytes_mut().get_mut(key_len) {
             *byte |= flags;
         }
     }
@@ -274,39 +322,40 @@ impl Row {
             return hash(self.value(), seed);
         }
         let mut sum = seed ^ u64::from(self.kind);
+        let mut about = self.large().map(|large| hash(&large.about, seed));
         let mut each = |name: &[u8], value: &[u8]| {
             let element = match self.kind {
+                kind::STREAM if name.is_empty() => return about = Some(hash(value, seed)),
                 kind::LIST => hash(name, sum),
                 kind::SORTED_SET => hash(name, seed ^ (score::of(value) + 0.0).to_bits()),
                 _ => hash(value, hash(name, seed)),
             };
             sum = if self.kind == kind::LIST { element } else { sum.wrapping_add(element) };
         };
-        match &self.large {
+        match self.large() {
             Some(large) => large.each(&mut each),
             None => Packed::new(self.kind, self.value()).iter().for_each(|e| each(e.name, e.value)),
         }
-        match &self.large {
-            Some(large) if self.kind == kind::STREAM => hash(&large.about, sum),
-            _ => sum,
-        }
+        if self.kind == kind::STREAM { hash(&about.unwrap_or(0).to_le_bytes(), sum) } else { sum }
     }
 
     /// Bytes of memory this row takes, allocations included, without the table's spare room.
     pub fn memory(&self) -> usize {
-        let large = self.large.as_ref().map_or(0, |large| large.memory());
-        size_of::<Row>() + allocated(self.bytes.capacity()) + large
+        let indexed = size_of::<(Vec<u8>, Box<Large>)>();
+        let large = self.large().map_or(0, |large| indexed + large.memory());
+        size_of::<Row>() + allocated(self.bytes().capacity()) + large
     }
 
     /// Moves the bytes to another place in memory if `is_sparse` says so of where they are. True if they moved.
     pub(crate) fn gather(&mut self, is_sparse: fn(&[u8]) -> bool) -> bool {
-        let capacity = self.bytes.capacity();
-        if capacity == 0 || capacity > MAX_GATHERED || !is_sparse(&self.bytes) {
+        let bytes = self.bytes_mut();
+        let capacity = bytes.capacity();
+        if capacity == 0 || capacity > MAX_GATHERED || !is_sparse(bytes) {
             return false;
         }
         let mut moved = Vec::with_capacity(capacity);
-        moved.extend_from_slice(&self.bytes);
-        self.bytes = moved;
+        moved.extend_from_slice(bytes);
+        *bytes = moved;
         true
     }
 
@@ -386,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_fits_a_cache_line_and_a_half() {
-        assert!(size_of::<Row>() <= 72, "{}", size_of::<Row>());
+    fn a_row_fits_a_cache_line() {
+        assert!(size_of::<Row>() <= 64, "{}", size_of::<Row>());
     }
 }

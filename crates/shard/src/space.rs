@@ -1,25 +1,27 @@
-//! The rows of one keyspace in one shard: a hash table for point access, the order of positions for
+//! The rows of one keyspace in one shard: the rows in memory for point access, the order of positions for
 //! SCAN and checkpoints, and the order of expiry times.
 
 pub(crate) mod candidates;
 pub(crate) mod cold;
 mod gather;
 mod positions;
+mod rows;
 pub(crate) mod traces;
 
 use crate::checkpoint::{Budget, Capture, Changes};
 use crate::collection::large::{Large, Sink};
 use crate::row::Row;
-use hashbrown::HashTable;
+use model::planted::{Bug, is_planted};
 use model::varint::DecodeError;
 use model::{Index, Keyspace, Position};
 use positions::Positions;
+use rows::Rows;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// All keys of one keyspace that live in this shard.
 #[derive(Debug, Default)]
 pub struct Space {
-    table: HashTable<Row>,
+    rows: Rows,
     /// Positions of all keys, also of those whose rows are not in memory (see [`cold`]).
     order: Positions,
     /// Expiry and position; keys that share both share an entry.
@@ -51,7 +53,7 @@ pub struct Space {
     cold_sum: u64,
     /// Cold positions whose rows are on their way, with the ticket of the fetch.
     fetching: BTreeMap<u64, u64>,
-    /// Where the hand that lets rows go stands in the table.
+    /// Place of the row at which the hand that lets rows go stands.
     hand: usize,
     /// Position of the row loaded last.
     loaded: Option<Position>,
@@ -63,14 +65,6 @@ pub struct Space {
 
 /// Keys that [`Space::first_due`] looks at: those before that are cold are being fetched.
 const DUE_TRIES: usize = 64;
-/// Places of the table that [`Space::sample`] tries: enough unless it is nearly empty.
-const SAMPLE_TRIES: usize = 64;
-
-/// Spreads positions, whose high bits are few slots, over the table.
-#[inline]
-fn hash(position: Position) -> u64 {
-    position.0.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_right(29)
-}
 
 impl Space {
     /// An empty keyspace of this generation.
@@ -80,7 +74,7 @@ impl Space {
 
     /// Number of keys.
     pub fn len(&self) -> usize {
-        self.table.len() + self.cold
+        self.rows.len() + self.cold
     }
 
     /// True without keys.
@@ -101,34 +95,34 @@ impl Space {
     /// The row of a key.
     #[inline]
     pub fn get(&self, position: Position, key: &[u8]) -> Option<&Row> {
-        self.table.find(hash(position), |row| row.position == position && row.key() == key)
+        self.rows.get(position, key)
     }
 
     /// Has the processor fetch the row at a position, for a command that comes soon. Several such
     /// calls in a row wait for memory together instead of one after the other.
     #[inline]
     pub fn touch(&self, position: Position) {
-        let row = self.table.find(hash(position), |row| row.position == position);
+        let row = self.rows.at_position(position).next();
         // First and last byte: a row of usual size spans two cache lines.
         std::hint::black_box(row.map(|row| (row.key().first().copied(), row.value().last().copied())));
     }
 
-    /// Where in the table a key's row is, until the next change.
+    /// Where a key's row is, until the next change.
     #[inline]
     pub(crate) fn find(&self, position: Position, key: &[u8]) -> Option<usize> {
-        self.table.find_bucket_index(hash(position), |row| row.position == position && row.key() == key)
+        self.rows.find(position, key)
     }
 
     /// The row at a place found a moment ago.
     #[inline]
     pub(crate) fn at_place(&mut self, place: usize) -> Option<&mut Row> {
-        self.table.get_bucket_mut(place)
+        self.rows.at_mut(place)
     }
 
     /// The row of a key, to change anything but its key, expiry and size (see [`Space::update`]).
     #[inline]
     pub fn get_mut(&mut self, position: Position, key: &[u8]) -> Option<&mut Row> {
-        self.table.find_mut(hash(position), |row| row.position == position && row.key() == key)
+        self.rows.get_mut(position, key)
     }
 
     /// Puts a row in place, returns the one it replaces. Makes it due for the next checkpoint.
@@ -137,8 +131,7 @@ impl Space {
         row.due = due;
         self.memory += row.memory();
         let (position, expire) = (row.position, row.expire);
-        let found = self.table.find_mut(hash(position), |r| r.position == position && r.key() == row.key());
-        if let Some(place) = found {
+        if let Some(place) = self.rows.get_mut(position, row.key()) {
             let mut old = std::mem::replace(place, row);
             self.memory -= old.memory();
             Capture::before_removal(&mut self.capture, &mut old);
@@ -154,7 +147,7 @@ impl Space {
         self.dirty.push(position.0);
         self.order.insert(position.0);
         self.traces.created(row.changed_at);
-        self.table.insert_unique(hash(position), row, |r| hash(r.position));
+        self.rows.insert(row);
         self.reschedule(position, 0, expire);
         None
     }
@@ -186,7 +179,7 @@ impl Space {
         change: impl FnOnce(&mut Row) -> T,
     ) -> Option<T> {
         let due = self.next_checkpoint();
-        let row = self.table.find_mut(hash(position), |r| r.position == position && r.key() == key)?;
+        let row = self.rows.get_mut(position, key)?;
         let (memory, expire) = (row.memory(), row.expire);
         if row.due != due {
             Capture::before_change(&mut self.capture, row);
@@ -209,7 +202,7 @@ impl Space {
         change: impl FnOnce(&mut Row, &mut Sink<'_>) -> T,
     ) -> Option<T> {
         let due = self.next_checkpoint();
-        let row = self.table.find_mut(hash(position), |r| r.position == position && r.key() == key)?;
+        let row = self.rows.get_mut(position, key)?;
         // Before it is captured: that forgets what changed in it.
         let memory = row.memory();
         if row.due != due {
@@ -218,20 +211,25 @@ impl Space {
             self.dirty.push(position.0);
         }
         let (capture, id) = (&mut self.capture, row.large().map_or(0, Large::id));
+        let (small, expire) = (row.large().is_none(), row.expire);
         let result = change(row, &mut |cell, content| {
             if let Some(capture) = capture {
                 capture.push_cell((position, key), id, cell, content);
             }
         });
         self.memory = self.memory - memory + row.memory();
+        // Planted: see model/planted.rs
+        if is_planted(Bug::LargeForgetsExpiry) && small && row.large().is_some() {
+            row.expire = 0;
+            self.reschedule(position, expire, 0);
+        }
         Some(result)
     }
 
     /// Removes a key and returns its row.
     pub fn remove(&mut self, position: Position, key: &[u8]) -> Option<Row> {
-        let entry =
-            self.table.find_entry(hash(position), |row| row.position == position && row.key() == key).ok()?;
-        let (mut row, _) = entry.remove();
+        let place = self.rows.find(position, key)?;
+        let mut row = self.rows.remove(place)?;
         self.memory -= row.memory();
         Capture::before_removal(&mut self.capture, &mut row);
         if row.large().is_some() {
@@ -249,7 +247,7 @@ impl Space {
 
     /// All rows at a position (more than one only when hashes collide).
     pub fn at(&self, position: Position) -> impl Iterator<Item = &Row> {
-        self.table.iter_hash(hash(position)).filter(move |row| row.position == position)
+        self.rows.at_position(position)
     }
 
     /// Rows in memory in the order of positions, from `from` on and below `end`.
@@ -259,22 +257,13 @@ impl Space {
 
     /// All rows in memory, in no useful order.
     pub fn iter(&self) -> impl Iterator<Item = &Row> {
-        self.table.iter()
+        self.rows.iter()
     }
 
-    /// A row chosen by a random number, about evenly; `None` without rows.
-    pub fn sample(&self, mut random: u64) -> Option<&Row> {
-        let buckets = self.table.num_buckets().max(1) as u64;
-        for _ in 0..SAMPLE_TRIES {
-            if let Some(row) = self.table.get_bucket((random % buckets) as usize) {
-                return Some(row);
-            }
-            random = random.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23) ^ buckets;
-        }
-        // Few rows in a table that was large: the next one in their order, less evenly.
-        let (first, last) = (self.order.first()?, self.order.last()?);
-        let from = first + random % (last - first + 1);
-        self.order.next(from).and_then(|position| self.at(Position(position)).next())
+    /// A row chosen by a random number, evenly; `None` without rows.
+    pub fn sample(&self, random: u64) -> Option<&Row> {
+        let place = random.checked_rem(self.rows.len() as u64)?;
+        self.rows.at(place as usize)
     }
 
     /// The first position at or after `from` that has a key.
@@ -364,9 +353,9 @@ impl Space {
             capture.batch().iter().for_each(|&position| self.touch(Position(position)));
             for _ in 0..batch {
                 let Some(position) = capture.next(budget) else { break };
-                let rows = self.table.iter_hash_mut(hash(position));
                 let mut all = true;
-                for row in rows.filter(|row| row.position == position) {
+                for place in self.rows.places(position) {
+                    let Some(row) = self.rows.at_mut(place) else { continue };
                     let memory = row.memory();
                     if capture.take(row, budget) {
                         row.due = 0;
@@ -392,7 +381,7 @@ impl Space {
         let (position, expire) = (row.position, row.expire);
         self.loaded = Some(position);
         self.order.insert(position.0);
-        self.table.insert_unique(hash(position), row, |r| hash(r.position));
+        self.rows.insert(row);
         self.reschedule(position, 0, expire);
     }
 
@@ -403,8 +392,7 @@ impl Space {
         key: &[u8],
         load: impl FnOnce(&mut Row) -> Result<bool, DecodeError>,
     ) -> Result<bool, DecodeError> {
-        let row = self.table.find_mut(hash(position), |r| r.position == position && r.key() == key);
-        let loaded = match row {
+        let loaded = match self.rows.get_mut(position, key) {
             Some(row) => {
                 let memory = row.memory();
                 let loaded = load(row)?;
@@ -432,10 +420,9 @@ impl Space {
             && let Some(position) = self.order.pop_first()
         {
             freed += 1;
-            while let Ok(entry) =
-                self.table.find_entry(hash(Position(position)), |r| r.position.0 == position)
+            while let Some(&place) = self.rows.places(Position(position)).first()
+                && let Some(mut row) = self.rows.remove(place)
             {
-                let (mut row, _) = entry.remove();
                 large.extend(row.take_large().map(|large| *large));
             }
         }

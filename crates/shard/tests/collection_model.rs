@@ -8,6 +8,7 @@ mod reply;
 
 use model::change::{Change, put_pair};
 use model::row::{family, kind, split_cell_name};
+use model::varint::Reader;
 use model::{Index, KeyHasher, Keyspace};
 use proptest::prelude::*;
 use shard::Machine;
@@ -20,7 +21,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const KS: Keyspace = Keyspace(0);
 const KEYS: [&[u8]; 5] = [b"a", b"b\0", b"c", b"{x}1578288", b"{x}24c7788"];
 
-/// What a key holds: elements in the order of the model.
+/// What a key holds: elements in the order of the model. What a stream says of itself is the value of its first
+/// element, which has no name.
 type Value = (u8, Vec<(Vec<u8>, Vec<u8>)>);
 type Model = BTreeMap<usize, Value>;
 
@@ -35,6 +37,7 @@ enum Op {
     Ranks(usize, usize, usize),
     Splice(usize, usize, usize, usize, u8),
     Equal(usize, i64, u8),
+    About(usize, u8),
     Rename(usize, usize),
     Copy(usize, usize),
     Delete(usize),
@@ -58,7 +61,7 @@ enum Step {
 
 fn op() -> impl Strategy<Value = Op> {
     let key = 0..KEYS.len();
-    let kinds = prop_oneof![Just(kind::HASH), Just(kind::SET), Just(kind::SORTED_SET)];
+    let kinds = prop_oneof![Just(kind::HASH), Just(kind::SET), Just(kind::SORTED_SET), Just(kind::STREAM)];
     prop_oneof![
         3 => (key.clone(), kinds.clone(), 0u8..30, 1u8..9, 0u8..4)
             .prop_map(|(k, kind, first, n, v)| Op::PutSeveral(k, kind, first, n, v)),
@@ -69,6 +72,7 @@ fn op() -> impl Strategy<Value = Op> {
         5 => (key.clone(), 0usize..99, 0usize..4, 0usize..5, 0u8..4)
             .prop_map(|(k, at, remove, n, byte)| Op::Splice(k, at, remove, n, byte)),
         1 => (key.clone(), -3i64..4, 0u8..4).prop_map(|(k, count, byte)| Op::Equal(k, count, byte)),
+        2 => (key.clone(), any::<u8>()).prop_map(|(k, byte)| Op::About(k, byte)),
         1 => (key.clone(), key.clone()).prop_map(|(a, b)| Op::Rename(a, b)),
         1 => (key.clone(), key.clone()).prop_map(|(a, b)| Op::Copy(a, b)),
         1 => key.clone().prop_map(Op::Delete),
@@ -97,9 +101,17 @@ fn item(n: usize, byte: u8) -> Vec<u8> {
     vec![byte; n * 900 % 2000]
 }
 
+/// A name; ids of streams share milliseconds.
+fn name_of(of: u8, number: u8) -> Vec<u8> {
+    match of {
+        kind::STREAM => (u128::from(number / 5) << 64 | u128::from(number % 5)).to_be_bytes().to_vec(),
+        _ => vec![number],
+    }
+}
+
 fn value_of(of: u8, value: u8) -> Vec<u8> {
     match of {
-        kind::HASH => vec![value; usize::from(value) * 3],
+        kind::HASH | kind::STREAM => vec![value; usize::from(value) * 3],
         kind::SORTED_SET => f64::from(value).to_le_bytes().to_vec(),
         _ => Vec::new(),
     }
@@ -125,16 +137,19 @@ fn run(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
         match numbers[0] {
             0 if of.is_none_or(|of| i64::from(of) == numbers[2]) => {
                 let of = numbers[2] as u8;
-                let (name, value) = ([numbers[3] as u8], value_of(of, numbers[4] as u8));
+                let (name, value) = (name_of(of, numbers[3] as u8), value_of(of, numbers[4] as u8));
                 c.data.change(key, of, Change::Put { name: &name, value: &value })?;
             }
-            1 if names.iter().any(|(name, _)| name[..] == [numbers[2] as u8]) && of != Some(kind::LIST) => {
-                c.data.change(key, of.unwrap(), Change::Remove { name: &[numbers[2] as u8] })?;
+            1 if of.is_some_and(|of| of != kind::LIST) => {
+                let name = name_of(of.unwrap(), numbers[2] as u8);
+                if names.iter().any(|(n, _)| *n == name) {
+                    c.data.change(key, of.unwrap(), Change::Remove { name: &name })?;
+                }
             }
-            2 if of == Some(kind::SORTED_SET) => {
+            2 if matches!(of, Some(kind::SORTED_SET | kind::STREAM)) => {
                 let from = at(2).min(len);
                 let count = at(3).min(len - from) as u64;
-                c.data.change(key, kind::SORTED_SET, Change::RemoveRanks { from: from as u64, count })?;
+                c.data.change(key, of.unwrap(), Change::RemoveRanks { from: from as u64, count })?;
             }
             3 if of.is_none_or(|of| of == kind::LIST) => {
                 let place = at(2) % (len + 1);
@@ -173,6 +188,9 @@ fn run(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
                 let bytes = encode_items(gone.map(|name| &name[..]));
                 c.data.change(key, of.unwrap(), Change::RemoveSeveral { names: &bytes })?;
             }
+            11 if of.is_none_or(|of| of == kind::STREAM) => {
+                c.data.change(key, kind::STREAM, Change::About { bytes: &[numbers[2] as u8; 3] })?;
+            }
             7 => drop(c.data.delete(key)?),
             8 => c.data.put_string(key, 0, b"text")?,
             _ => {}
@@ -188,6 +206,7 @@ fn argument(op: &Op) -> String {
         Op::Ranks(k, from, count) => format!("2 {k} {from} {count}"),
         Op::Splice(k, at, remove, n, byte) => format!("3 {k} {at} {remove} {n} {byte}"),
         Op::Equal(k, count, byte) => format!("4 {k} {count} {byte}"),
+        Op::About(k, byte) => format!("11 {k} {byte}"),
         Op::Rename(a, b) => format!("5 {a} {b}"),
         Op::Copy(a, b) => format!("6 {a} {b}"),
         Op::PutSeveral(k, kind, first, n, v) => format!("9 {k} {kind} {first} {n} {v}"),
@@ -201,11 +220,16 @@ fn score(value: &[u8]) -> f64 {
     f64::from_le_bytes(value.try_into().unwrap())
 }
 
-/// Removes so many equal items, from the end if negative, all for 0.
-fn remove_equal(items: &mut Vec<(Vec<u8>, Vec<u8>)>, count: i64, item: &[u8]) {
+/// What a key holds that is absent, before the first change.
+fn fresh(of: u8) -> Value {
+    (of, if of == kind::STREAM { vec![Default::default()] } else { Vec::new() })
+}
+
+/// Removes items of a list that equal this one: so many, from the end if negative; 0 = all.
+fn remove_equal(items: &mut Vec<(Vec<u8>, Vec<u8>)>, count: i64, byte: u8) {
     let mut left = if count == 0 { usize::MAX } else { count.unsigned_abs() as usize };
     let mut keep = |(i, _): &(Vec<u8>, Vec<u8>)| {
-        let goes = left > 0 && *i == item;
+        let goes = left > 0 && *i == item(1, byte);
         left -= usize::from(goes);
         !goes
     };
@@ -222,11 +246,11 @@ fn remove_equal(items: &mut Vec<(Vec<u8>, Vec<u8>)>, count: i64, item: &[u8]) {
 fn expect(model: &mut Model, op: &Op) {
     match op {
         Op::Put(key, of, name, value) => {
-            let entry = model.entry(*key).or_insert((*of, Vec::new()));
+            let entry = model.entry(*key).or_insert_with(|| fresh(*of));
             if entry.0 != *of {
                 return;
             }
-            let (name, value) = (vec![*name], value_of(*of, *value));
+            let (name, value) = (name_of(*of, *name), value_of(*of, *value));
             match entry.1.iter_mut().find(|(n, _)| *n == name) {
                 Some(place) => place.1 = value,
                 None => entry.1.push((name, value)),
@@ -242,15 +266,18 @@ fn expect(model: &mut Model, op: &Op) {
             (*first..first + count).for_each(|name| expect(model, &Op::Remove(*key, name)));
         }
         Op::Remove(key, name) => {
-            if let Some((_, elements)) =
+            if let Some((of, elements)) =
                 model.get_mut(key).filter(|(of, _)| ![kind::LIST, kind::STRING].contains(of))
             {
-                elements.retain(|(n, _)| n[..] != [*name]);
+                let name = name_of(*of, *name);
+                elements.retain(|(n, _)| *n != name);
             }
         }
         Op::Ranks(key, from, count) => {
-            if let Some((_, elements)) = model.get_mut(key).filter(|(of, _)| *of == kind::SORTED_SET) {
-                let from = *from.min(&elements.len());
+            let of = |(of, _): &&mut Value| [kind::SORTED_SET, kind::STREAM].contains(of);
+            if let Some((of, elements)) = model.get_mut(key).filter(of) {
+                let first = usize::from(*of == kind::STREAM);
+                let from = (from + first).min(elements.len());
                 elements.drain(from..from + count.min(&(elements.len() - from)));
             }
         }
@@ -264,7 +291,13 @@ fn expect(model: &mut Model, op: &Op) {
         }
         Op::Equal(key, count, byte) => {
             if let Some((_, items)) = model.get_mut(key).filter(|(of, _)| *of == kind::LIST) {
-                remove_equal(items, *count, &item(1, *byte));
+                remove_equal(items, *count, *byte);
+            }
+        }
+        Op::About(key, byte) => {
+            let entry = model.entry(*key).or_insert_with(|| fresh(kind::STREAM));
+            if entry.0 == kind::STREAM {
+                entry.1[0].1 = vec![*byte; 3];
             }
         }
         Op::Rename(a, b) if a != b => {
@@ -281,6 +314,7 @@ fn expect(model: &mut Model, op: &Op) {
         Op::Delete(key) => drop(model.remove(key)),
         Op::String(key) => drop(model.insert(*key, (kind::STRING, vec![(b"text".to_vec(), Vec::new())]))),
     }
+    // A stream stays with what it says of itself.
     model.retain(|_, (_, elements)| !elements.is_empty());
 }
 
@@ -289,7 +323,7 @@ fn sort(value: &mut Value) {
         kind::SORTED_SET => {
             value.1.sort_by(|a, b| score(&a.1).total_cmp(&score(&b.1)).then_with(|| a.0.cmp(&b.0)));
         }
-        kind::HASH | kind::SET => value.1.sort(),
+        kind::HASH | kind::SET | kind::STREAM => value.1.sort(),
         _ => {}
     }
 }
@@ -299,6 +333,15 @@ fn content(row: &Row) -> Value {
     let elements = match row.kind {
         kind::STRING => vec![(row.value().to_vec(), Vec::new())],
         kind::LIST => Items::of(row).from(0).map(|item| (item.to_vec(), Vec::new())).collect(),
+        kind::STREAM => {
+            let whole = row.whole();
+            let (mut r, mut elements) = (Reader::new(&whole[5..]), Vec::new());
+            while !r.is_empty() {
+                elements.push(pair((r.bytes().unwrap(), r.bytes().unwrap())));
+            }
+            assert!(elements[1..].iter().map(|(name, _)| name).is_sorted(), "entries in the order of ids");
+            elements
+        }
         _ => Elements::of(row).iter().map(pair).collect(),
     };
     let mut value = (row.kind, elements);

@@ -27,6 +27,8 @@ mod script;
 mod sort_model;
 #[path = "commands/sorted_sets_model.rs"]
 mod sorted_sets_model;
+#[path = "commands/streams_model.rs"]
+mod streams_model;
 #[path = "commands/value.rs"]
 mod value;
 #[path = "commands/world.rs"]
@@ -56,6 +58,8 @@ const FEW: Limits = Limits {
     set_value: 20,
     list_entries: 4,
     list_bytes: 100,
+    stream_entries: 4,
+    stream_bytes: 300,
 };
 /// Set to anything: the scripts get the replies as they are now.
 const UPDATE: &str = "UPDATE_SCRIPTS";

@@ -1,7 +1,9 @@
 //! Clients: they speak RESP over simulated connections, remember what they asked and were told, and do on
 //! trouble what client libraries do.
 
+pub mod collections;
 pub mod command;
+pub mod handled;
 pub mod reply;
 pub mod workload;
 
@@ -10,12 +12,13 @@ use crate::time::{MS, S, Time};
 use crate::watch::accounted;
 use check::history::KeyId;
 use check::history::{Event, Failover};
-use check::{Action, Class, History, Operation, Outcome, Promise};
-use command::Command;
+use check::items::{Came, Handling, ItemHistory};
+use check::{Action, Balance, Class, History, Operation, Outcome, Promise};
+use command::{Command, Role};
 use env::Rng;
 use node::losses::account::Account;
 use reply::First;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use workload::Maker;
@@ -33,6 +36,16 @@ pub struct Book {
     /// Keys only; operations are added when they are over.
     history: History,
     operations: Vec<Operation>,
+    /// What was done with items of collections.
+    pub items: ItemHistory,
+    /// What sets of accounts held at one moment.
+    pub balances: Vec<Balance>,
+    /// All sets of accounts.
+    banks: BTreeSet<String>,
+    /// Since this time everything is well, ns: whoever asks from now on must be answered.
+    pub well_since_ns: u64,
+    /// Commands that nobody answered although everything was well.
+    pub stuck: Vec<String>,
     /// Replies that made no sense.
     pub strange: Vec<String>,
     /// What was asked and answered, for the timeline; `None` where nobody wants it.
@@ -42,11 +55,17 @@ pub struct Book {
 impl Book {
     /// An empty one; `said`: what is answered is wanted for a timeline.
     pub fn new(said: bool) -> Book {
-        Book { said: said.then(Vec::new), ..Book::default() }
+        Book { said: said.then(Vec::new), well_since_ns: u64::MAX, ..Book::default() }
     }
 
-    fn call(&mut self, of: Asking, connection: u32, now: u64, command: &Command) -> usize {
+    fn call(&mut self, of: Asking, connection: u32, now: u64, command: &Command) -> Called {
         let Asking { client, class, promise, asynchronous } = of;
+        let handling = command.handled.as_ref().map(|handled| {
+            let (deed, came) = (handled.deed.clone(), Came::Unknown);
+            let handling = Handling { client, connection, call_ns: now, return_ns: None, deed, came };
+            self.items.call(handling, collections::order_of)
+        });
+        self.banks.extend(command.bank.clone());
         let first = self.operations.len();
         for (key, action) in &command.parts {
             let key: KeyId = self.history.key(class, key.as_bytes());
@@ -62,18 +81,29 @@ impl Book {
                 outcome: Outcome::Unknown,
             });
         }
-        first
+        Called { first, handling, at_ns: now, client }
     }
 
-    fn answer(&mut self, first: usize, command: &Command, wire: &reply::Wire, now: u64) {
+    fn answer(&mut self, called: Called, command: &Command, wire: &reply::Wire, now: u64) {
+        let first = called.first;
         if let Some(said) = &mut self.said {
-            let since = self.operations.get(first).map_or(0, |o| o.call_ns / 1000);
+            let since = called.at_ns / 1000;
             let wire = format!("{wire:?}");
             said.push(format!(
                 " {} (asked at {since} us) -> {}",
                 shown(command),
                 &wire[..wire.len().min(80)]
             ));
+        }
+        if let (Some(handled), Some(number)) = (&command.handled, called.handling) {
+            match handled.came(wire) {
+                Ok(came) => self.items.answer(number, now, came),
+                Err(why) => self.strange.push(format!("{}: {why}", shown(command))),
+            }
+        }
+        if let (Some(set), Some(amounts)) = (&command.bank, command.amounts(wire)) {
+            let (set, client, call_ns) = (set.clone(), called.client, called.at_ns);
+            self.balances.push(Balance { set, client, call_ns, return_ns: now, amounts });
         }
         match command.outcomes(wire) {
             Ok(outcomes) => {
@@ -87,17 +117,22 @@ impl Book {
         }
     }
 
-    /// Number of operations.
+    /// Number of operations, those on items included.
     pub fn count(&self) -> usize {
-        self.operations.len()
+        self.operations.len() + self.items.len()
     }
 
-    /// Names of all keys of a keyspace, ascending.
-    pub fn keys(&self, keyspace: u64) -> Vec<String> {
+    /// What shows all that a keyspace holds: its keys, its places and its accounts, each ascending.
+    pub fn looks(&self, keyspace: u64) -> Vec<Command> {
         let names = self.history.keys().map(|(_, key)| String::from_utf8_lossy(&key.name).into_owned());
         let mut names: Vec<String> = names.filter(|name| workload::keyspace_of(name) == keyspace).collect();
         names.sort_unstable();
-        names
+        let keys = names.into_iter().map(|key| Command::of(key, Action::Get));
+        let places = self.items.places().filter(|place| workload::keyspace_of(place) == keyspace);
+        let banks = self.banks.iter().filter(|set| workload::keyspace_of(set) == keyspace);
+        // The accounts of a set are keys as well: here they are seen together.
+        let banks = banks.map(|set| Command { parts: Vec::new(), ..collections::balance(set) });
+        keys.chain(places.map(|place| collections::look(place))).chain(banks).collect()
     }
 
     /// Whether nothing answered in an asynchronous keyspace, or to an asynchronous connection, was lost silently.
@@ -147,9 +182,18 @@ struct Asking {
     asynchronous: bool,
 }
 
+/// Where a command stands in the book.
+#[derive(Clone, Copy, Default)]
+struct Called {
+    first: usize,
+    handling: Option<usize>,
+    at_ns: u64,
+    client: u32,
+}
+
 struct Waiting {
     command: Command,
-    first: usize,
+    called: Called,
     since_ns: u64,
 }
 
@@ -189,6 +233,14 @@ pub struct Client {
     stream: Option<SimStream>,
     waiting: VecDeque<Waiting>,
     again: VecDeque<Command>,
+    /// What is sent next, one behind the other on one connection.
+    batch: VecDeque<Command>,
+    /// It asks nothing else before it has the answer to what it asked last.
+    asks: bool,
+    /// The last `WATCH` was answered with OK.
+    watches: bool,
+    /// Since this time the first command without an answer is the first, ns.
+    first_since_ns: u64,
     unread: Vec<u8>,
     unsent: Vec<u8>,
     next_ns: u64,
@@ -227,6 +279,10 @@ impl Client {
             stream: None,
             waiting: VecDeque::new(),
             again: VecDeque::new(),
+            batch: VecDeque::new(),
+            asks: false,
+            watches: false,
+            first_since_ns: 0,
             unread: Vec::new(),
             unsent: Vec::new(),
             next_ns,
@@ -238,18 +294,18 @@ impl Client {
         }
     }
 
-    /// A client that reads keys of a keyspace at the end.
+    /// A client that looks at what a keyspace holds at the end.
     pub fn reader(
         id: u32,
         keyspace: u64,
-        keys: impl Iterator<Item = String>,
+        looks: impl Iterator<Item = Command>,
         time: Time,
         net: Network,
         rng: Rng,
     ) -> Client {
         let manner =
             Manner { think_ns: MS, burst: 8, depth: MAX_WAITING, retries: true, max_staleness_ms: None };
-        let script = keys.map(|key| Command::of(key, Action::Get)).collect();
+        let script = looks.collect();
         let maker = Maker::new(workload::Workload::Registers, id, Rng::new(u64::from(id)), 1, 1);
         let mut client = Client::new(id, maker, manner, time, net, rng);
         (client.script, client.promise, client.maker) = (Some(script), Promise::Final, None);
@@ -266,7 +322,7 @@ impl Client {
     /// It waits for an answer, or has more to ask.
     pub fn is_busy(&self) -> bool {
         let scripted = self.script.as_ref().is_some_and(|script| !script.is_empty());
-        scripted || !self.waiting.is_empty() || !self.again.is_empty()
+        scripted || !self.waiting.is_empty() || !self.again.is_empty() || !self.batch.is_empty()
     }
 
     /// What it waits for, for a report.
@@ -292,8 +348,11 @@ impl Client {
         if self.stream.is_some() {
             self.read(book);
         }
-        let late = self.waiting.front().is_some_and(|w| w.since_ns + PATIENCE_NS <= now);
-        if late {
+        if self.gives_up_ns() <= now {
+            let judged = |w: &Waiting| w.since_ns > book.well_since_ns && w.command.is_checked();
+            if self.waiting.front().is_some_and(judged) {
+                book.stuck.push(self.describe());
+            }
             self.hang_up();
         }
         if self.next_ns <= now {
@@ -304,10 +363,16 @@ impl Client {
             self.next_ns = now + 1 + self.rng.below(self.manner.think_ns);
         }
         self.send();
-        let patience = self.waiting.front().map_or(u64::MAX, |w| w.since_ns + PATIENCE_NS);
+        let patience = self.gives_up_ns();
         let idle = self.quiet && !self.is_busy();
         let next = if idle { u64::MAX } else { self.next_ns };
         self.wake_ns = next.min(patience).min(self.next_coming()).max(now + 1);
+    }
+
+    /// When it gives the first command up that has no answer. Others before it may have waited for long.
+    fn gives_up_ns(&self) -> u64 {
+        let since = self.waiting.front().map(|first| first.since_ns.max(self.first_since_ns));
+        since.map_or(u64::MAX, |since| since + PATIENCE_NS)
     }
 
     fn connect(&mut self, nodes: &[SocketAddr]) {
@@ -331,7 +396,7 @@ impl Client {
     fn prepare(&mut self, text: &str) {
         let command = Command::noise(text);
         reply::encode(&command.args, &mut self.unsent);
-        self.waiting.push_back(Waiting { command, first: 0, since_ns: self.time.ns() });
+        self.waiting.push_back(Waiting { command, called: Called::default(), since_ns: self.time.ns() });
     }
 
     /// What is promised about the answer to a command.
@@ -346,25 +411,54 @@ impl Client {
 
     /// Asks the next commands.
     fn ask(&mut self, book: &mut Book) {
-        if self.stream.is_none() || self.waiting.len() >= self.manner.depth {
+        let full = self.waiting.len() >= self.manner.depth && self.batch.is_empty();
+        if self.stream.is_none() || self.asks || full {
             return;
         }
         let now = self.time.ns();
         for _ in 0..1 + self.rng.below(self.manner.burst) {
-            let next = self.again.pop_front().or_else(|| match &mut self.script {
-                Some(script) => script.pop_front(),
-                None if self.quiet => None,
-                None => self.maker.as_mut().map(|maker| maker.next(now)),
-            });
-            let Some(command) = next else { return };
-            // Connections are told apart over all clients.
-            let connection = self.id << 16 | (self.connections & 0xffff);
-            let promise = self.promise_of(&command);
-            let asynchronous = self.maker.as_ref().is_some_and(Maker::chose_async);
-            let asking = Asking { client: self.id, class: self.class, promise, asynchronous };
-            let first = book.call(asking, connection, now, &command);
-            reply::encode(&command.args, &mut self.unsent);
-            self.waiting.push_back(Waiting { command, first, since_ns: now });
+            if self.batch.is_empty() {
+                let next = self.again.pop_front().or_else(|| self.script.as_mut()?.pop_front());
+                match next {
+                    Some(command) => self.batch.push_back(command),
+                    None if self.quiet || self.script.is_some() => return,
+                    None => self.batch.extend(self.maker.iter_mut().flat_map(|maker| maker.next(now))),
+                }
+            }
+            while let Some(command) = self.batch.pop_front() {
+                self.ask_one(command, book);
+            }
+            if self.asks {
+                return;
+            }
+        }
+    }
+
+    fn ask_one(&mut self, command: Command, book: &mut Book) {
+        let now = self.time.ns();
+        // Connections are told apart over all clients.
+        let connection = self.id << 16 | (self.connections & 0xffff);
+        let promise = self.promise_of(&command);
+        let asynchronous = self.maker.as_ref().is_some_and(Maker::chose_async);
+        let asking = Asking { client: self.id, class: self.class, promise, asynchronous };
+        let called = book.call(asking, connection, now, &command);
+        reply::encode(&command.args, &mut self.unsent);
+        self.asks |= command.role == Role::Asks;
+        self.waiting.push_back(Waiting { command, called, since_ns: now });
+    }
+
+    /// What follows from an answer.
+    fn follow(&mut self, command: &Command, wire: &reply::Wire) {
+        match command.role {
+            Role::Alone => {}
+            Role::Watches => self.watches = *wire == reply::Wire::Simple("OK".to_owned()),
+            Role::Asks => {
+                let watched = std::mem::take(&mut self.watches);
+                let next = self.maker.iter_mut().flat_map(|maker| maker.follow(command, wire, watched));
+                self.batch.extend(next);
+                self.asks = false;
+                self.next_ns = self.next_ns.min(self.time.ns() + self.rng.below(5 * MS));
+            }
         }
     }
 
@@ -407,13 +501,17 @@ impl Client {
                     } else {
                         self.answered_ns = self.time.ns();
                     }
+                    self.first_since_ns = self.time.ns();
                     match self.waiting.pop_front() {
                         // What must be read at the end is asked for until it is answered.
                         Some(waiting) if self.script.is_some() && refused => {
-                            book.answer(waiting.first, &waiting.command, &wire, self.time.ns());
+                            book.answer(waiting.called, &waiting.command, &wire, self.time.ns());
                             self.again.push_back(waiting.command);
                         }
-                        Some(waiting) => book.answer(waiting.first, &waiting.command, &wire, self.time.ns()),
+                        Some(waiting) => {
+                            book.answer(waiting.called, &waiting.command, &wire, self.time.ns());
+                            self.follow(&waiting.command, &wire);
+                        }
                         // What the node says before it closes a connection answers nothing.
                         None if matches!(wire, reply::Wire::Error(_)) => {}
                         None => book.strange.push(format!("client {}: a reply too many: {wire:?}", self.id)),
@@ -439,6 +537,8 @@ impl Client {
         self.fed_up = false;
         self.unread.clear();
         self.unsent.clear();
+        self.batch.clear();
+        (self.asks, self.watches) = (false, false);
         let lost: Vec<Waiting> = self.waiting.drain(..).collect();
         // Whatever is read or set again is as right as the first time.
         let harmless = |w: &Waiting| {
@@ -447,8 +547,10 @@ impl Client {
                     &w.command.parts[..],
                     [(_, Action::Set { condition: check::Condition::None, ttl_ms: None, .. })]
                 )
+                || w.command.is_look()
         };
-        if self.manner.retries || self.script.is_some() {
+        let retries = self.manner.retries && self.maker.as_ref().is_some_and(Maker::keeps_keyspace);
+        if retries || self.script.is_some() {
             self.again.extend(lost.into_iter().filter(harmless).map(|w| w.command));
         }
         self.target = self.rng.below(16) as usize;

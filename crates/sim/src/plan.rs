@@ -5,7 +5,7 @@ use crate::clients::workload::{WORKLOADS, Workload};
 use crate::clients::{MAX_WAITING, Manner};
 use crate::faults::KINDS;
 use crate::net::Weather;
-use crate::process::Shape;
+use crate::process::{Shape, Small};
 use crate::time::{MS, S, US};
 use env::Rng;
 
@@ -127,10 +127,13 @@ impl Plan {
             nodes: options.nodes.unwrap_or(nodes),
             shards: options.shards.unwrap_or(shards),
             max_memory,
+            small: Small::ALL[rng.below(3) as usize],
         };
         let heal_ns = options.length_ns / 100 * share;
         let heal_ns = options.until_ns.map_or(heal_ns, |until| until.min(heal_ns));
-        let mut clients: Vec<_> = (0..CLIENTS).map(|number| client(options, number, rng)).collect();
+        let workloads = workloads(options, rng);
+        let mut clients: Vec<_> =
+            (0..CLIENTS).map(|number| client(options, &workloads, number, rng)).collect();
         let rate_ppm = [0, 50, crate::time::MAX_RATE_PPM][rng.below(3) as usize];
         let restart_at_end = rng.chance(1, 2);
         // Last, so that the seeds before them drew the same.
@@ -154,10 +157,15 @@ impl Plan {
     pub fn describe(&self) -> String {
         let faults: Vec<&str> = self.faults.iter().map(|(at, _)| KINDS[*at].name).collect();
         format!(
-            "{} nodes, {} shards{}, faults up to every {} ms: {}",
+            "{} nodes, {} shards{}{}, faults up to every {} ms: {}",
             self.shape.nodes,
             self.shape.shards,
             if self.shape.max_memory > 0 { ", rows on disk only" } else { "" },
+            match self.shape.small {
+                Small::Usual => "",
+                Small::Few => ", tiny small collections",
+                Small::Differs => ", tiny small collections on some nodes",
+            },
             self.calm_ns / MS,
             if faults.is_empty() { "none".to_owned() } else { faults.join(" ") }
         )
@@ -192,7 +200,22 @@ fn slow_sync() -> usize {
     crate::faults::by_name("slow-sync").unwrap_or(usize::MAX)
 }
 
-fn client(options: &Options, number: u64, rng: &mut Rng) -> (Workload, Manner) {
+/// The workloads of a world: those on strings, those on collections and transactions, or some of both; beside
+/// what troubles them.
+fn workloads(options: &Options, rng: &mut Rng) -> Vec<Workload> {
+    let (mix, first) = (rng.below(3), rng.next_u64() as usize);
+    let all = &options.workloads;
+    let mixed = all.iter().any(|w| w.is_of_collections())
+        && all.iter().any(|w| !w.is_of_collections() && !w.is_trouble());
+    let wanted = |w: &&Workload| !mixed || mix == 2 || w.is_trouble() || w.is_of_collections() == (mix == 1);
+    let mut workloads: Vec<Workload> = all.iter().filter(wanted).copied().collect();
+    // Where there are more of them than clients, others are left out in each world.
+    let first = first % workloads.len().max(1);
+    workloads.rotate_left(first);
+    workloads
+}
+
+fn client(options: &Options, workloads: &[Workload], number: u64, rng: &mut Rng) -> (Workload, Manner) {
     let drawn = rng.next_u64();
     let mut manner = Manner {
         think_ns: [100, 300, 1000][rng.below(3) as usize] * MS / options.haste.max(1),
@@ -204,8 +227,13 @@ fn client(options: &Options, number: u64, rng: &mut Rng) -> (Workload, Manner) {
     if !options.pipelines {
         manner.depth = 1;
     }
-    let count = options.workloads.len() as u64;
+    let count = workloads.len() as u64;
     // Every workload once, then by chance.
     let at = if number < count { number } else { drawn % count.max(1) };
-    (options.workloads[at as usize], manner)
+    let workload = workloads[at as usize];
+    if workload.waits() {
+        // Whoever waits keeps all waiting that its connection has sent after it.
+        manner.depth = manner.depth.min(4);
+    }
+    (workload, manner)
 }

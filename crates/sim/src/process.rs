@@ -7,7 +7,7 @@ use crate::time::{MachineClock, Reading, S, Time, US};
 use cluster::{Addresses, Secret};
 use env::{Disk, MemDisk, Rng};
 use model::Now;
-use node::{Core, Settings};
+use node::{CollectionLimits, Core, Settings};
 use shell::recover::Timing;
 use shell::{Disks, LogMode, Port, Setup, Shell, Stop};
 use std::cell::RefCell;
@@ -33,6 +33,43 @@ pub struct Shape {
     pub shards: u16,
     /// Bytes of memory for rows on each node, 0 = no limit.
     pub max_memory: u64,
+    /// How large small collections are.
+    pub small: Small,
+}
+
+/// How large collections may be before their elements get an index: nodes need not agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Small {
+    /// As in a new configuration.
+    Usual,
+    /// A few elements, on all nodes.
+    Few,
+    /// A few elements on every second node.
+    Differs,
+}
+
+impl Small {
+    /// All kinds.
+    pub const ALL: [Small; 3] = [Small::Usual, Small::Few, Small::Differs];
+
+    fn limits(self, machine: u64) -> CollectionLimits {
+        let few = self == Small::Few || self == Small::Differs && machine.is_multiple_of(2);
+        if !few {
+            return CollectionLimits::default();
+        }
+        CollectionLimits {
+            hash_entries: 4,
+            hash_value: 32,
+            sorted_set_entries: 4,
+            sorted_set_value: 32,
+            integer_set_entries: 4,
+            set_entries: 4,
+            set_value: 32,
+            list_entries: 4,
+            list_bytes: 150,
+            ..CollectionLimits::default()
+        }
+    }
 }
 
 /// Number of the address of each node, the first one's at 1.
@@ -259,6 +296,7 @@ impl Process {
                 log_batch: SEGMENT_BYTES / 5,
                 checkpoint_log_share: LOG_SHARE,
                 max_memory: self.shape.max_memory,
+                collections: self.shape.small.limits(self.machine),
                 snapshot_rate: 4 << 20,
                 ..Settings::default()
             },

@@ -1,7 +1,7 @@
 //! One seed from beginning to end, and what is demanded of it.
 
 use crate::clients::Client;
-use crate::clients::workload::{CACHE, CHOSEN, EXPOSED};
+use crate::clients::workload::{CACHE, CHOSEN, EXPOSED, SINGLE};
 use crate::faults::KINDS;
 use crate::plan::{Options, Plan};
 use crate::time::{MS, S};
@@ -130,6 +130,8 @@ impl World {
         self.run_until(began_ns + self.plan.heal_ns);
         self.heal();
         self.served("after everything was mended");
+        // A command that waits may wait in vain, but not for ever.
+        self.book.well_since_ns = self.now_ns();
         let rest_ns = self.plan.length_ns.saturating_sub(self.plan.heal_ns).min(10 * S);
         self.run_until(self.now_ns() + rest_ns);
         self.clients.iter_mut().for_each(|client| client.quiet = true);
@@ -171,6 +173,7 @@ impl World {
         if !self.plan.restart_at_end || self.found.is_some() {
             return;
         }
+        self.book.well_since_ns = u64::MAX;
         for node in self.sound() {
             let power = self.rng.chance(1, 2);
             self.kill(node, power);
@@ -203,10 +206,10 @@ impl World {
     }
 
     fn read_all(&mut self) {
-        for (keyspace, readers) in [(0, READERS), (EXPOSED.0, 1), (CHOSEN, 1), (CACHE, 1)] {
-            let keys = self.book.keys(keyspace);
+        for (keyspace, readers) in [(0, READERS), (SINGLE, 1), (EXPOSED.0, 1), (CHOSEN, 1), (CACHE, 1)] {
+            let looks = self.book.looks(keyspace);
             for reader in 0..readers {
-                let own = keys.iter().skip(reader).step_by(readers).cloned();
+                let own = looks.iter().skip(reader).step_by(readers).cloned();
                 let id = self.clients.len() as u32;
                 let rng = Rng::new(self.rng.next_u64());
                 let (time, net) = (self.time.clone(), self.net.clone());
@@ -277,7 +280,8 @@ impl World {
 
     /// What clients saw is checked as a whole. Answers how many keys could not be decided.
     fn judge(&mut self) -> usize {
-        let book = std::mem::take(&mut self.book);
+        let mut book = std::mem::take(&mut self.book);
+        let (items, balances) = (std::mem::take(&mut book.items), std::mem::take(&mut book.balances));
         let history = match book.into_history() {
             Ok(history) => history,
             Err(why) => {
@@ -288,7 +292,9 @@ impl World {
         let jumps = self.plan.faults.iter().any(|(kind, _)| KINDS[*kind].name == "clock");
         let expiry_slack_ns = if jumps { EXPIRY_SLACK_JUMPS_NS } else { EXPIRY_SLACK_NS };
         let bounds = Bounds { expiry_slack_ns, ..Bounds::default() };
-        let verdict = check::all(&history, &bounds);
+        let mut verdict = check::all(&history, &bounds);
+        verdict.violations.extend(check::items::check(&items, &bounds));
+        verdict.violations.extend(check::balance::check(&balances));
         self.trace.note(self.now_ns(), verdict.steps);
         if let Some(violation) = verdict.violations.into_iter().next() {
             self.report(violation.property, violation.sentence);

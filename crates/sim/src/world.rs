@@ -344,6 +344,9 @@ impl World {
             let now = self.time.ns();
             said.drain(..).for_each(|line| self.trace.say(now, || format!("client {at}{line}")));
         }
+        if let Some(stuck) = self.book.stuck.pop() {
+            self.report("live", format!("a command is not answered although everything is well: {stuck}"));
+        }
         if let Some(strange) = self.book.strange.pop() {
             self.report("replies", strange);
         }

@@ -124,6 +124,47 @@ const HUNTS: &[Hunt] = &[
         ..Hunt::usual(Bug::EvictedAlone, 20)
     },
     Hunt {
+        faults: &["kill"],
+        calm_ms: 700,
+        workloads: &["queues", "ranks"],
+        haste: 10,
+        seconds: 6,
+        ..Hunt::usual(Bug::TakenTwice, 60)
+    },
+    Hunt {
+        faults: &["kill"],
+        calm_ms: 1000,
+        workloads: &["transfers"],
+        haste: 10,
+        seconds: 4,
+        ..Hunt::usual(Bug::TransactionTorn, 40)
+    },
+    Hunt {
+        faults: &["slow-cpu"],
+        calm_ms: 300,
+        workloads: &["swaps"],
+        haste: 30,
+        shards: 1,
+        seconds: 4,
+        ..Hunt::usual(Bug::WatchSameEntry, 60)
+    },
+    Hunt {
+        faults: &["isolate"],
+        calm_ms: 500,
+        workloads: &["queues", "ranks", "fading"],
+        haste: 10,
+        seconds: 6,
+        ..Hunt::usual(Bug::UndoForgetsElements, 40)
+    },
+    Hunt {
+        faults: &["kill"],
+        calm_ms: 2000,
+        workloads: &["fading"],
+        haste: 10,
+        seconds: 6,
+        ..Hunt::usual(Bug::LargeForgetsExpiry, 40)
+    },
+    Hunt {
         faults: &["isolate"],
         calm_ms: 500,
         workloads: &["chosen"],
@@ -155,7 +196,7 @@ impl Hunt {
         Options {
             nodes: Some(3),
             shards: Some(self.shards),
-            max_memory: (self.bug == Bug::ColdOverwrites).then_some(1),
+            max_memory: matches!(self.bug, Bug::ColdOverwrites | Bug::TransactionTorn).then_some(1),
             length_ns: self.seconds * sim::time::S,
             faults,
             all_faults: !self.faults.is_empty(),
@@ -187,17 +228,25 @@ fn every_bug_has_a_hunt_or_a_reason() {
     }
 }
 
+/// The bugs that are hunted for: all, or the one that a person asks for.
+#[allow(clippy::disallowed_methods)] // a person asks for one bug
+fn wanted() -> impl Iterator<Item = &'static Hunt> {
+    let wanted = std::env::var("PLANTED").ok();
+    HUNTS.iter().filter(move |hunt| wanted.as_deref().is_none_or(|name| name == hunt.name()))
+}
+
 #[test]
 fn planted_bugs_are_found_and_nothing_without_them() {
     let _one = PLANTING.lock().unwrap_or_else(PoisonError::into_inner);
     let mut missed = Vec::new();
-    for hunt in HUNTS {
+    for hunt in wanted() {
         let name = hunt.name();
         let Some((seed, violation)) = hunt.find(true, 1..=hunt.seeds) else {
             missed.push(format!("{name}: not found in {} seeds", hunt.seeds));
             continue;
         };
         println!("{name}: {} at seed {seed}: {}", violation.property, violation.sentence);
+        violation.details.iter().for_each(|line| println!("    {line}"));
         if let Some((seed, violation)) = hunt.find(false, 1..=seed) {
             missed.push(format!("{name}: seed {seed} finds it without the bug: {violation:?}"));
         }
@@ -210,11 +259,9 @@ const RANGES: u64 = 20;
 
 #[test]
 #[ignore = "measures for minutes; for the table in ARCHITECTURE.md"]
-#[allow(clippy::disallowed_methods)] // a person asks for one bug
 fn median_seeds_to_find() {
     let _one = PLANTING.lock().unwrap_or_else(PoisonError::into_inner);
-    let wanted = std::env::var("PLANTED").ok();
-    for hunt in HUNTS.iter().filter(|hunt| wanted.as_deref().is_none_or(|name| name == hunt.name())) {
+    for hunt in wanted() {
         let (mut counts, mut properties) = (Vec::new(), std::collections::BTreeMap::<_, u64>::new());
         for range in 1..=RANGES {
             let first = 1000 * range;

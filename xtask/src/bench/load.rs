@@ -32,6 +32,10 @@ pub enum Operation {
     SetWait,
     /// `GET key`.
     Get,
+    /// `ZRANK zset key`.
+    Rank,
+    /// `ZRANGE zset n n`, where key n stands.
+    AtRank,
     /// Put over etcd's gRPC interface.
     EtcdPut,
 }

@@ -41,6 +41,9 @@ impl Report {
             args.rounds,
             args.seconds
         );
+        if chosen.contains(&Scenario::Types) && !args.tests.is_empty() {
+            command.push_str(&format!(" --tests {}", args.tests.join(",")));
+        }
         if chosen.contains(&Scenario::Memory) {
             command.push_str(&format!(" --keys {}", args.keys));
         }

@@ -37,10 +37,14 @@ const LOGGED: &str = "every write is in the log before it is answered; checkpoin
 pub const REMARKS: &[(&str, Verdict, &str)] = &[
     ("bgrewriteaof", Refused, LOGGED),
     ("bgsave", Refused, LOGGED),
-    ("dump", Differs, "values of streams are planned"),
     ("hrandfield", Differs, "picks at most 1 048 576 fields with repetition, and 16 MiB"),
     ("lpos", Differs, "RANK -9223372036854775808 is refused, as from Redis 7.2 on"),
-    ("restore", Differs, "`IDLETIME` and `FREQ` are checked and have no effect; streams are planned"),
+    (
+        "restore",
+        Differs,
+        "`IDLETIME` and `FREQ` are checked and have no effect; a stream with consumer groups is refused: they are not \
+         stored yet",
+    ),
     ("save", Refused, LOGGED),
     ("bitcount", Differs, "arguments are checked even if the key is absent, as in Redis since 7.2"),
     ("bitpos", Differs, "arguments are checked even if the key is absent, as in Redis since 7.2"),
@@ -104,6 +108,28 @@ pub const REMARKS: &[(&str, Verdict, &str)] = &[
     ("srandmember", Differs, "picks at most 1 048 576 members with repetition, and 16 MiB"),
     ("swapdb", Refused, "keyspaces have shards and options of their own"),
     ("sync", Refused, NO_REPLICATION),
+    (
+        "xadd",
+        Differs,
+        "`ms-*` behind the highest number of its millisecond is refused as too small, where Redis says that elements are too \
+         large; trims as XTRIM does",
+    ),
+    (
+        "xinfo|stream",
+        Differs,
+        "`radix-tree-keys` and `radix-tree-nodes` are what Redis would about have; there is no such tree",
+    ),
+    (
+        "xread",
+        Differs,
+        "who waits for several streams that one transaction adds to gets entries of all of them, in Redis of the first",
+    ),
+    (
+        "xtrim",
+        Differs,
+        "`MINID ~` looks at the last entry that a page has left, Redis also at those that were deleted from it and keeps \
+         the page longer",
+    ),
     ("zadd", Differs, "a score of -0 is kept as 0; in Redis only in small sorted sets"),
     ("zrandmember", Differs, "picks at most 1 048 576 members with repetition, and 16 MiB"),
     (

@@ -45,16 +45,16 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Starts it.
+    /// Starts it with these flags.
     ///
     /// # Errors
     /// It does not start.
-    pub fn start(program: &Path) -> Result<Redis, String> {
+    pub fn start(program: &Path, flags: &[&str]) -> Result<Redis, String> {
         let (folder, port) = (Folder::make("redis")?, free_ports(1)?);
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let mut command = Command::new(program);
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"]);
-        command.arg(folder.path());
+        command.arg(folder.path()).args(flags);
         let process = Process::start("Redis", &mut command, &folder.path().join("log"))?;
         wait_for("Redis answers", Duration::from_secs(20), || {
             Connection::open("Redis", address, false).ok()
@@ -88,17 +88,23 @@ pub struct Contenders {
 }
 
 impl Contenders {
-    /// Starts both; ours with so many nodes and these flags, and one shard, so that commands between keyspaces work.
+    /// Starts both with the flags `both`; ours with so many nodes, flags of its own, and one shard, so that commands
+    /// between keyspaces work.
     ///
     /// # Errors
     /// One does not start.
-    pub fn start(redis: &Path, program: &Path, nodes: u16, flags: &[&str]) -> Result<Contenders, String> {
-        let ours = Everstore::start_nodes(program, nodes, None, &[&["--shards", "1"], flags].concat())?;
+    pub fn start(
+        (redis, program): (&Path, &Path),
+        nodes: u16,
+        flags: &[&str],
+        both: &[&str],
+    ) -> Result<Contenders, String> {
+        let ours = Everstore::start_nodes(program, nodes, None, &[&["--shards", "1"], flags, both].concat())?;
         let mut admin = Connection::open("Everstore", ours.address(0), false)?;
         for keyspace in 0..KEYSPACES {
             admin.must(&format!("KEYSPACE SET {keyspace} LAYOUT single"))?;
         }
-        Ok(Contenders { ours, redis: Redis::start(redis)? })
+        Ok(Contenders { ours, redis: Redis::start(redis, both)? })
     }
 
     /// Has all nodes, and Redis, obey a `CONFIG SET`.

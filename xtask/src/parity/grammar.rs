@@ -13,6 +13,7 @@ mod pattern;
 mod sets;
 mod sort;
 mod sorted_sets;
+mod streams;
 mod strings;
 mod transactions;
 
@@ -53,6 +54,7 @@ pub const ALL: &[&Group] = &[
     &lex::GROUP,
     &geo::GROUP,
     &sort::GROUP,
+    &streams::GROUP,
 ];
 
 /// One command of a group in so many is a rare one.

@@ -27,6 +27,8 @@ const LINES: usize = 20;
 const KINDS: usize = 4;
 /// One key in so many is of another group than its command, in rounds of the usual kind and in mixed ones.
 const CROSSING: [usize; 2] = [8, 2];
+/// Flags of both sides: pages of streams are small, so that there are many.
+pub const BOTH: [&str; 2] = ["--stream-node-max-entries", "4"];
 
 /// How much memory our rows may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

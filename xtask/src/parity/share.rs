@@ -23,7 +23,7 @@ const LEAST: usize = 50;
 pub fn share(names: &[String], redis: &Path) -> Result<ExitCode, String> {
     let named: Result<Vec<_>, _> = names.iter().map(|name| grammar::group(name)).collect();
     let groups = if names.is_empty() { grammar::ALL.to_vec() } else { named? };
-    let redis = Redis::start(redis)?;
+    let redis = Redis::start(redis, &[])?;
     let mut poor = false;
     for group in groups {
         let mut generator = Generator::new(1, &[group], true)?;

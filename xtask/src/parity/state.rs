@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::compare::{SLACK, unsigned_zero};
+use super::compare::{SLACK, timeless, unsigned_zero};
 use super::connection::{Command, Connection};
 use super::script::line_of;
 use super::value::Value;
@@ -109,6 +109,7 @@ pub fn held(connection: &mut Connection, keys: &[Value]) -> Result<Vec<(Vec<u8>,
             Value::Line(line) if line == "+list" => ask("LRANGE", key, "0 -1"),
             Value::Line(line) if line == "+set" => ask("SMEMBERS", key, ""),
             Value::Line(line) if line == "+hash" => ask("HGETALL", key, ""),
+            Value::Line(line) if line == "+stream" => ask("XINFO STREAM", key, "FULL COUNT 0"),
             Value::Line(line) if line == "+zset" => ask("ZRANGE", key, "0 -1 WITHSCORES"),
             _ => ask("EXISTS", key, ""),
         })
@@ -123,7 +124,7 @@ pub fn held(connection: &mut Connection, keys: &[Value]) -> Result<Vec<(Vec<u8>,
     Ok(names.into_iter().map(<[u8]>::to_vec).zip(held).collect())
 }
 
-/// Without the order of what has none.
+/// Without the order of what has none, and what follows from the clock.
 fn canonical(kind: &Value, content: Value) -> Value {
     match (kind, content) {
         (Value::Line(line), content) if line == "+set" => content.sorted(),
@@ -133,6 +134,7 @@ fn canonical(kind: &Value, content: Value) -> Value {
             Value::Many(mark, pairs.concat())
         }
         (Value::Line(line), content) if line == "+zset" => unsigned_zero(content),
+        (Value::Line(line), content) if line == "+stream" => timeless(content),
         (_, content) => content,
     }
 }

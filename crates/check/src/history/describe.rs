@@ -88,5 +88,8 @@ fn shown_action(action: &Action, key: &str) -> String {
         Action::StrLen => format!("STRLEN {key}"),
         Action::Expire { ttl_ms } => format!("PEXPIRE {key} {ttl_ms}"),
         Action::Persist => format!("PERSIST {key}"),
+        Action::Replace { from, value } => {
+            format!("SET {key} {} in a transaction that watched {}", shown_bytes(value), shown_bytes(from))
+        }
     }
 }

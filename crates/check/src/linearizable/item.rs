@@ -68,7 +68,7 @@ impl<'a> Item<'a> {
             (_, None) => false,
             (Action::Set { condition: Condition::Nx, get: true, .. }, Some(reply)) => *reply != Reply::Nil,
             (Action::Set { condition: Condition::Xx, get: true, .. }, Some(reply)) => *reply == Reply::Nil,
-            (Action::Set { get: false, .. }, Some(reply)) => *reply == Reply::Nil,
+            (Action::Set { get: false, .. } | Action::Replace { .. }, Some(reply)) => *reply == Reply::Nil,
             (Action::GetDel, Some(reply)) => *reply == Reply::Nil,
             (Action::IncrBy { by }, Some(reply)) => {
                 *by == 0 && *reply != Reply::Integer(0) || *reply == Reply::Error

@@ -40,9 +40,10 @@ impl<'a> Model<'a> {
     pub fn new(items: &'a [Item<'a>], rules: Rules) -> Model<'a> {
         let mut values = Values::default();
         let argument = |item: &Item<'_>| match &item.op.action {
-            Action::Set { value, .. } | Action::GetSet { value } | Action::Append { value } => {
-                values.intern(value)
-            }
+            Action::Set { value, .. }
+            | Action::GetSet { value }
+            | Action::Append { value }
+            | Action::Replace { value, .. } => values.intern(value),
             _ => NONE,
         };
         let arguments = items.iter().map(argument).collect();
@@ -135,6 +136,14 @@ impl<'a> Model<'a> {
                 };
                 counts(reply, state.present()).then_some(after)
             }
+            Action::Replace { from, .. } => match reply {
+                // It may refuse whatever was there.
+                Some(Reply::Nil) => Some(state),
+                Some(Reply::Ok) | None if state.present() && *self.values.bytes(state.value) == **from => {
+                    Some(State { value: argument, deadline: NONE })
+                }
+                _ => None,
+            },
             Action::Persist => counts(reply, state.expires()).then_some(State { deadline: NONE, ..state }),
         }
     }

@@ -119,7 +119,7 @@ fn token<'a>(item: &Item<'a>) -> Option<&'a [u8]> {
 
 fn written<'a>(item: &Item<'a>) -> Option<&'a [u8]> {
     match &item.op.action {
-        Action::Set { value, .. } | Action::GetSet { value } => Some(value),
+        Action::Set { value, .. } | Action::GetSet { value } | Action::Replace { value, .. } => Some(value),
         _ => None,
     }
 }

@@ -289,3 +289,27 @@ fn the_limit_is_undecided() {
     let items: Vec<Item<'_>> = operations.iter().filter_map(Item::new).collect();
     assert_eq!(decide(&items, Rules { slack_ns: 0, ..USUAL }, 1), (Decision::Undecided, 2));
 }
+
+fn replace(client: u32, call: u64, from: &str, value: &str, outcome: Outcome) -> Operation {
+    let action = Action::Replace { from: from.as_bytes().into(), value: value.as_bytes().into() };
+    operation(client, call, (outcome != Outcome::Unknown).then_some(call + 50), action, outcome)
+}
+
+#[test]
+fn of_two_that_watched_the_same_value_one_is_refused() {
+    let begin = operation(9, 1, Some(2), Action::set(b"a"), Outcome::Done(Reply::Ok));
+    let with = |other: Outcome, last: &str| {
+        let first = replace(1, 10, "a", "b", Outcome::Done(Reply::Ok));
+        let read =
+            operation(9, 100, Some(101), Action::Get, Outcome::Done(Reply::Value(last.as_bytes().into())));
+        searched(&[begin.clone(), first, replace(2, 11, "a", "c", other), read])
+    };
+    assert_eq!(with(Outcome::Done(Reply::Nil), "b"), Decision::Yes);
+    assert_eq!(with(Outcome::Done(Reply::Nil), "c"), Decision::No);
+    assert_eq!(with(Outcome::Done(Reply::Ok), "c"), Decision::No, "an update is lost");
+    assert_eq!(with(Outcome::Unknown, "b"), Decision::Yes);
+    assert_eq!(with(Outcome::Unknown, "c"), Decision::No, "the first was acknowledged");
+    // It may refuse although nothing changed.
+    let refused = replace(1, 10, "a", "b", Outcome::Done(Reply::Nil));
+    assert_eq!(searched(&[begin, refused]), Decision::Yes);
+}

@@ -6,16 +6,21 @@ mod completions;
 mod config;
 mod demo;
 mod error;
+mod export;
+mod import;
 mod keyspace;
+mod link;
 mod losses;
 mod parent;
 mod recover;
 mod render;
+mod reply;
 mod sim;
 mod status;
 mod switchover;
 mod table;
 mod target;
+mod transfer;
 
 use std::process::ExitCode;
 
@@ -56,6 +61,10 @@ enum Command {
     Recover(recover::RecoverArgs),
     /// Show, export, replay and acknowledge asynchronous writes that a failover lost.
     Losses(losses::LossesArgs),
+    /// Write the keys of a Redis, or of an RDB file, into the cluster.
+    Import(import::ImportArgs),
+    /// Write the keys of the cluster into an RDB file that Redis loads.
+    Export(export::ExportArgs),
     /// Run whole clusters in a simulated world in which everything goes wrong, and check every promise.
     Sim(sim::SimArgs),
     /// Judge what clients of a real cluster have recorded.
@@ -92,6 +101,8 @@ pub fn run() -> ExitCode {
         Command::Keyspace(args) => keyspace::run(&args),
         Command::Recover(args) => recover::run(&args),
         Command::Losses(args) => losses::run(&args),
+        Command::Import(args) => import::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Sim(args) => sim::run(&args),
         Command::CheckHistory(args) => check_history::run(&args),
         Command::Config(args) => config::run(&args),

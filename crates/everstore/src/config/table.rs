@@ -158,6 +158,10 @@ keys! {
         "Bytes of a member beyond which the members of a sorted set get an index.";
     "set-max-intset-entries" set_max_intset_entries: u64, Kind::Whole(0, 1_000_000, "elements"), "512", online, Some("set-max-intset-entries"),
         "Members of a set of integers beyond which they get an index.";
+    "stream-node-max-entries" stream_node_max_entries: u64, Kind::Whole(0, 1_000_000, "entries"), "100", online, Some("stream-node-max-entries"),
+        "Entries of a page of a stream; XADD and XTRIM with ~ remove whole pages. 0 sets no bound.";
+    "stream-node-max-bytes" stream_node_max_bytes: u64, Kind::Size(0, GIB), "4kb", online, Some("stream-node-max-bytes"),
+        "Bytes of a page of a stream, counted as Redis packs entries. 0 sets no bound.";
     "checkpoint-log-share" checkpoint_log_share: u64, Kind::Size(8 * MIB, 1024 * GIB), "128mb", online, None,
         "Log kept before shards are checkpointed to free it. More means rarer checkpoints and a longer start.";
     "snapshot-rate" snapshot_rate: u64, Kind::Size(64 * 1024, 100 * GIB), "64mb", online, None,

@@ -27,6 +27,8 @@ fn apply(config: &Config, settings: &mut Settings) {
         sorted_set_entries: config.zset_max_listpack_entries as usize,
         sorted_set_value: config.zset_max_listpack_value as usize,
         integer_set_entries: config.set_max_intset_entries as usize,
+        stream_entries: config.stream_node_max_entries,
+        stream_bytes: config.stream_node_max_bytes,
         ..CollectionLimits::default()
     };
     settings.hll_sparse_max_bytes = config.hll_sparse_max_bytes as usize;

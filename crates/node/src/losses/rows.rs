@@ -240,4 +240,38 @@ mod tests {
         let found: Vec<_> = account.rows.iter().map(|r| r.last.clone()).collect();
         assert_eq!(found, [Last::Absent, row(b"2", 0)]);
     }
+
+    #[test]
+    fn a_stream_is_followed_with_what_it_says_of_itself() {
+        let (ks, key, kind) = (KS, &b"stream"[..], model::row::kind::STREAM);
+        let change = |change| Effect::Change { ks, key, kind, change };
+        let (first, second) = ([1; 16], [2; 16]);
+        let effects = [
+            change(Change::Put { name: &first, value: b"one" }),
+            change(Change::About { bytes: b"last 1" }),
+            change(Change::Put { name: &second, value: b"two" }),
+            change(Change::About { bytes: b"last 2" }),
+            change(Change::RemoveRanks { from: 0, count: 1 }),
+            change(Change::Remove { name: &second }),
+        ];
+        for upto in 1..=effects.len() {
+            let mut account = account(&effects[..upto]);
+            let mut machine = machine();
+            fill(&mut account, Some(&machine));
+            let Last::Row { kind, expire, value } = account.rows[0].last.clone() else {
+                panic!("a stream stays, also without entries")
+            };
+            let mut entry = model::entry::EntryBuilder::default();
+            effects[..upto].iter().for_each(|effect| entry.push(*effect));
+            machine.apply(2, 1, &entry.finish(10)).unwrap();
+            let row = machine.space(ks).get(machine.position(key), key).unwrap();
+            assert_eq!(digest_value(kind, expire, &value), digest_of(row), "{upto} effects");
+            // What a replay would put there is the same again.
+            let mut again = model::entry::EntryBuilder::default();
+            again.push(Effect::Put { ks, key, kind, expire, value: &value });
+            machine.apply(3, 1, &again.finish(10)).unwrap();
+            let row = machine.space(ks).get(machine.position(key), key).unwrap();
+            assert_eq!(digest_value(kind, expire, &value), digest_of(row), "{upto} effects, replayed");
+        }
+    }
 }

@@ -1,8 +1,10 @@
 //! Whole files: what `SAVE` writes and Redis loads when it starts.
 
+mod check;
 mod reader;
 mod writer;
 
+pub use check::check;
 pub use reader::{FileError, Reader};
 pub use writer::Writer;
 
@@ -43,6 +45,15 @@ pub enum Item {
         keyspace: u32,
         /// Its name.
         key: Vec<u8>,
+    },
+    /// A key whose value only a module can read, of the type of this name. The value was skipped.
+    ModuleKey {
+        /// Its keyspace.
+        keyspace: u32,
+        /// Its name.
+        key: Vec<u8>,
+        /// The name of its type.
+        module: String,
     },
     /// The source of a library of functions.
     Function(Vec<u8>),

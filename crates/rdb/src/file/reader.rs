@@ -6,8 +6,8 @@ use super::{Item, Key, MAGIC, SECOND_MS, SUMMED_SINCE};
 use crate::error::malformed;
 use crate::input::Input;
 use crate::limits::Limits;
-use crate::read::{Decoder, skip_aux};
-use crate::{Error, NEWEST_READ, kind};
+use crate::read::{Decoder, skip_aux, skip_value};
+use crate::{Error, NEWEST_READ, Value, dump, kind};
 
 /// Bytes read ahead.
 const BUFFER: usize = 64 << 10;
@@ -55,6 +55,10 @@ pub struct Reader<R> {
     keyspace: u32,
     /// The key whose value is being read.
     key: Option<Vec<u8>>,
+    /// Whether values are kept as they stand in the file.
+    keeps: bool,
+    /// The value read last, its type first.
+    kept: Option<Vec<u8>>,
     over: bool,
     checked: bool,
 }
@@ -81,6 +85,8 @@ impl<R: Read> Reader<R> {
                 version,
                 keyspace: 0,
                 key: None,
+                keeps: false,
+                kept: None,
                 over: false,
                 checked: false,
             }),
@@ -91,6 +97,19 @@ impl<R: Read> Reader<R> {
     /// The file's version.
     pub fn version(&self) -> u16 {
         self.version
+    }
+
+    /// Keeps each value as it stands in the file too: for [`Reader::payload`].
+    pub fn keep_payloads(&mut self) {
+        self.keeps = true;
+    }
+
+    /// The value of the key that was read last, as a payload for `RESTORE`, not encoded anew where Redis 7.0
+    /// knows its encoding. `None` if it was asked for already, or without [`Reader::keep_payloads`].
+    pub fn payload(&mut self, value: &Value) -> Option<Vec<u8>> {
+        let kept = self.kept.take()?;
+        let known = kept.first().is_some_and(|kind| *kind <= kind::NEWEST_RESTORED);
+        Some(if known { dump::closed(kept) } else { dump::dump(value) })
     }
 
     /// Bytes read so far.
@@ -157,7 +176,16 @@ impl<R: Read> Reader<R> {
     fn key(&mut self, kind: u8, before: Before) -> Result<Item, Error> {
         let key = self.decoder().string()?;
         self.key = Some(key);
+        if kind == kind::MODULE {
+            let module = skip_value(&mut self.decoder())?;
+            let (keyspace, key) = (self.keyspace, self.key.take().unwrap_or_default());
+            return Ok(Item::ModuleKey { keyspace, key, module });
+        }
+        if self.keeps {
+            self.input.keep(&[kind]);
+        }
         let value = self.decoder().value(kind);
+        self.kept = self.input.take_kept();
         // Left there if there is an error, to be told with it.
         let empty = matches!(value, Err(Error::Empty(_)));
         let value = if empty { None } else { Some(value?) };
@@ -199,7 +227,7 @@ impl<R: Read> Iterator for Reader<R> {
 }
 
 /// The version in a file's header.
-fn version<B: BufRead>(input: &mut Input<B>) -> Result<u16, Error> {
+pub(super) fn version<B: BufRead>(input: &mut Input<B>) -> Result<u16, Error> {
     let header = input.array::<9>("the header of an RDB file")?;
     let digits = header.strip_prefix(MAGIC).filter(|digits| digits.iter().all(u8::is_ascii_digit));
     let digits = digits.ok_or_else(|| Error::Magic { found: header.escape_ascii().to_string() })?;

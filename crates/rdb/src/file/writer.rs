@@ -4,7 +4,7 @@ use std::io::{BufWriter, Write};
 
 use super::{Key, MAGIC};
 use crate::output::Output;
-use crate::{Error, VERSION, kind, write};
+use crate::{Error, VERSION, dump, kind, write};
 
 /// Bytes gathered before they are written.
 const BUFFER: usize = 64 << 10;
@@ -88,6 +88,32 @@ impl<W: Write> Writer<W> {
         output.put(&[write::kind(&key.value)])?;
         output.put_string(&key.key)?;
         Ok(write::value(output, &key.value)?)
+    }
+
+    /// Writes a key whose value is a payload of `DUMP`, without decoding it.
+    ///
+    /// # Errors
+    /// If the payload's version is above 10, its checksum wrong, or its type unknown or of a module: then nothing
+    /// is written. If the sink fails.
+    pub fn payload(
+        &mut self,
+        keyspace: u32,
+        key: &[u8],
+        expires_ms: Option<i64>,
+        payload: &[u8],
+    ) -> Result<(), Error> {
+        let (kind, value) = dump::opened(payload, VERSION)?.split_first().ok_or(Error::Ended("a type"))?;
+        if *kind > kind::NEWEST_RESTORED || (kind::MODULE_PRE_RELEASE..kind::HASH_ZIPMAP).contains(kind) {
+            return Err(Error::Kind(*kind));
+        }
+        self.select(keyspace)?;
+        if let Some(expires_ms) = expires_ms {
+            self.output.put(&[kind::EXPIRES_MS])?;
+            self.output.put(&expires_ms.to_le_bytes())?;
+        }
+        self.output.put(&[*kind])?;
+        self.output.put_string(key)?;
+        Ok(self.output.put(value)?)
     }
 
     /// Ends the file with its checksum and hands back the sink, flushed.

@@ -13,7 +13,7 @@ use crate::input::Input;
 use crate::limits::{Budget, Limits};
 use crate::{Error, Value, kind};
 
-pub(crate) use module::skip_aux;
+pub(crate) use module::{skip_aux, skip_value};
 pub(crate) use stream_node::SAME_FIELDS;
 
 /// Reads values.

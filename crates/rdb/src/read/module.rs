@@ -19,6 +19,8 @@ const UNSIGNED: u64 = 2;
 const FLOAT: u64 = 3;
 const DOUBLE: u64 = 4;
 const STRING: u64 = 5;
+/// What an error calls it.
+const WHAT: &str = "data of a module";
 
 impl<B: BufRead> Decoder<'_, B> {
     /// The name of the module type that comes next.
@@ -31,16 +33,27 @@ impl<B: BufRead> Decoder<'_, B> {
 
 /// Skips what a module keeps outside of keys; the name of its type.
 pub(crate) fn skip_aux<B: BufRead>(decoder: &mut Decoder<'_, B>) -> Result<String, Error> {
-    const WHAT: &str = "data of a module";
     let name = decoder.module_name()?;
     // When it is to be loaded, a number like those in the data; then the data.
     if decoder.number()? != UNSIGNED {
         return Err(malformed(WHAT, "it does not say when it is to be loaded"));
     }
     decoder.number()?;
+    skip_data(decoder)?;
+    Ok(name)
+}
+
+/// Skips the value of a key; the name of its type.
+pub(crate) fn skip_value<B: BufRead>(decoder: &mut Decoder<'_, B>) -> Result<String, Error> {
+    let name = decoder.module_name()?;
+    skip_data(decoder)?;
+    Ok(name)
+}
+
+fn skip_data<B: BufRead>(decoder: &mut Decoder<'_, B>) -> Result<(), Error> {
     loop {
         match decoder.number()? {
-            END => return Ok(name),
+            END => return Ok(()),
             SIGNED | UNSIGNED => {
                 decoder.number()?;
             }

@@ -44,4 +44,23 @@ impl Value {
             Value::SortedSet(members) => members.is_empty(),
         }
     }
+
+    /// The same value with what has no order in one order: so that equal values are equal.
+    #[must_use]
+    pub fn in_order(mut self) -> Value {
+        match &mut self {
+            Value::Set(members) => members.sort(),
+            Value::Hash(pairs) => pairs.sort(),
+            Value::SortedSet(members) => members.sort_by(|a, b| a.0.cmp(&b.0)),
+            Value::Stream(stream) => {
+                stream.groups.sort_by(|a, b| a.name.cmp(&b.name));
+                stream
+                    .groups
+                    .iter_mut()
+                    .for_each(|group| group.consumers.sort_by(|a, b| a.name.cmp(&b.name)));
+            }
+            Value::String(_) | Value::List(_) => {}
+        }
+        self
+    }
 }

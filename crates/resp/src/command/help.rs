@@ -33,6 +33,7 @@ fn lines(container: &str) -> &'static [&'static str] {
         "memory" => MEMORY,
         "object" => OBJECT,
         "slowlog" => SLOWLOG,
+        "xinfo" => XINFO,
         _ => &[],
     }
 }
@@ -263,4 +264,11 @@ const SLOWLOG: &[&str] = &[
     "    Return the length of the slowlog.",
     "RESET",
     "    Reset the slowlog.",
+];
+
+const XINFO: &[&str] = &[
+    "GROUPS <key>",
+    "    Show the stream consumer groups.",
+    "STREAM <key> [FULL [COUNT <count>]",
+    "    Show information about the stream.",
 ];

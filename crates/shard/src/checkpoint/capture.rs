@@ -111,7 +111,7 @@ impl Capture {
             });
         }
         let all = large.uncaptured() == 0;
-        row.return_large(large);
+        row.set_large(large);
         all
     }
 

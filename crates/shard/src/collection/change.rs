@@ -310,15 +310,18 @@ fn remove_places(places: &[usize], mut one: impl FnMut(usize) -> Option<Inverse>
     Some(Inverse::Several(inverse))
 }
 
-/// The value in one piece of a collection after a change, `Some(None)` without elements; `None` when the change
-/// does not fit.
+/// The value in one piece of a collection after a change, `Some(None)` if it has no elements left and is no stream;
+/// `None` when the change does not fit.
 pub fn changed(kind: u8, value: &[u8], change: Change<'_>) -> Option<Option<Vec<u8>>> {
     let value = if value.is_empty() { &[0; HEAD] } else { value };
     let mut row = Row::new(Position(0), kind, b"", value);
+    if kind == kind::STREAM {
+        row.make_large(0, 0);
+    }
     let limits = Limits::default();
     let mut means = Means { limits: &limits, seed: 0, id: 0, sink: &mut |_, _| () };
     apply(&mut row, change, &mut means)?;
-    Some((row.elements() > 0).then(|| row.whole().into_owned()))
+    Some((row.elements() > 0 || kind == kind::STREAM).then(|| row.whole().into_owned()))
 }
 
 /// The items of a list as a change has them.

@@ -34,6 +34,15 @@ impl Slot {
     }
 }
 
+/// Where an element is in the main order, or would be; good until the next change.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spot {
+    /// Its sort key.
+    pub key: u64,
+    /// Where it is, or where it would be.
+    pub place: Result<Place, Place>,
+}
+
 /// A large collection of elements with names.
 #[derive(Debug, Clone)]
 pub(crate) struct Elements {
@@ -74,11 +83,6 @@ impl Elements {
         self.kind
     }
 
-    /// Seed of the hash of names.
-    pub fn seed(&self) -> u64 {
-        self.seed
-    }
-
     /// Number of elements.
     pub fn len(&self) -> usize {
         self.main.len()
@@ -102,9 +106,11 @@ impl Elements {
         &self.slots[number as usize]
     }
 
-    fn seek(&self, name: &[u8]) -> Result<Place, Place> {
+    /// Looks for an element in the main order.
+    pub fn spot(&self, name: &[u8]) -> Spot {
         let key = self.sort_key(name);
-        self.main.seek(|k, n| k.cmp(&key).then_with(|| self.slot(n).name().cmp(name)))
+        let place = self.main.seek(|k, n| k.cmp(&key).then_with(|| self.slot(n).name().cmp(name)));
+        Spot { key, place }
     }
 
     fn seek_scored(&self, at: f64, name: &[u8]) -> Result<Place, Place> {
@@ -112,7 +118,7 @@ impl Elements {
     }
 
     fn number(&self, name: &[u8]) -> Option<u32> {
-        let place = self.seek(name).ok()?;
+        let place = self.spot(name).place.ok()?;
         self.main.at_place(place).map(|(_, number)| number)
     }
 
@@ -123,10 +129,15 @@ impl Elements {
 
     /// Sets the value of an element; returns the one before.
     pub fn put(&mut self, name: &[u8], value: &[u8]) -> Option<Box<[u8]>> {
+        self.put_at(self.spot(name), name, value)
+    }
+
+    /// The same where it is known where the element is.
+    pub fn put_at(&mut self, spot: Spot, name: &[u8], value: &[u8]) -> Option<Box<[u8]>> {
         let slot = Slot::new(name, value);
         self.slot_bytes += slot.memory();
         let scored = self.kind == kind::SORTED_SET;
-        let (number, old) = match self.seek(name) {
+        let (number, old) = match spot.place {
             Ok(place) => {
                 let number = self.main.at_place(place).map_or(0, |(_, number)| number);
                 let old: Box<[u8]> = self.slot(number).value().into();
@@ -139,7 +150,7 @@ impl Elements {
             }
             Err(place) => {
                 let number = self.take_slot(slot);
-                self.main.insert(place, (self.sort_key(name), number));
+                self.main.insert(place, (spot.key, number));
                 (number, None)
             }
         };
@@ -164,9 +175,8 @@ impl Elements {
         }
     }
 
-    /// Removes an element and returns its value.
-    pub fn remove(&mut self, name: &[u8]) -> Option<Box<[u8]>> {
-        let place = self.seek(name).ok()?;
+    /// Removes the element at a place and returns its value.
+    pub fn remove_at(&mut self, place: Place, name: &[u8]) -> Option<Box<[u8]>> {
         let (_, number) = self.main.at_place(place)?;
         let old: Box<[u8]> = self.slot(number).value().into();
         if self.kind == kind::SORTED_SET
@@ -187,10 +197,16 @@ impl Elements {
         self.main.rank(place)
     }
 
+    /// How many elements of the main order are before the place of a name: in a stream those with lower ids.
+    pub fn count_below(&self, name: &[u8]) -> usize {
+        let (Ok(place) | Err(place)) = self.spot(name).place;
+        self.main.rank(place)
+    }
+
     /// Rank in the order of the collection: of scores in a sorted set, of ids in a stream.
     pub fn rank(&self, name: &[u8]) -> Option<usize> {
         if self.kind != kind::SORTED_SET {
-            return self.seek(name).ok().map(|place| self.main.rank(place));
+            return self.spot(name).place.ok().map(|place| self.main.rank(place));
         }
         let at = score::of(self.get(name)?);
         self.seek_scored(at, name).ok().map(|place| self.by_score.rank(place))
@@ -203,6 +219,15 @@ impl Elements {
             if before(k, self.slot(number).name()) { Ordering::Less } else { Ordering::Greater }
         });
         self.by_score.rank(place)
+    }
+
+    /// The element with a rank in the order of the collection.
+    pub fn at(&self, rank: usize) -> Option<(&[u8], &[u8])> {
+        let number = match self.kind {
+            kind::SORTED_SET => self.by_score.at_rank(rank)?.1,
+            _ => self.main.at_rank(rank)?.1,
+        };
+        Some(self.pair(number))
     }
 
     /// The elements from a rank on in the order of the collection.
@@ -259,7 +284,9 @@ mod tests {
                 if put {
                     prop_assert_eq!(old(elements.put(&name, &at.to_le_bytes())), model.insert(name.to_vec(), at));
                 } else {
-                    prop_assert_eq!(old(elements.remove(&name)), model.remove(&name[..]));
+                    let place = elements.spot(&name).place.ok();
+                    let removed = place.and_then(|place| elements.remove_at(place, &name));
+                    prop_assert_eq!(old(removed), model.remove(&name[..]));
                 }
             }
             let mut sorted: Vec<_> = model.iter().map(|(name, at)| (*at, name.clone())).collect();
@@ -271,6 +298,7 @@ mod tests {
             prop_assert!(back.iter().eq(sorted.iter().map(|(_, name)| name)));
             for (rank, (at, name)) in sorted.iter().enumerate() {
                 prop_assert_eq!(elements.rank(name), Some(rank));
+                prop_assert_eq!(elements.at(rank).map(|(name, _)| name), Some(&name[..]));
                 prop_assert_eq!(elements.get(name).map(score::of), Some(*at));
             }
             prop_assert_eq!(elements.count_before(|at, _| at < 0.5), sorted.iter().filter(|(at, _)| *at < 0.5).count());

@@ -8,12 +8,12 @@
 //! A checkpoint writes the cells changed since the one before. As with rows it is taken in slices: cells that
 //! are due for it are copied before they change.
 
-use super::elements::{Elements, sort_key};
+use super::cells::Cells;
+use super::elements::{Elements, Spot};
 use super::list::List;
 use super::packed::{self, Packed};
 use model::row::kind;
 use model::varint::{DecodeError, Reader, put_bytes};
-use std::collections::BTreeSet;
 
 /// Name of a cell among those of its collection.
 pub(crate) type CellName = u128;
@@ -29,8 +29,6 @@ pub(crate) enum Body {
     /// A list.
     List(List),
 }
-
-type Cells = BTreeSet<CellName>;
 
 /// What the cells of a collection are called, and which of them the row store does not have as they are.
 #[derive(Debug, Clone, Default)]
@@ -71,11 +69,11 @@ fn piece_number(cell: CellName) -> i64 {
     ((cell >> 64) as u64 ^ 1 << 63) as i64
 }
 
-/// The cell of an element.
-fn element_cell(kind: u8, seed: u64, name: &[u8]) -> CellName {
+/// The cell of an element with this sort key.
+fn element_cell(kind: u8, key: u64, name: &[u8]) -> CellName {
     match name.first_chunk() {
         Some(id) if kind == kind::STREAM => u128::from_be_bytes(*id),
-        _ => u128::from(sort_key(kind, seed, name)) << 64,
+        _ => u128::from(key) << 64,
     }
 }
 
@@ -94,7 +92,15 @@ impl Large {
     pub fn from_packed(id: u64, kind: u8, seed: u64, packed: Packed<'_>) -> Large {
         let mut large = Large::new(id, kind, seed);
         match &mut large.body {
-            Body::Elements(elements) => packed.iter().for_each(|e| drop(elements.put(e.name, e.value))),
+            Body::Elements(elements) => {
+                for e in packed.iter() {
+                    if kind == kind::STREAM && e.name.is_empty() {
+                        large.about = e.value.to_vec();
+                    } else {
+                        elements.put(e.name, e.value);
+                    }
+                }
+            }
             Body::List(list) => {
                 let mut items = Vec::new();
                 packed.iter().for_each(|e| put_bytes(&mut items, e.name));
@@ -114,7 +120,7 @@ impl Large {
     /// changed since is fresh for it too: taking changes back restores the content, not which piece of a list
     /// has what.
     pub fn replace_identity(&mut self, mut identity: Identity) -> Identity {
-        identity.fresh.extend(&self.identity.fresh);
+        identity.fresh.extend(self.identity.fresh.iter());
         // A copy has what is due of the one it was made of.
         self.due = Cells::default();
         std::mem::replace(&mut self.identity, identity)
@@ -147,8 +153,7 @@ impl Large {
             Body::Elements(elements) => elements.memory(),
             Body::List(list) => list.memory(),
         };
-        // A B-tree two thirds full.
-        let cells = (self.identity.fresh.len() + self.due.len()) * size_of::<CellName>() * 3 / 2;
+        let cells = self.identity.fresh.memory() + self.due.memory();
         size_of::<Large>() + self.about.capacity() + cells + body
     }
 
@@ -169,8 +174,10 @@ impl Large {
 
     // ---- changes: each names the cells it touches before it touches them ----
 
-    fn touch(&mut self, cell: CellName, sink: &mut Sink<'_>) {
-        if !self.due.is_empty() && self.due.remove(&cell) {
+    fn touch(&mut self, spot: Spot, name: &[u8], sink: &mut Sink<'_>) {
+        let Body::Elements(elements) = &self.body else { return };
+        let cell = element_cell(elements.kind(), spot.key, name);
+        if !self.due.is_empty() && self.due.remove(cell) {
             give(&self.body, cell, sink);
         }
         self.identity.fresh.insert(cell);
@@ -179,18 +186,20 @@ impl Large {
     /// Sets the value of an element; returns the one before.
     pub fn put(&mut self, name: &[u8], value: &[u8], sink: &mut Sink<'_>) -> Option<Option<Box<[u8]>>> {
         let Body::Elements(elements) = &self.body else { return None };
-        self.touch(elements.cell(name), sink);
+        let spot = elements.spot(name);
+        self.touch(spot, name, sink);
         let Body::Elements(elements) = &mut self.body else { return None };
-        Some(elements.put(name, value))
+        Some(elements.put_at(spot, name, value))
     }
 
     /// Removes an element; returns its value.
     pub fn remove(&mut self, name: &[u8], sink: &mut Sink<'_>) -> Option<Box<[u8]>> {
         let Body::Elements(elements) = &self.body else { return None };
-        elements.get(name)?;
-        self.touch(elements.cell(name), sink);
+        let spot = elements.spot(name);
+        let place = spot.place.ok()?;
+        self.touch(spot, name, sink);
         let Body::Elements(elements) = &mut self.body else { return None };
-        elements.remove(name)
+        elements.remove_at(place, name)
     }
 
     /// Replaces items of a list; returns those removed. `None` if they do not exist, or this is no list.
@@ -202,7 +211,7 @@ impl Large {
         }
         let removed = list.splice(at, remove, new, &mut |list, number| {
             let cell = piece_cell(number);
-            if !due.is_empty() && due.remove(&cell) {
+            if !due.is_empty() && due.remove(cell) {
                 sink(cell, list.piece(number));
             }
             fresh.insert(cell);
@@ -217,13 +226,13 @@ impl Large {
         debug_assert!(self.due.is_empty(), "one checkpoint at a time");
         self.due = std::mem::take(&mut self.identity.fresh);
         if std::mem::take(&mut self.identity.new) {
-            self.due.extend(self.all());
+            self.due.extend(self.all().iter());
         }
     }
 
     /// Copies a cell that is due. False when none is.
     pub fn capture_one(&mut self, sink: &mut Sink<'_>) -> bool {
-        let Some(cell) = self.due.pop_first() else { return false };
+        let Some(cell) = self.due.pop() else { return false };
         give(&self.body, cell, sink);
         true
     }
@@ -263,7 +272,7 @@ impl Large {
 
 impl Elements {
     fn cell(&self, name: &[u8]) -> CellName {
-        element_cell(self.kind(), self.seed(), name)
+        element_cell(self.kind(), self.sort_key(name), name)
     }
 }
 
@@ -271,6 +280,14 @@ impl Elements {
 fn give(body: &Body, cell: CellName, sink: &mut Sink<'_>) {
     match body {
         Body::List(list) => sink(cell, list.piece(piece_number(cell))),
+        Body::Elements(elements) if elements.kind() == kind::STREAM => {
+            // Any number of entries may be of one millisecond: each is looked up.
+            let id = cell.to_be_bytes();
+            let mut content = Vec::new();
+            let value =
+                elements.get(&id).map(|value| packed::put_element(&mut content, kind::STREAM, &id, value));
+            sink(cell, value.map(|()| &content[..]));
+        }
         Body::Elements(elements) => {
             let key = (cell >> 64) as u64;
             let from = elements.rank_of_key(key);

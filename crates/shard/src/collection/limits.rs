@@ -1,5 +1,6 @@
 //! How large a collection may be before its elements get an index (Redis: `hash-max-listpack-entries` and the
-//! like). Local to a node: it decides the form in memory and what OBJECT ENCODING answers, not the content.
+//! like). Local to a node: it decides the form in memory and what OBJECT ENCODING answers, not the content. The pages
+//! of a stream (see `commands/stream/page.rs`) are the exception: the leader counts them, and says so in its effects.
 
 use model::row::kind;
 
@@ -24,6 +25,10 @@ pub struct Limits {
     pub list_entries: usize,
     /// Bytes of all of them together.
     pub list_bytes: usize,
+    /// Entries of a page of a stream, those that are gone included; 0 = any number.
+    pub stream_entries: u64,
+    /// Bytes of a page of a stream; 0 = any number.
+    pub stream_bytes: u64,
 }
 
 impl Default for Limits {
@@ -38,6 +43,8 @@ impl Default for Limits {
             set_value: 64,
             list_entries: 128,
             list_bytes: 2048,
+            stream_entries: 100,
+            stream_bytes: 4096,
         }
     }
 }

@@ -5,9 +5,12 @@
 
 use model::varint::{Reader, put_bytes};
 use std::collections::VecDeque;
+use std::ops::Range;
 
 /// Bytes of items at which a piece gets no more of them.
 const PIECE: usize = 4096;
+/// Items at which a piece gets no more of them: finding one in it takes that many steps.
+const PIECE_ITEMS: usize = 256;
 /// Distance of the numbers of two neighbours.
 const GAP: i64 = 1 << 20;
 /// The same after numbers were given anew.
@@ -21,6 +24,13 @@ struct Piece {
     number: i64,
     count: usize,
     bytes: Vec<u8>,
+}
+
+impl Piece {
+    /// Whether it gets no more items like this one.
+    fn is_full(&self, item: &[u8]) -> bool {
+        self.bytes.len() + item.len() > PIECE || self.count >= PIECE_ITEMS
+    }
 }
 
 /// A large list.
@@ -91,6 +101,19 @@ impl List {
         self.pieces.iter().skip(piece).flat_map(|piece| items(&piece.bytes)).skip(skip)
     }
 
+    /// Calls with each of the items at some places, which exist, one after the other.
+    pub fn each<'a>(&'a self, places: Range<usize>, mut visit: impl FnMut(&'a [u8])) {
+        let ((piece, mut skip), mut left) = (self.find(places.start.min(self.len)), places.len());
+        for piece in self.pieces.iter().skip(piece) {
+            let count = left.min(piece.count - skip);
+            items(&piece.bytes).skip(skip).take(count).for_each(&mut visit);
+            (left, skip) = (left - count, 0);
+            if left == 0 {
+                return;
+            }
+        }
+    }
+
     /// The items before a place, the nearest first.
     pub fn before(&self, at: usize) -> impl Iterator<Item = &[u8]> {
         let (piece, skip) = self.find(at.min(self.len));
@@ -151,7 +174,7 @@ impl List {
     }
 
     fn push_back(&mut self, item: &[u8], touch: &mut Touch<'_>) {
-        let full = self.pieces.back().is_none_or(|last| last.bytes.len() + item.len() > PIECE);
+        let full = self.pieces.back().is_none_or(|last| last.is_full(item));
         if full {
             let number = self.pieces.back().map_or(0, |last| last.number + GAP);
             let number = if number > MAX_NUMBER { self.renumber(touch) + GAP } else { number };
@@ -162,7 +185,7 @@ impl List {
     }
 
     fn push_front(&mut self, item: &[u8], touch: &mut Touch<'_>) {
-        let full = self.pieces.front().is_none_or(|first| first.bytes.len() + item.len() > PIECE);
+        let full = self.pieces.front().is_none_or(|first| first.is_full(item));
         if full {
             let number = self.pieces.front().map_or(0, |first| first.number - GAP);
             if number < -MAX_NUMBER {
@@ -193,7 +216,8 @@ impl List {
         let (i, first) = self.find(at);
         let from = offset(&self.pieces[i].bytes, first);
         let count = items(new).count();
-        if self.pieces[i].bytes.len() + new.len() <= PIECE {
+        let piece = &self.pieces[i];
+        if piece.bytes.len() + new.len() <= PIECE && piece.count + count <= PIECE_ITEMS {
             self.add(i, count, touch, |bytes| drop(bytes.splice(from..from, new.iter().copied())));
             return;
         }
@@ -208,7 +232,7 @@ impl List {
         self.len -= tail_count;
         let mut pieces: Vec<Piece> = Vec::new();
         for item in items(new).chain(items(&tail)) {
-            if pieces.last().is_none_or(|last| last.bytes.len() + item.len() > PIECE) {
+            if pieces.last().is_none_or(|last| last.is_full(item)) {
                 pieces.push(Piece { number: 0, count: 0, bytes: Vec::new() });
             }
             if let Some(last) = pieces.last_mut() {
@@ -331,6 +355,9 @@ mod tests {
             }
             let at = model.len() / 3;
             prop_assert!(list.from(at).eq(model[at..].iter().map(|item| &item[..])));
+            let mut each = Vec::new();
+            list.each(at..model.len() - at / 2, |item| each.push(item.to_vec()));
+            prop_assert_eq!(&each[..], &model[at..model.len() - at / 2]);
             prop_assert!(list.before(at).eq(model[..at].iter().rev().map(|item| &item[..])));
             let mut loaded = List::default();
             kept.iter().for_each(|(number, bytes)| loaded.load(*number, bytes));

@@ -4,6 +4,7 @@
 //! its own for its elements (`large`). Which of the two it is, is local to a replica: both change by the same
 //! [`model::change::Change`]s and have the same content.
 
+mod cells;
 mod change;
 mod counts;
 mod elements;

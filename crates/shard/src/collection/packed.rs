@@ -3,7 +3,8 @@
 //! A byte of [`flag`]s, the number of elements (4 bytes, little-endian), and the elements: each its name with
 //! the length before it, then its value: with the length before it in a hash, as 8 bytes in a sorted set, none
 //! in a set and a list. A sorted set is in the order of scores and members, any other in the order in which
-//! elements came.
+//! elements came. A stream is never kept in this form, but passed on in it: what it says of itself is the value of
+//! an element without a name, which comes first; its entries follow in the order of their ids.
 
 use super::Limits;
 use super::score::{self, compare_scored};
@@ -91,7 +92,7 @@ impl<'a> Packed<'a> {
         while !r.is_empty() {
             r.bytes()?;
             match self.kind {
-                kind::HASH => drop(r.bytes()?),
+                kind::HASH | kind::STREAM => drop(r.bytes()?),
                 kind::SORTED_SET => {
                     let value = r.take(8)?;
                     if score::of(value).is_nan() {
@@ -125,7 +126,7 @@ impl<'a> Iterator for Iter<'a> {
         let mut r = Reader::new(rest);
         let name = r.bytes().ok()?;
         let value = match self.kind {
-            kind::HASH => r.bytes().ok()?,
+            kind::HASH | kind::STREAM => r.bytes().ok()?,
             kind::SORTED_SET => r.take(8).ok()?,
             _ => &[],
         };
@@ -206,9 +207,9 @@ mod tests {
 
     #[test]
     fn elements_are_read_back_in_every_kind() {
-        for kind in [kind::HASH, kind::SET, kind::LIST, kind::SORTED_SET] {
+        for kind in [kind::HASH, kind::SET, kind::LIST, kind::SORTED_SET, kind::STREAM] {
             let value = |n: u8| match kind {
-                kind::HASH => vec![n; 3],
+                kind::HASH | kind::STREAM => vec![n; 3],
                 kind::SORTED_SET => f64::from(n).to_le_bytes().to_vec(),
                 _ => Vec::new(),
             };

@@ -7,6 +7,7 @@ use super::packed::{Packed, flag};
 use super::score::{self, compare_scored};
 use crate::row::Row;
 use model::row::kind;
+use std::ops::Range;
 
 /// Name and value of an element.
 pub type Pair<'a> = (&'a [u8], &'a [u8]);
@@ -106,7 +107,10 @@ impl<'a> Elements<'a> {
 
     /// The element with a rank.
     pub fn at(self, rank: usize) -> Option<Pair<'a>> {
-        self.starting_at(rank).next()
+        match self.form {
+            Form::Packed(packed) => packed.iter().nth(rank).map(|e| (e.name, e.value)),
+            Form::Large(elements) => elements.at(rank),
+        }
     }
 
     /// The rank of an element in the order.
@@ -123,6 +127,14 @@ impl<'a> Elements<'a> {
         match self.form {
             Form::Packed(packed) => packed.iter().take_while(|e| before(score::of(e.value), e.name)).count(),
             Form::Large(elements) => elements.count_before(before),
+        }
+    }
+
+    /// How many entries of a stream have ids below this one (16 bytes, big-endian).
+    pub fn count_below(self, id: &[u8]) -> usize {
+        match self.form {
+            Form::Packed(packed) => packed.iter().take_while(|e| e.name < id).count(),
+            Form::Large(elements) => elements.count_below(id),
         }
     }
 
@@ -199,6 +211,16 @@ impl<'a> Items<'a> {
         }
     }
 
+    /// Calls with each of the items at some places, which exist, one after the other.
+    pub fn each(self, places: Range<usize>, mut visit: impl FnMut(&'a [u8])) {
+        match self.form {
+            ListForm::Packed(packed) => {
+                packed.iter().skip(places.start).take(places.len()).for_each(|e| visit(e.name));
+            }
+            ListForm::Large(list) => list.each(places, visit),
+        }
+    }
+
     /// The items before a place, the nearest first.
     pub fn before(self, at: usize) -> Box<dyn Iterator<Item = &'a [u8]> + 'a> {
         match self.form {
@@ -212,7 +234,10 @@ impl<'a> Items<'a> {
 
     /// The item at a place.
     pub fn get(self, at: usize) -> Option<&'a [u8]> {
-        self.from(at).next()
+        match self.form {
+            ListForm::Packed(packed) => packed.iter().nth(at).map(|e| e.name),
+            ListForm::Large(list) => list.from(at).next(),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Values as bytes in Redis's own format: DUMP, RESTORE. So values move between Redis and Everstore.
 
+use super::stream::moved;
 use super::{elements, integer, list};
 use crate::collection::{Elements, Items, Pair, compare_pairs, score};
 use crate::data::{Context, Data, Done, Key, Stop};
@@ -33,7 +34,8 @@ fn value_of(row: &Row) -> Result<Value, Stop> {
             let pair = |(name, value): Pair<'_>| (name.to_vec(), score::of(value));
             Value::SortedSet(Elements::of(row).iter().map(pair).collect())
         }
-        _ => return Err(Stop::error("ERR values of this type can not be dumped yet")),
+        kind::STREAM => Value::Stream(moved::value_of(row)?),
+        _ => return Err(Stop::error("ERR values of this type can not be dumped")),
     })
 }
 
@@ -89,6 +91,9 @@ pub(super) fn restore(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
             "ERR Bad data format"
         })
     })?;
+    if let Value::Stream(stream) = &value {
+        moved::check(stream)?;
+    }
     let expire = match ttl {
         0 => 0,
         ttl if options.absolute => ttl,
@@ -125,6 +130,6 @@ fn put(data: &mut Data<'_>, key: Key<'_>, expire: u64, value: Value) -> Done {
             let members = scored.iter().map(|(member, score)| (&member[..], &score[..]));
             elements::store(data, key, (kind::SORTED_SET, expire), members)
         }
-        Value::Stream(_) => Err(Stop::error("ERR streams are not kept yet")),
+        Value::Stream(stream) => moved::store(data, key, expire, stream),
     }
 }

@@ -38,6 +38,7 @@ mod set_options;
 mod several;
 mod sort;
 mod sorted_set;
+mod stream;
 mod strings;
 mod timeout;
 mod walk;
@@ -51,6 +52,7 @@ pub use hyperloglog::selftest as hyperloglog_selftest;
 pub use keys::type_name;
 pub use object::OBJECT_HELP;
 pub use scan::{ScanFilter, ScanRequest, scan_part};
+pub use stream::read::{find_last, name_ids, waits_behind_last};
 pub use timeout::Timeout;
 
 /// Every handler, sorted by name. A subcommand is named `container|subcommand`, as in the table.
@@ -189,6 +191,16 @@ static HANDLERS: &[(&str, Handler)] = &[
     ("ttl", expiry::ttl),
     ("type", keys::type_of),
     ("unlink", keys::del),
+    ("xadd", stream::add::xadd),
+    ("xdel", stream::edit::xdel),
+    ("xinfo|groups", stream::info::groups),
+    ("xinfo|stream", stream::info::stream),
+    ("xlen", stream::range::xlen),
+    ("xrange", stream::range::xrange),
+    ("xread", stream::read::xread),
+    ("xrevrange", stream::range::xrevrange),
+    ("xsetid", stream::edit::xsetid),
+    ("xtrim", stream::trim::xtrim),
     ("zadd", sorted_set::add::zadd),
     ("zcard", sorted_set::members::zcard),
     ("zcount", sorted_set::count::zcount),

@@ -1,4 +1,7 @@
-//! The timeout of commands that wait for something to take, as Redis 7.0 reads it.
+//! The timeout of commands that wait for something, as Redis 7.0 reads it.
+
+use super::stream::read::Call;
+use crate::data::Stop;
 
 use super::float;
 
@@ -7,10 +10,13 @@ use super::float;
 pub struct Timeout(u64);
 
 impl Timeout {
-    /// Whether a call of a command that may wait does wait: XREAD and XREADGROUP only with BLOCK, all others unless
-    /// their timeout is wrong. That they say themselves, among other faults in Redis's order.
+    /// Whether a call of a command that may wait does wait: XREAD only with BLOCK, all others unless their timeout is
+    /// wrong. That their handlers say, among other faults in Redis's order.
     pub fn waits(name: &str, args: &[&[u8]]) -> bool {
-        if name.starts_with("xread") { block_option(args).is_some() } else { Timeout::of(name, args).is_ok() }
+        match name {
+            "xread" => Call::parse(args).is_ok_and(|call| call.block.is_some()),
+            _ => Timeout::of(name, args).is_ok(),
+        }
     }
 
     /// How long to wait, `None` = for ever.
@@ -23,11 +29,12 @@ impl Timeout {
     /// # Errors
     /// One that is no number, negative or too large, in the words of Redis.
     pub fn of(name: &str, args: &[&[u8]]) -> Result<Timeout, String> {
-        if name.starts_with("xread") {
-            let at = block_option(args).and_then(|at| args.get(at + 1));
-            let ms = at.and_then(|arg| super::integer::parse(arg));
-            let ms = ms.ok_or("ERR timeout is not an integer or out of range")?;
-            return u64::try_from(ms).map(Timeout).map_err(|_| "ERR timeout is negative".to_owned());
+        if name == "xread" {
+            return match Call::parse(args) {
+                Ok(call) => Ok(Timeout(call.block.unwrap_or(0))),
+                Err(Stop::Error(text)) => Err(text.into_owned()),
+                Err(Stop::Fetch | Stop::Block) => Err("ERR syntax error".to_owned()),
+            };
         }
         let at = if matches!(name, "blmpop" | "bzmpop") { args.get(1) } else { args.last() };
         let seconds = at.and_then(|arg| float::parse(arg));
@@ -40,11 +47,6 @@ impl Timeout {
         }
         Ok(Timeout(ms as u64))
     }
-}
-
-fn block_option(args: &[&[u8]]) -> Option<usize> {
-    let streams = args.iter().position(|arg| arg.eq_ignore_ascii_case(b"streams")).unwrap_or(args.len());
-    args[..streams].iter().position(|arg| arg.eq_ignore_ascii_case(b"block"))
 }
 
 #[cfg(test)]
@@ -76,5 +78,7 @@ mod tests {
             assert_eq!(of(line), Err(text.to_owned()), "{line}");
         }
         assert!(!Timeout::waits("xread", &[b"xread", b"streams", b"block", b"0"]));
+        assert!(!Timeout::waits("xread", &[b"xread", b"block", b"x", b"streams", b"k", b"0"]));
+        assert!(Timeout::waits("xread", &[b"xread", b"count", b"1", b"block", b"5", b"streams", b"k", b"0"]));
     }
 }

@@ -4,6 +4,7 @@
 use super::{Machine, Outcome, Ran};
 use crate::commands;
 use crate::data::{Data, Handler};
+use model::planted::{Bug, is_planted};
 use model::{Index, Keyspace, Reply, Term};
 
 /// Most bytes of effects of one transaction: with what waits for the turn's entry they fit one.
@@ -76,7 +77,9 @@ impl Machine {
         };
         if let Err(end) = end {
             reply.truncate(written);
-            if !matches!(end, Ends::Changed) {
+            // Planted: see model/planted.rs
+            let torn = is_planted(Bug::TransactionTorn) && matches!(end, Ends::Fetch);
+            if !matches!(end, Ends::Changed) && !torn {
                 self.take_back(undo);
                 self.entry.truncate(entry);
                 self.expired_keys = expired_keys;

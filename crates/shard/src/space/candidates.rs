@@ -1,7 +1,7 @@
 //! Which key of a cache goes next. As in Redis, a few keys are drawn for each that goes, and the best of all
 //! drawn so far wait in a small pool: nearly the choice of an exact order, without keeping one.
 
-use super::{DUE_TRIES, SAMPLE_TRIES, Space};
+use super::{DUE_TRIES, Space};
 use crate::row::Row;
 use model::{Eviction, Position};
 
@@ -9,6 +9,8 @@ use model::{Eviction, Position};
 const SAMPLES: usize = 5;
 /// Keys that wait in the pool, as in Redis.
 const POOL: usize = 16;
+/// Rows that [`Space::sample_volatile`] tries: enough unless few of them expire.
+const SAMPLE_TRIES: usize = 64;
 
 /// Keys drawn before and not taken, those that should go first at the end: score and position.
 #[derive(Debug, Default)]
@@ -78,14 +80,12 @@ impl Space {
         if self.expiring == 0 {
             return None;
         }
-        let buckets = self.table.num_buckets().max(1) as u64;
         for _ in 0..SAMPLE_TRIES {
-            if let Some(row) = self.table.get_bucket((random % buckets) as usize)
-                && row.expire != 0
-            {
-                return Some(row);
+            let drawn = self.sample(random).filter(|row| row.expire != 0);
+            if drawn.is_some() {
+                return drawn;
             }
-            random = random.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23) ^ buckets;
+            random = random.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23) ^ 1;
         }
         // They are few: the next one in the order of expiry, less evenly.
         let (first, last) = (self.expiry.first()?.0, self.expiry.last()?.0);

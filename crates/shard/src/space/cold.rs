@@ -1,7 +1,7 @@
 //! Cold positions: their rows are in the row store only.
 //!
-//! The order of positions has every key of the keyspace, the table only what is in memory. A position
-//! that is in the order and has no row in the table is *cold*: the row store has exactly one row there, and
+//! The order of positions has every key of the keyspace, the rows only what is in memory. A position
+//! that is in the order and has no row in memory is *cold*: the row store has exactly one row there, and
 //! this is what makes three things cheap. An absent key is known to be absent without the disk. A cold
 //! row cannot change, so whatever the row store reads for it is right. And a row has to be fetched before
 //! anything at its position is looked at or changed, so all else in this crate sees either all rows of a
@@ -9,7 +9,7 @@
 //!
 //! Invariant: what leaves memory is unchanged since a checkpoint that is durable and visible to readers.
 
-use super::{Space, hash};
+use super::Space;
 use crate::checkpoint::Capture;
 use crate::row::Row;
 use model::planted::{Bug, is_planted};
@@ -68,39 +68,36 @@ impl Space {
         self.iter().fold(self.cold_sum, |sum, row| sum.wrapping_add(content(seed, row)))
     }
 
-    /// Bytes of memory of rows and orders, with the table's spare room.
+    /// Bytes of memory of rows and orders, with the room to spare.
     pub fn footprint(&self) -> usize {
-        self.memory - self.table.len() * size_of::<Row>()
-            + self.table.allocation_size()
+        self.memory
+            + self.rows.spare()
             + self.order.memory()
             + self.expiry.len() * EXPIRY_BYTES
             + self.dirty.capacity() * size_of::<u64>()
     }
 
     /// Lets rows go that are in the row store, those first that nobody asked for lately: a hand goes round
-    /// the table, halves the counter of each row it passes, and takes those whose counter is used up
-    /// (the CLOCK policy with counters). It ends when so many bytes are free, or after `steps` places.
+    /// the rows, halves the counter of each row it passes, and takes those whose counter is used up
+    /// (the CLOCK policy with counters). It ends when so many bytes are free, or after `steps` rows.
     /// Only while no checkpoint is taken or written: all that is due for none is in the row store then.
     pub(crate) fn let_go(&mut self, ks: Keyspace, bytes: usize, steps: &mut usize) -> usize {
-        let (mut freed, places) = (0, self.table.num_buckets());
-        while freed < bytes && *steps > 0 && !self.table.is_empty() {
+        let mut freed = 0;
+        while freed < bytes && *steps > 0 && !self.rows.is_empty() {
             *steps -= 1;
-            self.hand = if self.hand + 1 < places { self.hand + 1 } else { 0 };
-            let Some(row) = self.table.get_bucket_mut(self.hand) else { continue };
-            if row.due != 0 {
-                continue;
-            }
-            if row.frequency > 0 {
+            self.hand = if self.hand < self.rows.len() { self.hand } else { 0 };
+            let Some(row) = self.rows.at_mut(self.hand) else { break };
+            let stays = row.due != 0 || row.frequency > 0;
+            if row.due == 0 {
                 row.frequency /= 2;
-                continue;
             }
-            freed += self.make_cold(ks, self.hand);
+            // Where one goes another one stands then, which is next.
+            match if stays { 0 } else { self.make_cold(ks, self.hand) } {
+                0 => self.hand += 1,
+                gone => freed += gone,
+            }
         }
-        if self.table.len() < places / 8 {
-            let seed = |row: &Row| hash(row.position);
-            self.table.shrink_to(self.table.len() * 2, seed);
-            self.hand = 0;
-        }
+        self.rows.shrink();
         freed
     }
 
@@ -108,8 +105,10 @@ impl Space {
     /// those that share the position stay, so that of a cold position it has one row only.
     pub(crate) fn keep_neighbours(&mut self, position: Position) {
         let due = self.next_checkpoint();
-        for row in self.table.iter_hash_mut(hash(position)).filter(|row| row.position == position) {
-            if row.due != due {
+        for place in self.rows.places(position) {
+            if let Some(row) = self.rows.at_mut(place)
+                && row.due != due
+            {
                 let memory = row.memory();
                 Capture::before_change(&mut self.capture, row);
                 self.memory = self.memory - memory + row.memory();
@@ -121,12 +120,12 @@ impl Space {
 
     /// Lets the only row of a position go, if it has one. Bytes freed.
     pub(crate) fn let_go_at(&mut self, ks: Keyspace, position: Position) -> usize {
-        let place = self.table.find_bucket_index(hash(position), |row| row.position == position);
+        let place = self.rows.places(position).first().copied();
         place.map_or(0, |place| self.make_cold(ks, place))
     }
 
     fn make_cold(&mut self, ks: Keyspace, place: usize) -> usize {
-        let Some(row) = self.table.get_bucket(place) else { return 0 };
+        let Some(row) = self.rows.at(place) else { return 0 };
         let position = row.position;
         if row.large().is_some_and(|large| large.len() > MAX_COLD_ELEMENTS) {
             return 0;
@@ -134,8 +133,7 @@ impl Space {
         if self.at(position).nth(1).is_some() {
             return 0; // Keys that share a position stay: of a cold one only the number of keys is known.
         }
-        let Ok(entry) = self.table.get_bucket_entry(place) else { return 0 };
-        let (row, _) = entry.remove();
+        let Some(row) = self.rows.remove(place) else { return 0 };
         let bytes = row.memory();
         self.memory -= bytes;
         self.traces.left(row.changed_at);
@@ -178,7 +176,7 @@ impl Space {
         self.memory += row.memory();
         // The row store does not say when it changed. A bound that nothing waits for: what has left was committed.
         row.changed_at = self.traces.came_back();
-        self.table.insert_unique(hash(position), row, |r| hash(r.position));
+        self.rows.insert(row);
     }
 
     /// Planted: the row of a cold position is replaced without a look at it.
@@ -195,7 +193,7 @@ impl Space {
         if self.is_cold(position) {
             self.cold -= 1;
             self.memory += row.memory();
-            self.table.insert_unique(hash(position), row, |r| hash(r.position));
+            self.rows.insert(row);
         } else if self.get(position, row.key()).is_some() {
             Capture::before_change(&mut self.capture, &mut row);
             self.insert(row);
@@ -258,7 +256,7 @@ mod tests {
         let mut row = clean(3, "asked for");
         row.frequency = 3;
         space.load(row);
-        let mut steps = 4 * space.table.num_buckets();
+        let mut steps = 4 * space.rows.len();
         let freed = space.let_go(KS, usize::MAX, &mut steps);
         assert!(freed > 0 && space.is_cold(Position(3)), "its counter is used up after two rounds");
         assert_eq!(space.cold(), 1);

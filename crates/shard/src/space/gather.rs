@@ -6,20 +6,20 @@
 use super::Space;
 
 impl Space {
-    /// Looks at the rows from a place of the table on and moves those that `is_sparse` says it of. Ends with the
-    /// table, or when `steps` places are used up. `None` at the end of the table, else where to go on.
+    /// Looks at the rows from a place on and moves those that `is_sparse` says it of. Ends with the last row, or
+    /// when `steps` rows are used up. `None` at the end, else where to go on.
     pub(crate) fn gather(
         &mut self,
         from: usize,
         steps: &mut usize,
         is_sparse: fn(&[u8]) -> bool,
     ) -> Option<usize> {
-        for place in from..self.table.num_buckets() {
+        for place in from..self.rows.len() {
             if *steps == 0 {
                 return Some(place);
             }
             *steps -= 1;
-            if let Some(row) = self.table.get_bucket_mut(place) {
+            if let Some(row) = self.rows.at_mut(place) {
                 row.gather(is_sparse);
             }
         }

@@ -16,6 +16,8 @@ const GROUPS: &[&[Spec]] = &[
     sorted_set_range::SORTED_SET_RANGE,
     sorted_set_several::SORTED_SET_SEVERAL,
     geo::GEO,
+    stream::STREAM,
+    stream::STREAM_READ,
     sort::SORT,
     dump::DUMP,
     transactions::TRANSACTIONS,
@@ -30,7 +32,7 @@ const GROUPS: &[&[Spec]] = &[
 
 /// Commands that are described and not executed yet: no client sees them. A group is brought to life with
 /// its handlers, by moving its line to [`GROUPS`].
-const COMING: &[&[Spec]] = &[stream::STREAM, stream::STREAM_READ];
+const COMING: &[&[Spec]] = &[];
 
 /// Number of commands, subcommands not counted.
 const COUNT: usize = count(GROUPS);

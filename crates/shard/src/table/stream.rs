@@ -52,6 +52,18 @@ pub(super) const STREAM: &[Spec] = &[
         complexity: "That of the subcommand",
         subcommands: &[
             Spec {
+                name: "xinfo|groups",
+                arity: 3,
+                flags: Flags(flag::READONLY),
+                keys: Keys { first: 2, last: 2, step: 1 },
+                key_specs: &[KeySpec::one(2, key_flag::RO | key_flag::ACCESS)],
+                summary: "List the consumer groups of a stream",
+                since: "5.0.0",
+                complexity: "O(1)",
+                args: &[KEY],
+                ..STREAM_BASE
+            },
+            Spec {
                 name: "xinfo|help",
                 arity: 2,
                 flags: Flags(flag::LOADING | flag::STALE),

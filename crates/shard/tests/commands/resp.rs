@@ -57,6 +57,14 @@ impl Reply for Recorder {
             self.array(2);
         }
     }
+    fn map_of_pairs(&mut self, len: usize) {
+        if self.resp3 { self.map(len) } else { self.array(len) }
+    }
+    fn map_pair(&mut self) {
+        if !self.resp3 {
+            self.array(2);
+        }
+    }
     fn double_text(&mut self, text: &str) {
         if self.resp3 { self.line(&format!(",{text}")) } else { self.bulk(text.as_bytes()) }
     }

@@ -48,6 +48,10 @@ impl Reply for Text {
     fn pair(&mut self) {
         self.array(2);
     }
+    fn map_of_pairs(&mut self, len: usize) {
+        self.map(len);
+    }
+    fn map_pair(&mut self) {}
     fn double_text(&mut self, text: &str) {
         self.line(',', text.as_bytes());
     }

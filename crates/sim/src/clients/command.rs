@@ -1,15 +1,35 @@
 //! Commands of clients: what is sent, and what a reply says of each key.
 
+use super::handled::Handled;
 use super::reply::Wire;
 use check::{Action, Condition, Outcome, Reply};
 
+/// What a command is among those that its client sends with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Nothing depends on its answer.
+    #[default]
+    Alone,
+    /// `WATCH`: what follows is right only if it is answered with OK.
+    Watches,
+    /// What its client asks next depends on the answer.
+    Asks,
+}
+
 /// What a client asks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Command {
     /// As it is sent.
     pub args: Vec<Vec<u8>>,
-    /// What it means for each key; empty if nobody checks it.
+    /// What it means for each key; empty if nobody checks it. Those of `EXEC` are of the first commands of its
+    /// transaction, one each.
     pub parts: Vec<(String, Action)>,
+    /// What it does with items.
+    pub handled: Option<Handled>,
+    /// The set of accounts all of which its answer shows, at its end.
+    pub bank: Option<String>,
+    /// Its role.
+    pub role: Role,
 }
 
 impl Command {
@@ -44,15 +64,18 @@ impl Command {
             Action::StrLen => vec![word("STRLEN"), key_bytes()],
             Action::Expire { ttl_ms } => vec![word("PEXPIRE"), key_bytes(), number(*ttl_ms)],
             Action::Persist => vec![word("PERSIST"), key_bytes()],
+            // Its client watches the key, and sends it as a transaction.
+            Action::Replace { value, .. } => vec![word("SET"), key_bytes(), value.to_vec()],
         };
-        Command { args, parts: vec![(key, action)] }
+        Command { args, parts: vec![(key, action)], ..Command::default() }
     }
 
     /// `MGET`: for each key a read with the same interval.
     pub fn mget(keys: Vec<String>) -> Command {
         let mut args = vec![b"MGET".to_vec()];
         args.extend(keys.iter().map(|key| key.as_bytes().to_vec()));
-        Command { args, parts: keys.into_iter().map(|key| (key, Action::Get)).collect() }
+        let parts = keys.into_iter().map(|key| (key, Action::Get)).collect();
+        Command { args, parts, ..Command::default() }
     }
 
     /// `MSET`: for each key a write with the same interval. Keys must differ.
@@ -60,12 +83,87 @@ impl Command {
         let mut args = vec![b"MSET".to_vec()];
         pairs.iter().for_each(|(key, value)| args.extend([key.as_bytes().to_vec(), value.clone()]));
         let parts = pairs.into_iter().map(|(key, value)| (key, Action::set(&value))).collect();
-        Command { args, parts }
+        Command { args, parts, ..Command::default() }
     }
 
     /// A command that nobody checks, with its words.
     pub fn noise(text: &str) -> Command {
-        Command { args: text.split(' ').map(|w| w.as_bytes().to_vec()).collect(), parts: Vec::new() }
+        Command { args: text.split(' ').map(|w| w.as_bytes().to_vec()).collect(), ..Command::default() }
+    }
+
+    /// A command that does something with items.
+    pub fn handling(args: Vec<Vec<u8>>, handled: Handled) -> Command {
+        Command { args, handled: Some(handled), ..Command::default() }
+    }
+
+    /// Commands as one transaction; what they mean for keys is said by the answer to `EXEC`. `shows`: the set of
+    /// accounts that they show, all together or the last of them.
+    pub fn transaction(commands: Vec<Command>, shows: Option<String>) -> Vec<Command> {
+        let exec = Command {
+            parts: commands.iter().flat_map(|command| command.parts.clone()).collect(),
+            bank: shows,
+            ..Command::noise("EXEC")
+        };
+        let queued = commands.into_iter().map(|command| Command { args: command.args, ..Command::default() });
+        std::iter::once(Command::noise("MULTI")).chain(queued).chain([exec]).collect()
+    }
+
+    /// With another role.
+    pub fn with_role(self, role: Role) -> Command {
+        Command { role, ..self }
+    }
+
+    /// The parts of a transaction.
+    fn executed(&self, wire: &Wire) -> Result<Vec<Outcome>, String> {
+        let all = |outcome: Outcome| Ok(vec![outcome; self.parts.len()]);
+        match wire {
+            Wire::Error(text) => match text.split(' ').next().unwrap_or_default() {
+                "UNKNOWN" => all(Outcome::Unknown),
+                // All of it is one request to one shard.
+                "EXECABORT" | "CLUSTERDOWN" | "TRYAGAIN" | "MISCONF" => all(Outcome::NotDone),
+                _ => Err(format!("an error that no client expects: {text}")),
+            },
+            // A watched key has changed.
+            Wire::Bulk(None) => {
+                let refused = |(_, action): &(String, Action)| match action {
+                    Action::Replace { .. } => Outcome::Done(Reply::Nil),
+                    _ => Outcome::NotDone,
+                };
+                Ok(self.parts.iter().map(refused).collect())
+            }
+            Wire::Array(answers) if answers.len() >= self.parts.len() => {
+                let answers = answers.iter().take(self.parts.len());
+                answers.map(|answer| single(answer).map(Outcome::Done)).collect()
+            }
+            _ => Err(format!("a reply of another shape: {wire:?}")),
+        }
+    }
+
+    /// Whether its answer says something that is checked.
+    pub fn is_checked(&self) -> bool {
+        !self.parts.is_empty() || self.handled.is_some() || self.bank.is_some()
+    }
+
+    /// Whether it only looks at items or accounts, by itself.
+    pub fn is_look(&self) -> bool {
+        let looks = self.handled.as_ref().is_some_and(|h| matches!(h.deed, check::items::Deed::Look { .. }));
+        looks || self.bank.is_some() && self.args[0] != b"EXEC"
+    }
+
+    /// What each account of a set holds, if the reply says it.
+    pub fn amounts(&self, wire: &Wire) -> Option<Vec<i64>> {
+        let Wire::Array(answers) = wire else { return None };
+        let answers = match answers.last() {
+            Some(Wire::Array(last)) => last,
+            _ => answers,
+        };
+        let amount = |answer: &Wire| match answer {
+            Wire::Bulk(None) => Some(0),
+            Wire::Bulk(Some(bytes)) => std::str::from_utf8(bytes).ok()?.parse().ok(),
+            Wire::Int(number) => Some(*number),
+            _ => None,
+        };
+        answers.iter().map(amount).collect()
     }
 
     /// What a reply says of each part, in order.
@@ -74,6 +172,9 @@ impl Command {
     /// The reply makes no sense for the command; that is a finding.
     pub fn outcomes(&self, wire: &Wire) -> Result<Vec<Outcome>, String> {
         let all = |outcome: Outcome| Ok(vec![outcome; self.parts.len()]);
+        if self.args[0] == b"EXEC" {
+            return self.executed(wire);
+        }
         match wire {
             Wire::Error(text) => match text.split(' ').next().unwrap_or_default() {
                 "UNKNOWN" => all(Outcome::Unknown),

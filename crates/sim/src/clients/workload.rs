@@ -26,6 +26,17 @@ pub enum Workload {
     /// Values, numbers and tokens of a synchronous keyspace that allows asynchronous connections at times, of
     /// connections that choose now this, now that.
     Chosen,
+    /// Lists as queues: items put at one end and taken at the other, also by who waits for them, and by way of
+    /// another list.
+    Queues,
+    /// Sorted sets as queues with priorities, also with clients that wait.
+    Ranks,
+    /// Collections that grow and expire.
+    Fading,
+    /// Amounts moved between accounts by transactions.
+    Transfers,
+    /// Values replaced by transactions that watch them.
+    Swaps,
     /// Commands of all kinds on keys nobody checks, in other keyspaces.
     Noise,
     /// Switchovers, changes of layouts, and other commands for whoever runs the cluster.
@@ -33,14 +44,30 @@ pub enum Workload {
 }
 
 impl Workload {
+    /// It is about collections, or about transactions.
+    pub fn is_of_collections(self) -> bool {
+        use Workload::{Fading, Queues, Ranks, Swaps, Transfers};
+        matches!(self, Queues | Ranks | Fading | Transfers | Swaps)
+    }
+
+    /// Some of its commands wait for something to take.
+    pub fn waits(self) -> bool {
+        matches!(self, Workload::Queues | Workload::Ranks)
+    }
+
+    /// It asks for what troubles the others, and is checked itself by nobody.
+    pub fn is_trouble(self) -> bool {
+        matches!(self, Workload::Noise | Workload::Operations)
+    }
+
     /// Its reads are checked, and may be answered by followers.
     pub fn is_read_from_replicas(self) -> bool {
-        !matches!(self, Workload::Exposed | Workload::Noise | Workload::Operations)
+        self != Workload::Exposed && !self.is_of_collections() && !self.is_trouble()
     }
 }
 
 /// All workloads by their names.
-pub const WORKLOADS: [(&str, Workload); 10] = [
+pub const WORKLOADS: [(&str, Workload); 15] = [
     ("registers", Workload::Registers),
     ("counters", Workload::Counters),
     ("appends", Workload::Appends),
@@ -51,6 +78,11 @@ pub const WORKLOADS: [(&str, Workload); 10] = [
     ("operations", Workload::Operations),
     ("cached", Workload::Cached),
     ("chosen", Workload::Chosen),
+    ("queues", Workload::Queues),
+    ("ranks", Workload::Ranks),
+    ("fading", Workload::Fading),
+    ("transfers", Workload::Transfers),
+    ("swaps", Workload::Swaps),
 ];
 
 /// A set of keys is in use for this long, ns; then come others, so that no history of a key gets long.
@@ -62,6 +94,8 @@ pub const EXPOSED: (u64, u64) = (1, 4096);
 pub const CACHE: u64 = 6;
 /// The synchronous keyspace that allows asynchronous connections; it exposes as much. Noise does not come here.
 pub const CHOSEN: u64 = 7;
+/// A keyspace of layout single: commands may name any of its keys together. Neither noise nor operations come here.
+pub const SINGLE: u64 = 8;
 
 /// The keyspace of a checked key.
 pub fn keyspace_of(key: &str) -> u64 {
@@ -69,6 +103,7 @@ pub fn keyspace_of(key: &str) -> u64 {
         _ if key.starts_with("exposed") => EXPOSED.0,
         _ if key.starts_with("chosen") => CHOSEN,
         _ if key.starts_with("cached") => CACHE,
+        _ if key.starts_with("one:") => SINGLE,
         _ => 0,
     }
 }
@@ -86,13 +121,15 @@ pub fn class_of(keyspace: u64) -> Class {
 #[derive(Debug)]
 pub struct Maker {
     workload: Workload,
-    client: u32,
-    made: u64,
-    rng: Rng,
+    pub(super) client: u32,
+    pub(super) made: u64,
+    pub(super) rng: Rng,
     /// Keys of one age.
-    keys: u64,
+    pub(super) keys: u64,
     /// Longest value, bytes.
-    longest: u64,
+    pub(super) longest: u64,
+    /// The keyspace of its connection, where it has a choice.
+    pub(super) home: u64,
     nodes: u64,
     shards: u64,
     /// It has asked for asynchronous answers last.
@@ -111,6 +148,7 @@ impl Maker {
             rng,
             keys,
             longest,
+            home: 0,
             nodes,
             shards: u64::from(shards),
             chose_async: false,
@@ -124,8 +162,17 @@ impl Maker {
             Workload::Exposed => EXPOSED.0,
             Workload::Cached => CACHE,
             Workload::Chosen => CHOSEN,
+            workload if workload.is_of_collections() => {
+                self.home = if self.rng.chance(1, 2) { SINGLE } else { 0 };
+                self.home
+            }
             _ => 0,
         }
+    }
+
+    /// Whether all its connections are of one keyspace.
+    pub fn keeps_keyspace(&self) -> bool {
+        !self.workload.is_of_collections()
     }
 
     /// What its keyspace promises.
@@ -144,9 +191,14 @@ impl Maker {
 
     /// A key of the age it is.
     fn key(&mut self, kind: &str, now_ns: u64) -> String {
-        // Some keys live as long as the world.
-        let age = if self.rng.chance(1, 20) { 0 } else { 1 + now_ns / AGE_NS };
+        let age = self.age(now_ns);
         format!("{kind}{age}.{}", self.rng.below(self.keys))
+    }
+
+    /// The age of a key.
+    pub(super) fn age(&mut self, now_ns: u64) -> u64 {
+        // Some keys live as long as the world.
+        if self.rng.chance(1, 20) { 0 } else { 1 + now_ns / AGE_NS }
     }
 
     /// A value that no other command writes.
@@ -157,10 +209,21 @@ impl Maker {
         value
     }
 
-    /// The next command.
-    pub fn next(&mut self, now_ns: u64) -> Command {
+    /// The next commands: one, or those that belong together.
+    pub fn next(&mut self, now_ns: u64) -> Vec<Command> {
         self.made += 1;
         match self.workload {
+            Workload::Transfers => self.transfer(now_ns),
+            Workload::Swaps => self.swap(now_ns),
+            _ => vec![self.next_one(now_ns)],
+        }
+    }
+
+    fn next_one(&mut self, now_ns: u64) -> Command {
+        match self.workload {
+            Workload::Queues => self.queue(now_ns),
+            Workload::Ranks => self.rank(now_ns),
+            Workload::Fading => self.fade(now_ns),
             Workload::Registers => self.register("reg", now_ns),
             Workload::Cached => self.cached(now_ns),
             Workload::Counters => self.counter(now_ns),
@@ -170,7 +233,7 @@ impl Maker {
             Workload::Chosen => self.chosen(now_ns),
             Workload::Expiring => self.expiring(now_ns),
             Workload::Noise => Command::noise(&self.noise()),
-            Workload::Operations => Command::noise(&self.operation()),
+            _ => Command::noise(&self.operation()),
         }
     }
 

@@ -33,6 +33,7 @@ impl RespProtocol {
         let value = "x".repeat(load.value);
         let mut template = match load.operation {
             Operation::Get => format!("*2\r\n$3\r\nGET\r\n{key}").into_bytes(),
+            Operation::Rank => format!("*3\r\n$5\r\nZRANK\r\n$4\r\nzset\r\n{key}").into_bytes(),
             _ => format!("*3\r\n$3\r\nSET\r\n{key}${}\r\n{value}\r\n", value.len()).into_bytes(),
         };
         let digits_at = template.windows(4).position(|part| part == b"key:").unwrap_or(0) + 4;
@@ -49,6 +50,13 @@ impl RespProtocol {
 
     /// Appends the request for one key.
     pub fn append(&mut self, key: u64, out: &mut Vec<u8>) {
+        if self.operation == Operation::AtRank {
+            // Redis takes no number with zeros before it, which a template needs.
+            let place = format!("${}\r\n{key}\r\n", key.to_string().len());
+            out.extend_from_slice(b"*4\r\n$6\r\nZRANGE\r\n$4\r\nzset\r\n");
+            out.extend_from_slice(place.repeat(2).as_bytes());
+            return;
+        }
         let mut rest = key;
         for digit in self.template[self.digits_at..self.digits_at + DIGITS].iter_mut().rev() {
             *digit = b'0' + (rest % 10) as u8;
@@ -73,10 +81,22 @@ impl RespProtocol {
                         break;
                     }
                 }
-                Some(b'+' | b'$') => {}
-                Some(b':') if text.starts_with(b":0") => note(outcome, "WAIT reached no replica".into()),
+                Some(b'+') => {}
+                // What is in it is counted instead.
+                Some(b'*') if text == b"*1\r" => {
+                    at = next;
+                    continue;
+                }
+                Some(b'$') if matches!(self.operation, Operation::Rank | Operation::AtRank) => {
+                    note(outcome, "a member is not there".into());
+                }
+                Some(b'$') => {}
+                Some(b':') if self.operation == Operation::SetWait && text.starts_with(b":0") => {
+                    note(outcome, "WAIT reached no replica".into());
+                }
                 Some(b':') => {}
                 Some(b'-') => note(outcome, String::from_utf8_lossy(text).into_owned()),
+                Some(b'*') if text == b"*0\r" => note(outcome, "nobody stands there".into()),
                 _ => return Err(format!("not a reply: {:?}", String::from_utf8_lossy(text))),
             }
             at = next;
@@ -125,9 +145,21 @@ mod tests {
     }
 
     #[test]
+    fn an_array_of_one_is_one_reply_and_an_empty_one_an_error() {
+        let ranks = RespProtocol { operation: Operation::AtRank, ..protocol() };
+        let mut outcome = outcome();
+        let bytes = b"*1\r\n$3\r\nabc\r\n:0\r\n*0\r\n";
+        assert_eq!(ranks.count(bytes, &mut outcome), Ok((bytes.len(), 3)));
+        assert_eq!((outcome.errors, outcome.first_error.as_deref()), (1, Some("nobody stands there")));
+    }
+
+    #[test]
     fn the_key_is_written_into_the_template() {
         let mut out = Vec::new();
         protocol().append(987, &mut out);
         assert_eq!(out, b"key:000000000987");
+        out.clear();
+        RespProtocol { operation: Operation::AtRank, ..protocol() }.append(987, &mut out);
+        assert_eq!(out, b"*4\r\n$6\r\nZRANGE\r\n$4\r\nzset\r\n$3\r\n987\r\n$3\r\n987\r\n");
     }
 }

@@ -1,4 +1,4 @@
-//! Redis: a primary and two replicas with an append-only file.
+//! Redis: a primary and two replicas, or a primary alone, with an append-only file.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -40,14 +40,31 @@ impl Redis {
     /// # Errors
     /// It does not start.
     pub fn start(fsync: Fsync) -> Result<Redis, String> {
+        let redis = Redis::launch_all(fsync, 3)?;
+        redis.wait_in_step(Duration::from_secs(30))?;
+        Ok(redis)
+    }
+
+    /// Starts a primary without replicas, which keeps nothing for them in memory.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start_alone(fsync: Fsync) -> Result<Redis, String> {
+        let redis = Redis::launch_all(fsync, 1)?;
+        wait_for("an answer of Redis", Duration::from_secs(30), || {
+            Client::connect(redis.address()).ok()?.call("PING").ok()
+        })?;
+        Ok(redis)
+    }
+
+    fn launch_all(fsync: Fsync, count: u16) -> Result<Redis, String> {
         let folder = Folder::make("redis")?;
-        let base = free_ports(3)?;
+        let base = free_ports(count)?;
         let mut redis = Redis { processes: Vec::new(), fsync, base, folder };
-        for number in 0..3 {
+        for number in 0..count {
             let process = redis.launch(number)?;
             redis.processes.push(process);
         }
-        redis.wait_in_step(Duration::from_secs(30))?;
         Ok(redis)
     }
 

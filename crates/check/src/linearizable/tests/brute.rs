@@ -43,6 +43,11 @@ pub fn execute(content: &Content, action: &Action, deadline: &dyn Fn(i64) -> (u6
             let after = bytes.filter(|_| *ttl_ms > 0).map(|bytes| (bytes, Some(deadline(*ttl_ms))));
             (Reply::Integer(there), after)
         }
+        // It may also refuse without a reason, which no case here has.
+        Action::Replace { from, value } => match &bytes {
+            Some(bytes) if **bytes == **from => (Reply::Ok, Some((value.to_vec(), None))),
+            _ => (Reply::Nil, same),
+        },
         Action::Persist => (Reply::Integer(i64::from(kept.is_some())), bytes.map(|bytes| (bytes, None))),
     }
 }

@@ -36,7 +36,7 @@ pub(in super::super) fn lrange(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let items = c.data.items(key)?;
     let places = range::places(start, stop, items.len());
     c.reply.array(places.len());
-    items.from(places.start).take(places.len()).for_each(|item| c.reply.bulk(item));
+    items.each(places, |item| c.reply.bulk(item));
     Ok(())
 }
 

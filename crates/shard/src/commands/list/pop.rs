@@ -27,8 +27,9 @@ fn pop(c: &mut Context<'_>, args: &[&[u8]], end: End, command: &str) -> Done {
         (0, false) => c.reply.null_array(),
         (_, true) => {
             let items = c.data.items(key)?;
-            end.items(items).take(1).for_each(|item| c.reply.bulk(item));
-            take_out(&mut c.data, key, end.places(1, len), len == 1)?;
+            let place = end.places(1, len);
+            items.each(place.clone(), |item| c.reply.bulk(item));
+            take_out(&mut c.data, key, place, len == 1)?;
         }
         (_, false) => pop_several(c, key, end, count.unwrap_or(0))?,
     }

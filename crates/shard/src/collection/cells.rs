@@ -1,0 +1,120 @@
+//! Which cells of a large collection a checkpoint has to write: a set of their names.
+
+use super::large::CellName;
+use hashbrown::HashTable;
+
+/// A set of names of cells. A hash table: every change of a collection adds to it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cells {
+    table: HashTable<CellName>,
+    /// Bucket at which [`Cells::pop`] goes on; those before it are empty unless something was added since.
+    hand: usize,
+}
+
+/// Names contain hashes, numbers with many zeros, or times: all bits count.
+#[inline]
+fn hash(cell: CellName) -> u64 {
+    let folded = (cell >> 64) as u64 ^ (cell as u64).rotate_left(32);
+    folded.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_right(29)
+}
+
+impl Cells {
+    /// Number of cells.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// True without cells.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// Bytes of memory.
+    pub fn memory(&self) -> usize {
+        self.table.allocation_size()
+    }
+
+    /// Adds a cell, unless it is there.
+    #[inline]
+    pub fn insert(&mut self, cell: CellName) {
+        self.table.entry(hash(cell), |other| *other == cell, |other| hash(*other)).or_insert(cell);
+        self.hand = 0;
+    }
+
+    /// Removes a cell; false if it was not there.
+    #[inline]
+    pub fn remove(&mut self, cell: CellName) -> bool {
+        match self.table.find_entry(hash(cell), |other| *other == cell) {
+            Ok(entry) => {
+                entry.remove();
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Takes some cell out: all of them, one after the other, cost one walk over the table.
+    pub fn pop(&mut self) -> Option<CellName> {
+        while self.hand < self.table.num_buckets() {
+            if let Ok(entry) = self.table.get_bucket_entry(self.hand) {
+                return Some(entry.remove().0);
+            }
+            self.hand += 1;
+        }
+        None
+    }
+
+    /// All cells, in no useful order.
+    pub fn iter(&self) -> impl Iterator<Item = CellName> {
+        self.table.iter().copied()
+    }
+}
+
+impl Extend<CellName> for Cells {
+    fn extend<I: IntoIterator<Item = CellName>>(&mut self, cells: I) {
+        cells.into_iter().for_each(|cell| self.insert(cell));
+    }
+}
+
+impl FromIterator<CellName> for Cells {
+    fn from_iter<I: IntoIterator<Item = CellName>>(cells: I) -> Cells {
+        let mut all = Cells::default();
+        all.extend(cells);
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn it_is_a_set_of_whatever_names() {
+        // As pieces of a list, hashed elements and entries of a stream are called.
+        let names: [fn(u128) -> u128; 3] =
+            [|n| n << 84, |n| (n * 0x9E37_79B9_7F4A_7C15) << 64, |n| (n << 64) | 7];
+        for name in names {
+            let (mut cells, mut model) = (Cells::default(), BTreeSet::new());
+            for n in 0..5000u128 {
+                cells.insert(name(n % 3000));
+                model.insert(name(n % 3000));
+                if n % 3 == 0 {
+                    assert_eq!(cells.remove(name(n / 2)), model.remove(&name(n / 2)));
+                }
+            }
+            assert_eq!((cells.len(), cells.iter().collect::<BTreeSet<_>>()), (model.len(), model.clone()));
+            while let Some(cell) = cells.pop() {
+                assert!(model.remove(&cell));
+                // What is removed meanwhile is not taken, and nothing is taken twice.
+                if let Some(other) = model.pop_last() {
+                    assert!(cells.remove(other) && !cells.remove(other));
+                }
+            }
+            assert!(cells.is_empty() && model.is_empty() && cells.pop().is_none());
+            cells.insert(name(1));
+            assert_eq!(cells.pop(), Some(name(1)));
+        }
+    }
+}
