@@ -13,7 +13,7 @@ use model::{Index, KeyHasher, Keyspace};
 use proptest::prelude::*;
 use shard::Machine;
 use shard::collection::{Elements, Items, Limits, encode_items};
-use shard::data::{Context, Done, Stop};
+use shard::data::{Context, Done, Key, Stop};
 use shard::row::Row;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -117,10 +117,28 @@ fn value_of(of: u8, value: u8) -> Vec<u8> {
     }
 }
 
-/// The elements of [`Op::PutSeveral`].
-fn several(of: u8, first: u8, count: u8, value: u8) -> Vec<(Vec<u8>, Vec<u8>)> {
+/// The elements of [`Op::PutSeveral`], as numbers of names and values.
+fn several(first: u8, count: u8, value: u8) -> Vec<(u8, u8)> {
     let all = (first..first + count).chain([first]).enumerate();
-    all.map(|(i, name)| (vec![name], value_of(of, (value + i as u8) % 4))).collect()
+    all.map(|(i, name)| (name, (value + i as u8) % 4)).collect()
+}
+
+/// Several elements of one kind at once.
+fn put_several(c: &mut Context<'_>, key: Key<'_>, numbers: &[i64]) -> Done {
+    let (of, mut elements) = (numbers[2] as u8, Vec::new());
+    for (name, value) in several(numbers[3] as u8, numbers[4] as u8, numbers[5] as u8) {
+        put_pair(&mut elements, &name_of(of, name), &value_of(of, value));
+    }
+    c.data.change(key, of, Change::PutSeveral { elements: &elements })
+}
+
+/// Several elements go, those that are there.
+fn remove_several(c: &mut Context<'_>, key: Key<'_>, (of, there): Value, numbers: &[i64]) -> Done {
+    let range = numbers[2] as u8..(numbers[2] + numbers[3]) as u8;
+    let gone: Vec<_> =
+        range.map(|n| name_of(of, n)).filter(|n| there.iter().any(|(name, _)| name == n)).collect();
+    let names = encode_items(gone.iter().map(|name| &name[..]));
+    c.data.change(key, of, Change::RemoveSeveral { names: &names })
 }
 
 /// Runs the operations that fit what their keys hold; the script is passed as the text of the operations' numbers.
@@ -172,21 +190,9 @@ fn run(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
                 c.data.peek(to)?;
                 c.data.copy(key, KS, to)?;
             }
-            9 if of.is_none_or(|of| i64::from(of) == numbers[2]) => {
-                let (of, mut elements) = (numbers[2] as u8, Vec::new());
-                several(of, numbers[3] as u8, numbers[4] as u8, numbers[5] as u8)
-                    .iter()
-                    .for_each(|(name, value)| put_pair(&mut elements, name, value));
-                c.data.change(key, of, Change::PutSeveral { elements: &elements })?;
-            }
+            9 if of.is_none_or(|of| i64::from(of) == numbers[2]) => put_several(c, key, &numbers)?,
             10 if of.is_some_and(|of| ![kind::LIST, kind::STRING].contains(&of)) => {
-                let range = numbers[2]..numbers[2] + numbers[3];
-                let gone = names
-                    .iter()
-                    .map(|(name, _)| name)
-                    .filter(|name| name.first().is_some_and(|first| range.contains(&i64::from(*first))));
-                let bytes = encode_items(gone.map(|name| &name[..]));
-                c.data.change(key, of.unwrap(), Change::RemoveSeveral { names: &bytes })?;
+                remove_several(c, key, (of.unwrap(), names), &numbers)?;
             }
             11 if of.is_none_or(|of| of == kind::STREAM) => {
                 c.data.change(key, kind::STREAM, Change::About { bytes: &[numbers[2] as u8; 3] })?;
@@ -242,24 +248,26 @@ fn remove_equal(items: &mut Vec<(Vec<u8>, Vec<u8>)>, count: i64, byte: u8) {
     }
 }
 
+fn expect_put(model: &mut Model, key: usize, of: u8, (name, value): (u8, u8)) {
+    let entry = model.entry(key).or_insert_with(|| fresh(of));
+    if entry.0 != of {
+        return;
+    }
+    let (name, value) = (name_of(of, name), value_of(of, value));
+    match entry.1.iter_mut().find(|(n, _)| *n == name) {
+        Some(place) => place.1 = value,
+        None => entry.1.push((name, value)),
+    }
+    sort(entry);
+}
+
 /// What the operation does to the model.
 fn expect(model: &mut Model, op: &Op) {
     match op {
-        Op::Put(key, of, name, value) => {
-            let entry = model.entry(*key).or_insert_with(|| fresh(*of));
-            if entry.0 != *of {
-                return;
-            }
-            let (name, value) = (name_of(*of, *name), value_of(*of, *value));
-            match entry.1.iter_mut().find(|(n, _)| *n == name) {
-                Some(place) => place.1 = value,
-                None => entry.1.push((name, value)),
-            }
-            sort(entry);
-        }
+        Op::Put(key, of, name, value) => expect_put(model, *key, *of, (*name, *value)),
         Op::PutSeveral(key, of, first, count, value) => {
-            for (i, (name, _)) in several(*of, *first, *count, *value).iter().enumerate() {
-                expect(model, &Op::Put(*key, *of, name[0], (value + i as u8) % 4));
+            for (name, value) in several(*first, *count, *value) {
+                expect_put(model, *key, *of, (name, value));
             }
         }
         Op::RemoveSeveral(key, first, count) => {
