@@ -253,7 +253,7 @@ mod tests {
                 })
                 .unwrap();
             }
-            assert_eq!(seen, [12, 303, 2], "in steps of {step}");
+            assert_eq!(seen, [15, 305, 5], "a tag and four bytes of length each, in steps of {step}");
         }
         let last = bytes.len() - 1;
         bytes[last] ^= 1;
