@@ -31,7 +31,7 @@ use shard::Outcome;
 use shard::commands::{Timeout, name_ids, put_nothing, waits_behind_last};
 use shard::machine::{Signals, Waited};
 use shard::table::{Spec, flag};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Longest round, in ms.
 const ROUND_MS: u64 = 1000;
@@ -70,8 +70,8 @@ pub struct Blocking {
     waiters: BTreeMap<Turn, Waiter>,
     /// The command that runs now.
     running: Option<Running>,
-    /// Those of which the round is over, and that run once more to be told so.
-    over: BTreeSet<Turn>,
+    /// Those of which the round is over, and whose request runs once more to be told so.
+    over: BTreeMap<Turn, Source>,
     /// Waiters are served: keys that change meanwhile are seen to in the same loop.
     serving: bool,
 }
@@ -93,7 +93,7 @@ impl Blocking {
         for (_, waiter) in self.waiters.extract_if(.., of_node) {
             waiter.keys.iter().for_each(|key| signals.leave(*key));
         }
-        self.over.retain(|(_, of, _)| *of != node);
+        self.over.retain(|(_, of, _), _| *of != node);
     }
 
     /// Whether a command runs now that has waited before. Not so those that move: a destination of another type
@@ -295,12 +295,18 @@ impl Core {
         match *parts.args.first()? {
             internal::BLOCK => {
                 let (turn, ms) = (turn?, number(parts.args.get(3)).ok()?);
+                if self.is_repeated(group, arrival.source) {
+                    return Some(None);
+                }
                 let now_ms = self.now.mono_ms();
+                // Of an earlier request for the same round nothing is left: it would take for nobody.
+                self.take_waiter(group, turn);
                 let again = number(parts.args.get(4)).ok()? > 0;
                 let flags = Flags(parts.flags.0 & !Flags::INTERNAL.0);
                 let command = Parts { flags, ks: parts.ks, args: parts.args.get(5..)?.into() };
                 let blocking = &mut self.replica(group)?.blocking;
-                let until_ms = if blocking.over.remove(&turn) { now_ms } else { now_ms + ms.min(ROUND_MS) };
+                let over = blocking.over.remove(&turn) == Some(arrival.source);
+                let until_ms = if over { now_ms } else { now_ms + ms.min(ROUND_MS) };
                 // One that runs again keeps the end of its round.
                 if blocking.running.is_none_or(|running| running.turn != turn) {
                     blocking.running = Some(Running { turn, until_ms, again });
@@ -324,6 +330,17 @@ impl Core {
                 Some(None)
             }
             _ => None,
+        }
+    }
+
+    /// Whether the node that sent a request has sent it again since: that one counts, and may have been answered
+    /// already. One that runs once more at the end of its round can come behind it.
+    fn is_repeated(&self, group: GroupId, source: Source) -> bool {
+        match source {
+            Source::Peer { node, attempt, .. } => {
+                self.inbound.get(&(node, group)).is_some_and(|(newest, _)| attempt < *newest)
+            }
+            Source::Own { .. } => false,
         }
     }
 
@@ -427,7 +444,7 @@ impl Core {
     fn is_over(&mut self, group: GroupId, turn: Turn) {
         let Some(waiter) = self.take_waiter(group, turn) else { return };
         if let Some(replica) = self.replica(group) {
-            replica.blocking.over.insert(turn);
+            replica.blocking.over.insert(turn, waiter.parked.source);
         }
         self.submit(group, waiter.parked.arrival());
     }

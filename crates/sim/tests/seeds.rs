@@ -7,8 +7,8 @@ use everstore_sim::{Options, faults, run};
 const S: u64 = 1_000_000_000;
 
 /// Seeds that found a bug, how long they ran, and what it was. A seed replays the same run only as long
-/// as nothing before the bug changes; what it stands for is also a test of its own where it was mended. (All of
-/// these found theirs before there were workloads on collections: the worlds they draw now are others.)
+/// as nothing before the bug changes; what it stands for is also a test of its own where it was mended. (All but the
+/// last found theirs before there were workloads on collections: the worlds they draw now are others.)
 const FOUND: &[(u64, u64, &str)] = &[
     (
         4,
@@ -25,6 +25,11 @@ const FOUND: &[(u64, u64, &str)] = &[
     (600111, 60, "node: a read that ran again after a failover saw a later command of its connection"),
     (10124, 6, "node: a read was older than one before it that waited for more entries"),
     (210356, 60, "shell: a node stopped because a full disk could not take the news of another"),
+    (
+        1092,
+        6,
+        "node: a wait whose round was over ran behind its own repetition, waited anew, and took an element for nobody",
+    ),
 ];
 
 /// Usual seeds.
