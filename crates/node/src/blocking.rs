@@ -301,12 +301,12 @@ impl Core {
                 let now_ms = self.now.mono_ms();
                 // Of an earlier request for the same round nothing is left: it would take for nobody.
                 self.take_waiter(group, turn);
-                let again = number(parts.args.get(4)).ok()? > 0;
                 let flags = Flags(parts.flags.0 & !Flags::INTERNAL.0);
                 let command = Parts { flags, ks: parts.ks, args: parts.args.get(5..)?.into() };
                 let blocking = &mut self.replica(group)?.blocking;
                 let over = blocking.over.remove(&turn) == Some(arrival.source);
                 let until_ms = if over { now_ms } else { now_ms + ms.min(ROUND_MS) };
+                let again = over || number(parts.args.get(4)).ok()? > 0;
                 // One that runs again keeps the end of its round.
                 if blocking.running.is_none_or(|running| running.turn != turn) {
                     blocking.running = Some(Running { turn, until_ms, again });
