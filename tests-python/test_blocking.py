@@ -7,6 +7,7 @@ import pytest
 import redis
 
 from harness.cluster import connect, wait_for
+from harness.waiting import blocked, in_background, waits
 
 SINGLE = 9
 
@@ -19,29 +20,6 @@ def clients(shared_ports, request):
     yield made
     for client in made:
         client.close()
-
-
-def in_background(work):
-    """Runs `work` on a thread; its result is in the list that is returned."""
-    result = []
-
-    def run():
-        try:
-            result.append(work())
-        except (redis.RedisError, OSError, ValueError, AttributeError) as error:
-            result.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread, result
-
-
-def blocked(client) -> int:
-    return sum("b" in entry["flags"] for entry in client.client_list())
-
-
-def waits(client, count: int = 1):
-    wait_for(lambda: blocked(client) == count, f"{count} clients wait")
 
 
 def test_what_is_there_is_taken_at_once(clients):

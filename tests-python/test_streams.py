@@ -7,6 +7,7 @@ import pytest
 import redis
 
 from harness.cluster import connect, wait_for
+from harness.waiting import in_background, waits
 
 SINGLE = 9
 
@@ -24,26 +25,6 @@ def clients(shared_ports, request):
 def another(client, **options):
     given = client.connection_pool.connection_kwargs
     return connect(given["port"], db=SINGLE, protocol=given.get("protocol", 2), socket_timeout=30, **options)
-
-
-def in_background(work):
-    """Runs `work` on a thread; its result is in the list that is returned."""
-    result = []
-
-    def run():
-        try:
-            result.append(work())
-        except (redis.RedisError, OSError) as error:
-            result.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread, result
-
-
-def waits(client, count: int = 1):
-    blocked = lambda: sum("b" in entry["flags"] for entry in client.client_list())
-    wait_for(lambda: blocked() == count, f"{count} clients wait")
 
 
 def read(client, streams, **options) -> dict:
