@@ -9,6 +9,7 @@ use crate::collection::large::Identity;
 use crate::row::{Form, Row};
 use crate::space::Space;
 use model::{Index, Keyspace, Position};
+use smallvec::SmallVec;
 use std::collections::VecDeque;
 
 /// How to take back one change of one keyspace. Taking it back tells how to do it again, in the same way.
@@ -35,8 +36,8 @@ pub enum Before {
 pub struct Elements {
     /// Where the key stands.
     pub position: Position,
-    /// The key.
-    pub key: Box<[u8]>,
+    /// The key: a short one without an allocation of its own.
+    pub key: SmallVec<[u8; 24]>,
     /// Takes the change back.
     pub inverse: Inverse,
     /// Change index of the row before.
