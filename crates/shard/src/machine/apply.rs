@@ -93,8 +93,11 @@ impl Machine {
         if effects.len() < 2 {
             return;
         }
+        let mut last = None;
         for (effect, position) in effects {
-            if let [Some((ks, _)), _] = effect.keys() {
+            if let [Some((ks, _)), _] = effect.keys()
+                && last.replace(*position) != Some(*position)
+            {
                 self.touch(ks, *position);
             }
         }
