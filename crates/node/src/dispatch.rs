@@ -186,6 +186,12 @@ impl Core {
         {
             return self.reply_now(conn, |reply| reply.error(&text));
         }
+        let began = self.begin_timing(spec);
+        self.run_routed(conn, spec, args);
+        self.end_timing(conn, spec, args, began);
+    }
+
+    fn run_routed(&mut self, conn: &mut Conn, spec: &'static Spec, args: &[&[u8]]) {
         match spec.route {
             Route::Front => self.run_front(conn, spec, args),
             Route::Transaction => self.run_transaction(conn, spec, args),

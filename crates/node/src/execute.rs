@@ -292,7 +292,14 @@ impl Core {
             return None;
         }
         match room {
-            Room::Enough => self.run_request(group, id, arrival, parts, spec),
+            Room::Enough => {
+                let began = spec.and_then(|spec| self.begin_timing(spec));
+                let waits = self.run_request(group, id, arrival, parts, spec);
+                if let Some(spec) = spec.filter(|_| waits.is_none()) {
+                    self.end_timing_for(self.origin(source), spec, &parts.args, began);
+                }
+                waits
+            }
             Room::Wait => Some(MEMORY),
             Room::None => {
                 self.answer_error(group, source, OUT_OF_MEMORY);

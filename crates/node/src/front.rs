@@ -34,6 +34,7 @@ impl Core {
                 conn.closing = true;
             }
             Outcome::Sleep { ms } => {
+                self.note_sleep(conn, spec, args, ms);
                 conn.blocked = Some(Blocked::Busy);
                 conn.session.flags.blocked = true;
                 let place = conn.reserve();

@@ -79,6 +79,8 @@ impl Stats {
         let mut slowlog = SlowLog::default();
         slowlog.threshold_us = settings.slowlog_slower_than_us;
         slowlog.max_len = settings.slowlog_max_len;
+        let mut latency = Latency::default();
+        latency.threshold_ms = settings.latency_threshold_ms;
         Stats {
             commands: 0,
             errors: 0,
@@ -95,7 +97,7 @@ impl Stats {
             leaderships_lost: 0,
             last_save_ms: 0,
             slowlog,
-            latency: Latency::default(),
+            latency,
             counted: 0,
         }
     }
