@@ -219,9 +219,7 @@ impl Core {
         let buf = conn.reply_buffer();
         let start = buf.len();
         write(&mut Resp { buf, proto });
-        if conn.reply_is_error(start) {
-            self.stats.errors += 1;
-        }
+        self.stats.note_reply(&conn.reply_buffer()[start..]);
         conn.reply_free(start);
     }
 
@@ -400,9 +398,7 @@ impl Core {
         if outcome.fetch {
             return self.wait_for_rows(conn, group, spec, args);
         }
-        if conn.reply_is_error(start) {
-            self.stats.errors += 1;
-        }
+        self.stats.note_reply(&conn.reply_buffer()[start..]);
         let early = replica.note_executed(Some(&asked), &outcome);
         self.mark(conn, group, start, (outcome, early), |out| request::encode(flags, ks, args, out));
     }

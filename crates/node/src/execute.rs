@@ -565,7 +565,6 @@ impl Core {
     pub(crate) fn fail(&mut self, target: Target, text: &str) {
         let mut reply = Vec::new();
         Resp { buf: &mut reply, proto: Proto::Resp2 }.error(text);
-        self.stats.errors += 1;
         self.complete(target, &reply, GroupId::META, (0, 0));
     }
 
@@ -576,6 +575,7 @@ impl Core {
                 if self.busy == Some(id) {
                     self.late.push((target, reply.to_vec()));
                 } else if let Some(conn) = self.conns.get_mut(&id) {
+                    self.stats.note_reply(reply);
                     conn.answer(slot, reply);
                     if written.1 > 0 {
                         conn.note_written(group, written.0, written.1);

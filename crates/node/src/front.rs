@@ -21,9 +21,7 @@ impl Core {
         if conn.session.authenticated != was {
             conn.parser.set_authenticated(conn.session.authenticated);
         }
-        if conn.reply_is_error(start) {
-            self.stats.errors += 1;
-        }
+        self.stats.note_reply(&conn.reply_buffer()[start..]);
         if spec.name == "reset" {
             conn.end_transaction();
         }
