@@ -17,7 +17,8 @@ pub(super) fn object(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let (key, now) = (c.data.key(args[2]), (c.data.now() / 1000) as u32);
     let Some(row) = c.data.peek(key)? else { return Err(Stop::error("ERR no such key")) };
     let (encoding, accessed) = (encoding_of(row), row.accessed);
-    let length = rdb::dump(&value_of(row)?).len() - rdb::FOOTER;
+    // Without the byte of its type, as in Redis.
+    let length = rdb::dump(&value_of(row)?).len() - rdb::FOOTER - 1;
     let text = format!(
         "Value at:0x0 refcount:1 encoding:{encoding} serializedlength:{length} lru:{accessed} lru_seconds_idle:{}",
         now.wrapping_sub(accessed)
