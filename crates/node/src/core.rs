@@ -138,8 +138,6 @@ pub struct Core {
     pub(crate) polls: Vec<Poll>,
     /// Connections in `DEBUG SLEEP`: (end, connection) -> place of the reply.
     pub(crate) sleeping: BTreeMap<(u64, u64), u64>,
-    /// Keys whose time has come are deleted without being asked for (`DEBUG SET-ACTIVE-EXPIRE`).
-    pub(crate) active_expire: bool,
     pub(crate) gauges: Gauges,
     pub(crate) memory: Memory,
     pub(crate) config_table: Option<Box<dyn ConfigTable>>,
@@ -216,7 +214,6 @@ impl Core {
             deferred: Vec::new(),
             polls: Vec::new(),
             sleeping: BTreeMap::new(),
-            active_expire: true,
             gauges: Gauges::default(),
             memory: Memory::default(),
             config_table: None,

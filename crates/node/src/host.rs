@@ -57,7 +57,7 @@ impl Host for Core {
     }
 
     fn set_active_expire(&mut self, on: bool) {
-        self.active_expire = on;
+        self.settings.active_expire = on;
     }
 
     fn last_save_s(&self) -> u64 {

@@ -16,7 +16,7 @@ impl Core {
     pub(crate) fn tick(&mut self) {
         let (now, now_ms) = (self.now, self.now.mono_ms());
         self.ticks += 1;
-        let (full, expires) = (self.disk.is_full(), self.active_expire);
+        let (full, expires) = (self.disk.is_full(), self.settings.active_expire);
         let on_beat = self.ticks.is_multiple_of((2 * self.settings.heartbeat_ms / TICK_MS).max(1));
         for at in 0..self.replicas.len() {
             let group = GroupId(at as u32);
