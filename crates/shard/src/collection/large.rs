@@ -126,7 +126,10 @@ impl Large {
     /// changed since is fresh for it too: taking changes back restores the content, not which piece of a list
     /// has what.
     pub fn replace_identity(&mut self, mut identity: Identity) -> Identity {
-        identity.fresh.extend(self.identity.fresh.iter());
+        // Under a new one all of them will be written, and changes of before need not be copied.
+        if !identity.new {
+            identity.fresh.extend(self.identity.fresh.iter());
+        }
         // A copy has what is due of the one it was made of.
         self.due = Due::default();
         std::mem::replace(&mut self.identity, identity)
