@@ -124,12 +124,9 @@ impl Large {
 
     /// Gives its cells another identity; the one before is returned. If it is one that they had before, what has
     /// changed since is fresh for it too: taking changes back restores the content, not which piece of a list
-    /// has what.
+    /// has what. A new identity needs them too: by taking back two renames they get to the one before both.
     pub fn replace_identity(&mut self, mut identity: Identity) -> Identity {
-        // Under a new one all of them will be written, and changes of before need not be copied.
-        if !identity.new {
-            identity.fresh.extend(self.identity.fresh.iter());
-        }
+        identity.fresh.extend(self.identity.fresh.iter());
         // A copy has what is due of the one it was made of.
         self.due = Due::default();
         std::mem::replace(&mut self.identity, identity)
