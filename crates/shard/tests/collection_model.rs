@@ -143,6 +143,18 @@ fn remove_several(c: &mut Context<'_>, key: Key<'_>, (of, there): Value, numbers
     c.data.change(key, of, Change::RemoveSeveral { names: &names })
 }
 
+/// What a stream says of itself, maybe together with an entry.
+fn say(c: &mut Context<'_>, key: Key<'_>, numbers: &[i64]) -> Done {
+    let about = &[numbers[2] as u8; 3][..];
+    let entry = numbers.get(3..).and_then(|entry| <[i64; 2]>::try_from(entry).ok());
+    let entry = entry.map(|[n, v]| (name_of(kind::STREAM, n as u8), value_of(kind::STREAM, v as u8)));
+    let change = match &entry {
+        Some((name, value)) => Change::PutAbout { name, value, about },
+        None => Change::About { bytes: about },
+    };
+    c.data.change(key, kind::STREAM, change)
+}
+
 /// Runs the operations that fit what their keys hold; the script is passed as the text of the operations' numbers.
 fn run(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     for arg in &args[1..] {
@@ -197,15 +209,7 @@ fn run(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
                 remove_several(c, key, (of.unwrap(), names), &numbers)?;
             }
             11 if of.is_none_or(|of| of == kind::STREAM) => {
-                let about = &[numbers[2] as u8; 3][..];
-                let entry = numbers.get(3..).and_then(|entry| <[i64; 2]>::try_from(entry).ok());
-                let entry =
-                    entry.map(|[n, v]| (name_of(kind::STREAM, n as u8), value_of(kind::STREAM, v as u8)));
-                let change = match &entry {
-                    Some((name, value)) => Change::PutAbout { name, value, about },
-                    None => Change::About { bytes: about },
-                };
-                c.data.change(key, kind::STREAM, change)?;
+                say(c, key, &numbers)?;
             }
             7 => drop(c.data.delete(key)?),
             8 => c.data.put_string(key, 0, b"text")?,

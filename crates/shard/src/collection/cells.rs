@@ -2,6 +2,7 @@
 
 use super::large::CellName;
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 /// A set of names of cells. Every change of a collection adds to it: a hash table, but for those that come in
 /// rising order, as entries of a stream do. They stand one after the other.
@@ -26,15 +27,10 @@ fn hash(cell: CellName) -> u64 {
 }
 
 impl Cells {
-    /// Number of cells.
-    pub fn len(&self) -> usize {
-        self.table.len() + self.risen
-    }
-
     /// True without cells.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.risen == 0 && self.table.is_empty()
     }
 
     /// Bytes of memory.
@@ -43,19 +39,27 @@ impl Cells {
         self.table.allocation_size() + rising + self.removed.capacity() * size_of::<u64>()
     }
 
-    /// Adds a cell, unless it is there.
+    /// Adds a cell; false if it is there.
     #[inline]
-    pub fn insert(&mut self, cell: CellName) {
+    pub fn insert(&mut self, cell: CellName) -> bool {
         if self.rising.last().is_none_or(|last| *last < cell) {
-            if self.table.is_empty() || self.table.find(hash(cell), |other| *other == cell).is_none() {
+            let new = self.table.is_empty() || self.table.find(hash(cell), |other| *other == cell).is_none();
+            if new {
                 self.rising.push(cell);
                 self.risen += 1;
             }
-        } else if let Ok(at) = self.rising.binary_search(&cell) {
-            self.put_back(at);
-        } else {
-            self.table.entry(hash(cell), |other| *other == cell, |other| hash(*other)).or_insert(cell);
-            self.hand = 0;
+            return new;
+        }
+        if let Ok(at) = self.rising.binary_search(&cell) {
+            return self.put_back(at);
+        }
+        self.hand = 0;
+        match self.table.entry(hash(cell), |other| *other == cell, |other| hash(*other)) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(entry) => {
+                entry.insert(cell);
+                true
+            }
         }
     }
 
@@ -63,11 +67,13 @@ impl Cells {
         self.removed.get(at / 64).is_some_and(|bits| bits >> (at % 64) & 1 == 1)
     }
 
-    fn put_back(&mut self, at: usize) {
-        if self.is_removed(at) {
+    fn put_back(&mut self, at: usize) -> bool {
+        let removed = self.is_removed(at);
+        if removed {
             self.removed[at / 64] &= !(1 << (at % 64));
             self.risen += 1;
         }
+        removed
     }
 
     /// Removes a cell; false if it was not there.
@@ -119,7 +125,9 @@ impl Cells {
 
 impl Extend<CellName> for Cells {
     fn extend<I: IntoIterator<Item = CellName>>(&mut self, cells: I) {
-        cells.into_iter().for_each(|cell| self.insert(cell));
+        cells.into_iter().for_each(|cell| {
+            self.insert(cell);
+        });
     }
 }
 
@@ -152,7 +160,7 @@ mod tests {
                     assert_eq!(cells.remove(name(n / 2)), model.remove(&name(n / 2)));
                 }
             }
-            assert_eq!((cells.len(), cells.iter().collect::<BTreeSet<_>>()), (model.len(), model.clone()));
+            assert_eq!(cells.iter().collect::<BTreeSet<_>>(), model);
             while let Some(cell) = cells.pop() {
                 assert!(model.remove(&cell));
                 // What is removed meanwhile is not taken, and nothing is taken twice.
