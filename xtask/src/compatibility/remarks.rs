@@ -122,7 +122,7 @@ pub const REMARKS: &[(&str, Verdict, &str)] = &[
     (
         "xread",
         Differs,
-        "who waits for several streams that one transaction adds to gets entries of all of them, in Redis of the first",
+        "who waits for several streams that one transaction adds to gets entries of all of them, in Redis of the first; with `BLOCK` an answer has at most 16 MiB of entries, or one",
     ),
     (
         "xtrim",
