@@ -1,6 +1,7 @@
 //! One seed from beginning to end, and what is demanded of it.
 
 use crate::clients::Client;
+use crate::clients::hoards::hoard_of;
 use crate::clients::workload::{CACHE, CHOSEN, EXPOSED, SINGLE};
 use crate::faults::KINDS;
 use crate::plan::{Options, Plan};
@@ -282,6 +283,7 @@ impl World {
     fn judge(&mut self) -> usize {
         let mut book = std::mem::take(&mut self.book);
         let (items, balances) = (std::mem::take(&mut book.items), std::mem::take(&mut book.balances));
+        let (streams, sights) = (std::mem::take(&mut book.streams), std::mem::take(&mut book.sights));
         let history = match book.into_history() {
             Ok(history) => history,
             Err(why) => {
@@ -294,7 +296,9 @@ impl World {
         let bounds = Bounds { expiry_slack_ns, ..Bounds::default() };
         let mut verdict = check::all(&history, &bounds);
         verdict.violations.extend(check::items::check(&items, &bounds));
+        verdict.violations.extend(check::streams::check(&streams));
         verdict.violations.extend(check::balance::check(&balances));
+        verdict.violations.extend(check::moved::check(&sights, hoard_of));
         self.trace.note(self.now_ns(), verdict.steps);
         if let Some(violation) = verdict.violations.into_iter().next() {
             self.report(violation.property, violation.sentence);

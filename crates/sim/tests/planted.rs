@@ -165,6 +165,30 @@ const HUNTS: &[Hunt] = &[
         ..Hunt::usual(Bug::LargeForgetsExpiry, 40)
     },
     Hunt {
+        faults: &["kill"],
+        calm_ms: 2000,
+        workloads: &["streams"],
+        haste: 10,
+        seconds: 6,
+        ..Hunt::usual(Bug::LastIdForgotten, 20)
+    },
+    Hunt {
+        faults: &["kill"],
+        calm_ms: 1000,
+        workloads: &["hoards"],
+        haste: 10,
+        seconds: 6,
+        ..Hunt::usual(Bug::RenameLosesTarget, 20)
+    },
+    Hunt {
+        faults: &["kill", "isolate"],
+        calm_ms: 500,
+        workloads: &["loose"],
+        haste: 20,
+        seconds: 6,
+        ..Hunt::usual(Bug::EntryInParts, 60)
+    },
+    Hunt {
         faults: &["isolate"],
         calm_ms: 500,
         workloads: &["chosen"],
