@@ -166,15 +166,24 @@ impl World {
         }
     }
 
-    /// All keys are read, all replicas become equal, and what comes back after a restart is the same.
+    /// All keys are read, all replicas become equal, and what comes back after a restart is the same, and after the
+    /// loss of a majority.
     fn recover(&mut self) {
         self.read_all();
         let before = self.equal("before the end");
         self.accounted();
-        if !self.plan.restart_at_end || self.found.is_some() {
-            return;
-        }
         self.book.well_since_ns = u64::MAX;
+        if self.plan.restart_at_end && self.found.is_none() {
+            self.restart(&before);
+        }
+        if self.plan.majority_lost && self.found.is_none() && self.lose_majority() {
+            self.read_all();
+            self.equal("after a majority was lost and the rest recovered");
+        }
+    }
+
+    /// All nodes are killed, and what comes back is compared with what was there before.
+    fn restart(&mut self, before: &BTreeMap<GroupId, (u64, u64)>) {
         for node in self.sound() {
             let power = self.rng.chance(1, 2);
             self.kill(node, power);
@@ -185,8 +194,8 @@ impl World {
         let after = self.equal("after a restart of all nodes");
         self.accounted();
         for (group, (index, hash)) in before {
-            let same = |(i, h): &(u64, u64)| *i != index || *h == hash;
-            if !after.get(&group).is_none_or(same) {
+            let same = |(i, h): &(u64, u64)| i != index || h == hash;
+            if !after.get(group).is_none_or(same) {
                 let text = format!("group {group}: other rows at index {index} after a restart");
                 self.report("replicas equal", text);
             }
