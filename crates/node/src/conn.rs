@@ -286,12 +286,6 @@ impl Conn {
         self.first + self.slots.len() as u64 - 1
     }
 
-    /// True if the reply just written (from `start` of [`Conn::reply_buffer`]) is an error.
-    #[inline]
-    pub fn reply_is_error(&mut self, start: usize) -> bool {
-        self.reply_buffer().get(start) == Some(&b'-')
-    }
-
     /// `CLIENT REPLY OFF|SKIP`: the reply of the command that just ran is not sent. `before`: replies
     /// waiting and bytes on the wire when it began.
     pub fn mute(&mut self, before: (usize, usize)) {

@@ -186,6 +186,12 @@ impl Core {
         {
             return self.reply_now(conn, |reply| reply.error(&text));
         }
+        let began = self.begin_timing(spec);
+        self.run_routed(conn, spec, args);
+        self.end_timing(conn, spec, args, began);
+    }
+
+    fn run_routed(&mut self, conn: &mut Conn, spec: &'static Spec, args: &[&[u8]]) {
         match spec.route {
             Route::Front => self.run_front(conn, spec, args),
             Route::Transaction => self.run_transaction(conn, spec, args),
@@ -213,9 +219,7 @@ impl Core {
         let buf = conn.reply_buffer();
         let start = buf.len();
         write(&mut Resp { buf, proto });
-        if conn.reply_is_error(start) {
-            self.stats.errors += 1;
-        }
+        self.stats.note_reply(&conn.reply_buffer()[start..]);
         conn.reply_free(start);
     }
 
@@ -394,9 +398,7 @@ impl Core {
         if outcome.fetch {
             return self.wait_for_rows(conn, group, spec, args);
         }
-        if conn.reply_is_error(start) {
-            self.stats.errors += 1;
-        }
+        self.stats.note_reply(&conn.reply_buffer()[start..]);
         let early = replica.note_executed(Some(&asked), &outcome);
         self.mark(conn, group, start, (outcome, early), |out| request::encode(flags, ks, args, out));
     }

@@ -292,7 +292,14 @@ impl Core {
             return None;
         }
         match room {
-            Room::Enough => self.run_request(group, id, arrival, parts, spec),
+            Room::Enough => {
+                let began = spec.and_then(|spec| self.begin_timing(spec));
+                let waits = self.run_request(group, id, arrival, parts, spec);
+                if let Some(spec) = spec.filter(|_| waits.is_none()) {
+                    self.end_timing_for(self.origin(source), spec, &parts.args, began);
+                }
+                waits
+            }
             Room::Wait => Some(MEMORY),
             Room::None => {
                 self.answer_error(group, source, OUT_OF_MEMORY);
@@ -558,7 +565,6 @@ impl Core {
     pub(crate) fn fail(&mut self, target: Target, text: &str) {
         let mut reply = Vec::new();
         Resp { buf: &mut reply, proto: Proto::Resp2 }.error(text);
-        self.stats.errors += 1;
         self.complete(target, &reply, GroupId::META, (0, 0));
     }
 
@@ -569,6 +575,7 @@ impl Core {
                 if self.busy == Some(id) {
                     self.late.push((target, reply.to_vec()));
                 } else if let Some(conn) = self.conns.get_mut(&id) {
+                    self.stats.note_reply(reply);
                     conn.answer(slot, reply);
                     if written.1 > 0 {
                         conn.note_written(group, written.0, written.1);

@@ -21,9 +21,7 @@ impl Core {
         if conn.session.authenticated != was {
             conn.parser.set_authenticated(conn.session.authenticated);
         }
-        if conn.reply_is_error(start) {
-            self.stats.errors += 1;
-        }
+        self.stats.note_reply(&conn.reply_buffer()[start..]);
         if spec.name == "reset" {
             conn.end_transaction();
         }
@@ -34,6 +32,7 @@ impl Core {
                 conn.closing = true;
             }
             Outcome::Sleep { ms } => {
+                self.note_sleep(conn, spec, args, ms);
                 conn.blocked = Some(Blocked::Busy);
                 conn.session.flags.blocked = true;
                 let place = conn.reserve();

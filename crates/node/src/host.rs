@@ -44,6 +44,22 @@ impl Host for Core {
         Role::Leader(self.log_position(), followers)
     }
 
+    fn save(&mut self) {
+        let changed = |r: &crate::replica::Replica| r.machine.applied() != r.stored;
+        let replicas = self.replicas.iter_mut().flatten();
+        let any = replicas.fold(false, |any, replica| {
+            replica.checkpoint_wanted |= changed(replica);
+            any || replica.checkpoint_wanted
+        });
+        if !any {
+            self.stats.last_save_ms = self.now.wall_ms;
+        }
+    }
+
+    fn set_active_expire(&mut self, on: bool) {
+        self.settings.active_expire = on;
+    }
+
     fn last_save_s(&self) -> u64 {
         self.stats.last_save_ms.max(self.now.wall_ms.saturating_sub(self.uptime_ms())) / 1000
     }
@@ -95,6 +111,7 @@ impl Host for Core {
         table.set(pairs, &mut self.settings)?;
         self.stats.slowlog.threshold_us = self.settings.slowlog_slower_than_us;
         self.stats.slowlog.max_len = self.settings.slowlog_max_len;
+        self.stats.latency.threshold_ms = self.settings.latency_threshold_ms;
         let (max_value, collections) = (self.settings.max_value, self.settings.collections);
         self.replicas.iter_mut().flatten().for_each(|replica| {
             replica.machine.set_max_value(max_value);

@@ -43,6 +43,7 @@ pub mod rebuild;
 pub mod replica;
 mod replica_reads;
 pub mod settings;
+pub mod slow;
 pub mod snapshots;
 pub mod stats;
 pub mod status;

@@ -102,7 +102,7 @@ impl Core {
             }
             ReplicaRead::Done => {}
         }
-        self.stats.errors += u64::from(conn.reply_is_error(start));
+        self.stats.note_reply(&conn.reply_buffer()[start..]);
         self.stats.replica_reads += 1;
         conn.reply_free(start);
         if until_ns < u64::MAX {

@@ -59,6 +59,12 @@ pub struct Settings {
     pub slowlog_slower_than_us: i64,
     /// Most entries of the slow log.
     pub slowlog_max_len: usize,
+    /// Keys whose time has come are deleted without being asked for (`DEBUG SET-ACTIVE-EXPIRE`).
+    pub active_expire: bool,
+    /// Nanoseconds of a clock, to time single commands with; it decides nothing. Always 0 where time stands still.
+    pub stopwatch: fn() -> u64,
+    /// Executions that take so long, in ms, are latency events; 0 = none.
+    pub latency_threshold_ms: u64,
     /// Seconds after which an idle client is closed, 0 = never.
     pub client_timeout_s: u64,
     /// A thread whose last turn is older counts as dead to other nodes.
@@ -89,6 +95,9 @@ impl Default for Settings {
             requirepass: String::new(),
             slowlog_slower_than_us: 10_000,
             slowlog_max_len: 128,
+            active_expire: true,
+            stopwatch: || 0,
+            latency_threshold_ms: 0,
             client_timeout_s: 0,
             max_stall_ms: 1000,
             seed: 1,

@@ -3,6 +3,7 @@
 use crate::settings::Settings;
 use resp::latency::Latency;
 use resp::slowlog::SlowLog;
+use std::collections::BTreeMap;
 
 /// What only the shell can measure; it sets them about once a second.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +36,10 @@ pub struct Gauges {
     pub cpu_ms: (u64, u64),
 }
 
+/// Most kinds of errors that are counted, and bytes of the name of one.
+const MAX_ERROR_KINDS: usize = 128;
+const MAX_ERROR_KIND: usize = 64;
+
 /// Counters since the start or the last `CONFIG RESETSTAT`.
 #[derive(Debug)]
 pub struct Stats {
@@ -42,6 +47,8 @@ pub struct Stats {
     pub commands: u64,
     /// Error replies.
     pub errors: u64,
+    /// Error replies by their first word, without its dash.
+    pub error_kinds: BTreeMap<String, u64>,
     /// Bytes of answered asynchronous writes that were not committed when this node stopped leading.
     pub exposed_at_failovers: u64,
     /// Reads of rows that were not in memory.
@@ -79,9 +86,12 @@ impl Stats {
         let mut slowlog = SlowLog::default();
         slowlog.threshold_us = settings.slowlog_slower_than_us;
         slowlog.max_len = settings.slowlog_max_len;
+        let mut latency = Latency::default();
+        latency.threshold_ms = settings.latency_threshold_ms;
         Stats {
             commands: 0,
             errors: 0,
+            error_kinds: BTreeMap::new(),
             exposed_at_failovers: 0,
             cold_fetches: 0,
             replica_reads: 0,
@@ -95,8 +105,28 @@ impl Stats {
             leaderships_lost: 0,
             last_save_ms: 0,
             slowlog,
-            latency: Latency::default(),
+            latency,
             counted: 0,
+        }
+    }
+
+    /// Counts the reply of a command if it is an error.
+    #[inline]
+    pub fn note_reply(&mut self, reply: &[u8]) {
+        if reply.first() == Some(&b'-') {
+            self.note_error(reply);
+        }
+    }
+
+    #[cold]
+    fn note_error(&mut self, reply: &[u8]) {
+        self.errors += 1;
+        let end = reply.iter().position(|byte| b" \r".contains(byte)).unwrap_or(reply.len());
+        let kind = String::from_utf8_lossy(&reply[1..end.min(MAX_ERROR_KIND)]);
+        // Clients name kinds with DEBUG ERROR as they like.
+        let room = self.error_kinds.len() < MAX_ERROR_KINDS;
+        if room || self.error_kinds.contains_key(&*kind) {
+            *self.error_kinds.entry(kind.into_owned()).or_default() += 1;
         }
     }
 
@@ -110,5 +140,30 @@ impl Stats {
     pub fn reset(&mut self) {
         (self.commands, self.errors, self.connections, self.rejected_connections) = (0, 0, 0, 0);
         (self.net_input, self.net_output, self.leaderships_lost, self.counted) = (0, 0, 0, 0);
+        self.error_kinds.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_counted_by_their_first_word_within_bounds() {
+        let mut stats = Stats::new(&Settings::default());
+        for reply in
+            ["+OK\r\n", "-ERR no\r\n", "-ERR such\r\n", "-WRONGTYPE x\r\n", "$1\r\n-\r\n", "-ALONE\r\n", ""]
+        {
+            stats.note_reply(reply.as_bytes());
+        }
+        let kinds: Vec<(&str, u64)> = stats.error_kinds.iter().map(|(k, n)| (&k[..], *n)).collect();
+        assert_eq!((stats.errors, kinds), (4, vec![("ALONE", 1), ("ERR", 2), ("WRONGTYPE", 1)]));
+        for n in 0..1000 {
+            stats.note_reply(format!("-{}{n} text\r\n", "K".repeat(n)).as_bytes());
+        }
+        assert!(stats.error_kinds.len() == MAX_ERROR_KINDS && stats.errors == 1004);
+        assert!(stats.error_kinds.keys().all(|kind| kind.len() < MAX_ERROR_KIND));
+        stats.reset();
+        assert!(stats.errors == 0 && stats.error_kinds.is_empty());
     }
 }

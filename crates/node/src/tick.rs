@@ -16,7 +16,7 @@ impl Core {
     pub(crate) fn tick(&mut self) {
         let (now, now_ms) = (self.now, self.now.mono_ms());
         self.ticks += 1;
-        let full = self.disk.is_full();
+        let (full, expires) = (self.disk.is_full(), self.settings.active_expire);
         let on_beat = self.ticks.is_multiple_of((2 * self.settings.heartbeat_ms / TICK_MS).max(1));
         for at in 0..self.replicas.len() {
             let group = GroupId(at as u32);
@@ -36,7 +36,7 @@ impl Core {
                 || replica.blocking.len() > 0
                 || !replica.parked.is_empty();
             // With a full log keys that nobody asks for stay for now: what is left of it is for others.
-            if !full && replica.machine.expiry_due(now.wall_ms) && replica.ready(now) {
+            if !full && expires && replica.machine.expiry_due(now.wall_ms) && replica.ready(now) {
                 replica.begin(now);
                 replica.machine.expire_due();
                 self.fetch(group);

@@ -8,7 +8,7 @@ use crate::read::Decoder;
 use crate::{Error, NEWEST_READ, VERSION, Value, kind, write};
 
 /// Bytes behind the value: the version (2, lowest first) and the CRC64 of all before it (8, lowest first).
-const FOOTER: usize = 10;
+pub const FOOTER: usize = 10;
 
 /// The payload that `DUMP` answers for a value: what a Redis of version 7.0 or later accepts with `RESTORE`.
 ///

@@ -25,7 +25,7 @@ mod score;
 mod value;
 mod write;
 
-pub use dump::{dump, for_restore, restore, restore_within};
+pub use dump::{FOOTER, dump, for_restore, restore, restore_within};
 pub use error::Error;
 pub use file::{FileError, Item, Key, Reader, Writer, check};
 pub use limits::{ELEMENT_COST, Limits, STRING_MAX, VALUE_MAX};

@@ -77,6 +77,10 @@ pub trait Host {
     fn password(&self) -> Option<&[u8]>;
     /// The role towards clients.
     fn role(&self) -> Role;
+    /// Begins checkpoints of everything on this node.
+    fn save(&mut self);
+    /// Lets the node delete keys whose time has come before somebody asks for them, or not.
+    fn set_active_expire(&mut self, on: bool);
     /// Seconds since 1970 of the last durable checkpoint.
     fn last_save_s(&self) -> u64;
 

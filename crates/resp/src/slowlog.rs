@@ -1,12 +1,16 @@
 //! The slow log of a node: commands that took longer than a threshold.
 
-use crate::session::Session;
 use std::collections::VecDeque;
 
 /// Arguments kept of an entry; the last place then says how many more there were.
 pub const MAX_ARGS: usize = 32;
 /// Bytes kept of an argument; the text then says how many more there were.
 pub const MAX_ARG: usize = 128;
+
+/// What stands in the place of a secret.
+const REDACTED: &[u8] = b"(redacted)";
+/// Options of `CONFIG SET` whose values are secrets.
+const SECRET_OPTIONS: [&str; 3] = ["requirepass", "masterauth", "masteruser"];
 
 /// One slow command.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,17 +49,26 @@ impl Default for SlowLog {
 }
 
 impl SlowLog {
-    /// Keeps the command if it took long enough.
+    /// Keeps the command of a client (address and name) if it took long enough.
     #[inline]
-    pub fn note(&mut self, took_us: u64, wall_ms: u64, args: &[&[u8]], session: &Session) {
-        if self.threshold_us >= 0 && took_us as i64 >= self.threshold_us {
-            self.push(took_us, wall_ms, args, session);
+    pub fn note(&mut self, took_us: u64, wall_ms: u64, args: &[&[u8]], client: (&str, &str)) {
+        if self.keeps(took_us) {
+            self.push(took_us, wall_ms, args, client);
         }
     }
 
+    /// True if a command that took so long is kept.
+    #[inline]
+    pub fn keeps(&self, took_us: u64) -> bool {
+        self.threshold_us >= 0 && took_us as i64 >= self.threshold_us
+    }
+
     #[cold]
-    fn push(&mut self, took_us: u64, wall_ms: u64, args: &[&[u8]], session: &Session) {
-        let mut kept: Vec<Vec<u8>> = args.iter().take(MAX_ARGS).map(|a| shorten(a)).collect();
+    fn push(&mut self, took_us: u64, wall_ms: u64, args: &[&[u8]], (addr, name): (&str, &str)) {
+        let shown = |(at, arg): (usize, &&[u8])| {
+            if is_secret(args, at) { REDACTED.to_vec() } else { shorten(arg) }
+        };
+        let mut kept: Vec<Vec<u8>> = args.iter().enumerate().take(MAX_ARGS).map(shown).collect();
         if args.len() > MAX_ARGS {
             kept[MAX_ARGS - 1] = format!("... ({} more arguments)", args.len() - MAX_ARGS + 1).into_bytes();
         }
@@ -64,8 +77,8 @@ impl SlowLog {
             time_s: wall_ms / 1000,
             took_us,
             args: kept,
-            addr: session.addr.clone(),
-            name: session.name.clone(),
+            addr: addr.to_owned(),
+            name: name.to_owned(),
         });
         self.next_id += 1;
         self.entries.truncate(self.max_len);
@@ -92,6 +105,21 @@ impl SlowLog {
     }
 }
 
+/// True if the argument at this place is a password or belongs to one.
+fn is_secret(args: &[&[u8]], at: usize) -> bool {
+    let is = |at: usize, word: &str| args[at].eq_ignore_ascii_case(word.as_bytes());
+    let before = |back: usize, word: &str| at > back && is(at - back, word);
+    match at {
+        0 => false,
+        _ if is(0, "auth") => true,
+        _ if is(0, "hello") => before(1, "auth") || before(2, "auth"),
+        _ if is(0, "config") && is(1, "set") => {
+            at > 2 && at % 2 == 1 && SECRET_OPTIONS.iter().any(|option| is(at - 1, option))
+        }
+        _ => false,
+    }
+}
+
 fn shorten(arg: &[u8]) -> Vec<u8> {
     if arg.len() <= MAX_ARG {
         return arg.to_vec();
@@ -107,14 +135,14 @@ mod tests {
 
     #[test]
     fn slow_commands_are_kept_shortened_and_bounded() {
-        let session = Session::new(1, "a:1".into(), String::new(), 0, true);
+        let client = ("a:1", "name");
         let mut log = SlowLog { max_len: 2, ..SlowLog::default() };
-        log.note(9_999, 0, &[b"GET"], &session);
+        log.note(9_999, 0, &[b"GET"], client);
         assert!(log.is_empty());
         let long = [b'x'; 130];
         let many: Vec<&[u8]> = std::iter::repeat_n(&long[..], 40).collect();
         for wall_ms in [1_000, 2_000, 3_000] {
-            log.note(10_000, wall_ms, &many, &session);
+            log.note(10_000, wall_ms, &many, client);
         }
         let ids: Vec<_> = log.entries().map(|e| (e.id, e.time_s)).collect();
         assert_eq!(ids, [(2, 3), (1, 2)]);
@@ -122,9 +150,30 @@ mod tests {
         assert_eq!(entry.args.len(), MAX_ARGS);
         assert!(entry.args[0].ends_with(b"xx... (2 more bytes)"));
         assert_eq!(entry.args[31], b"... (9 more arguments)");
+        assert_eq!((&entry.addr[..], &entry.name[..]), client);
         log.threshold_us = -1;
         log.reset();
-        log.note(u64::MAX, 0, &[b"GET"], &session);
+        log.note(u64::MAX, 0, &[b"GET"], client);
         assert_eq!(log.len(), 0);
+    }
+
+    #[test]
+    fn passwords_are_not_kept() {
+        let mut log = SlowLog { threshold_us: 0, ..SlowLog::default() };
+        let mut kept = |line: &str| {
+            let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            log.note(1, 0, &args, ("a:1", ""));
+            let entry = log.entries().next().expect("it is kept");
+            String::from_utf8(entry.args.join(&b' ')).expect("text")
+        };
+        assert_eq!(kept("AUTH secret"), "AUTH (redacted)");
+        assert_eq!(kept("auth user secret"), "auth (redacted) (redacted)");
+        assert_eq!(
+            kept("HELLO 3 AUTH user secret SETNAME n"),
+            "HELLO 3 AUTH (redacted) (redacted) SETNAME n"
+        );
+        assert_eq!(kept("CONFIG SET hz 10 requirepass secret"), "CONFIG SET hz 10 requirepass (redacted)");
+        assert_eq!(kept("CONFIG GET requirepass"), "CONFIG GET requirepass");
+        assert_eq!(kept("SET auth requirepass"), "SET auth requirepass");
     }
 }

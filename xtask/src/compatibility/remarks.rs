@@ -31,12 +31,16 @@ use Verdict::{Differs, Refused};
 const BY_EVERSTORE: &str = "members, slots and copies are managed by Everstore: see the guides";
 const NO_REPLICATION: &str = "replication is between nodes of the cluster, by Raft";
 const NO_MODULES: &str = "nodes load no foreign code";
-const LOGGED: &str = "every write is in the log before it is answered; checkpoints are made by themselves";
+const LOGGED: &str = "begins checkpoints of the node's shards; what is answered is in the log already";
+const ONE_LEADS: &str =
+    "`NO ONE` is answered OK; else refused: replication is between nodes of the cluster, by Raft";
+const NO_SCRIPTS: &str = "what can be asked where there are none yet";
+const OPTIONS: &str = "the keys of Everstore, and most of Redis: some of these are kept and change nothing, some have one value";
 
 /// Commands with a remark; a name that ends in `*` stands for all that begin so.
 pub const REMARKS: &[(&str, Verdict, &str)] = &[
-    ("bgrewriteaof", Refused, LOGGED),
-    ("bgsave", Refused, LOGGED),
+    ("bgrewriteaof", Differs, LOGGED),
+    ("bgsave", Differs, LOGGED),
     ("hrandfield", Differs, "picks at most 1 048 576 fields with repetition, and 16 MiB"),
     ("lpos", Differs, "RANK -9223372036854775808 is refused, as from Redis 7.2 on"),
     (
@@ -45,7 +49,7 @@ pub const REMARKS: &[(&str, Verdict, &str)] = &[
         "`IDLETIME` and `FREQ` are checked and have no effect; a stream with consumer groups is refused: they are not \
          stored yet",
     ),
-    ("save", Refused, LOGGED),
+    ("save", Differs, LOGGED),
     ("bitcount", Differs, "arguments are checked even if the key is absent, as in Redis since 7.2"),
     ("bitpos", Differs, "arguments are checked even if the key is absent, as in Redis since 7.2"),
     (
@@ -68,21 +72,33 @@ pub const REMARKS: &[(&str, Verdict, &str)] = &[
     ("cluster|saveconfig", Refused, BY_EVERSTORE),
     ("cluster|set-config-epoch", Refused, BY_EVERSTORE),
     ("cluster|setslot", Refused, BY_EVERSTORE),
-    ("config|get", Differs, "the keys of Everstore, and those of Redis that mean the same"),
-    ("config|set", Differs, "the keys of Everstore, and those of Redis that mean the same"),
+    ("config|get", Differs, OPTIONS),
+    (
+        "config|rewrite",
+        Refused,
+        "the file belongs to whoever runs the node; `everstore config` prints what is in force",
+    ),
+    ("config|set", Differs, OPTIONS),
     ("copy", Differs, "with `DB` both keys must live in one shard, else CROSSSLOT"),
     ("dbsize", Differs, "gathered from all shards in a spread keyspace"),
-    ("debug", Differs, "what would act on a node's data or process is refused by name"),
+    (
+        "debug",
+        Differs,
+        "what would act on a node's process is refused by name; RELOAD begins checkpoints and loads nothing",
+    ),
     ("failover", Differs, "hands over the shards that the node leads"),
     ("flushall", Differs, "each shard by itself in a spread keyspace; refused in a transaction"),
     ("flushdb", Differs, "each shard by itself in a spread keyspace"),
+    ("function", Differs, NO_SCRIPTS),
     ("info", Differs, "sections and fields that have a meaning here, and a section of ours"),
     ("latency|doctor", Differs, "texts are ours"),
+    ("latency|histogram", Differs, "no histograms are kept: always empty"),
     ("memory|doctor", Differs, "texts are ours"),
     ("memory|malloc-stats", Differs, "the allocator has none to show"),
     ("memory|usage", Differs, "bytes of the row; nothing needs sampling"),
     ("migrate", Refused, "nodes and shards exchange their data by themselves"),
-    ("module*", Refused, NO_MODULES),
+    ("module|load*", Refused, NO_MODULES),
+    ("module|unload", Refused, NO_MODULES),
     ("move", Differs, "both keyspaces must keep the key in one shard, else CROSSSLOT"),
     ("mset", Differs, "not atomic over several slots of a spread keyspace"),
     (
@@ -95,7 +111,7 @@ pub const REMARKS: &[(&str, Verdict, &str)] = &[
     ("pfselftest", Differs, "tests our own arithmetic, with fewer elements"),
     ("psync", Refused, NO_REPLICATION),
     ("replconf", Refused, NO_REPLICATION),
-    ("replicaof", Refused, NO_REPLICATION),
+    ("replicaof", Differs, ONE_LEADS),
     ("restore-asking", Refused, BY_EVERSTORE),
     ("role", Differs, "always that of a leader: every node answers for every key"),
     (
@@ -103,7 +119,13 @@ pub const REMARKS: &[(&str, Verdict, &str)] = &[
         Differs,
         "cursors are positions in the order of keys: complete and good on any node, also after a failover",
     ),
-    ("slaveof", Refused, NO_REPLICATION),
+    ("script", Differs, NO_SCRIPTS),
+    ("slaveof", Differs, ONE_LEADS),
+    (
+        "slowlog|get",
+        Differs,
+        "a transaction is one entry; what another node sent is listed where it ran, with the number of that node as address",
+    ),
     ("spop", Differs, "takes at most 16 MiB"),
     ("srandmember", Differs, "picks at most 1 048 576 members with repetition, and 16 MiB"),
     ("swapdb", Refused, "keyspaces have shards and options of their own"),

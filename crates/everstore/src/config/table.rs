@@ -176,6 +176,8 @@ keys! {
         "Commands that take longer are kept in the slow log; 0 keeps all, -1 none.";
     "slowlog-max-len" slowlog_max_len: u64, Kind::Whole(0, 100_000, "commands"), "128", online, Some("slowlog-max-len"),
         "Length of the slow log.";
+    "latency-monitor-threshold" latency_monitor_threshold: u64, Kind::Whole(0, 86_400_000, "milliseconds; 0 off"), "0", online, Some("latency-monitor-threshold"),
+        "Commands that take at least so long are events of LATENCY; 0 keeps none.";
 }
 
 #[cfg(test)]

@@ -1,15 +1,18 @@
 //! The configuration as the core knows it: its settings, and the table of `CONFIG GET` and `CONFIG SET`.
 
+use env::{Clock, RealClock};
 use node::{CollectionLimits, ConfigTable, Settings};
 use resp::host::ConfigError as Refusal;
 
-use crate::config::{Config, ConfigError, Effective};
+use crate::config::redis_options::{first_name, other_names};
+use crate::config::{Config, ConfigError, Effective, RedisOptions};
 
 /// What a core needs of the configuration.
 pub fn settings(config: &Config) -> Settings {
     let mut settings = Settings {
         base_election_ms: config.base_election_timeout.as_millis() as u64,
         heartbeat_ms: config.heartbeat_interval.as_millis() as u64,
+        stopwatch: || RealClock.mono_ns(),
         ..Settings::default()
     };
     apply(config, &mut settings);
@@ -41,54 +44,61 @@ fn apply(config: &Config, settings: &mut Settings) {
     settings.requirepass = config.requirepass.clone().unwrap_or_default();
     settings.slowlog_slower_than_us = config.slowlog_log_slower_than;
     settings.slowlog_max_len = config.slowlog_max_len as usize;
+    settings.latency_threshold_ms = config.latency_monitor_threshold;
     settings.client_timeout_s = config.timeout;
 }
 
-/// Options of Redis that tools ask for and whose answer follows from what Everstore is.
-const FIXED: [(&str, &str); 4] =
-    [("appendonly", "yes"), ("databases", "16"), ("maxmemory-policy", "noeviction"), ("save", "")];
+/// [`Effective`] as the core's table, and the options of Redis that have no key of ours.
+#[derive(Debug)]
+pub struct Options {
+    effective: Effective,
+    redis: RedisOptions,
+}
 
-/// What there is instead of an option that is fixed.
-fn instead(name: &str) -> &'static str {
-    if name.eq_ignore_ascii_case("maxmemory-policy") {
-        "; a keyspace is made a cache by KEYSPACE SET n CACHE policy"
-    } else {
-        ""
+impl Options {
+    /// The table of a node that starts with this configuration.
+    pub fn new(effective: Effective) -> Options {
+        Options { effective, redis: RedisOptions::default() }
+    }
+
+    fn rows(&self) -> Vec<(&'static str, String)> {
+        let mut rows = self.effective.redis_rows();
+        rows.extend(self.redis.rows());
+        rows.extend(other_names(&rows));
+        rows.sort_unstable();
+        rows
     }
 }
 
-/// [`Effective`] as the core's table.
-#[derive(Debug)]
-pub struct Options(pub Effective);
-
 impl ConfigTable for Options {
     fn visit(&self, visit: &mut dyn FnMut(&str, &str)) {
-        let mut rows = self.0.redis_rows();
-        rows.extend(FIXED.map(|(name, value)| (name, value.to_owned())));
-        rows.sort_unstable();
-        rows.iter().for_each(|(name, value)| visit(name, value));
+        self.rows().iter().for_each(|(name, value)| visit(name, value));
     }
 
     fn set(&mut self, pairs: &[(String, &[u8])], settings: &mut Settings) -> Result<(), Refusal> {
-        // On a copy, so that of several values all or none change.
-        let mut next = self.0.clone();
-        for (name, value) in pairs {
-            let refused = |text: &str| Refusal::Refused(name.clone(), text.to_owned());
+        // On copies, so that of several values all or none change.
+        let (mut next, mut redis, rows) = (self.effective.clone(), self.redis.clone(), self.rows());
+        for (given, value) in pairs {
+            let refused = |text: &str| Refusal::Refused(given.clone(), text.to_owned());
             let text = std::str::from_utf8(value).map_err(|_| refused("argument must be text"))?;
-            if let Some((_, fixed)) = FIXED.iter().find(|(fixed, _)| name.eq_ignore_ascii_case(fixed)) {
-                if text != *fixed {
-                    return Err(refused(&format!("always '{fixed}' here{}", instead(name))));
-                }
+            let name = first_name(given);
+            if let Some(done) = redis.set(name, text) {
+                done.map_err(|why| refused(&why))?;
                 continue;
             }
-            next.set_online(name, text).map_err(|error| match error {
-                ConfigError::UnknownKey { .. } => Refusal::Unknown(name.clone()),
-                ConfigError::BadValue { allowed, .. } => refused(&format!("allowed: {allowed}")),
-                other => refused(&other.to_string()),
-            })?;
+            match next.set_online(name, text) {
+                Ok(_) => {}
+                // What stays as it is needs no restart.
+                Err(ConfigError::NotOnline(_)) if rows.iter().any(|row| row.0 == name && row.1 == text) => {}
+                Err(ConfigError::UnknownKey { .. }) => return Err(Refusal::Unknown(given.clone())),
+                Err(ConfigError::BadValue { allowed, .. }) => {
+                    return Err(refused(&format!("allowed: {allowed}")));
+                }
+                Err(other) => return Err(refused(&other.to_string())),
+            }
         }
         apply(next.config(), settings);
-        self.0 = next;
+        (self.effective, self.redis) = (next, redis);
         Ok(())
     }
 
@@ -104,8 +114,8 @@ mod tests {
 
     #[test]
     fn several_values_change_together_or_not_at_all() {
-        let mut options = Options(Effective::load(&[], &[], None).unwrap());
-        let mut settings = settings(options.0.config());
+        let mut options = Options::new(Effective::load(&[], &[], None).unwrap());
+        let mut settings = settings(options.effective.config());
         assert_eq!((settings.max_clients, settings.heartbeat_ms), (10_000, 20));
         let pairs = |clients| [("timeout".to_owned(), &b"9"[..]), ("maxclients".to_owned(), clients)];
         let refused = options.set(&pairs(b"many"), &mut settings).unwrap_err();

@@ -36,7 +36,7 @@ pub fn setup(options: &Effective) -> Result<Setup, String> {
             "buffered" => LogMode::Buffered,
             _ => LogMode::Auto,
         },
-        table: Some(Box::new(move || Box::new(Options(table.clone())))),
+        table: Some(Box::new(move || Box::new(Options::new(table.clone())))),
     })
 }
 

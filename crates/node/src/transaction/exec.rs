@@ -146,7 +146,7 @@ impl Core {
                 return true;
             }
         };
-        self.stats.errors += u64::from(conn.reply_is_error(start));
+        self.stats.note_reply(&conn.reply_buffer()[start..]);
         let bytes = request.bytes();
         self.mark(conn, group, start, (outcome, early), |out| out.extend_from_slice(bytes));
         true

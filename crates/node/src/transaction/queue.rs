@@ -87,6 +87,12 @@ impl Core {
     /// A call that is no command, or may not be made: EXEC fails for it, and of EXEC itself it is the reason.
     pub(crate) fn refuse(&mut self, conn: &mut Conn, refusal: Refusal, args: &[&[u8]]) {
         let mut text = refusal.text(args);
+        if [&b"post"[..], b"host:"].iter().any(|word| args[0].eq_ignore_ascii_case(word)) {
+            // A browser was made to send this. What follows may look like commands.
+            tracing::warn!(client = %conn.session.addr, "a client speaks HTTP on the Redis port: its connection is closed");
+            (conn.closing, conn.cut) = (true, true);
+            return;
+        }
         if args[0].eq_ignore_ascii_case(b"exec") {
             conn.end_transaction();
             let reason = text.strip_prefix(b"ERR ").unwrap_or(&text);

@@ -139,7 +139,19 @@ fn caching(call: &mut Call<'_>) -> Outcome {
 }
 
 fn tracking(call: &mut Call<'_>) -> Outcome {
-    if call.is(2, "off") && call.args.len() == 3 {
+    // Options mean nothing to OFF and are still read.
+    let mut options = call.args[3..].iter();
+    while let Some(option) = options.next() {
+        let known = match &option.to_ascii_lowercase()[..] {
+            b"bcast" | b"optin" | b"optout" | b"noloop" => true,
+            b"prefix" | b"redirect" => options.next().is_some(),
+            _ => false,
+        };
+        if !known {
+            return call.syntax_error();
+        }
+    }
+    if call.is(2, "off") {
         return call.ok();
     }
     if call.is(2, "on") {

@@ -2,43 +2,32 @@
 //! node keeps its promises is refused by name.
 
 use super::{Call, MAX_SLEEP_MS, Outcome};
+use crate::encode::Proto;
 use model::Reply;
 
 /// Subcommands of Redis that are refused here; any other word is unknown.
 const REFUSED: &[&str] = &[
     "aof-flush-sleep",
     "assert",
-    "change-repl-id",
     "config-rewrite-force-all",
     "crash-and-recover",
     "digest",
-    "digest-value",
-    "dict-resizing",
     "drop-cluster-packet-filter",
     "flushall",
     "htstats",
     "htstats-key",
-    "jmap",
     "leak",
     "listpack",
-    "loadaof",
     "mallctl",
     "mallctl-str",
-    "object",
     "oom",
     "panic",
-    "pause-cron",
     "populate",
     "quicklist",
-    "quicklist-packed-threshold",
-    "reload",
     "replicate",
     "restart",
     "sdslen",
     "segfault",
-    "set-active-expire",
-    "set-disable-deny-scripts",
-    "stringmatch-len",
     "structsize",
     "ziplist",
 ];
@@ -57,6 +46,16 @@ pub(super) fn debug(call: &mut Call<'_>) -> Outcome {
             call.ok()
         }
         (b"protocol", [kind]) => protocol(call, kind),
+        (b"reload", options) => reload(call, options),
+        (b"loadaof", []) => reload(call, &[]),
+        (b"set-active-expire", [on]) => {
+            call.host.set_active_expire(on.first().is_some_and(|&digit| (b'1'..=b'9').contains(&digit)));
+            call.ok()
+        }
+        (b"quicklist-packed-threshold" | b"pause-cron", [_]) | (b"change-repl-id", []) => {
+            // What they change in Redis does not exist here.
+            call.ok()
+        }
         (known, _) if REFUSED.iter().any(|name| name.as_bytes() == known) => {
             let name = call.args[1].to_ascii_uppercase();
             call.error_about(
@@ -77,12 +76,39 @@ fn sleep(call: &mut Call<'_>, seconds: &[u8]) -> Outcome {
     }
 }
 
+/// `DEBUG RELOAD`, `DEBUG LOADAOF`: the half of it that writes. What it would read again is what the replicas
+/// in memory rest on anyhow.
+fn reload(call: &mut Call<'_>, options: &[&[u8]]) -> Outcome {
+    let known =
+        |word: &&[u8]| [&b"merge"[..], b"noflush", b"nosave"].contains(&&word.to_ascii_lowercase()[..]);
+    if !options.iter().all(known) {
+        return call.error("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.");
+    }
+    call.host.save();
+    call.ok()
+}
+
 /// One value of a type of the protocol, as Redis sends it.
 #[expect(clippy::approx_constant, reason = "the number that Redis sends")]
 fn protocol(call: &mut Call<'_>, kind: &[u8]) -> Outcome {
     let kind = kind.to_ascii_lowercase();
+    let is_3 = call.session.proto == Proto::Resp3;
     let mut reply = call.reply();
     match kind.as_slice() {
+        b"bignum" if is_3 => reply.encoded(b"(1234567999999999999999999999999999999\r\n"),
+        b"bignum" => reply.bulk(b"1234567999999999999999999999999999999"),
+        b"attrib" => {
+            if is_3 {
+                reply.encoded(b"|1\r\n$14\r\nkey-popularity\r\n*2\r\n$7\r\nkey:123\r\n:90\r\n");
+            }
+            reply.bulk(b"Some real reply following the attribute");
+        }
+        b"push" if is_3 => {
+            reply.encoded(b">2\r\n$16\r\nserver-cpu-usage\r\n:42\r\n");
+            // For clients that discard what is pushed and wait for an answer.
+            reply.bulk(b"Some real reply following the push reply");
+        }
+        b"push" => reply.error("ERR RESP2 is not supported by this command"),
         b"string" => reply.bulk(b"Hello World"),
         b"integer" => reply.int(12345),
         b"double" => reply.double(3.141),
@@ -107,7 +133,7 @@ fn protocol(call: &mut Call<'_>, kind: &[u8]) -> Outcome {
         b"false" => reply.boolean(false),
         _ => reply.error(
             "ERR Wrong protocol type name. Please use one of the following: \
-             string|integer|double|null|array|set|map|verbatim|true|false",
+             string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false",
         ),
     }
     Outcome::Done

@@ -31,6 +31,7 @@ fn lines(container: &str) -> &'static [&'static str] {
         "latency" => LATENCY,
         "losses" => LOSSES,
         "memory" => MEMORY,
+        "module" => MODULE,
         "object" => OBJECT,
         "slowlog" => SLOWLOG,
         "xinfo" => XINFO,
@@ -174,15 +175,28 @@ const CONFIG: &[&str] = &[
     "    Rewrite the configuration file.",
 ];
 
+const MODULE: &[&str] = &["LIST", "    Return a list of loaded modules: there are none."];
+
 const DEBUG: &[&str] = &[
+    "DIGEST-VALUE <key> [<key> ...]",
+    "    Return a signature of the value of each key, equal for equal values.",
     "ERROR <string>",
     "    Return a Redis protocol error with <string> as message. Useful for clients",
     "    unit tests to simulate Redis errors.",
     "LOG <message>",
     "    Write <message> to the node's log.",
+    "OBJECT <key>",
+    "    Show what is known of a key and its value.",
     "PROTOCOL <type>",
     "    Reply with a test value of the specified type. <type> can be: string,",
-    "    integer, double, null, array, set, map, verbatim, true, false.",
+    "    integer, double, bignum, null, array, set, map, attrib, push, verbatim,",
+    "    true, false.",
+    "RELOAD [option ...]",
+    "    Begin checkpoints of everything on the node. Nothing is loaded: what a node",
+    "    has in memory is what it would load.",
+    "SET-ACTIVE-EXPIRE <0|1>",
+    "    Setting it to 0 has the node delete expired keys only when they are asked",
+    "    for, 1 also before.",
     "SLEEP <seconds>",
     "    Answer after <seconds>. Decimals allowed. Only this connection waits.",
 ];

@@ -17,8 +17,10 @@ mod help;
 mod info;
 mod inspect;
 mod refusal;
+mod scripting;
 mod server;
 mod spec_info;
+mod upkeep;
 
 #[cfg(test)]
 mod tests;
@@ -163,6 +165,9 @@ pub fn run(spec: &'static Spec, call: &mut Call<'_>) -> Outcome {
         Some(("latency", sub)) => inspect::latency(call, sub),
         Some(("memory", sub)) => inspect::memory(call, sub),
         Some(("slowlog", sub)) => inspect::slowlog(call, sub),
+        Some(("function", sub)) => scripting::function(call, sub),
+        Some(("script", sub)) => scripting::script(call, sub),
+        Some(("module", _)) => upkeep::module_list(call),
         Some(("keyspace" | "losses" | "everstore", _)) => Outcome::Node,
         Some(_) => elsewhere(call, spec),
         None => plain(spec, call),
@@ -191,6 +196,10 @@ fn plain(spec: &'static Spec, call: &mut Call<'_>) -> Outcome {
         "swapdb" => server::swapdb(call),
         "shutdown" => server::shutdown(call),
         "debug" => debug::debug(call),
+        "bgsave" => upkeep::bgsave(call),
+        "bgrewriteaof" => upkeep::bgrewriteaof(call),
+        "save" => upkeep::save(call),
+        "replicaof" | "slaveof" => upkeep::replicaof(call),
         "failover" => Outcome::Node,
         _ => elsewhere(call, spec),
     }

@@ -47,6 +47,12 @@ impl Refusal {
                 let container = container.to_ascii_uppercase();
                 [b"ERR unknown subcommand '", sub, b"'. Try ", container.as_bytes(), b" HELP."].concat()
             }
+            // DEBUG is no container: it counts the arguments of what it is asked for itself.
+            Refusal::Arity(name) if name.starts_with("debug|") => {
+                let sub = c_text(args.get(1).copied().unwrap_or_default(), QUOTED);
+                let start = b"ERR unknown subcommand or wrong number of arguments for '";
+                [&start[..], sub, b"'. Try DEBUG HELP."].concat()
+            }
             Refusal::Arity(name) => {
                 format!("ERR wrong number of arguments for '{name}' command").into_bytes()
             }

@@ -48,6 +48,9 @@ pub(super) fn role(call: &mut Call<'_>) -> Outcome {
 }
 
 pub(super) fn lolwut(call: &mut Call<'_>) -> Outcome {
+    if call.is(1, "version") && call.args.get(2).is_some_and(|number| integer(number).is_none()) {
+        return call.error("ERR value is not an integer or out of range");
+    }
     let text =
         format!("Everstore ver. {}, as Redis ver. {}\n", call.host.version(), call.host.redis_version());
     call.verbatim(&text)

@@ -44,10 +44,10 @@ pub(super) fn info(call: &mut Call<'_>) -> Outcome {
 pub(super) fn list(call: &mut Call<'_>) -> Outcome {
     let args = call.args;
     let mut names: Vec<&str> = Vec::new();
+    let every = commands().iter().flat_map(|c| std::iter::once(c).chain(c.subcommands));
     if args.len() == 2 {
-        names.extend(commands().iter().map(|c| c.name));
+        names.extend(every.map(|c| c.name));
     } else if args.len() == 5 && call.is(2, "filterby") {
-        let every = commands().iter().flat_map(|c| std::iter::once(c).chain(c.subcommands));
         if call.is(3, "aclcat") {
             // An unknown category has no commands; Redis makes no error of it.
             let wanted = Categories::by_name(args[4]).unwrap_or_default();

@@ -16,7 +16,7 @@ ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "a": "\a"}
 # Files of the table whose texts are ours, and commands of them with a text in COMMAND INFO.
 OWN_TEXTS = {"bitmap.rs"}
 OWN_NOTES = {"bitfield"}
-CONTAINERS = {"acl", "client", "cluster", "command", "config", "latency", "memory", "object", "slowlog"}
+CONTAINERS = {"acl", "client", "cluster", "command", "config", "function", "latency", "memory", "module", "object", "script", "slowlog"}
 
 
 def words(text):
@@ -116,6 +116,8 @@ def table():
         found = set(re.findall(r'(?:^ +|Spec \{ )name: "([a-z_|-]+)"', file.read_text(), re.M))
         names |= found
         own |= found if file.name in OWN_TEXTS else set()
+    # What DEBUG is asked for is no command of its own in Redis.
+    names = {name for name in names if not name.startswith("debug|")}
     for name in sorted(names - CONTAINERS - OWN_NOTES):
         for sub in ("INFO",) if name in own else ("INFO", "DOCS"):
             conn.sendall(request([b"COMMAND", sub.encode(), name.encode()]))

@@ -13,6 +13,7 @@ mod bits;
 mod blocking;
 mod counters;
 mod deadline;
+mod debug;
 mod dump;
 mod elements;
 mod expiry;
@@ -73,6 +74,8 @@ static HANDLERS: &[(&str, Handler)] = &[
     ("bzpopmin", sorted_set::pop::bzpopmin),
     ("copy", rename::copy),
     ("dbsize", keyspace::dbsize),
+    ("debug|digest-value", debug::digest_value),
+    ("debug|object", debug::object),
     ("decr", counters::decr),
     ("decrby", counters::decrby),
     ("del", keys::del),

@@ -44,7 +44,7 @@ pub(super) fn is_skiplist(row: &Row) -> bool {
     row.form == Form::Indexed || Elements::of(row).is_large()
 }
 
-fn encoding_of(row: &Row) -> &'static str {
+pub(super) fn encoding_of(row: &Row) -> &'static str {
     match row.kind {
         kind::HASH if !Elements::of(row).is_large() => "listpack",
         kind::SET if Elements::of(row).has_integers_only() => "intset",

@@ -21,6 +21,8 @@ pub enum Group {
     Geo,
     /// Streams.
     Stream,
+    /// Scripts and functions.
+    Scripting,
     /// Several commands as one.
     Transactions,
     /// HyperLogLogs.
@@ -46,6 +48,7 @@ impl Group {
             Group::SortedSet => "sorted-set",
             Group::Geo => "geo",
             Group::Stream => "stream",
+            Group::Scripting => "scripting",
             Group::Transactions => "transactions",
             Group::HyperLogLog => "hyperloglog",
             Group::Connection => "connection",

@@ -25,6 +25,8 @@ const GROUPS: &[&[Spec]] = &[
     connection_client::CLIENT,
     cluster::CLUSTER,
     server::SERVER,
+    upkeep::UPKEEP,
+    scripting::SCRIPTING,
     server_command::COMMAND,
     server_inspect::INSPECT,
     own::OWN,
@@ -196,7 +198,11 @@ pub fn lookup(name: &[u8]) -> Option<&'static Spec> {
 
 /// The subcommand of a container with this short name in any case.
 pub fn subcommand(container: &Spec, short: &[u8]) -> Option<&'static Spec> {
-    container.subcommands.iter().find(|sub| sub.short_name().as_bytes().eq_ignore_ascii_case(short))
+    named(container.subcommands, short)
+}
+
+fn named(specs: &'static [Spec], short: &[u8]) -> Option<&'static Spec> {
+    specs.iter().find(|spec| spec.short_name().as_bytes().eq_ignore_ascii_case(short))
 }
 
 /// Why a call names no command.
@@ -217,6 +223,7 @@ pub fn resolve(name: &[u8], first: Option<&[u8]>) -> Result<&'static Spec, Unkno
         Some(short) if !spec.subcommands.is_empty() => {
             subcommand(spec, short).ok_or(Unknown::Subcommand(spec.name))
         }
+        Some(short) if !spec.keyed.is_empty() => Ok(named(spec.keyed, short).unwrap_or(spec)),
         _ => Ok(spec),
     }
 }

@@ -31,6 +31,7 @@ mod list;
 mod list_args;
 mod lookup;
 mod own;
+mod scripting;
 mod server;
 mod server_args;
 mod server_command;
@@ -50,6 +51,7 @@ mod stream_args;
 mod string;
 mod string_args;
 mod transactions;
+mod upkeep;
 
 #[cfg(test)]
 mod tests;
@@ -132,6 +134,9 @@ pub struct Spec {
     pub args: &'static [Arg],
     /// Subcommands of a container, empty otherwise.
     pub subcommands: &'static [Spec],
+    /// First arguments with which it runs in a shard, although it is no container: clients are not told
+    /// of these as commands.
+    pub keyed: &'static [Spec],
     id: u16,
 }
 
@@ -154,6 +159,7 @@ const BASE: Spec = Spec {
     history: &[],
     args: &[],
     subcommands: &[],
+    keyed: &[],
     id: u16::MAX,
 };
 

@@ -27,6 +27,24 @@ pub(super) const SERVER: &[Spec] = &[
         since: "1.0.0",
         complexity: "Depends on subcommand.",
         system: true,
+        keyed: &[
+            Spec {
+                name: "debug|digest-value",
+                arity: -2,
+                flags: Flags(flag::ADMIN | flag::READONLY | flag::NOSCRIPT),
+                keys: Keys { first: 2, last: -1, step: 1 },
+                route: Route::Key,
+                ..BASE
+            },
+            Spec {
+                name: "debug|object",
+                arity: 3,
+                flags: Flags(flag::ADMIN | flag::READONLY | flag::NOSCRIPT),
+                keys: Keys { first: 2, last: 2, step: 1 },
+                route: Route::Key,
+                ..BASE
+            },
+        ],
         ..BASE
     },
     Spec {

@@ -173,10 +173,15 @@ pub fn forget(dir: &Path) -> Result<(), CliError> {
             stranger.to_string_lossy()
         )));
     }
-    names.iter().try_for_each(|name| std::fs::remove_dir_all(dir.join(name))).map_err(failed)
+    let remove = |path: &Path| {
+        // A node's folder, or beside it the file with its messages.
+        if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }
+    };
+    names.iter().try_for_each(|name| remove(&dir.join(name))).map_err(failed)
 }
 
 fn is_demo_name(name: &str) -> bool {
+    let name = name.strip_suffix(".log").unwrap_or(name);
     let number = name.strip_prefix("node-").and_then(|number| number.parse::<u16>().ok());
     number.is_some_and(|number| (1..=MAX_NODES).contains(&number))
 }
@@ -290,13 +295,14 @@ mod tests {
     fn fresh_deletes_only_what_a_demo_made() {
         let dir = tempfile::tempdir().expect("temp");
         make_node(dir.path(), 1);
+        std::fs::write(dir.path().join("node-1.log"), "messages").expect("file");
         std::fs::write(dir.path().join("thesis.txt"), "years of work").expect("file");
         let error = forget(dir.path()).expect_err("a stranger's file");
         assert!(error.to_string().contains("thesis.txt"), "{error}");
         assert!(dir.path().join("node-1").exists());
         std::fs::remove_file(dir.path().join("thesis.txt")).expect("removed");
         forget(dir.path()).expect("only a demo's folders");
-        assert!(!dir.path().join("node-1").exists());
+        assert!(!dir.path().join("node-1").exists() && !dir.path().join("node-1.log").exists());
         forget(&dir.path().join("never-made")).expect("nothing to do");
     }
 

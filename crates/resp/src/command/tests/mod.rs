@@ -21,6 +21,8 @@ pub(super) struct Small {
     pub latency: Latency,
     pub follows: bool,
     pub resets: u32,
+    pub saves: u32,
+    pub active_expire: bool,
     pub topology: Topology,
 }
 
@@ -39,6 +41,8 @@ impl Default for Small {
             latency: Latency::default(),
             follows: false,
             resets: 0,
+            saves: 0,
+            active_expire: true,
             topology: Topology::default(),
         }
     }
@@ -66,6 +70,12 @@ impl Host for Small {
         } else {
             Role::Leader(0, Vec::new())
         }
+    }
+    fn save(&mut self) {
+        self.saves += 1;
+    }
+    fn set_active_expire(&mut self, on: bool) {
+        self.active_expire = on;
     }
     fn last_save_s(&self) -> u64 {
         1_700_000_000

@@ -203,11 +203,45 @@ fn what_takes_longer_is_left_to_the_node() {
 fn what_is_not_supported_is_refused_by_name() {
     let mut client = Client::default();
     assert!(client.say("SWAPDB 0 1").starts_with("-ERR SWAPDB is not supported: "));
-    assert!(
-        client.say("DEBUG set-active-expire 0").starts_with("-ERR DEBUG SET-ACTIVE-EXPIRE is not supported")
-    );
-    assert!(client.say("DEBUG JMAP").starts_with("-ERR DEBUG JMAP is not supported"));
+    assert!(client.say("DEBUG populate 5").starts_with("-ERR DEBUG POPULATE is not supported"));
+    assert!(client.say("REPLICAOF 127.0.0.1 6379").starts_with("-ERR REPLICAOF is not supported: "));
     assert!(client.say("GET k").starts_with("-ERR 'get' is not a command of the connection"));
+}
+
+#[test]
+fn saving_reaches_the_node_and_wrong_words_do_not() {
+    let mut client = Client::default();
+    for (words, reply) in [
+        ("SAVE", "+OK\r\n"),
+        ("BGSAVE", "+Background saving started\r\n"),
+        ("BGSAVE schedule", "+Background saving started\r\n"),
+        ("BGREWRITEAOF", "+Background append only file rewriting started\r\n"),
+        ("DEBUG RELOAD NOSAVE", "+OK\r\n"),
+        ("DEBUG LOADAOF", "+OK\r\n"),
+    ] {
+        let before = client.host.saves;
+        assert_eq!(client.say(words), reply, "{words}");
+        assert_eq!(client.host.saves, before + 1, "{words}");
+    }
+    let saves = client.host.saves;
+    for words in ["BGSAVE now", "BGSAVE SCHEDULE x", "DEBUG RELOAD all", "SAVE x"] {
+        assert!(client.say(words).starts_with("-ERR "), "{words}");
+    }
+    assert_eq!(client.host.saves, saves);
+    client.say("DEBUG SET-ACTIVE-EXPIRE 0");
+    assert!(!client.host.active_expire);
+    client.say("DEBUG SET-ACTIVE-EXPIRE 1");
+    assert!(client.host.active_expire);
+}
+
+#[test]
+fn list_names_what_info_describes() {
+    let mut client = Client::default();
+    let list = client.say("COMMAND LIST");
+    for name in ["get", "client|id", "function|flush", "debug"] {
+        assert!(list.contains(&format!("\r\n{name}\r\n")), "{name}");
+    }
+    assert!(!list.contains("debug|object"), "no command of its own");
 }
 
 #[test]
@@ -225,8 +259,8 @@ fn time_and_figures_are_shown() {
 #[test]
 fn slow_log_and_latency_are_shown() {
     let mut client = Client::default();
-    client.host.slowlog.note(12_345, 9_000, &[b"GET", b"k"], &client.session);
-    client.host.slowlog.note(12_346, 9_000, &[b"GET", b"k"], &client.session);
+    client.host.slowlog.note(12_345, 9_000, &[b"GET", b"k"], ("10.0.0.1:1004", ""));
+    client.host.slowlog.note(12_346, 9_000, &[b"GET", b"k"], ("10.0.0.1:1004", ""));
     assert_eq!(
         client.say("SLOWLOG GET 1"),
         "*1\r\n*6\r\n:1\r\n:9\r\n:12346\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n$13\r\n10.0.0.1:1004\r\n$0\r\n\r\n"

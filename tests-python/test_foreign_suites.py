@@ -1,0 +1,97 @@
+"""What the test suites of other projects do to a node before and between their tests."""
+
+import time
+
+import pytest
+import redis
+from harness.cluster import connect, wait_for
+
+
+def words(client, *command):
+    return client.execute_command(*command)
+
+
+def test_every_option_can_be_set_to_what_it_is(r):
+    before = r.config_get("*")
+    assert len(before) > 90
+    for name, value in before.items():
+        if name != "requirepass":  # Setting it to nothing is how it is switched off.
+            assert r.config_set(name, value) is True, name
+    assert r.config_get("*") == before
+
+
+def test_options_of_redis_are_kept_under_both_names(r):
+    before = r.config_get("list-max-listpack-size")["list-max-listpack-size"]
+    assert r.config_set("list-max-ziplist-size", 5) is True
+    assert r.config_get("list-max-*") == {"list-max-listpack-size": "5", "list-max-ziplist-size": "5"}
+    assert r.config_set("list-max-listpack-size", before) is True
+    with pytest.raises(redis.ResponseError, match="always 'yes' here; every write is in the log"):
+        r.config_set("appendonly", "no")
+
+
+def test_what_begins_and_ends_a_suite_is_answered(r):
+    assert words(r, "FUNCTION", "FLUSH") in ("OK", True)
+    assert words(r, "SCRIPT", "FLUSH") in ("OK", True)
+    assert words(r, "MODULE", "LIST") == []
+    assert words(r, "REPLICAOF", "NO", "ONE") in ("OK", True)
+    assert words(r, "DEBUG", "SET-ACTIVE-EXPIRE", "1") == "OK"
+    assert words(r, "DEBUG", "QUICKLIST-PACKED-THRESHOLD", "100b") == "OK"
+    assert "client|id" in {str(name).lower() for name in r.command_list()}
+
+
+def test_saving_moves_the_time_of_the_last_save(r):
+    r.set("kept", "v")
+    before = words(r, "LASTSAVE")
+    time.sleep(1.1)
+    assert words(r, "BGSAVE") in (True, "Background saving started")
+    wait_for(lambda: words(r, "LASTSAVE") != before, "a checkpoint", 20)
+    wait_for(lambda: r.info("persistence")["rdb_bgsave_in_progress"] == 0, "all are written", 20)
+    assert words(r, "SAVE") in (True, "OK")
+    assert words(r, "DEBUG", "RELOAD") == "OK"
+    assert r.get("kept") == "v"
+
+
+def test_slow_commands_are_kept_where_they_were_asked_for(shared_ports):
+    for port in shared_ports:
+        client = connect(port)
+        assert client.config_set("slowlog-log-slower-than", 0) is True
+        try:
+            client.slowlog_reset()
+            client.set("slow:a", "b")
+            words(client, "HELLO", "2", "AUTH", "default", "secret")
+            shown = [words(client, "SLOWLOG", "GET", "-1")][0]
+        finally:
+            client.config_set("slowlog-log-slower-than", 10_000)
+        texts = [str(entry) for entry in shown]
+        assert any("slow:a" in text for text in texts), texts
+        assert not any("secret" in text for text in texts)
+        client.close()
+
+
+def test_events_of_latency_begin_at_their_threshold(r):
+    assert r.config_set("latency-monitor-threshold", 20) is True
+    try:
+        words(r, "DEBUG", "SLEEP", "0.03")
+        assert [event[0] for event in words(r, "LATENCY", "LATEST")] == ["command"]
+    finally:
+        r.config_set("latency-monitor-threshold", 0)
+        assert words(r, "LATENCY", "RESET") == 1
+
+
+def test_equal_values_have_equal_digests(single):
+    single.sadd("a", 1, 2, 3)
+    single.sadd("b", 3, 2, 1)
+    single.copy("a", "c")
+    digests = words(single, "DEBUG", "DIGEST-VALUE", "a", "b", "c", "none")
+    assert len(set(digests[:3])) == 1 and digests[3] == "0" * 40
+    assert "encoding:intset" in words(single, "DEBUG", "OBJECT", "a")
+
+
+def test_errors_are_counted_by_kind(r):
+    r.config_resetstat()
+    r.set("text", "a")
+    for command in (["INCR", "text"], ["LPUSH", "text", "x"], ["NOPE"]):
+        with pytest.raises(redis.ResponseError):
+            words(r, *command)
+    errors = r.info("errorstats")
+    assert errors["errorstat_ERR"]["count"] >= 2 and errors["errorstat_WRONGTYPE"]["count"] >= 1
