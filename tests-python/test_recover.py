@@ -1,5 +1,6 @@
 """A majority of the nodes is lost for good: the survivors are recovered offline, on purpose."""
 
+import json
 import shutil
 import subprocess
 
@@ -99,3 +100,49 @@ def test_two_survivors_of_five_on_two_machines(new_cluster):
     ledger.check(second)
     with first.client() as client:
         assert client.set("after", "the recovery")
+
+
+def salvage(lost, survivor, file) -> subprocess.CompletedProcess:
+    command = [program(), "losses", "salvage", "--lost", str(lost.folder), "--survivor", str(survivor.folder), str(file)]
+    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
+
+
+def test_what_only_a_lost_node_had_is_read_from_its_folder(new_cluster, tmp_path):
+    cluster = new_cluster(shards=4).start()
+    survivor, gone, lost = cluster.nodes
+    name = cluster.wait_healthy().nodes[0].status()["cluster_id"]
+    with lost.client() as client:
+        for n in range(20):
+            client.set(f"on all nodes {n}", "yes")
+    cluster.wait_healthy()
+    survivor.kill()
+    with lost.client() as client:
+        for n in range(20):
+            wait_for(lambda n=n: client.set(f"elsewhere {n}", "kept"), "the others go on")
+        client.rpush("elsewhere 20", "one", "two")
+    # Not in good order: a last checkpoint would take it out of the log.
+    lost.kill()
+    gone.kill()
+    shutil.rmtree(gone.folder)
+
+    early = salvage(lost, survivor, tmp_path / "early")
+    assert early.returncode == 2 and "recovery-1" in early.stderr and not (tmp_path / "early").exists()
+    done = recover("--force-majority-lost", *folders([survivor]), "--cluster-name", name)
+    assert done.returncode == 0, done.stderr
+    cluster.restart(survivor)
+    wait_for(lambda: all(s["leader"] == 1 for s in survivor.status()["shards"]), "it leads everything")
+    with survivor.client() as client:
+        assert client.get("on all nodes 3") == "yes" and client.get("elsewhere 3") is None
+
+    file = tmp_path / "lost.jsonl"
+    found = salvage(lost, survivor, file)
+    print(found.stdout)
+    assert found.returncode == 0, found.stderr
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    puts = {line["key"]: line["value"] for line in lines if line["effect"] == "put" and line["type"] == "string"}
+    assert puts == {f"elsewhere {n}": "kept" for n in range(20)}
+    assert {line["key"] for line in lines} == {f"elsewhere {n}" for n in range(21)}
+    assert f"{len(lines)} lines written to {file}" in found.stdout and "node 3 of cluster" in found.stdout
+    again = salvage(lost, survivor, file)
+    assert again.returncode != 0 and "lost.jsonl" in again.stderr
+    assert len(file.read_text().splitlines()) == len(lines)

@@ -17,9 +17,9 @@ impl Core {
     #[inline]
     pub(crate) fn begin_timing(&self, spec: &Spec) -> Option<u64> {
         let slowlog = self.stats.slowlog.threshold_us;
-        let quick = spec.complexity == "O(1)";
-        let timed = slowlog >= 0 || self.stats.latency.threshold_ms > 0;
-        (timed && !(quick && !(0..QUICK_US).contains(&slowlog))).then(self.settings.stopwatch)
+        let wanted = slowlog >= 0 || self.stats.latency.threshold_ms > 0;
+        let may_take_it = spec.complexity != "O(1)" || (0..QUICK_US).contains(&slowlog);
+        (wanted && may_take_it).then(self.settings.stopwatch)
     }
 
     /// Notes a command of a connection that began then.

@@ -116,7 +116,7 @@ impl Row {
             }
             _ => {
                 let (mut r, kind) = (Reader::new(value), kind & !kind::LARGE);
-                let mut large = Large::new(r.u64()?, kind, seed);
+                let mut large = Large::stored(r.u64()?, kind, seed);
                 large.about = r.rest().to_vec();
                 let mut row = Row::new(position, kind, key, &[]);
                 row.set_large(Box::new(large));
@@ -276,7 +276,7 @@ impl Row {
 
     /// Takes the elements out if cells of them are due for the checkpoint being taken.
     pub(crate) fn take_large_if_due(&mut self) -> Option<Box<Large>> {
-        self.large().is_some_and(|large| large.uncaptured() > 0).then(|| self.take_large()).flatten()
+        self.large().is_some_and(|large| large.is_due()).then(|| self.take_large()).flatten()
     }
 
     /// The row holds these elements, also such as were taken out, instead of a value.

@@ -17,6 +17,7 @@ mod membership;
 mod node;
 pub mod platform;
 pub mod recover;
+pub mod salvage;
 mod setup;
 mod shell;
 mod slab;

@@ -6,6 +6,7 @@
 //! incarnation, on which both ends of a connection have agreed before (`cluster/handshake`).
 
 use crate::recover::tree_of;
+use crate::salvage::{WentOn, write_down};
 use cluster::{ClusterId, Folder, Formation};
 use env::Disk;
 use model::entry::EntryReader;
@@ -38,7 +39,8 @@ pub type OpenRows<'a> = &'a dyn Fn(&Path) -> Result<Arc<dyn RowStores>, String>;
 /// The folders of the survivors, locked.
 pub struct Survivors {
     folders: Vec<(PathBuf, Folder)>,
-    holdings: Vec<BTreeMap<GroupId, Holding>>,
+    disk: Arc<dyn Disk>,
+    holdings: Vec<BTreeMap<GroupId, (Holding, WentOn)>>,
     cluster: ClusterId,
     before: Formation,
     after: Formation,
@@ -78,7 +80,7 @@ impl Survivors {
         }
         let look = |(_, folder): &(PathBuf, Folder)| holdings(disk, folder, &before, rows);
         let holdings = folders.iter().map(look).collect::<Result<_, _>>()?;
-        Ok(Survivors { folders, holdings, cluster, before, after })
+        Ok(Survivors { folders, disk: Arc::clone(disk), holdings, cluster, before, after })
     }
 
     /// The cluster.
@@ -98,19 +100,24 @@ impl Survivors {
 
     /// For each group the best that a survivor here has: the newest last entry.
     pub fn best(&self) -> impl Iterator<Item = (GroupId, Option<Holding>)> {
-        self.before.groups().map(|group| {
-            let all = self.holdings.iter().filter_map(|of_node| of_node.get(&group));
-            (group, all.max_by_key(|holding| holding.last).copied())
-        })
+        self.before.groups().map(|group| (group, self.best_of(group).map(|(holding, _)| *holding)))
     }
 
-    /// Makes the survivors' folders those of the next incarnation of the cluster. If that is cut off, it
-    /// can be done again.
+    fn best_of(&self, group: GroupId) -> Option<&(Holding, WentOn)> {
+        let all = self.holdings.iter().filter_map(|of_node| of_node.get(&group));
+        all.max_by_key(|(holding, _)| holding.last)
+    }
+
+    /// Makes the survivors' folders those of the next incarnation of the cluster, and writes into them what there
+    /// was, for [`crate::salvage`]. If that is cut off, it can be done again.
     ///
     /// # Errors
     /// In words for a person: a folder could not be written.
     pub fn recover(&mut self) -> Result<(), String> {
+        let best = |group| Some((group, self.best_of(group)?.1.clone()));
+        let went_on = self.before.groups().filter_map(best).collect();
         for (dir, folder) in &mut self.folders {
+            write_down(self.disk.as_ref(), dir, self.after.incarnation, &went_on)?;
             folder.recover(&self.after).map_err(|error| format!("{}: {error}", dir.display()))?;
         }
         Ok(())
@@ -152,23 +159,31 @@ fn holdings(
     folder: &Folder,
     formation: &Formation,
     rows: OpenRows<'_>,
-) -> Result<BTreeMap<GroupId, Holding>, String> {
+) -> Result<BTreeMap<GroupId, (Holding, WentOn)>, String> {
+    let Some(node) = folder.node() else { return Ok(BTreeMap::new()) };
+    let logs = log_of(disk, folder)?;
+    let stores = rows(&folder.rows_dir())?;
+    let mut holdings = BTreeMap::new();
+    for group in formation.groups() {
+        let Some(log) = logs.get(&group) else { continue };
+        let holding = holding(node, log, stored(stores.as_ref(), group, log)?);
+        holdings.insert(group, (holding, WentOn::with(holding.last, holding.committed, log)));
+    }
+    Ok(holdings)
+}
+
+/// The log of a node that does not run; nothing is changed. One that is damaged is an error.
+pub(crate) fn log_of(disk: &Arc<dyn Disk>, folder: &Folder) -> Result<BTreeMap<GroupId, GroupLog>, String> {
     let (Some(cluster), Some(node)) = (folder.cluster(), folder.node()) else { return Ok(BTreeMap::new()) };
     let recovery = Log::read(disk.as_ref(), &folder.log_dir(), cluster.0.to_be_bytes())
         .map_err(|error| error.to_string())?;
     let damaged = recovery.groups.iter().find(|(_, log)| log.damaged).map(|(group, _)| *group);
-    if let Some(group) = damaged.or_else(|| recovery.damage.first()?.groups.first().copied()) {
-        return Err(format!(
+    match damaged.or_else(|| recovery.damage.first()?.groups.first().copied()) {
+        None => Ok(recovery.groups),
+        Some(group) => Err(format!(
             "the log of node {node} is damaged: synced entries of group {group} can not be read any more"
-        ));
+        )),
     }
-    let stores = rows(&folder.rows_dir())?;
-    let mut holdings = BTreeMap::new();
-    for group in formation.groups() {
-        let Some(log) = recovery.groups.get(&group) else { continue };
-        holdings.insert(group, holding(node, log, stored(stores.as_ref(), group, log)?));
-    }
-    Ok(holdings)
 }
 
 /// What the checkpoint of a group says of itself, if there is one.

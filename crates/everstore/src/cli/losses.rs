@@ -11,6 +11,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::CliError;
 use super::client::{Client, Value};
+use super::salvage::SalvageArgs;
 use super::status::ask;
 use super::table::Table;
 use super::target::TargetArgs;
@@ -25,6 +26,7 @@ Examples:
   everstore losses replay 3-17-1042            only keys that were not changed since
   everstore losses replay 3-17-1042 --force    also keys that were
   everstore losses acknowledge 3-17-1042       removes the account
+  everstore losses salvage --lost /srv/node-2 --survivor /srv/node-1 lost.jsonl
 
 suspected:  replaced in the log of this node; it is not yet known whether the writes are lost.
 lost:       other writes are committed in their place.
@@ -62,6 +64,12 @@ enum LossesCommand {
         #[arg(long)]
         force: bool,
     },
+    /// After `everstore recover`: write the effects that only the log of a given up node has, from its folder, to a
+    /// file, one JSON object per line
+    Salvage {
+        #[command(flatten)]
+        salvage: SalvageArgs,
+    },
     /// Remove an account: nobody needs what it holds any more.
     Acknowledge {
         #[command(flatten)]
@@ -95,6 +103,7 @@ pub fn run(args: &LossesArgs) -> Result<ExitCode, CliError> {
             each_line(loss, &mut |line| writeln!(out, "{line}").map_err(CliError::io("standard output")))?;
         }
         LossesCommand::Export { loss, file } => export(loss, file)?,
+        LossesCommand::Salvage { salvage } => salvage.run()?,
         LossesCommand::Replay { loss, force } => return replay(loss, *force),
         LossesCommand::Acknowledge { loss } => {
             keeper(loss)?.call(&["LOSSES", "ACKNOWLEDGE", &loss.id])?;
@@ -279,24 +288,32 @@ fn strange(reply: &Value) -> CliError {
 }
 
 fn export(args: &LossArgs, path: &Path) -> Result<(), CliError> {
+    let count = into_new_file(path, |take| each_line(args, take))?;
+    match args.target.json {
+        true => println!("{}", json!({ "lines": count })),
+        false => println!("{count} lines written to {}", path.display()),
+    }
+    Ok(())
+}
+
+/// Writes lines to a file that must not exist, durably. If that fails there is none: half an account must not be
+/// taken for a whole one.
+pub(super) fn into_new_file<T>(
+    path: &Path,
+    lines: impl FnOnce(&mut dyn FnMut(&str) -> Result<(), CliError>) -> Result<T, CliError>,
+) -> Result<T, CliError> {
     let failed = |source| CliError::Io { what: path.display().to_string(), source };
     let file = File::options().write(true).create_new(true).open(path).map_err(failed)?;
     let mut out = BufWriter::new(file);
-    let result = each_line(args, &mut |line| writeln!(out, "{line}").map_err(failed));
-    let written = result.and_then(|count| {
+    let result = lines(&mut |line| writeln!(out, "{line}").map_err(failed));
+    let written = result.and_then(|told| {
         out.flush().and_then(|()| out.get_ref().sync_all()).map_err(failed)?;
-        Ok(count)
+        Ok(told)
     });
-    match written {
-        Ok(count) if args.target.json => println!("{}", json!({ "lines": count })),
-        Ok(count) => println!("{count} lines written to {}", path.display()),
-        Err(error) => {
-            // Half an account must not be taken for a whole one.
-            let _ = std::fs::remove_file(path);
-            return Err(error);
-        }
+    if written.is_err() {
+        let _ = std::fs::remove_file(path);
     }
-    Ok(())
+    written
 }
 
 /// Exit code 1 if some key did not get its lost value.

@@ -15,6 +15,7 @@ mod parent;
 mod recover;
 mod render;
 mod reply;
+mod salvage;
 mod sim;
 mod status;
 mod switchover;

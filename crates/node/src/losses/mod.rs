@@ -18,7 +18,7 @@ pub mod format;
 mod judge;
 mod replay;
 mod rows;
-mod show;
+pub mod show;
 
 pub(crate) use self::bound::{Predecessors, acknowledge};
 pub(crate) use self::replay::{Replay, row as replay_row};

@@ -1,10 +1,11 @@
 //! An account as lines of JSON, for `LOSSES SHOW` and for export; see docs/formats/losses.md.
 
 use super::account::{Account, Before, Last, LostEntry, LostRow};
-use super::rows::each;
-use model::Keyspace;
+use super::rows::{each, targets};
 use model::change::{Change, names, pairs};
 use model::effect::Effect;
+use model::entry::EntryReader;
+use model::{Index, Keyspace, Term};
 use serde_json::{Map, Value, json};
 
 /// Bytes of lines after which a page ends.
@@ -25,6 +26,19 @@ pub(crate) fn page(account: &Account, cursor: usize) -> (usize, Vec<String>) {
         at += 1;
     }
     (if at < end { at } else { 0 }, lines)
+}
+
+/// The effects on keys in an entry, a line each: of a log that is read offline.
+pub fn lines_of_entry(index: Index, term: Term, payload: &[u8]) -> Vec<String> {
+    let Ok(reader) = EntryReader::new(payload) else { return Vec::new() };
+    let mut entry = LostEntry { index, term, time_ms: reader.shard_time, ..LostEntry::default() };
+    for effect in reader.map_while(Result::ok).filter(|effect| targets(effect).next().is_some()) {
+        effect.encode(&mut entry.effects);
+        entry.count += 1;
+    }
+    let mut lines = Vec::new();
+    entry_lines(&entry, &mut lines);
+    lines
 }
 
 fn entry_lines(entry: &LostEntry, lines: &mut Vec<String>) {

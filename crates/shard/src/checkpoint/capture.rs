@@ -110,7 +110,7 @@ impl Capture {
                 self.push_cell((row.position, row.key()), id, cell, content);
             });
         }
-        let all = large.uncaptured() == 0;
+        let all = !large.is_due();
         row.set_large(large);
         all
     }

@@ -9,6 +9,7 @@
 //! are due for it are copied before they change.
 
 use super::cells::Cells;
+use super::due::Due;
 use super::elements::{Elements, Spot};
 use super::list::List;
 use super::packed::{self, Packed};
@@ -56,7 +57,7 @@ pub(crate) struct Large {
     pub about: Vec<u8>,
     body: Body,
     /// Cells that the checkpoint being taken lacks.
-    due: Cells,
+    due: Due,
 }
 
 /// The cell of a piece of a list.
@@ -78,14 +79,20 @@ fn element_cell(kind: u8, key: u64, name: &[u8]) -> CellName {
 }
 
 impl Large {
+    /// One whose cells are going to be loaded from the row store.
+    pub fn stored(id: u64, kind: u8, seed: u64) -> Large {
+        let mut large = Large::new(id, kind, seed);
+        large.identity.new = false;
+        large
+    }
+
     /// An empty one of this kind. `seed`: of the hash of names.
-    pub fn new(id: u64, kind: u8, seed: u64) -> Large {
+    fn new(id: u64, kind: u8, seed: u64) -> Large {
         let body = match kind {
             kind::LIST => Body::List(List::default()),
             _ => Body::Elements(Elements::new(kind, seed)),
         };
-        let identity = Identity { id, fresh: Cells::default(), new: false };
-        Large { identity, about: Vec::new(), body, due: Cells::default() }
+        Large { identity: Identity::new(id), about: Vec::new(), body, due: Due::default() }
     }
 
     /// One made of a small collection.
@@ -107,7 +114,6 @@ impl Large {
                 list.splice(0, 0, &items, &mut |_, _| ());
             }
         }
-        large.identity.fresh = large.all();
         large
     }
 
@@ -118,14 +124,11 @@ impl Large {
 
     /// Gives its cells another identity; the one before is returned. If it is one that they had before, what has
     /// changed since is fresh for it too: taking changes back restores the content, not which piece of a list
-    /// has what.
+    /// has what. A new identity needs them too: by taking back two renames they get to the one before both.
     pub fn replace_identity(&mut self, mut identity: Identity) -> Identity {
-        // Under a new one all of them will be written, and changes of before need not be copied.
-        if !identity.new {
-            identity.fresh.extend(self.identity.fresh.iter());
-        }
+        identity.fresh.extend(self.identity.fresh.iter());
         // A copy has what is due of the one it was made of.
-        self.due = Cells::default();
+        self.due = Due::default();
         std::mem::replace(&mut self.identity, identity)
     }
 
@@ -160,19 +163,9 @@ impl Large {
         size_of::<Large>() + self.about.capacity() + cells + body
     }
 
-    /// The names of all cells.
-    fn all(&self) -> Cells {
-        match &self.body {
-            Body::Elements(elements) => {
-                elements.main_starting_at(0).map(|(_, (name, _))| elements.cell(name)).collect()
-            }
-            Body::List(list) => list.numbers().map(piece_cell).collect(),
-        }
-    }
-
-    /// Elements whose cells a checkpoint has to write, about.
-    pub fn uncaptured(&self) -> usize {
-        self.due.len()
+    /// Whether a checkpoint has to write cells.
+    pub fn is_due(&self) -> bool {
+        !self.due.is_empty()
     }
 
     // ---- changes: each names the cells it touches before it touches them ----
@@ -180,7 +173,7 @@ impl Large {
     fn touch(&mut self, spot: Spot, name: &[u8], sink: &mut Sink<'_>) {
         let Body::Elements(elements) = &self.body else { return };
         let cell = element_cell(elements.kind(), spot.key, name);
-        if !self.due.is_empty() && self.due.remove(cell) {
+        if self.due.take(cell) {
             give(&self.body, cell, sink);
         }
         self.identity.fresh.insert(cell);
@@ -214,7 +207,7 @@ impl Large {
         }
         let removed = list.splice(at, remove, new, &mut |list, number| {
             let cell = piece_cell(number);
-            if !due.is_empty() && due.remove(cell) {
+            if due.take(cell) {
                 sink(cell, list.piece(number));
             }
             fresh.insert(cell);
@@ -227,15 +220,13 @@ impl Large {
     /// The checkpoint being taken gets what has changed since the last one.
     pub fn begin_capture(&mut self) {
         debug_assert!(self.due.is_empty(), "one checkpoint at a time");
-        self.due = std::mem::take(&mut self.identity.fresh);
-        if std::mem::take(&mut self.identity.new) {
-            self.due.extend(self.all().iter());
-        }
+        let fresh = std::mem::take(&mut self.identity.fresh);
+        self.due = if std::mem::take(&mut self.identity.new) { Due::all() } else { Due::named(fresh) };
     }
 
     /// Copies a cell that is due. False when none is.
     pub fn capture_one(&mut self, sink: &mut Sink<'_>) -> bool {
-        let Some(cell) = self.due.pop() else { return false };
+        let Some(cell) = self.due.pop(&self.body) else { return false };
         give(&self.body, cell, sink);
         true
     }
@@ -269,6 +260,28 @@ impl Large {
         match &mut self.body {
             Body::Elements(all) => all.free_some(elements),
             Body::List(list) => list.free_some(elements),
+        }
+    }
+}
+
+impl Body {
+    /// The first cell with this name or a later one.
+    pub(super) fn next_cell(&self, from: CellName) -> Option<CellName> {
+        match self {
+            Body::List(list) => {
+                // Between two pieces there is no name: the lower half of one counts as the next.
+                let lower = u128::from(u64::MAX);
+                let first = from.checked_add(lower)? & !lower;
+                list.number_from(piece_number(first)).map(piece_cell)
+            }
+            Body::Elements(elements) => {
+                let before = match elements.kind() {
+                    kind::STREAM => elements.count_below(&from.to_be_bytes()),
+                    _ => elements.rank_of_key(u64::try_from(from.div_ceil(1 << 64)).ok()?),
+                };
+                let (_, (name, _)) = elements.main_starting_at(before).next()?;
+                Some(elements.cell(name))
+            }
         }
     }
 }

@@ -291,9 +291,10 @@ impl List {
         Some(&self.pieces[at].bytes)
     }
 
-    /// Numbers of all pieces.
-    pub fn numbers(&self) -> impl Iterator<Item = i64> {
-        self.pieces.iter().map(|piece| piece.number)
+    /// The lowest number of a piece from this one on.
+    pub fn number_from(&self, number: i64) -> Option<i64> {
+        let at = self.pieces.partition_point(|piece| piece.number < number);
+        self.pieces.get(at).map(|piece| piece.number)
     }
 
     /// Appends a piece that was kept; they come in the order of their numbers.
@@ -317,6 +318,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
+
+    fn numbers(list: &List) -> Vec<i64> {
+        list.pieces.iter().map(|piece| piece.number).collect()
+    }
 
     fn encoded(items: &[Vec<u8>]) -> Vec<u8> {
         let mut out = Vec::new();
@@ -350,7 +355,7 @@ mod tests {
                     };
                 }
                 let pieces: BTreeMap<_, _> =
-                    list.numbers().map(|n| (n, list.piece(n).unwrap().to_vec())).collect();
+                    numbers(&list).into_iter().map(|n| (n, list.piece(n).unwrap().to_vec())).collect();
                 prop_assert_eq!(&pieces, &kept);
             }
             let at = model.len() / 3;
@@ -376,6 +381,6 @@ mod tests {
             list.splice(list.len().min(3), 0, &encoded(std::slice::from_ref(&item)), &mut |_, _| ());
             assert_eq!(list.len(), n + 1);
         }
-        assert!(list.numbers().is_sorted());
+        assert!(numbers(&list).is_sorted());
     }
 }

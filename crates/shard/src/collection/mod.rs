@@ -7,6 +7,7 @@
 mod cells;
 mod change;
 mod counts;
+mod due;
 mod elements;
 pub(crate) mod large;
 mod limits;
