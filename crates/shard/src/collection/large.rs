@@ -317,3 +317,44 @@ fn give(body: &Body, cell: CellName, sink: &mut Sink<'_>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::packed::Builder;
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn capture(large: &mut Large, stored: &mut BTreeMap<CellName, Vec<u8>>) {
+        large.begin_capture();
+        while large.capture_one(&mut |cell, content| {
+            match content {
+                Some(content) => stored.insert(cell, content.to_vec()),
+                None => stored.remove(&cell),
+            };
+        }) {}
+    }
+
+    #[test]
+    fn a_list_that_had_two_names_and_has_its_first_again_is_stored_as_it_is() {
+        let mut builder = Builder::new(kind::LIST);
+        (0..2000u32).for_each(|n| builder.push(&n.to_be_bytes(), &[]));
+        let mut list = Large::from_packed(1, kind::LIST, 7, Packed::new(kind::LIST, &builder.finish()));
+        let mut stored = BTreeMap::new();
+        capture(&mut list, &mut stored);
+
+        let first = list.replace_identity(Identity::new(2));
+        let second = list.replace_identity(Identity::new(3));
+        // What is put back after it was removed may stand in other pieces.
+        let sink: &mut Sink<'_> = &mut |_, _| ();
+        let removed = list.splice(100, 1500, &[], sink).unwrap();
+        list.splice(100, 0, &removed, sink).unwrap();
+        list.replace_identity(second);
+        list.replace_identity(first);
+
+        capture(&mut list, &mut stored);
+        let mut whole = BTreeMap::new();
+        list.replace_identity(Identity::new(4));
+        capture(&mut list, &mut whole);
+        assert_eq!(stored, whole);
+    }
+}
