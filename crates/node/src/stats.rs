@@ -162,7 +162,7 @@ mod tests {
         let kinds: Vec<(&str, u64)> = stats.error_kinds.iter().map(|(k, n)| (&k[..], *n)).collect();
         assert_eq!((stats.errors, kinds), (4, vec![("ALONE", 1), ("ERR", 2), ("WRONGTYPE", 1)]));
         for n in 0..1000 {
-            stats.note_reply(format!("-{}{n} text\r\n", "K".repeat(n)).as_bytes());
+            stats.note_reply(format!("-{n}{} text\r\n", "K".repeat(n)).as_bytes());
         }
         assert!(stats.error_kinds.len() == MAX_ERROR_KINDS && stats.errors == 1004);
         assert!(stats.error_kinds.keys().all(|kind| kind.len() < MAX_ERROR_KIND));
