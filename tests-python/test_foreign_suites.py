@@ -4,6 +4,7 @@ import time
 
 import pytest
 import redis
+
 from harness.cluster import connect, wait_for
 
 
