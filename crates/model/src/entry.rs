@@ -1,6 +1,7 @@
 //! The payload of a Raft entry: shard time and the effects of one turn.
 
 use crate::effect::Effect;
+use crate::planted::{Bug, is_planted};
 use crate::varint::{DecodeError, Reader, put_u64};
 
 /// Format version of entry payloads.
@@ -48,10 +49,19 @@ impl EntryBuilder {
         let mut payload = Vec::with_capacity(self.effects.len() + 11);
         payload.push(FORMAT);
         put_u64(&mut payload, shard_time);
-        payload.extend_from_slice(&self.effects);
-        self.effects.clear();
+        // Planted: see planted.rs
+        let end = if is_planted(Bug::EntryInParts) { self.first_effect() } else { self.effects.len() };
+        payload.extend_from_slice(&self.effects[..end]);
+        self.effects.drain(..end);
         self.of_group = false;
         payload
+    }
+
+    /// Bytes of the first effect.
+    fn first_effect(&self) -> usize {
+        let mut r = Reader::new(&self.effects);
+        let _first = Effect::decode(&mut r);
+        self.effects.len() - r.rest().len()
     }
 }
 

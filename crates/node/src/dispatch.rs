@@ -193,9 +193,16 @@ impl Core {
         {
             return self.reply_now(conn, |reply| reply.error(&text));
         }
+        let watched = !self.stats.monitors.is_empty();
+        if watched && spec.name == "exec" {
+            self.show_queue(conn);
+        }
         let began = self.begin_timing(spec);
         self.run_routed(conn, spec, args);
         self.end_timing(conn, spec, args, began);
+        if watched {
+            self.show(conn, spec, args);
+        }
     }
 
     fn run_routed(&mut self, conn: &mut Conn, spec: &'static Spec, args: &[&[u8]]) {

@@ -12,6 +12,9 @@ use model::{Index, Keyspace, Position};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 
+/// Room for so many changes is never given back.
+const MIN_ROOM: usize = 1024;
+
 /// How to take back one change of one keyspace. Taking it back tells how to do it again, in the same way.
 #[derive(Debug)]
 pub enum Before {
@@ -127,6 +130,13 @@ impl UndoLog {
     /// The oldest change if its entry is committed.
     pub fn pop_committed(&mut self, committed: Index) -> Option<Change> {
         self.changes.pop_front_if(|change| change.index <= committed)
+    }
+
+    /// Gives room back that was needed for many more changes than there are.
+    pub fn shrink(&mut self) {
+        if self.changes.capacity() > MIN_ROOM.max(8 * self.changes.len()) {
+            self.changes.shrink_to(MIN_ROOM.max(2 * self.changes.len()));
+        }
     }
 
     /// Uncommitted changes, oldest first.

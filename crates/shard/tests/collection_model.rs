@@ -368,6 +368,11 @@ fn content(row: &Row) -> Value {
             assert!(elements[1..].iter().map(|(name, _)| name).is_sorted(), "entries in the order of ids");
             elements
         }
+        kind::SORTED_SET => {
+            let of = Elements::of(row);
+            let score = |name: &[u8]| of.score(name).expect("a member").to_le_bytes().to_vec();
+            of.iter().map(|(name, _)| (name.to_vec(), score(name))).collect()
+        }
         _ => Elements::of(row).iter().map(pair).collect(),
     };
     let mut value = (row.kind, elements);

@@ -30,7 +30,7 @@ impl Cells {
     /// True without cells.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.risen == 0 && self.table.is_empty()
+        self.table.is_empty() && self.risen == 0
     }
 
     /// Bytes of memory.
@@ -68,12 +68,12 @@ impl Cells {
     }
 
     fn put_back(&mut self, at: usize) -> bool {
-        let removed = self.is_removed(at);
-        if removed {
+        let gone = self.is_removed(at);
+        if gone {
             self.removed[at / 64] &= !(1 << (at % 64));
             self.risen += 1;
         }
-        removed
+        gone
     }
 
     /// Removes a cell; false if it was not there.

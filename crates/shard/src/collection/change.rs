@@ -5,7 +5,7 @@ use super::elements::Slot;
 use super::large::{Body, Large, Sink};
 use super::limits::Limits;
 use super::list::{items, offset};
-use super::packed::{self, HEAD, Packed, flag};
+use super::packed::{HEAD, Packed, flag};
 use super::score;
 use crate::commands::integer;
 use crate::row::Row;
@@ -270,9 +270,9 @@ fn put_packed(row: &mut Row, name: &[u8], value: &[u8], means: &Means<'_>) -> Op
     if !matches!(of, kind::HASH | kind::SET | kind::SORTED_SET) {
         return None;
     }
-    let mut element = Vec::with_capacity(name.len() + value.len() + 10);
-    packed::put_element(&mut element, of, name, value);
     let packed = Packed::new(of, row.value());
+    let mut element = Vec::with_capacity(name.len() + value.len() + 10);
+    packed.layout().put(&mut element, name, value);
     let old = packed.find(name).map(|e| (e.start..e.end, means.put(name, e.value)));
     let end = row.value_len().max(HEAD);
     let (range, inverse) = match old {

@@ -6,6 +6,7 @@ use crate::row::Row;
 use crate::undo::Before;
 use model::effect::Effect;
 use model::entry::EntryReader;
+use model::planted::{Bug, is_planted};
 use model::varint::DecodeError;
 use model::{Index, Keyspace, Position, Term};
 use smallvec::SmallVec;
@@ -123,6 +124,11 @@ impl Machine {
                 let moved = self.move_row((ks, key), (to_ks, to), identity, index);
                 let Some(moved) = moved else { return false };
                 moved.replaced.into_iter().for_each(|row| self.bury_row(row));
+                // Planted: see model/planted.rs
+                if is_planted(Bug::RenameLosesTarget) {
+                    let position = self.hasher.position(to);
+                    drop(self.space_mut(to_ks).remove(position, to));
+                }
             }
             Effect::Copy { ks, key, to_ks, to } => {
                 let Some(old) = self.copy_row((ks, key), (to_ks, to), index) else { return false };

@@ -29,6 +29,11 @@ impl<'a> Entry<'a> {
         Entry { id: Id::of_name(name), page, fields, rest: r.rest() }
     }
 
+    /// About how many bytes an answer with it has.
+    pub fn bytes(&self) -> usize {
+        64 + self.rest.len() + 16 * self.fields
+    }
+
     /// Its fields and their values, in turns.
     pub fn parts(&self) -> impl Iterator<Item = &'a [u8]> {
         let mut r = Reader::new(self.rest);
