@@ -11,13 +11,22 @@ pub const FORMAT: u8 = 1;
 #[derive(Debug, Default)]
 pub struct EntryBuilder {
     effects: Vec<u8>,
+    /// See [`EntryBuilder::is_of_group`].
+    of_group: bool,
 }
 
 impl EntryBuilder {
     /// Appends an effect.
     #[inline]
     pub fn push(&mut self, effect: Effect<'_>) {
+        self.of_group |= effect.is_of_group();
         effect.encode(&mut self.effects);
+    }
+
+    /// False when no effect of the turn is one on the group's own state ([`Effect::is_of_group`]). May be true
+    /// because of one that was taken back.
+    pub fn is_of_group(&self) -> bool {
+        self.of_group
     }
 
     /// Bytes of effects so far; also a savepoint for [`EntryBuilder::truncate`].
@@ -44,6 +53,7 @@ impl EntryBuilder {
         let end = if is_planted(Bug::EntryInParts) { self.first_effect() } else { self.effects.len() };
         payload.extend_from_slice(&self.effects[..end]);
         self.effects.drain(..end);
+        self.of_group = false;
         payload
     }
 
@@ -112,11 +122,16 @@ mod tests {
         let savepoint = builder.len();
         builder.push(Effect::Flush { ks: Keyspace(1) });
         builder.truncate(savepoint);
+        assert!(!builder.is_of_group());
         let payload = builder.finish(1234);
         assert!(builder.is_empty());
         let reader = EntryReader::new(&payload).unwrap();
         assert_eq!(reader.shard_time, 1234);
         assert_eq!(reader.collect::<Vec<_>>(), vec![Ok(delete)]);
+        builder.push(Effect::System { name: b"n", value: None });
+        assert!(builder.is_of_group());
+        builder.finish(1235);
+        assert!(!builder.is_of_group());
     }
 
     #[test]

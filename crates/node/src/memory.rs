@@ -11,6 +11,7 @@
 
 mod gather;
 mod shares;
+mod tails;
 
 pub use shares::load_limit;
 
@@ -36,10 +37,6 @@ const MIN_CHANGED: u64 = 256 << 10;
 /// The fewer and larger checkpoints are, the less often compactions write the same rows again; the other
 /// rows are what is asked for often.
 const CHANGED_PART: u64 = 2;
-/// Short of memory, tails of the log together may take one byte of `max-memory` in so many.
-const TAIL_PART: u64 = 16;
-/// The tail of a shard may always take so much, bytes: what a follower lacks that is a moment behind.
-const MIN_TAIL: usize = 256 << 10;
 
 /// The error when no row can be let go any more.
 pub(crate) const OUT_OF_MEMORY: &str = "OOM command not allowed when used memory > 'maxmemory': what is left \
@@ -161,15 +158,6 @@ impl Core {
         let shares = self.memory_shares();
         let memory = &mut self.memory;
         (memory.rows, memory.room) = (shares.rows, shares.room(self.settings.max_memory));
-    }
-
-    /// Entries that live followers have leave memory when it is short.
-    fn cut_tails(&mut self) {
-        let groups = self.replicas.iter().flatten().count().max(1) as u64;
-        let share = usize::try_from(self.settings.max_memory / TAIL_PART / groups).unwrap_or(usize::MAX);
-        for replica in self.replicas.iter_mut().flatten() {
-            replica.raft.trim(share.max(MIN_TAIL));
-        }
     }
 
     /// Caches give up keys where this node leads them. What other nodes lead is left to them, whose memory

@@ -86,6 +86,7 @@ impl Core {
         self.drive_bounds();
         self.ask_fates();
         self.send_reports();
+        self.drop_applied_entries();
         self.close_idle_clients();
         self.watch_clock();
         self.rebalance();

@@ -13,6 +13,8 @@ use std::collections::{BTreeSet, VecDeque};
 /// Changes of term remembered below the compacted index, so that a position can still be checked
 /// by (term, index) after its entry is gone (safety rule 3).
 const MAX_OLD_TERMS: usize = 128;
+/// Room for so many entries is never given back.
+const MIN_ROOM: usize = 1024;
 /// Bytes counted for an entry besides its data.
 const ENTRY_OVERHEAD: usize = 64;
 
@@ -103,6 +105,9 @@ impl Tail {
         }
         while self.old_terms.len() > MAX_OLD_TERMS {
             self.old_terms.pop_front();
+        }
+        if self.entries.capacity() > MIN_ROOM.max(8 * self.entries.len()) {
+            self.entries.shrink_to(MIN_ROOM.max(2 * self.entries.len()));
         }
     }
 

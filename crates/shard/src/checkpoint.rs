@@ -18,11 +18,13 @@
 mod capture;
 mod changes;
 mod load;
+mod pile;
 
 pub use changes::{Changes, Litter};
 pub use load::Applied;
 
 pub(crate) use capture::{Budget, Capture};
+pub(crate) use pile::Pile;
 
 use crate::machine::Machine;
 use crate::space::Space;

@@ -76,11 +76,16 @@ pub struct Row {
 }
 
 impl Row {
-    /// A new row with room for exactly this key and value.
+    /// A new row with room for exactly this key and value, which is as it comes from elsewhere.
     pub fn new(position: Position, kind: u8, key: &[u8], value: &[u8]) -> Row {
         let mut bytes = Vec::with_capacity(key.len() + value.len());
         bytes.extend_from_slice(key);
-        bytes.extend_from_slice(value);
+        if kind == kind::SORTED_SET {
+            Packed::new(kind, value).put_short(&mut bytes);
+            bytes.shrink_to_fit();
+        } else {
+            bytes.extend_from_slice(value);
+        }
         let (content, key_len) = (Content::Plain(bytes), key.len() as u32);
         Row {
             position,
@@ -177,7 +182,7 @@ impl Row {
         &self.bytes()[..self.key_len as usize]
     }
 
-    /// The encoded value; empty of a large collection, see [`Row::whole`].
+    /// The encoded value as it stands in memory; empty of a large collection, see [`Row::whole`].
     #[inline]
     pub fn value(&self) -> &[u8] {
         &self.bytes()[self.key_len as usize..]
@@ -217,9 +222,17 @@ impl Row {
         (replaced, now)
     }
 
-    /// The value in one piece: of a large collection all elements, packed.
+    /// The value in one piece, as it leaves memory: of a large collection all elements, packed.
     pub fn whole(&self) -> Cow<'_, [u8]> {
-        let Some(large) = self.large() else { return Cow::Borrowed(self.value()) };
+        let Some(large) = self.large() else {
+            if self.kind != kind::SORTED_SET {
+                return Cow::Borrowed(self.value());
+            }
+            let packed = Packed::new(self.kind, self.value());
+            let mut long = Vec::with_capacity(packed.max_long());
+            packed.put_long(&mut long);
+            return Cow::Owned(long);
+        };
         let mut builder = packed::Builder::new(self.kind);
         if self.kind == kind::STREAM {
             builder.push(&[], &large.about);
@@ -404,6 +417,24 @@ mod tests {
             row.unpatch(offset.min(5), &again, len);
             assert_eq!(row.value(), patched);
         }
+    }
+
+    #[test]
+    fn a_sorted_set_leaves_memory_as_it_came() {
+        let mut builder = packed::Builder::new(kind::SORTED_SET);
+        for (member, score) in [("a", -0.0), ("b", 7.0), ("c", 999.0), ("d", 1e9), ("e", 1e9 + 0.5)] {
+            builder.push(member.as_bytes(), &f64::to_le_bytes(score));
+        }
+        // As all versions before this one have written it, byte by byte.
+        let stored = model::row::encode_value(kind::SORTED_SET, 12, &builder.finish());
+        let expected = b"\x01\x04\x0c\x00\x05\x00\x00\x00\x01a\x00\x00\x00\x00\x00\x00\x00\x80\x01b\x00\x00\x00\x00\x00\x00\x1c\x40";
+        assert!(stored.starts_with(expected));
+        let row = Row::stored(Position(1), b"key", &stored, 0).expect("a row");
+        assert_eq!((row.elements(), row.value_len()), (5, HEAD + 5 * 2 + 9 + 1 + 2 + 5 + 9));
+        assert_eq!(model::row::encode_value(row.kind, row.expire, &row.whole()), stored);
+        let mut cut = stored.clone();
+        cut.pop();
+        assert!(Row::stored(Position(1), b"key", &cut, 0).is_err());
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod positions;
 mod rows;
 pub(crate) mod traces;
 
-use crate::checkpoint::{Budget, Capture, Changes};
+use crate::checkpoint::{Budget, Capture, Changes, Pile};
 use crate::collection::large::{Large, Sink};
 use crate::row::Row;
 use model::planted::{Bug, is_planted};
@@ -37,7 +37,7 @@ pub struct Space {
     /// Checkpoints begun; rows changed from now on are due for the one after them.
     checkpoints: u32,
     /// Positions of rows due for the next checkpoint.
-    dirty: Vec<u64>,
+    dirty: Pile,
     /// Keys removed since the last checkpoint began.
     deleted: Vec<(Position, Box<[u8]>)>,
     /// Positions where a large collection was removed or replaced since the last checkpoint began, or rows of

@@ -9,7 +9,11 @@ use crate::collection::large::Identity;
 use crate::row::{Form, Row};
 use crate::space::Space;
 use model::{Index, Keyspace, Position};
+use smallvec::SmallVec;
 use std::collections::VecDeque;
+
+/// Room for so many changes is never given back.
+const MIN_ROOM: usize = 1024;
 
 /// How to take back one change of one keyspace. Taking it back tells how to do it again, in the same way.
 #[derive(Debug)]
@@ -35,8 +39,8 @@ pub enum Before {
 pub struct Elements {
     /// Where the key stands.
     pub position: Position,
-    /// The key.
-    pub key: Box<[u8]>,
+    /// The key: a short one without an allocation of its own.
+    pub key: SmallVec<[u8; 24]>,
     /// Takes the change back.
     pub inverse: Inverse,
     /// Change index of the row before.
@@ -126,6 +130,13 @@ impl UndoLog {
     /// The oldest change if its entry is committed.
     pub fn pop_committed(&mut self, committed: Index) -> Option<Change> {
         self.changes.pop_front_if(|change| change.index <= committed)
+    }
+
+    /// Gives room back that was needed for many more changes than there are.
+    pub fn shrink(&mut self) {
+        if self.changes.capacity() > MIN_ROOM.max(8 * self.changes.len()) {
+            self.changes.shrink_to(MIN_ROOM.max(2 * self.changes.len()));
+        }
     }
 
     /// Uncommitted changes, oldest first.

@@ -99,6 +99,11 @@ pub const REMARKS: &[(&str, Verdict, &str)] = &[
     ("migrate", Refused, "nodes and shards exchange their data by themselves"),
     ("module|load*", Refused, NO_MODULES),
     ("module|unload", Refused, NO_MODULES),
+    (
+        "monitor",
+        Differs,
+        "shows what clients of this node send, wherever it runs; not allowed in a transaction",
+    ),
     ("move", Differs, "both keyspaces must keep the key in one shard, else CROSSSLOT"),
     ("mset", Differs, "not atomic over several slots of a spread keyspace"),
     (

@@ -1,6 +1,6 @@
 //! The rows of one keyspace on their way into a checkpoint.
 
-use super::{Changes, Litter};
+use super::{Changes, Litter, Pile};
 use crate::collection::large::CellName;
 use crate::row::Row;
 use model::{Keyspace, Position};
@@ -41,7 +41,7 @@ pub(crate) struct Capture {
     /// Number of the checkpoint in the keyspace: rows that carry it are not captured yet.
     number: u32,
     /// Positions that may have such rows. Taken from the end.
-    dirty: Vec<u64>,
+    dirty: Pile,
     /// Keys that were removed before the checkpoint began, and possibly put again.
     deleted: Vec<(Position, Box<[u8]>)>,
     changes: Changes,
@@ -52,7 +52,7 @@ impl Capture {
         ks: Keyspace,
         generation: u32,
         number: u32,
-        dirty: Vec<u64>,
+        dirty: Pile,
         deleted: Vec<(Position, Box<[u8]>)>,
     ) -> Capture {
         let mut changes = Changes::default();
@@ -140,7 +140,7 @@ impl Capture {
     /// Memory of what it has, and of what is still to be looked at, bytes.
     pub(crate) fn memory(&self) -> usize {
         let deleted = self.deleted.capacity() * size_of::<(Position, Box<[u8]>)>();
-        self.changes.memory() + self.dirty.capacity() * size_of::<u64>() + deleted
+        self.changes.memory() + self.dirty.memory() + deleted
     }
 
     /// Positions and removed keys still to look at.
@@ -150,7 +150,7 @@ impl Capture {
 
     /// The next positions to look at.
     pub(crate) fn batch(&self) -> &[u64] {
-        &self.dirty[self.dirty.len().saturating_sub(BATCH)..]
+        self.dirty.top(BATCH)
     }
 
     /// The next position to look at, `None` when the budget or they are used up.

@@ -2,6 +2,7 @@
 //! and a row must cost it little more than copying. Order is made later, where there is time for it.
 
 use crate::collection::large::CellName;
+use crate::collection::packed::Packed;
 use crate::row::Row;
 use model::row::{self, kind};
 use model::varint::put_u64;
@@ -68,12 +69,16 @@ impl Changes {
 
     /// Adds a key's row as it is; returns the bytes it takes.
     pub(super) fn push_row(&mut self, ks: Keyspace, generation: u32, row: &Row) -> usize {
-        let len = OVERHEAD + row.key().len() + row.value_len();
+        let packed = Packed::new(row.kind, row.value());
+        let len = OVERHEAD + row.key().len() + packed.max_long();
         self.write(len, State::Put, |out| {
             row::put_key_name(out, ks, generation, row.position, row.key());
             let name = out.len();
             match row.large() {
-                None => row::put_value(out, row.kind, row.expire, row.value()),
+                None => {
+                    row::put_value(out, row.kind, row.expire, &[]);
+                    packed.put_long(out);
+                }
                 Some(large) => {
                     row::put_value(out, row.kind | kind::LARGE, row.expire, &[]);
                     put_u64(out, large.id());
@@ -240,6 +245,19 @@ mod tests {
         all.sort();
         assert_eq!(all.len(), 3000);
         assert!(owned(&all) == expected);
+    }
+
+    #[test]
+    fn a_sorted_set_is_written_with_scores_of_eight_bytes() {
+        let mut builder = crate::collection::Builder::new(kind::SORTED_SET);
+        (0..200).for_each(|n| builder.push(&[n as u8; 3], &f64::from(n).to_le_bytes()));
+        let (value, position) = (builder.finish(), Position(7));
+        let mut changes = Changes::default();
+        changes.push_row(Keyspace(0), 1, &Row::new(position, kind::SORTED_SET, b"key", &value));
+        changes.sort();
+        let name = row::key_name(Keyspace(0), 1, position, b"key");
+        let content = row::encode_value(kind::SORTED_SET, 0, &value);
+        assert_eq!(owned(&changes), [(name, Some(content))]);
     }
 
     #[test]

@@ -10,7 +10,7 @@
 
 use super::cells::Cells;
 use super::due::Due;
-use super::elements::{Elements, Spot};
+use super::elements::{Elements, Slot, Spot};
 use super::list::List;
 use super::packed::{self, Packed};
 use model::row::kind;
@@ -172,15 +172,18 @@ impl Large {
 
     fn touch(&mut self, spot: Spot, name: &[u8], sink: &mut Sink<'_>) {
         let Body::Elements(elements) = &self.body else { return };
-        let cell = element_cell(elements.kind(), spot.key, name);
+        self.touch_cell(element_cell(elements.kind(), spot.key, name), sink);
+    }
+
+    fn touch_cell(&mut self, cell: CellName, sink: &mut Sink<'_>) {
         if self.due.take(cell) {
             give(&self.body, cell, sink);
         }
         self.identity.fresh.insert(cell);
     }
 
-    /// Sets the value of an element; returns the one before.
-    pub fn put(&mut self, name: &[u8], value: &[u8], sink: &mut Sink<'_>) -> Option<Option<Box<[u8]>>> {
+    /// Sets the value of an element; returns what it was before.
+    pub fn put(&mut self, name: &[u8], value: &[u8], sink: &mut Sink<'_>) -> Option<Option<Slot>> {
         let Body::Elements(elements) = &self.body else { return None };
         let spot = elements.spot(name);
         self.touch(spot, name, sink);
@@ -188,14 +191,24 @@ impl Large {
         Some(elements.put_at(spot, name, value))
     }
 
-    /// Removes an element; returns its value.
-    pub fn remove(&mut self, name: &[u8], sink: &mut Sink<'_>) -> Option<Box<[u8]>> {
+    /// Removes an element and returns it.
+    pub fn remove(&mut self, name: &[u8], sink: &mut Sink<'_>) -> Option<Slot> {
         let Body::Elements(elements) = &self.body else { return None };
         let spot = elements.spot(name);
         let place = spot.place.ok()?;
         self.touch(spot, name, sink);
         let Body::Elements(elements) = &mut self.body else { return None };
-        elements.remove_at(place, name)
+        elements.remove_at(place)
+    }
+
+    /// Removes the element with a rank in the order of the collection and returns it.
+    pub fn remove_rank(&mut self, rank: usize, sink: &mut Sink<'_>) -> Option<Slot> {
+        let Body::Elements(elements) = &self.body else { return None };
+        let (spot, number) = elements.spot_of_rank(rank)?;
+        let cell = element_cell(elements.kind(), spot.key, elements.name(number));
+        self.touch_cell(cell, sink);
+        let Body::Elements(elements) = &mut self.body else { return None };
+        elements.remove_at(spot.place.ok()?)
     }
 
     /// Replaces items of a list; returns those removed. `None` if they do not exist, or this is no list.

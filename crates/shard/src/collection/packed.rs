@@ -2,7 +2,8 @@
 //!
 //! A byte of [`flag`]s, the number of elements (4 bytes, little-endian), and the elements: each its name with
 //! the length before it, then its value: with the length before it in a hash, as 8 bytes in a sorted set, none
-//! in a set and a list. A sorted set is in the order of scores and members, any other in the order in which
+//! in a set and a list. In memory the scores of a sorted set are short ([`score`]), and a flag says so; whatever leaves
+//! memory has them in 8 bytes ([`Packed::put_long`]), so that no other version of the program has to know. A sorted set is in the order of scores and members, any other in the order in which
 //! elements came. A stream is never kept in this form, but passed on in it: what it says of itself is the value of
 //! an element without a name, which comes first; its entries follow in the order of their ids.
 
@@ -18,6 +19,8 @@ pub(crate) const HEAD: usize = 5;
 pub(crate) mod flag {
     /// A set that had a member which is no integer: Redis names its encoding so for good.
     pub const NOT_INTEGERS: u8 = 1;
+    /// A sorted set in memory with short scores.
+    pub const SHORT_SCORES: u8 = 2;
 }
 
 /// A small collection.
@@ -47,6 +50,17 @@ impl<'a> Packed<'a> {
         self.bytes.first().copied().unwrap_or(0)
     }
 
+    /// How its elements stand.
+    #[inline]
+    pub fn layout(self) -> Layout {
+        match self.kind {
+            kind::HASH | kind::STREAM => Layout::Bytes,
+            kind::SORTED_SET if self.flags() & flag::SHORT_SCORES != 0 => Layout::Short,
+            kind::SORTED_SET => Layout::Long,
+            _ => Layout::None,
+        }
+    }
+
     /// Number of elements.
     pub fn len(self) -> usize {
         let count = self.bytes.get(1..HEAD).and_then(|bytes| bytes.try_into().ok());
@@ -55,7 +69,7 @@ impl<'a> Packed<'a> {
 
     /// The elements in their order.
     pub fn iter(self) -> Iter<'a> {
-        Iter { kind: self.kind, bytes: self.bytes, at: HEAD.min(self.bytes.len()) }
+        Iter { layout: self.layout(), bytes: self.bytes, at: HEAD.min(self.bytes.len()) }
     }
 
     /// The element with a name.
@@ -88,29 +102,88 @@ impl<'a> Packed<'a> {
         let bad = DecodeError::Malformed("collection");
         let mut r = Reader::new(self.bytes);
         r.take(HEAD).map_err(|_| bad)?;
-        let mut count = 0usize;
+        let (mut count, layout) = (0usize, self.layout());
         while !r.is_empty() {
             r.bytes()?;
-            match self.kind {
-                kind::HASH | kind::STREAM => drop(r.bytes()?),
-                kind::SORTED_SET => {
-                    let value = r.take(8)?;
-                    if score::of(value).is_nan() {
-                        return Err(bad);
-                    }
-                }
-                _ => {}
+            let value = layout.value(&mut r)?;
+            if self.kind == kind::SORTED_SET && score::of(value).is_nan() {
+                return Err(bad);
             }
             count += 1;
         }
         if count == self.len() { Ok(()) } else { Err(bad) }
+    }
+
+    /// Most bytes that [`Packed::put_long`] appends.
+    pub fn max_long(self) -> usize {
+        let more = if self.layout() == Layout::Short { self.len() * score::LONG } else { 0 };
+        self.bytes.len() + more
+    }
+
+    /// Appends it as it leaves memory, without short scores.
+    pub fn put_long(self, out: &mut Vec<u8>) {
+        if self.layout() != Layout::Short {
+            return out.extend_from_slice(self.bytes);
+        }
+        self.put_as(Layout::Long, self.flags() & !flag::SHORT_SCORES, out);
+    }
+
+    /// Appends it as it stands in memory.
+    pub fn put_short(self, out: &mut Vec<u8>) {
+        if self.layout() != Layout::Long || self.bytes.len() < HEAD {
+            return out.extend_from_slice(self.bytes);
+        }
+        self.put_as(Layout::Short, self.flags() | flag::SHORT_SCORES, out);
+    }
+
+    fn put_as(self, layout: Layout, flags: u8, out: &mut Vec<u8>) {
+        out.push(flags);
+        out.extend_from_slice(self.bytes.get(1..HEAD).unwrap_or(&[0; HEAD - 1]));
+        self.iter().for_each(|e| layout.put(out, e.name, e.value));
+    }
+}
+
+/// How the values of elements stand behind their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// There are none.
+    None,
+    /// With the length before them.
+    Bytes,
+    /// Scores of 8 bytes.
+    Long,
+    /// Short scores.
+    Short,
+}
+
+impl Layout {
+    /// Takes the value of an element.
+    #[inline]
+    fn value<'a>(self, r: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
+        match self {
+            Layout::None => Ok(&[]),
+            Layout::Bytes => r.bytes(),
+            Layout::Long => r.take(score::LONG),
+            Layout::Short => score::take_short(r),
+        }
+    }
+
+    /// Appends an element; scores may be short or not.
+    pub fn put(self, out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+        put_bytes(out, name);
+        match self {
+            Layout::None => {}
+            Layout::Bytes => put_bytes(out, value),
+            Layout::Long => out.extend_from_slice(&score::of(value).to_le_bytes()),
+            Layout::Short => score::put_short(out, score::of(value)),
+        }
     }
 }
 
 /// See [`Packed::iter`].
 #[derive(Debug, Clone)]
 pub(crate) struct Iter<'a> {
-    kind: u8,
+    layout: Layout,
     bytes: &'a [u8],
     at: usize,
 }
@@ -125,24 +198,15 @@ impl<'a> Iterator for Iter<'a> {
         // What does not fit the format ends the walk; bytes from elsewhere were checked.
         let mut r = Reader::new(rest);
         let name = r.bytes().ok()?;
-        let value = match self.kind {
-            kind::HASH | kind::STREAM => r.bytes().ok()?,
-            kind::SORTED_SET => r.take(8).ok()?,
-            _ => &[],
-        };
+        let value = self.layout.value(&mut r).ok()?;
         self.at = start + rest.len() - r.rest().len();
         Some(Element { name, value, start, end: self.at })
     }
 }
 
-/// Appends an element as it stands in a collection of this kind.
+/// Appends an element as it stands in a collection of this kind outside of memory.
 pub(crate) fn put_element(out: &mut Vec<u8>, kind: u8, name: &[u8], value: &[u8]) {
-    put_bytes(out, name);
-    match kind {
-        kind::HASH | kind::STREAM => put_bytes(out, value),
-        kind::SORTED_SET => out.extend_from_slice(value),
-        _ => {}
-    }
+    Packed::new(kind, &[]).layout().put(out, name, value);
 }
 
 /// Makes the value of a collection from its elements, in their order.
@@ -227,6 +291,31 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn scores_become_short_and_long_again(scores in proptest::collection::vec((any::<i32>(), any::<f64>()), 0..40)) {
+            let mut builder = Builder::new(kind::SORTED_SET);
+            for (at, (whole, double)) in scores.iter().enumerate() {
+                let score = if at % 2 == 0 { f64::from(*whole >> at.min(31)) } else { *double };
+                builder.push(format!("member {at}").as_bytes(), &score.to_le_bytes());
+            }
+            let bytes = builder.finish();
+            let long = Packed::new(kind::SORTED_SET, &bytes);
+            let (mut short, mut back, mut again) = (Vec::new(), Vec::new(), Vec::new());
+            long.put_short(&mut short);
+            let packed = Packed::new(kind::SORTED_SET, &short);
+            prop_assert_eq!((packed.layout(), packed.len()), (Layout::Short, scores.len()));
+            prop_assert_eq!(packed.check().is_ok(), long.check().is_ok());
+            let read = |packed: Packed<'_>| -> Vec<_> {
+                packed.iter().map(|e| (e.name.to_vec(), score::of(e.value).to_bits())).collect()
+            };
+            prop_assert_eq!(read(packed), read(long));
+            packed.put_long(&mut back);
+            prop_assert_eq!(&back, &bytes);
+            prop_assert!(back.len() <= packed.max_long() && back.len() == long.max_long());
+            packed.put_short(&mut again);
+            prop_assert_eq!(again, short);
+        }
+
         #[test]
         fn any_bytes_are_checked_and_walked(kind in 1u8..6, bytes: Vec<u8>) {
             let packed = Packed::new(kind, &bytes);

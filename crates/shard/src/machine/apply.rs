@@ -30,12 +30,15 @@ impl Machine {
         }
         // Window and system rows are changed by commits only, on every replica from the same bytes.
         let reader = EntryReader::new(payload)?;
-        for effect in reader {
-            let effect = effect?;
-            if let Effect::Answered { id, .. } = effect {
-                self.in_flight.remove(&id);
+        // Most entries have no such effects, and need not be read again.
+        if self.of_group.pop_front_if(|own| *own <= index).is_some() {
+            for effect in reader {
+                let effect = effect?;
+                if let Effect::Answered { id, .. } = effect {
+                    self.in_flight.remove(&id);
+                }
+                self.apply_to_group(reader.shard_time, effect);
             }
-            self.apply_to_group(reader.shard_time, effect);
         }
         self.advance(index, term, reader.shard_time, payload);
         Ok(())
@@ -51,12 +54,17 @@ impl Machine {
         debug_assert!(self.undo.is_empty() && self.entry.is_empty(), "roll back before applying");
         let mut reader = EntryReader::new(payload)?;
         let mut ahead = SmallVec::<[(Effect<'_>, Position); AHEAD]>::new();
+        let mut last = (&b""[..], self.hasher.position(b""));
         while reader.left() > 0 {
             ahead.clear();
             for effect in reader.by_ref().take(AHEAD) {
                 let effect = effect?;
                 let key = effect.keys()[0].map_or(&b""[..], |(_, key)| key);
-                ahead.push((effect, self.hasher.position(key)));
+                // Often one key, a collection, changes many times.
+                if key != last.0 {
+                    last = (key, self.hasher.position(key));
+                }
+                ahead.push((effect, last.1));
             }
             self.touch_rows(&ahead);
             for &(effect, position) in &ahead {
@@ -86,8 +94,11 @@ impl Machine {
         if effects.len() < 2 {
             return;
         }
+        let mut last = None;
         for (effect, position) in effects {
-            if let [Some((ks, _)), _] = effect.keys() {
+            if let [Some((ks, _)), _] = effect.keys()
+                && last.replace(*position) != Some(*position)
+            {
                 self.touch(ks, *position);
             }
         }
@@ -106,7 +117,7 @@ impl Machine {
             }
             Effect::Change { ks, key, kind, change } => {
                 let key = Key { position, bytes: key };
-                return self.change_elements(ks, key, kind, change, index, &mut 0).is_some();
+                return self.apply_to_elements(ks, key, (kind, change), index);
             }
             Effect::Rename { ks, key, to_ks, to } => {
                 let identity = self.new_identity();

@@ -45,9 +45,11 @@ impl Machine {
         !self.graveyard.is_empty() || self.has_dead()
     }
 
-    /// Forgets which deletes are uncommitted up to the applied index. Called now and then.
+    /// Forgets which deletes are uncommitted up to the applied index, and gives back the room of an undo log that was
+    /// long. Called now and then.
     pub fn forget_gone(&mut self) {
         let applied = self.applied;
+        self.undo.shrink();
         self.spaces.iter_mut().for_each(|space| space.forget_gone(applied));
     }
 

@@ -74,7 +74,7 @@ impl Space {
             + self.rows.spare()
             + self.order.memory()
             + self.expiry.len() * EXPIRY_BYTES
-            + self.dirty.capacity() * size_of::<u64>()
+            + self.dirty.memory()
     }
 
     /// Lets rows go that are in the row store, those first that nobody asked for lately: a hand goes round

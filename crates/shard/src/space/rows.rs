@@ -1,7 +1,8 @@
-//! The rows in memory: one after the other in pages, and a hash table of their places.
+//! The rows in memory: one after the other in pages, and hash tables of their places.
 //!
-//! A hash table has up to twice as many places as entries. An entry of eight bytes may have that; rows stand without
-//! gaps, and a table that grows moves no row.
+//! A hash table has up to twice as many places as entries. An entry of six bytes may have that; rows stand without
+//! gaps, and a table that grows moves no row. There are several tables, of shares so different that they double at
+//! different times: what one has to spare the others lack, and none takes long to grow.
 
 use crate::row::Row;
 use hashbrown::HashTable;
@@ -11,28 +12,66 @@ use smallvec::SmallVec;
 /// Rows of a page.
 const PAGE: usize = 1024;
 
+/// Shares of the tables, in 256ths: each has one by the eighth root of two less than the one before.
+const SHARES: [u16; PARTS] = [43, 39, 36, 33, 30, 27, 25, 23];
+const PARTS: usize = 8;
+/// The table of a row by the first byte of its tag.
+const PART_OF: [u8; 256] = parts();
+
+const fn parts() -> [u8; 256] {
+    let (mut of, mut part, mut end, mut byte) = ([0; 256], 0, SHARES[0] as usize, 0);
+    while byte < 256 {
+        if byte == end {
+            part += 1;
+            end += SHARES[part] as usize;
+        }
+        of[byte] = part as u8;
+        byte += 1;
+    }
+    assert!(end == 256 && part == PARTS - 1, "all bytes are shared out");
+    of
+}
+
 /// A row in a cache line of its own.
 #[derive(Debug)]
 #[repr(align(64))]
 struct Line(Row);
 
-/// A row by a part of the hash of its position, so that most lookups and all growth touch no other row.
+/// A row by a part of its tag, so that lookups touch hardly ever another row. In halves, so that it has no padding.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
-    tag: u32,
-    place: u32,
+    tag: u16,
+    place: [u16; 2],
+}
+
+impl Entry {
+    fn new(tag: u32, place: u32) -> Entry {
+        Entry { tag: (tag >> 16) as u16, place: [(place >> 16) as u16, place as u16] }
+    }
+
+    #[inline]
+    fn place(self) -> usize {
+        (usize::from(self.place[0]) << 16) | usize::from(self.place[1])
+    }
+
+    /// Whether its row may have this tag.
+    #[inline]
+    fn may_be(self, tag: u32) -> bool {
+        self.tag == (tag >> 16) as u16
+    }
 }
 
 /// Rows of a keyspace. Places of rows are below their number; a row that is removed leaves its place to the last.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
-    index: HashTable<Entry>,
+    index: [HashTable<Entry>; PARTS],
     /// All full but the last; only the first grows bit by bit.
     pages: Vec<Vec<Line>>,
     len: usize,
 }
 
-/// Spreads positions, whose high bits are few slots.
+/// Spreads positions, whose high bits are few slots. Its high bits find the table and are in the entry, the low ones
+/// find the bucket.
 #[inline]
 fn tag(position: Position) -> u32 {
     (position.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u32
@@ -44,7 +83,23 @@ fn hash(tag: u32) -> u64 {
     u64::from(tag).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
+/// The hash of an entry in its table.
+fn rehash(pages: &[Vec<Line>], entry: &Entry) -> u64 {
+    let line = pages.get(entry.place() / PAGE).and_then(|page| page.get(entry.place() % PAGE));
+    line.map_or(0, |line| hash(tag(line.0.position)))
+}
+
 impl Rows {
+    #[inline]
+    fn part(&self, tag: u32) -> &HashTable<Entry> {
+        &self.index[usize::from(PART_OF[(tag >> 24) as usize])]
+    }
+
+    #[inline]
+    fn part_mut(&mut self, tag: u32) -> &mut HashTable<Entry> {
+        &mut self.index[usize::from(PART_OF[(tag >> 24) as usize])]
+    }
+
     /// Number of rows.
     #[inline]
     pub fn len(&self) -> usize {
@@ -62,7 +117,8 @@ impl Rows {
             [] => 0,
             [first, rest @ ..] => first.capacity() + rest.len() * PAGE,
         };
-        self.index.allocation_size() + (places - self.len) * size_of::<Line>()
+        let index: usize = self.index.iter().map(HashTable::allocation_size).sum();
+        index + (places - self.len) * size_of::<Line>()
     }
 
     /// The row at a place.
@@ -82,10 +138,10 @@ impl Rows {
     pub fn find(&self, position: Position, key: &[u8]) -> Option<usize> {
         let tag = tag(position);
         let is_it = |entry: &Entry| {
-            let row = self.at(entry.place as usize);
-            entry.tag == tag && row.is_some_and(|row| row.position == position && row.key() == key)
+            let row = self.at(entry.place());
+            entry.may_be(tag) && row.is_some_and(|row| row.position == position && row.key() == key)
         };
-        self.index.find(hash(tag), is_it).map(|entry| entry.place as usize)
+        self.part(tag).find(hash(tag), is_it).map(|entry| entry.place())
     }
 
     /// The row of a key.
@@ -104,16 +160,16 @@ impl Rows {
     #[inline]
     pub fn at_position(&self, position: Position) -> impl Iterator<Item = &Row> {
         let tag = tag(position);
-        let same = self.index.iter_hash(hash(tag)).filter(move |entry| entry.tag == tag);
-        let rows = same.filter_map(|entry| self.at(entry.place as usize));
+        let same = self.part(tag).iter_hash(hash(tag)).filter(move |entry| entry.may_be(tag));
+        let rows = same.filter_map(|entry| self.at(entry.place()));
         rows.filter(move |row| row.position == position)
     }
 
     /// Places of the rows at a position; more than one only when hashes collide.
     pub fn places(&self, position: Position) -> SmallVec<[usize; 2]> {
         let tag = tag(position);
-        let same = self.index.iter_hash(hash(tag)).filter(|entry| entry.tag == tag);
-        let places = same.map(|entry| entry.place as usize);
+        let same = self.part(tag).iter_hash(hash(tag)).filter(|entry| entry.may_be(tag));
+        let places = same.map(|entry| entry.place());
         places.filter(|&place| self.at(place).is_some_and(|row| row.position == position)).collect()
     }
 
@@ -131,13 +187,15 @@ impl Rows {
         }
         self.pages[place / PAGE].push(Line(row));
         self.len += 1;
-        self.index.insert_unique(hash(tag), Entry { tag, place: place as u32 }, |entry| hash(entry.tag));
+        let Rows { index, pages, .. } = self;
+        let part = &mut index[usize::from(PART_OF[(tag >> 24) as usize])];
+        part.insert_unique(hash(tag), Entry::new(tag, place as u32), |entry| rehash(pages, entry));
     }
 
     /// Removes the row at a place, which the last row gets.
     pub fn remove(&mut self, place: usize) -> Option<Row> {
         let gone = tag(self.at(place)?.position);
-        let entry = self.index.find_entry(hash(gone), |entry| entry.place as usize == place);
+        let entry = self.part_mut(gone).find_entry(hash(gone), |entry| entry.place() == place);
         entry.ok()?.remove();
         self.len -= 1;
         let last = self.pages[self.len / PAGE].pop()?;
@@ -146,17 +204,18 @@ impl Rows {
         if place == self.len {
             return Some(last.0);
         }
-        let (moved, from) = (tag(last.0.position), self.len as u32);
-        if let Some(entry) = self.index.find_mut(hash(moved), |entry| entry.place == from) {
-            entry.place = place as u32;
+        let (moved, from) = (tag(last.0.position), self.len);
+        if let Some(entry) = self.part_mut(moved).find_mut(hash(moved), |entry| entry.place() == from) {
+            *entry = Entry::new(moved, place as u32);
         }
         self.at_mut(place).map(|row| std::mem::replace(row, last.0))
     }
 
     /// Gives room of the index back if it was made for many more rows.
     pub fn shrink(&mut self) {
-        if self.len < self.index.num_buckets() / 8 {
-            self.index.shrink_to(self.len * 2, |entry| hash(entry.tag));
+        let Rows { index, pages, .. } = self;
+        for part in index.iter_mut().filter(|part| part.len() < part.num_buckets() / 8) {
+            part.shrink_to(part.len() * 2, |entry| rehash(pages, entry));
         }
     }
 }
@@ -212,9 +271,10 @@ mod tests {
         let mut rows = Rows::default();
         for number in 0..60_000u64 {
             rows.insert(row(number << 20, "key"));
-            // Right after the index has doubled it is the most.
+            // A page of rows is the less the more there are; the tables never double together.
             let beside = rows.spare() as f64 / rows.len() as f64;
-            assert!(number < 8192 || beside < 30.0, "{beside} bytes beside each of {number} rows");
+            let page = (PAGE * size_of::<Line>()) as f64 / rows.len() as f64;
+            assert!(number < 8192 || beside - page < 14.0, "{beside} bytes beside each of {number} rows");
         }
     }
 }

@@ -43,7 +43,7 @@ impl<'a> Entry<'a> {
     /// Answers with its id and its parts.
     pub fn answer(&self, reply: &mut dyn Reply) {
         reply.array(2);
-        reply.bulk_str(&self.id.to_string());
+        self.id.answer(reply);
         reply.array(2 * self.fields);
         self.parts().for_each(|part| reply.bulk(part));
     }
