@@ -1,7 +1,8 @@
 //! An item from one end to another: LMOVE, RPOPLPUSH.
 
 use super::{End, insert, take_out};
-use crate::data::{Context, Done};
+use crate::data::{Context, Done, Stop};
+use model::row::kind;
 
 /// `LMOVE source destination LEFT | RIGHT LEFT | RIGHT`
 pub(in super::super) fn lmove(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
@@ -23,7 +24,11 @@ fn relocate(c: &mut Context<'_>, args: &[&[u8]], from: End, to: End) -> Done {
         return Ok(());
     };
     let place = |len: usize| if to == End::Left { 0 } else { len };
-    let there = c.data.items_of_other(destination)?.len();
+    // Nobody waits for the destination: another type is an error also for a command that has waited.
+    if c.data.peek(destination)?.is_some_and(|row| row.kind != kind::LIST) {
+        return Err(Stop::WRONG_TYPE);
+    }
+    let there = c.data.items(destination)?.len();
     c.reply.bulk(&item);
     if source.bytes != destination.bytes {
         take_out(&mut c.data, source, from.places(1, len), len == 1)?;
