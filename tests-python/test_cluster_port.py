@@ -242,3 +242,23 @@ def test_nodes_without_the_port_are_helped_by_those_with_it(new_cluster):
     assert [client.get(f"key:{i}") for i in range(50)] == [str(i) for i in range(50)]
     assert client.dbsize() == 50 and len(list(client.scan_iter())) == 50
 
+
+
+def test_a_transaction_runs_on_the_leader_of_its_slot_and_is_sent_there(cluster):
+    leader = owners(bare(cluster.nodes[0]))[FOO]
+    for node in cluster.nodes:
+        pipe = connect(node.cluster_port).pipeline().set("foo", 1).incr("foo").get("{foo}none")
+        if node.cluster_port == leader:
+            assert pipe.execute() == [True, 2, None]
+        else:
+            with pytest.raises(redis.ResponseError, match=f"{FOO} 127.0.0.1:{leader}"):
+                pipe.execute()
+    client = connect(leader)
+    with client.pipeline() as pipe:
+        pipe.watch("foo")
+        connect(cluster.nodes[0].port).set("foo", "changed")
+        pipe.multi()
+        pipe.set("foo", "mine")
+        with pytest.raises(redis.WatchError):
+            pipe.execute()
+    assert client.get("foo") == "changed"

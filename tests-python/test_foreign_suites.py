@@ -4,6 +4,7 @@ import time
 
 import pytest
 import redis
+
 from harness.cluster import connect, wait_for
 
 
@@ -95,3 +96,24 @@ def test_errors_are_counted_by_kind(r):
             words(r, *command)
     errors = r.info("errorstats")
     assert errors["errorstat_ERR"]["count"] >= 2 and errors["errorstat_WRONGTYPE"]["count"] >= 1
+
+
+def test_a_monitor_is_told_what_clients_of_its_node_do(shared_ports):
+    watched, other = connect(shared_ports[0], db=9), connect(shared_ports[0])
+    watched.ping()
+    with other.monitor() as monitor:
+        watched.set("seen", 'a "b"')
+        pipeline = watched.pipeline()
+        pipeline.incr("one").incr("two").execute()
+        watched.config_set("slowlog-max-len", 128)
+        words(watched, "HELLO", "2", "AUTH", "default", "secret")
+        watched.get("last")
+        seen = []
+        while not seen or "last" not in seen[-1]["command"]:
+            seen.append(monitor.next_command())
+    commands = [entry["command"] for entry in seen]
+    names = [command.split()[0] for command in commands]
+    assert names == ["SET", "MULTI", "INCRBY", "INCRBY", "EXEC", "HELLO", "GET"]
+    assert "secret" not in " ".join(commands) and {entry["db"] for entry in seen} == {9}
+    watched.close()
+    other.close()

@@ -116,3 +116,23 @@ def test_a_counter_with_watch_is_exact_through_the_loss_of_leaders(new_cluster):
             assert int(client.get("{n}sum")) == sum(by) > 50
         cluster.restart(victim)
         cluster.wait_healthy()
+
+
+def test_an_asynchronous_keyspace_has_transactions(shared_ports):
+    clients = [connect(port, db=7) for port in shared_ports]
+    clients[0].flushdb()
+    assert clients[0].execute_command("KEYSPACE", "SET", "7", "REPLICATION", "async") in ("OK", True)
+    try:
+        for number, client in enumerate(clients):
+            pipe = client.pipeline().incr("n").rpush("l", number).lrange("l", 0, -1)
+            assert pipe.execute() == [number + 1, number + 1, [str(n) for n in range(number + 1)]]
+        with clients[1].pipeline() as pipe:
+            pipe.watch("n")
+            clients[2].incr("n")
+            pipe.multi()
+            pipe.set("n", 0)
+            with pytest.raises(redis.WatchError):
+                pipe.execute()
+        assert clients[0].get("n") == "4"
+    finally:
+        clients[0].execute_command("KEYSPACE", "SET", "7", "REPLICATION", "sync")

@@ -4,14 +4,17 @@
 //! process; histories of real processes come as JSON lines ([`history::read_json_lines`]).
 //!
 //! One file per property in [`property`]; [`all`] runs them all. What clients did with items of collections has a
-//! history and properties of its own in [`items`], what they saw of accounts in [`balance`].
+//! history and properties of its own in [`items`], with streams in [`streams`]; what they saw of accounts is in
+//! [`balance`], of collections that are moved in [`moved`].
 
 pub mod balance;
 mod exposed;
 pub mod history;
 pub mod items;
 mod linearizable;
+pub mod moved;
 pub mod property;
+pub mod streams;
 mod verdict;
 mod view;
 
@@ -19,6 +22,7 @@ pub use balance::Balance;
 pub use history::{Action, Class, Condition, Event, History, Operation, Outcome, Promise, Reply};
 pub use items::ItemHistory;
 pub use linearizable::STEP_LIMIT;
+pub use streams::StreamHistory;
 pub use verdict::{Bounds, Searched, Undecided, Verdict, Violation};
 pub use view::{KeyView, Kind, View};
 

@@ -60,6 +60,15 @@ pub enum Change<'a> {
         /// Their names, each with its length before it ([`put_bytes`]).
         names: &'a [u8],
     },
+    /// An entry of a stream has this value, and the stream says this of itself from then on.
+    PutAbout {
+        /// Name of the entry.
+        name: &'a [u8],
+        /// Its value.
+        value: &'a [u8],
+        /// As of [`Change::About`].
+        about: &'a [u8],
+    },
 }
 
 /// Appends an element of [`Change::PutSeveral`].
@@ -100,6 +109,7 @@ const REMOVE_EQUAL: u8 = 5;
 const ABOUT: u8 = 6;
 const PUT_SEVERAL: u8 = 7;
 const REMOVE_SEVERAL: u8 = 8;
+const PUT_ABOUT: u8 = 9;
 
 impl<'a> Change<'a> {
     /// Appends the encoded change.
@@ -142,6 +152,12 @@ impl<'a> Change<'a> {
                 out.push(REMOVE_SEVERAL);
                 put_bytes(out, names);
             }
+            Change::PutAbout { name, value, about } => {
+                out.push(PUT_ABOUT);
+                put_bytes(out, name);
+                put_bytes(out, value);
+                put_bytes(out, about);
+            }
         }
     }
 
@@ -155,6 +171,7 @@ impl<'a> Change<'a> {
                 sizes.max().unwrap_or(0)
             }
             Change::About { bytes } => bytes.len(),
+            Change::PutAbout { name, value, about } => name.len().max(value.len()).max(about.len()),
             Change::Splice { .. }
             | Change::Remove { .. }
             | Change::RemoveRanks { .. }
@@ -181,6 +198,7 @@ impl<'a> Change<'a> {
             ABOUT => Change::About { bytes: r.bytes()? },
             PUT_SEVERAL => Change::PutSeveral { elements: r.bytes()? },
             REMOVE_SEVERAL => Change::RemoveSeveral { names: r.bytes()? },
+            PUT_ABOUT => Change::PutAbout { name: r.bytes()?, value: r.bytes()?, about: r.bytes()? },
             _ => return Err(DecodeError::Malformed("change")),
         })
     }
@@ -203,6 +221,7 @@ mod tests {
                 Change::About { bytes: &value },
                 Change::PutSeveral { elements: &value },
                 Change::RemoveSeveral { names: &value },
+                Change::PutAbout { name: &name, value: &value, about: &name },
             ] {
                 let mut out = Vec::new();
                 change.encode(&mut out);

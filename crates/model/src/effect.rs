@@ -241,6 +241,23 @@ impl<'a> Effect<'a> {
         }
     }
 
+    /// Whether it changes the group's own state: answers kept for exactly-once, and system rows.
+    #[inline]
+    pub fn is_of_group(&self) -> bool {
+        match self {
+            Effect::Answered { .. } | Effect::Mark { .. } | Effect::System { .. } => true,
+            Effect::Put { .. }
+            | Effect::Patch { .. }
+            | Effect::Expire { .. }
+            | Effect::Delete { .. }
+            | Effect::Flush { .. }
+            | Effect::Change { .. }
+            | Effect::Rename { .. }
+            | Effect::Copy { .. }
+            | Effect::Early { .. } => false,
+        }
+    }
+
     /// Reads the next effect. A tag this version does not know is an error: the replica must stop,
     /// never skip.
     pub fn decode(r: &mut Reader<'a>) -> Result<Effect<'a>, DecodeError> {
@@ -342,6 +359,7 @@ mod tests {
             Effect::Rename { ks, key: b"k", to_ks: Keyspace(2), to: b"l" },
             Effect::Copy { ks: Keyspace(0), key: b"k", to_ks: ks, to: b"" },
         ];
+        assert_eq!(effects.iter().filter(|effect| effect.is_of_group()).count(), 5);
         let mut out = Vec::new();
         effects.iter().for_each(|e| e.encode(&mut out));
         let mut r = Reader::new(&out);

@@ -1,6 +1,7 @@
 //! The payload of a Raft entry: shard time and the effects of one turn.
 
 use crate::effect::Effect;
+use crate::planted::{Bug, is_planted};
 use crate::varint::{DecodeError, Reader, put_u64};
 
 /// Format version of entry payloads.
@@ -10,13 +11,22 @@ pub const FORMAT: u8 = 1;
 #[derive(Debug, Default)]
 pub struct EntryBuilder {
     effects: Vec<u8>,
+    /// See [`EntryBuilder::is_of_group`].
+    of_group: bool,
 }
 
 impl EntryBuilder {
     /// Appends an effect.
     #[inline]
     pub fn push(&mut self, effect: Effect<'_>) {
+        self.of_group |= effect.is_of_group();
         effect.encode(&mut self.effects);
+    }
+
+    /// False when no effect of the turn is one on the group's own state ([`Effect::is_of_group`]). May be true
+    /// because of one that was taken back.
+    pub fn is_of_group(&self) -> bool {
+        self.of_group
     }
 
     /// Bytes of effects so far; also a savepoint for [`EntryBuilder::truncate`].
@@ -39,9 +49,19 @@ impl EntryBuilder {
         let mut payload = Vec::with_capacity(self.effects.len() + 11);
         payload.push(FORMAT);
         put_u64(&mut payload, shard_time);
-        payload.extend_from_slice(&self.effects);
-        self.effects.clear();
+        // Planted: see planted.rs
+        let end = if is_planted(Bug::EntryInParts) { self.first_effect() } else { self.effects.len() };
+        payload.extend_from_slice(&self.effects[..end]);
+        self.effects.drain(..end);
+        self.of_group = false;
         payload
+    }
+
+    /// Bytes of the first effect.
+    fn first_effect(&self) -> usize {
+        let mut r = Reader::new(&self.effects);
+        let _first = Effect::decode(&mut r);
+        self.effects.len() - r.rest().len()
     }
 }
 
@@ -102,11 +122,16 @@ mod tests {
         let savepoint = builder.len();
         builder.push(Effect::Flush { ks: Keyspace(1) });
         builder.truncate(savepoint);
+        assert!(!builder.is_of_group());
         let payload = builder.finish(1234);
         assert!(builder.is_empty());
         let reader = EntryReader::new(&payload).unwrap();
         assert_eq!(reader.shard_time, 1234);
         assert_eq!(reader.collect::<Vec<_>>(), vec![Ok(delete)]);
+        builder.push(Effect::System { name: b"n", value: None });
+        assert!(builder.is_of_group());
+        builder.finish(1235);
+        assert!(!builder.is_of_group());
     }
 
     #[test]

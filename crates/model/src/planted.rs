@@ -54,10 +54,16 @@ pub enum Bug {
     UndoForgetsElements,
     /// A collection that becomes large forgets when it expires.
     LargeForgetsExpiry,
+    /// A stream takes the id of its last entry for the last that it gave.
+    LastIdForgotten,
+    /// A follower removes a key that gets another name, and has it under none.
+    RenameLosesTarget,
+    /// The effects of a turn, also of one transaction, go into entries of several turns.
+    EntryInParts,
 }
 
 /// All bugs, with the names by which they are planted.
-pub const BUGS: [(&str, Bug); 22] = [
+pub const BUGS: [(&str, Bug); 25] = [
     ("ack-before-sync", Bug::AckBeforeSync),
     ("lease-not-checked", Bug::LeaseNotChecked),
     ("batch-append", Bug::BatchAppend),
@@ -80,6 +86,9 @@ pub const BUGS: [(&str, Bug); 22] = [
     ("watch-same-entry", Bug::WatchSameEntry),
     ("undo-forgets-elements", Bug::UndoForgetsElements),
     ("large-forgets-expiry", Bug::LargeForgetsExpiry),
+    ("last-id-forgotten", Bug::LastIdForgotten),
+    ("rename-loses-target", Bug::RenameLosesTarget),
+    ("entry-in-parts", Bug::EntryInParts),
 ];
 
 #[cfg(feature = "planted")]

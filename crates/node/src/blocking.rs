@@ -12,18 +12,21 @@
 //! entry" (`$`), is found once, by a request of its own before the first round; the rounds have its id.
 //!
 //! A key that holds something else than a command waits for is an error when the command comes, and is waited for
-//! later on, as in Redis.
+//! later on, as in Redis. Where BLMOVE puts what it takes is looked at only when there is something to take.
+
+mod rounds;
 
 use crate::conn::{Blocked, Conn};
 use crate::core::Core;
 use crate::internal::{self, number};
 use crate::ops::Op;
-use crate::replica::{Arrival, Held, Parked, Source};
+use crate::replica::{Arrival, Held, Parked};
 use cluster::map::Placement;
 use model::effect::WriteId;
 use model::slot::Slot;
 use model::{GroupId, Keyspace, NodeId, Reply};
 use resp::{Proto, Resp};
+use rounds::{MAX_BLOCKED, Rounds, Turn, Waiter};
 use router::request::Parts;
 use router::wire::Status;
 use router::{Flags, Request};
@@ -31,81 +34,23 @@ use shard::Outcome;
 use shard::commands::{Timeout, name_ids, put_nothing, waits_behind_last};
 use shard::machine::{Signals, Waited};
 use shard::table::{Spec, flag};
-use std::collections::BTreeMap;
 
 /// Longest round, in ms.
 const ROUND_MS: u64 = 1000;
-/// Most commands that wait in one shard. More are refused.
-const MAX_BLOCKED: usize = 65_536;
+/// Most commands of clients of one node that wait in one shard; more are refused. Each has a request under way all
+/// the time, and others must find room beside them.
+const MAX_WAITING: usize = 8192;
+const _: () = assert!(MAX_WAITING <= router::route::MAX_OUTSTANDING / 2);
 /// The answer of a round without an element.
 const NOTHING: &[u8] = b"*-1\r\n";
-
-/// Who is served first: ms since 1970 at which the client began to wait, its node, and the operation there.
-type Turn = (u64, NodeId, u64);
-
-/// A command that waits at the leader of its keys.
-#[derive(Debug)]
-struct Waiter {
-    parked: Parked,
-    keys: Vec<Waited>,
-    /// Monotonic ms at which the round ends.
-    until_ms: u64,
-    /// It takes what it finds; who only reads leaves it for others.
-    takes: bool,
-}
-
-/// A command that may wait while it runs.
-#[derive(Debug, Clone, Copy)]
-struct Running {
-    turn: Turn,
-    /// Monotonic ms at which its round ends.
-    until_ms: u64,
-    /// It has waited before.
-    again: bool,
-}
 
 /// Commands that wait in a shard led here.
 #[derive(Debug, Default)]
 pub struct Blocking {
-    waiters: BTreeMap<Turn, Waiter>,
-    /// The command that runs now.
-    running: Option<Running>,
-    /// Those of which the round is over, and whose request runs once more to be told so.
-    over: BTreeMap<Turn, Source>,
+    /// What is asked for them.
+    pub(crate) rounds: Rounds,
     /// Waiters are served: keys that change meanwhile are seen to in the same loop.
     serving: bool,
-}
-
-impl Blocking {
-    /// Commands that wait.
-    pub(crate) fn len(&self) -> usize {
-        self.waiters.len()
-    }
-
-    /// Whether a command that may wait runs now.
-    pub(crate) fn runs(&self) -> bool {
-        self.running.is_some()
-    }
-
-    /// A node was started anew: nobody there waits for answers to its requests.
-    pub(crate) fn forget_peer(&mut self, node: NodeId, signals: &mut Signals) {
-        let of_node = |_: &Turn, waiter: &mut Waiter| matches!(waiter.parked.source, Source::Peer { node: n, .. } if n == node);
-        for (_, waiter) in self.waiters.extract_if(.., of_node) {
-            waiter.keys.iter().for_each(|key| signals.leave(*key));
-        }
-        self.over.retain(|(_, of, _), _| *of != node);
-    }
-
-    /// Whether a command runs now that has waited before. Not so those that move: a destination of another type
-    /// ends them.
-    pub(crate) fn runs_again(&self, spec: &Spec) -> bool {
-        self.running.is_some_and(|running| running.again) && !matches!(spec.name, "blmove" | "brpoplpush")
-    }
-
-    /// Whoever sent them sends them again.
-    pub(crate) fn clear(&mut self) {
-        *self = Blocking::default();
-    }
 }
 
 /// A command of a connection here that waits.
@@ -159,6 +104,12 @@ fn nothing(args: &[&[u8]], proto: Proto) -> Vec<u8> {
     reply
 }
 
+/// The error for a command for which there is no room to wait.
+fn too_many(group: GroupId, of: &str, most: usize) -> String {
+    let shard = group.shard().map_or("meta".to_owned(), |shard| shard.to_string());
+    format!("ERR too many commands wait for keys of shard {shard} {of}, at most {most} may")
+}
+
 // ---- at the client's node ----
 
 impl Core {
@@ -178,6 +129,10 @@ impl Core {
             Ok(timeout) => timeout,
             Err(text) => return self.reply_now(conn, |reply| reply.error(&text)),
         };
+        if self.ops.len() >= MAX_WAITING && self.waiting_for(group) >= MAX_WAITING {
+            let text = too_many(group, "through one node", MAX_WAITING);
+            return self.reply_now(conn, |reply| reply.error(&text));
+        }
         let now_ms = self.now.mono_ms();
         let block = Block {
             conn: conn.id,
@@ -198,6 +153,12 @@ impl Core {
         conn.session.flags.blocked = true;
         let op = self.open(Op::Block(Box::new(block)));
         self.block_round(op);
+    }
+
+    /// Commands of clients here that wait in a shard.
+    fn waiting_for(&self, group: GroupId) -> usize {
+        let waits = |op: &&Op| matches!(op, Op::Block(block) if block.group == group);
+        self.ops.values().filter(waits).count()
     }
 
     /// Asks the leader for a round.
@@ -293,37 +254,12 @@ impl Core {
             |from: NodeId| Some((number(parts.args.get(1)).ok()?, from, number(parts.args.get(2)).ok()?));
         let turn = turn(self.origin(arrival.source));
         match *parts.args.first()? {
-            internal::BLOCK => {
-                let (turn, ms) = (turn?, number(parts.args.get(3)).ok()?);
-                if self.is_repeated(group, arrival.source) {
-                    return Some(None);
-                }
-                let now_ms = self.now.mono_ms();
-                // Of an earlier request for the same round nothing is left: it would take for nobody.
-                self.take_waiter(group, turn);
-                let flags = Flags(parts.flags.0 & !Flags::INTERNAL.0);
-                let command = Parts { flags, ks: parts.ks, args: parts.args.get(5..)?.into() };
-                let blocking = &mut self.replica(group)?.blocking;
-                let over = blocking.over.remove(&turn) == Some(arrival.source);
-                let until_ms = if over { now_ms } else { now_ms + ms.min(ROUND_MS) };
-                let again = over || number(parts.args.get(4)).ok()? > 0;
-                // One that runs again keeps the end of its round.
-                if blocking.running.is_none_or(|running| running.turn != turn) {
-                    blocking.running = Some(Running { turn, until_ms, again });
-                }
-                let waits = self.execute_new(group, id, arrival, &command);
-                self.replica(group)?.blocking.running = None;
-                Some(waits)
-            }
+            internal::BLOCK => Some(self.run_round(group, id, arrival, parts, turn?)),
             internal::UNBLOCK => {
                 let asks = number(parts.args.get(3)).is_ok_and(|asks| asks > 0);
                 match turn {
                     Some(turn) if asks => self.is_over(group, turn),
-                    Some(turn) => {
-                        if let Some(waiter) = self.take_waiter(group, turn) {
-                            self.answer(group, waiter.parked.source, Status::Done, (0, 0), NOTHING);
-                        }
-                    }
+                    Some(turn) => self.abandon_round(group, turn),
                     None => {}
                 }
                 self.answer(group, arrival.source, Status::Done, (0, 0), b"+OK\r\n");
@@ -333,15 +269,28 @@ impl Core {
         }
     }
 
-    /// Whether the node that sent a request has sent it again since: that one counts, and may have been answered
-    /// already. One that runs once more at the end of its round can come behind it.
-    fn is_repeated(&self, group: GroupId, source: Source) -> bool {
-        match source {
-            Source::Peer { node, attempt, .. } => {
-                self.inbound.get(&(node, group)).is_some_and(|(newest, _)| attempt < *newest)
-            }
-            Source::Own { .. } => false,
+    /// Runs the command of a round, unless that does not count any more. `Some`: it waits for rows.
+    fn run_round(
+        &mut self,
+        group: GroupId,
+        id: WriteId,
+        arrival: Arrival<'_>,
+        parts: &Parts<'_>,
+        turn: Turn,
+    ) -> Option<u64> {
+        let ms = number(parts.args.get(3)).ok()?.min(ROUND_MS);
+        let again = number(parts.args.get(4)).ok()? > 0;
+        let flags = Flags(parts.flags.0 & !Flags::INTERNAL.0);
+        let command = Parts { flags, ks: parts.ks, args: parts.args.get(5..)?.into() };
+        let until_ms = self.now.mono_ms() + ms;
+        let replica = self.replica(group)?;
+        let signals = &mut replica.machine.signals;
+        if !replica.blocking.rounds.begin(turn, arrival.source, until_ms, again, signals) {
+            return None;
         }
+        let waits = self.execute_new(group, id, arrival, &command);
+        self.replica(group)?.blocking.rounds.has_run(turn, waits.is_some());
+        waits
     }
 
     /// What the command wants to take is not there: it waits, or is answered if it may not.
@@ -362,26 +311,33 @@ impl Core {
             let (index, source) = (outcome.hold, arrival.source);
             Held { index, source, early: false, reply: Ok(reply), written: (0, 0) }
         };
-        let Some(Running { turn, until_ms, .. }) = replica.blocking.running else {
+        let rounds = &mut replica.blocking.rounds;
+        let Some(until_ms) = rounds.running_until_ms() else {
             return self.settle(group, answer(nothing(&parts.args, proto)));
         };
-        if until_ms <= now_ms || replica.blocking.len() >= MAX_BLOCKED {
+        if until_ms <= now_ms {
+            rounds.answered_with_nothing();
             return self.settle(group, answer(NOTHING.to_vec()));
+        }
+        if rounds.waiting() >= MAX_BLOCKED {
+            return self.answer_error(group, arrival.source, &too_many(group, "", MAX_BLOCKED));
         }
         let keys = spec.key_positions(&parts.args).map(|at| parts.args[at]);
         let keys: Vec<Waited> = keys.map(|key| (parts.ks, replica.machine.position(key))).collect();
-        keys.iter().for_each(|key| replica.machine.signals.wait(*key));
         // As it came: what runs again begins with its turn.
         let parked = arrival.park(id, crate::again::Standing::Runs);
-        let takes = spec.flags.has(flag::WRITE);
-        replica.blocking.waiters.insert(turn, Waiter { parked, keys, until_ms, takes });
+        let waiter = Waiter { parked, keys, takes: spec.flags.has(flag::WRITE) };
+        replica.blocking.rounds.wait(waiter, &mut replica.machine.signals);
     }
 
-    fn take_waiter(&mut self, group: GroupId, turn: Turn) -> Option<Waiter> {
+    /// Takes what waits out, by one of the ways to do so.
+    fn take_waiter(
+        &mut self,
+        group: GroupId,
+        take: impl FnOnce(&mut Rounds, &mut Signals) -> Option<Parked>,
+    ) -> Option<Parked> {
         let replica = self.replica(group)?;
-        let waiter = replica.blocking.waiters.remove(&turn)?;
-        waiter.keys.iter().for_each(|key| replica.machine.signals.leave(*key));
-        Some(waiter)
+        take(&mut replica.blocking.rounds, &mut replica.machine.signals)
     }
 
     /// Keys that somebody waits for were changed: those who wait run again, the one who has waited longest
@@ -413,39 +369,48 @@ impl Core {
 
     fn serve_key(&mut self, group: GroupId, key: Waited) {
         let Some(replica) = self.replica(group) else { return };
-        let waiting = replica.blocking.waiters.iter().filter(|(_, waiter)| waiter.keys.contains(&key));
-        let turns: Vec<(Turn, bool)> = waiting.map(|(turn, waiter)| (*turn, waiter.takes)).collect();
         let mut is_left = true;
-        for (turn, takes) in turns.into_iter() {
+        for (turn, takes) in replica.blocking.rounds.who_wait_for(key) {
             if takes && !is_left {
                 continue;
             }
-            let Some(waiter) = self.take_waiter(group, turn) else { continue };
-            if let Some(replica) = self.replica(group) {
-                replica.blocking.running = Some(Running { turn, until_ms: waiter.until_ms, again: true });
-            }
-            self.execute(group, waiter.parked.id, waiter.parked.arrival());
+            let Some(parked) = self.take_waiter(group, |rounds, signals| rounds.take(turn, signals)) else {
+                continue;
+            };
+            self.execute(group, parked.id, parked.arrival());
             let Some(replica) = self.replica(group) else { return };
-            replica.blocking.running = None;
-            is_left &= !takes || !replica.blocking.waiters.contains_key(&turn);
+            is_left &= !takes || !replica.blocking.rounds.waits(turn);
         }
     }
 
     /// Ends rounds whose time has come.
     pub(crate) fn end_rounds(&mut self, group: GroupId) {
         let now_ms = self.now.mono_ms();
-        let Some(replica) = self.replica(group).filter(|replica| replica.blocking.len() > 0) else { return };
-        let over = replica.blocking.waiters.iter().filter(|(_, waiter)| waiter.until_ms <= now_ms);
-        let over: Vec<Turn> = over.map(|(turn, _)| *turn).collect();
+        let Some(replica) = self.replica(group).filter(|replica| !replica.blocking.rounds.is_empty()) else {
+            return;
+        };
+        if replica.requests_waiting() == 0 {
+            replica.blocking.rounds.forget_answered();
+        }
+        let over = replica.blocking.rounds.due(now_ms);
         over.into_iter().for_each(|turn| self.is_over(group, turn));
     }
 
     /// A round is over: the command runs once more, to be answered by what is there now.
     fn is_over(&mut self, group: GroupId, turn: Turn) {
-        let Some(waiter) = self.take_waiter(group, turn) else { return };
-        if let Some(replica) = self.replica(group) {
-            replica.blocking.over.insert(turn, waiter.parked.source);
+        let now_ms = self.now.mono_ms();
+        let parked = self.take_waiter(group, |rounds, signals| rounds.end(turn, now_ms, signals));
+        if let Some(parked) = parked {
+            self.submit(group, parked.arrival());
         }
-        self.submit(group, waiter.parked.arrival());
+    }
+
+    /// Nobody waits for what a round would take.
+    fn abandon_round(&mut self, group: GroupId, turn: Turn) {
+        let now_ms = self.now.mono_ms();
+        let parked = self.take_waiter(group, |rounds, signals| rounds.abandon(turn, now_ms, signals));
+        if let Some(parked) = parked {
+            self.answer(group, parked.source, Status::Done, (0, 0), NOTHING);
+        }
     }
 }

@@ -346,6 +346,7 @@ impl Core {
         let conn = self.conns.remove(&id);
         self.paused.remove(&id);
         self.stalled.remove(&id);
+        self.stats.monitors.remove(&id);
         if let Some(conn) = &conn {
             self.forget_marks(conn);
         }

@@ -96,18 +96,25 @@ impl Core {
             return;
         }
         let ks = conn.session.keyspace;
+        let mut last = (&b""[..], self.hasher.position(b""));
         for at in 0..ahead.len() {
             let Some(spec) = ahead.arg(at, 0, buf).and_then(shard::table::lookup) else { continue };
             if spec.route == Route::Key
                 && spec.keys.first == 1
                 && let Some(key) = ahead.arg(at, 1, buf)
             {
-                ahead.set_position(at, self.hasher.position(key));
+                // Often one key, a collection, is named many times.
+                if key != last.0 {
+                    last = (key, self.hasher.position(key));
+                }
+                ahead.set_position(at, last.1);
             }
         }
         // A loop of its own, and short: the processor runs through several rounds of it at a time.
+        let mut before = None;
         for position in ahead.positions() {
-            if let Placement::Shard(shard) = self.map.shard_of(ks, position.slot())
+            if before.replace(position) != Some(position)
+                && let Placement::Shard(shard) = self.map.shard_of(ks, position.slot())
                 && let Some(Some(replica)) = self.replicas.get(shard.group().0 as usize)
             {
                 replica.machine.touch(ks, position);
@@ -186,9 +193,16 @@ impl Core {
         {
             return self.reply_now(conn, |reply| reply.error(&text));
         }
+        let watched = !self.stats.monitors.is_empty();
+        if watched && spec.name == "exec" {
+            self.show_queue(conn);
+        }
         let began = self.begin_timing(spec);
         self.run_routed(conn, spec, args);
         self.end_timing(conn, spec, args, began);
+        if watched {
+            self.show(conn, spec, args);
+        }
     }
 
     fn run_routed(&mut self, conn: &mut Conn, spec: &'static Spec, args: &[&[u8]]) {

@@ -340,7 +340,7 @@ impl Core {
             return None;
         }
         let touch = parts.flags.has(Flags::TOUCH);
-        replica.machine.waits_again = spec.is_some_and(|spec| replica.blocking.runs_again(spec));
+        replica.machine.waits_again = replica.blocking.rounds.runs_again();
         let outcome = replica.machine.execute(handler, parts.ks, touch, &parts.args, &mut out);
         replica.machine.waits_again = false;
         if outcome.fetch {
@@ -361,7 +361,7 @@ impl Core {
         let early = replica.note_executed(asked.as_ref(), &outcome);
         let written = if outcome.wrote { (replica.raft.term(), outcome.hold) } else { (0, 0) };
         // Planted: see model/planted.rs
-        let kept = !is_planted(Bug::TakenTwice) || !replica.blocking.runs();
+        let kept = !is_planted(Bug::TakenTwice) || !replica.blocking.rounds.runs();
         if outcome.wrote && parts.flags.has(Flags::WRITE) && kept {
             replica.machine.answered(id, slot, &reply);
         }

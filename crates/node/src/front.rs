@@ -24,6 +24,10 @@ impl Core {
         self.stats.note_reply(&conn.reply_buffer()[start..]);
         if spec.name == "reset" {
             conn.end_transaction();
+            self.stats.monitors.remove(&conn.id);
+        }
+        if spec.name == "monitor" {
+            self.stats.monitors.insert(conn.id);
         }
         match outcome {
             Outcome::Done => conn.reply_free(start),

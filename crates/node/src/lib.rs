@@ -33,6 +33,7 @@ mod lookahead;
 pub mod losses;
 mod memory;
 pub mod modes;
+pub mod monitor;
 pub mod ops;
 pub mod outbox;
 pub mod peer;

@@ -405,7 +405,7 @@ impl Replica {
             self.early = 0;
             self.forget_requests();
             self.waiters.clear();
-            self.blocking.clear();
+            self.blocking = Default::default();
             self.machine.signals = shard::machine::Signals::default();
             self.begun = false;
         }
@@ -431,7 +431,7 @@ impl Replica {
         self.held.retain(|held| other(&held.source));
         self.held_early.retain(|held| other(&held.source));
         self.waiters.retain(|waiter| other(&waiter.source));
-        self.blocking.forget_peer(node, &mut self.machine.signals);
+        self.blocking.rounds.forget_peer(node, &mut self.machine.signals);
         self.parked.retain(|parked| other(&parked.source));
         self.batches.remove(&node);
         self.cold.forget_peer(node);

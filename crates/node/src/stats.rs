@@ -3,7 +3,7 @@
 use crate::settings::Settings;
 use resp::latency::Latency;
 use resp::slowlog::SlowLog;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What only the shell can measure; it sets them about once a second.
 #[derive(Debug, Clone, Default)]
@@ -73,6 +73,8 @@ pub struct Stats {
     pub leaderships_lost: u64,
     /// Milliseconds since 1970 of the last durable checkpoint.
     pub last_save_ms: u64,
+    /// Connections that are told of every command (`MONITOR`).
+    pub monitors: BTreeSet<u64>,
     /// The slow log.
     pub slowlog: SlowLog,
     /// Latency events.
@@ -104,6 +106,7 @@ impl Stats {
             commands_per_second: 0,
             leaderships_lost: 0,
             last_save_ms: 0,
+            monitors: BTreeSet::new(),
             slowlog,
             latency,
             counted: 0,
@@ -159,7 +162,7 @@ mod tests {
         let kinds: Vec<(&str, u64)> = stats.error_kinds.iter().map(|(k, n)| (&k[..], *n)).collect();
         assert_eq!((stats.errors, kinds), (4, vec![("ALONE", 1), ("ERR", 2), ("WRONGTYPE", 1)]));
         for n in 0..1000 {
-            stats.note_reply(format!("-{}{n} text\r\n", "K".repeat(n)).as_bytes());
+            stats.note_reply(format!("-{n}{} text\r\n", "K".repeat(n)).as_bytes());
         }
         assert!(stats.error_kinds.len() == MAX_ERROR_KINDS && stats.errors == 1004);
         assert!(stats.error_kinds.keys().all(|kind| kind.len() < MAX_ERROR_KIND));

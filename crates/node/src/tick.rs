@@ -33,7 +33,7 @@ impl Core {
             replica.in_step &= replica.raft.is_leader();
             replica.active |= replica.raft.tick(now)
                 || !replica.waiters.is_empty()
-                || replica.blocking.len() > 0
+                || !replica.blocking.rounds.is_empty()
                 || !replica.parked.is_empty();
             // With a full log keys that nobody asks for stay for now: what is left of it is for others.
             if !full && expires && replica.machine.expiry_due(now.wall_ms) && replica.ready(now) {

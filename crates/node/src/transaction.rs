@@ -57,7 +57,7 @@ pub(crate) struct Transaction {
     /// Where the watched keys live.
     scope: Scope,
     /// Since MULTI.
-    queue: Option<Queue>,
+    pub(crate) queue: Option<Queue>,
 }
 
 /// The one shard of a transaction. In spread keyspaces the one slot decides, so that it can be split.

@@ -71,6 +71,7 @@ const TESTS: &[Test] = &[
         |n| (0..10).fold("mset".to_string(), |all, i| format!("{all} key:{:012} xxx", key(n * 10 + i))),
         nothing,
     ),
+    ("xadd", |_| "xadd mystream * myfield xxx".into(), nothing),
 ];
 
 struct World {

@@ -11,6 +11,7 @@ pub mod gather;
 mod glob;
 pub mod host;
 pub mod latency;
+pub mod monitor;
 pub mod parse;
 pub mod session;
 pub mod slowlog;

@@ -80,6 +80,8 @@ pub struct SessionFlags {
     pub no_evict: bool,
     /// `CLIENT NO-TOUCH ON`: its reads do not change idle times.
     pub no_touch: bool,
+    /// `MONITOR`: it is told of every command.
+    pub monitor: bool,
     /// `READONLY`: followers may answer its reads.
     pub readonly: bool,
     /// `CLIENT REPLICATION`: when its writes are answered.
@@ -194,6 +196,7 @@ impl Session {
         self.authenticated = authenticated;
         self.reply = ReplyMode::On;
         self.flags.readonly = false;
+        self.flags.monitor = false;
         self.flags.replication = Replicating::Follow;
         self.staleness = Staleness::default();
     }
@@ -203,6 +206,7 @@ impl Session {
         let flags = &self.flags;
         let set = [
             (self.queued.commands.is_some(), 'x'),
+            (flags.monitor, 'O'),
             (flags.blocked, 'b'),
             (flags.closing, 'c'),
             (flags.readonly, 'r'),

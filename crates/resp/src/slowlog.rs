@@ -8,7 +8,7 @@ pub const MAX_ARGS: usize = 32;
 pub const MAX_ARG: usize = 128;
 
 /// What stands in the place of a secret.
-const REDACTED: &[u8] = b"(redacted)";
+pub(crate) const REDACTED: &[u8] = b"(redacted)";
 /// Options of `CONFIG SET` whose values are secrets.
 const SECRET_OPTIONS: [&str; 3] = ["requirepass", "masterauth", "masteruser"];
 
@@ -106,7 +106,7 @@ impl SlowLog {
 }
 
 /// True if the argument at this place is a password or belongs to one.
-fn is_secret(args: &[&[u8]], at: usize) -> bool {
+pub(crate) fn is_secret(args: &[&[u8]], at: usize) -> bool {
     let is = |at: usize, word: &str| args[at].eq_ignore_ascii_case(word.as_bytes());
     let before = |back: usize, word: &str| at > back && is(at - back, word);
     match at {

@@ -421,6 +421,19 @@ impl<'a> Data<'a> {
         }
     }
 
+    /// As [`Data::items`], of a key for which nobody waits: another type is an error also for a command that has
+    /// waited.
+    ///
+    /// # Errors
+    /// As [`Data::elements`].
+    pub fn items_of_other(&mut self, key: Key<'_>) -> Result<collection::Items<'_>, Stop> {
+        match self.get(key)? {
+            Some(row) if row.kind == kind::LIST => Ok(collection::Items::of(row)),
+            Some(_) => Err(Stop::WRONG_TYPE),
+            None => Ok(collection::Items::none()),
+        }
+    }
+
     /// Changes a collection; an absent key becomes one of this kind. One that has no elements left is deleted,
     /// unless it is a stream. The caller looked: the key is absent or of this kind, and the change fits it.
     ///

@@ -33,7 +33,7 @@ use model::limits::KEYSPACES;
 use model::planted::{Bug, is_planted};
 use model::slot::Slot;
 use model::{Eviction, Index, KeyHasher, Keyspace, NodeId, Position, Reply, Term};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// What became of one execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +89,8 @@ pub struct Machine {
     pub(crate) term: Term,
     /// Where the effects of the command executed last begin in the entry.
     executed_from: usize,
+    /// Entries executed here and not committed that have effects on the group's own state.
+    of_group: VecDeque<Index>,
     /// Forwarded writes executed here whose entries are not committed.
     in_flight: BTreeMap<WriteId, Index>,
     /// Marks of forwarding nodes that wait for the next entry.
@@ -147,6 +149,7 @@ impl Machine {
             pending: 1,
             term: 0,
             executed_from: 0,
+            of_group: VecDeque::new(),
             in_flight: BTreeMap::new(),
             marks: BTreeMap::new(),
             graveyard: Vec::new(),
@@ -429,6 +432,9 @@ impl Machine {
         }
         for ((origin, incarnation), seq) in std::mem::take(&mut self.marks) {
             self.entry.push(Effect::Mark { origin, incarnation, seq });
+        }
+        if self.entry.is_of_group() {
+            self.of_group.push_back(self.pending);
         }
         self.pending += 1;
         Some(self.entry.finish(self.exec_time))

@@ -9,6 +9,7 @@ use crate::collection::large::Identity;
 use crate::row::{Form, Row};
 use crate::space::Space;
 use model::{Index, Keyspace, Position};
+use smallvec::SmallVec;
 use std::collections::VecDeque;
 
 /// Room for so many changes is never given back.
@@ -38,8 +39,8 @@ pub enum Before {
 pub struct Elements {
     /// Where the key stands.
     pub position: Position,
-    /// The key.
-    pub key: Box<[u8]>,
+    /// The key: a short one without an allocation of its own.
+    pub key: SmallVec<[u8; 24]>,
     /// Takes the change back.
     pub inverse: Inverse,
     /// Change index of the row before.

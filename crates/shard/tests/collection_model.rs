@@ -37,7 +37,8 @@ enum Op {
     Ranks(usize, usize, usize),
     Splice(usize, usize, usize, usize, u8),
     Equal(usize, i64, u8),
-    About(usize, u8),
+    /// Of a stream, maybe together with an entry.
+    About(usize, u8, Option<(u8, u8)>),
     Rename(usize, usize),
     Copy(usize, usize),
     Delete(usize),
@@ -72,7 +73,8 @@ fn op() -> impl Strategy<Value = Op> {
         5 => (key.clone(), 0usize..99, 0usize..4, 0usize..5, 0u8..4)
             .prop_map(|(k, at, remove, n, byte)| Op::Splice(k, at, remove, n, byte)),
         1 => (key.clone(), -3i64..4, 0u8..4).prop_map(|(k, count, byte)| Op::Equal(k, count, byte)),
-        2 => (key.clone(), any::<u8>()).prop_map(|(k, byte)| Op::About(k, byte)),
+        3 => (key.clone(), any::<u8>(), prop::option::of((0u8..30, 0u8..4)))
+            .prop_map(|(k, byte, entry)| Op::About(k, byte, entry)),
         1 => (key.clone(), key.clone()).prop_map(|(a, b)| Op::Rename(a, b)),
         1 => (key.clone(), key.clone()).prop_map(|(a, b)| Op::Copy(a, b)),
         1 => key.clone().prop_map(Op::Delete),
@@ -195,7 +197,15 @@ fn run(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
                 remove_several(c, key, (of.unwrap(), names), &numbers)?;
             }
             11 if of.is_none_or(|of| of == kind::STREAM) => {
-                c.data.change(key, kind::STREAM, Change::About { bytes: &[numbers[2] as u8; 3] })?;
+                let about = &[numbers[2] as u8; 3][..];
+                let entry = numbers.get(3..).and_then(|entry| <[i64; 2]>::try_from(entry).ok());
+                let entry =
+                    entry.map(|[n, v]| (name_of(kind::STREAM, n as u8), value_of(kind::STREAM, v as u8)));
+                let change = match &entry {
+                    Some((name, value)) => Change::PutAbout { name, value, about },
+                    None => Change::About { bytes: about },
+                };
+                c.data.change(key, kind::STREAM, change)?;
             }
             7 => drop(c.data.delete(key)?),
             8 => c.data.put_string(key, 0, b"text")?,
@@ -212,7 +222,8 @@ fn argument(op: &Op) -> String {
         Op::Ranks(k, from, count) => format!("2 {k} {from} {count}"),
         Op::Splice(k, at, remove, n, byte) => format!("3 {k} {at} {remove} {n} {byte}"),
         Op::Equal(k, count, byte) => format!("4 {k} {count} {byte}"),
-        Op::About(k, byte) => format!("11 {k} {byte}"),
+        Op::About(k, byte, None) => format!("11 {k} {byte}"),
+        Op::About(k, byte, Some((n, v))) => format!("11 {k} {byte} {n} {v}"),
         Op::Rename(a, b) => format!("5 {a} {b}"),
         Op::Copy(a, b) => format!("6 {a} {b}"),
         Op::PutSeveral(k, kind, first, n, v) => format!("9 {k} {kind} {first} {n} {v}"),
@@ -302,7 +313,10 @@ fn expect(model: &mut Model, op: &Op) {
                 remove_equal(items, *count, *byte);
             }
         }
-        Op::About(key, byte) => {
+        Op::About(key, byte, put) => {
+            if let Some(put) = put {
+                expect_put(model, *key, kind::STREAM, *put);
+            }
             let entry = model.entry(*key).or_insert_with(|| fresh(kind::STREAM));
             if entry.0 == kind::STREAM {
                 entry.1[0].1 = vec![*byte; 3];

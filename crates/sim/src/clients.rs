@@ -4,7 +4,9 @@
 pub mod collections;
 pub mod command;
 pub mod handled;
+pub mod hoards;
 pub mod reply;
+pub mod streams;
 pub mod workload;
 
 use crate::net::{CLIENTS, Network, Owner, SimStream};
@@ -13,7 +15,10 @@ use crate::watch::accounted;
 use check::history::KeyId;
 use check::history::{Event, Failover};
 use check::items::{Came, Handling, ItemHistory};
-use check::{Action, Balance, Class, History, Operation, Outcome, Promise};
+use check::moved::Sight;
+use check::{
+    Action, Balance, Class, History, Operation, Outcome, Promise, StreamHistory, streams as entries,
+};
 use command::{Command, Role};
 use env::Rng;
 use node::losses::account::Account;
@@ -38,6 +43,10 @@ pub struct Book {
     operations: Vec<Operation>,
     /// What was done with items of collections.
     pub items: ItemHistory,
+    /// What was done with streams.
+    pub streams: StreamHistory,
+    /// What was learned of hoards.
+    pub sights: Vec<Sight>,
     /// What sets of accounts held at one moment.
     pub balances: Vec<Balance>,
     /// All sets of accounts.
@@ -65,6 +74,13 @@ impl Book {
             let handling = Handling { client, connection, call_ns: now, return_ns: None, deed, came };
             self.items.call(handling, collections::order_of)
         });
+        let act = |deed: &entries::Deed| {
+            let (deed, came) = (deed.clone(), entries::Came::Unknown);
+            entries::Act { client, call_ns: now, return_ns: None, deed, came }
+        };
+        let deeds = command.streamed.iter().flat_map(|streamed| &streamed.deeds);
+        let acts = deeds.map(|(name, deed)| self.streams.call(name, streams::is_capped(name), act(deed)));
+        let acts = acts.collect();
         self.banks.extend(command.bank.clone());
         let first = self.operations.len();
         for (key, action) in &command.parts {
@@ -81,10 +97,10 @@ impl Book {
                 outcome: Outcome::Unknown,
             });
         }
-        Called { first, handling, at_ns: now, client }
+        Called { first, handling, acts, at_ns: now, client }
     }
 
-    fn answer(&mut self, called: Called, command: &Command, wire: &reply::Wire, now: u64) {
+    fn answer(&mut self, called: &Called, command: &Command, wire: &reply::Wire, now: u64) {
         let first = called.first;
         if let Some(said) = &mut self.said {
             let since = called.at_ns / 1000;
@@ -100,6 +116,20 @@ impl Book {
                 Ok(came) => self.items.answer(number, now, came),
                 Err(why) => self.strange.push(format!("{}: {why}", shown(command))),
             }
+        }
+        if let Some(streamed) = &command.streamed {
+            match streamed.came(wire) {
+                Ok(came) => {
+                    for (((name, _), number), came) in streamed.deeds.iter().zip(&called.acts).zip(came) {
+                        self.streams.answer(name, *number, now, came);
+                    }
+                }
+                Err(why) => self.strange.push(format!("{}: {why}", shown(command))),
+            }
+        }
+        if let Some((sighted, fact)) = command.sighted.as_ref().and_then(|s| Some((s, s.fact(wire)?))) {
+            let (hoard, client, call_ns) = (sighted.hoard().clone(), called.client, called.at_ns);
+            self.sights.push(Sight { hoard, client, call_ns, return_ns: now, fact });
         }
         if let (Some(set), Some(amounts)) = (&command.bank, command.amounts(wire)) {
             let (set, client, call_ns) = (set.clone(), called.client, called.at_ns);
@@ -117,22 +147,24 @@ impl Book {
         }
     }
 
-    /// Number of operations, those on items included.
+    /// Number of operations, those on items, streams and hoards included.
     pub fn count(&self) -> usize {
-        self.operations.len() + self.items.len()
+        self.operations.len() + self.items.len() + self.streams.len() + self.sights.len()
     }
 
-    /// What shows all that a keyspace holds: its keys, its places and its accounts, each ascending.
+    /// What shows all that a keyspace holds: its keys, its places, its streams and its accounts, each ascending.
     pub fn looks(&self, keyspace: u64) -> Vec<Command> {
         let names = self.history.keys().map(|(_, key)| String::from_utf8_lossy(&key.name).into_owned());
         let mut names: Vec<String> = names.filter(|name| workload::keyspace_of(name) == keyspace).collect();
         names.sort_unstable();
         let keys = names.into_iter().map(|key| Command::of(key, Action::Get));
         let places = self.items.places().filter(|place| workload::keyspace_of(place) == keyspace);
+        let feeds = self.streams.names().filter(|name| workload::keyspace_of(name) == keyspace);
         let banks = self.banks.iter().filter(|set| workload::keyspace_of(set) == keyspace);
         // The accounts of a set are keys as well: here they are seen together.
         let banks = banks.map(|set| Command { parts: Vec::new(), ..collections::balance(set) });
-        keys.chain(places.map(|place| collections::look(place))).chain(banks).collect()
+        let places = places.map(|place| collections::look(place));
+        keys.chain(places).chain(feeds.map(|name| streams::look(name))).chain(banks).collect()
     }
 
     /// Whether nothing answered in an asynchronous keyspace, or to an asynchronous connection, was lost silently.
@@ -183,10 +215,12 @@ struct Asking {
 }
 
 /// Where a command stands in the book.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Called {
     first: usize,
     handling: Option<usize>,
+    /// Of each of its streams.
+    acts: Vec<usize>,
     at_ns: u64,
     client: u32,
 }
@@ -505,11 +539,11 @@ impl Client {
                     match self.waiting.pop_front() {
                         // What must be read at the end is asked for until it is answered.
                         Some(waiting) if self.script.is_some() && refused => {
-                            book.answer(waiting.called, &waiting.command, &wire, self.time.ns());
+                            book.answer(&waiting.called, &waiting.command, &wire, self.time.ns());
                             self.again.push_back(waiting.command);
                         }
                         Some(waiting) => {
-                            book.answer(waiting.called, &waiting.command, &wire, self.time.ns());
+                            book.answer(&waiting.called, &waiting.command, &wire, self.time.ns());
                             self.follow(&waiting.command, &wire);
                         }
                         // What the node says before it closes a connection answers nothing.

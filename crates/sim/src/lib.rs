@@ -7,6 +7,7 @@
 pub mod clients;
 pub mod disks;
 pub mod faults;
+mod majority;
 pub mod net;
 pub mod plan;
 pub mod platform;

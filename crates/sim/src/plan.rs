@@ -39,6 +39,8 @@ pub struct Options {
     pub pipelines: bool,
     /// Whether some clients read from followers; `None`: in every second seed.
     pub replica_readers: Option<bool>,
+    /// Whether at the end a majority is lost for good, and the rest recovered; `None`: in one seed of six.
+    pub majority_lost: Option<bool>,
     /// Keep a timeline.
     pub timeline: bool,
 }
@@ -59,6 +61,7 @@ impl Default for Options {
             haste: 1,
             pipelines: true,
             replica_readers: None,
+            majority_lost: None,
             timeline: false,
         }
     }
@@ -100,6 +103,8 @@ pub struct Plan {
     pub sick: Option<SickDisk>,
     /// After the end all nodes are killed, and what comes back is compared.
     pub restart_at_end: bool,
+    /// Then a majority of the nodes is lost for good, and the rest recovered.
+    pub majority_lost: bool,
 }
 
 /// Clients of a world.
@@ -139,6 +144,7 @@ impl Plan {
         // Last, so that the seeds before them drew the same.
         let sick = sick(options, shape, rng);
         read_replicas(options, &mut clients, rng);
+        let by_chance = rng.chance(1, 6);
         Plan {
             shape,
             weather,
@@ -150,6 +156,7 @@ impl Plan {
             rate_ppm,
             sick,
             restart_at_end,
+            majority_lost: options.majority_lost.unwrap_or(by_chance),
         }
     }
 

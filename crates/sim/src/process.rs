@@ -19,6 +19,8 @@ use storage::rows::memory::MemoryStores;
 
 /// A pass takes this long, ns.
 const PASS_NS: u64 = 15 * US;
+/// Where a node has its data.
+pub const FOLDER: &str = "/data";
 /// Bytes of a log segment: small, so that segments change often.
 pub const SEGMENT_BYTES: u64 = 256 << 10;
 /// Log that is filled before shards are checkpointed.
@@ -282,7 +284,7 @@ impl Process {
             Addresses { redis: redis.to_string(), peer: peer.to_string(), ..Addresses::default() };
         let first = self.machine == 1 && self.life == 1;
         Setup {
-            dir: PathBuf::from("/data"),
+            dir: PathBuf::from(FOLDER),
             start: cluster::Start {
                 bootstrap: first,
                 replicas: self.shape.nodes as u32,

@@ -1,6 +1,7 @@
 //! One seed from beginning to end, and what is demanded of it.
 
 use crate::clients::Client;
+use crate::clients::hoards::hoard_of;
 use crate::clients::workload::{CACHE, CHOSEN, EXPOSED, SINGLE};
 use crate::faults::KINDS;
 use crate::plan::{Options, Plan};
@@ -165,15 +166,24 @@ impl World {
         }
     }
 
-    /// All keys are read, all replicas become equal, and what comes back after a restart is the same.
+    /// All keys are read, all replicas become equal, and what comes back after a restart is the same, and after the
+    /// loss of a majority.
     fn recover(&mut self) {
         self.read_all();
         let before = self.equal("before the end");
         self.accounted();
-        if !self.plan.restart_at_end || self.found.is_some() {
-            return;
-        }
         self.book.well_since_ns = u64::MAX;
+        if self.plan.restart_at_end && self.found.is_none() {
+            self.restart(&before);
+        }
+        if self.plan.majority_lost && self.found.is_none() && self.lose_majority() {
+            self.read_all();
+            self.equal("after a majority was lost and the rest recovered");
+        }
+    }
+
+    /// All nodes are killed, and what comes back is compared with what was there before.
+    fn restart(&mut self, before: &BTreeMap<GroupId, (u64, u64)>) {
         for node in self.sound() {
             let power = self.rng.chance(1, 2);
             self.kill(node, power);
@@ -184,8 +194,8 @@ impl World {
         let after = self.equal("after a restart of all nodes");
         self.accounted();
         for (group, (index, hash)) in before {
-            let same = |(i, h): &(u64, u64)| *i != index || *h == hash;
-            if !after.get(&group).is_none_or(same) {
+            let same = |(i, h): &(u64, u64)| i != index || h == hash;
+            if !after.get(group).is_none_or(same) {
                 let text = format!("group {group}: other rows at index {index} after a restart");
                 self.report("replicas equal", text);
             }
@@ -282,6 +292,7 @@ impl World {
     fn judge(&mut self) -> usize {
         let mut book = std::mem::take(&mut self.book);
         let (items, balances) = (std::mem::take(&mut book.items), std::mem::take(&mut book.balances));
+        let (streams, sights) = (std::mem::take(&mut book.streams), std::mem::take(&mut book.sights));
         let history = match book.into_history() {
             Ok(history) => history,
             Err(why) => {
@@ -294,7 +305,9 @@ impl World {
         let bounds = Bounds { expiry_slack_ns, ..Bounds::default() };
         let mut verdict = check::all(&history, &bounds);
         verdict.violations.extend(check::items::check(&items, &bounds));
+        verdict.violations.extend(check::streams::check(&streams));
         verdict.violations.extend(check::balance::check(&balances));
+        verdict.violations.extend(check::moved::check(&sights, hoard_of));
         self.trace.note(self.now_ns(), verdict.steps);
         if let Some(violation) = verdict.violations.into_iter().next() {
             self.report(violation.property, violation.sentence);

@@ -232,7 +232,12 @@ impl World {
         self.forgetful = true;
     }
 
-    /// Nodes that have lost nothing they had synced.
+    /// A node is none of the cluster any more.
+    pub(crate) fn given_up(&mut self, node: u64) {
+        self.lost.insert(node);
+    }
+
+    /// Nodes that have lost nothing they had synced, and were not given up.
     pub(crate) fn sound(&self) -> Vec<u64> {
         (1..=self.nodes()).filter(|node| !self.lost.contains(node)).collect()
     }

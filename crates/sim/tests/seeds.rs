@@ -86,6 +86,14 @@ fn sick_disks_among_other_faults_break_nothing() {
 }
 
 #[test]
+fn what_is_left_after_a_majority_is_lost_goes_on_with_all_that_was_acknowledged() {
+    for (seed, nodes) in [(1, 3), (2, 5), (3, 3)] {
+        let (length_ns, majority_lost) = (4 * S, Some(true));
+        check(seed, &Options { length_ns, majority_lost, nodes: Some(nodes), ..Options::default() });
+    }
+}
+
+#[test]
 fn a_seed_is_the_same_run_every_time() {
     let options = Options { length_ns: 4 * S, all_faults: true, ..Options::default() };
     let first = run(5, &options);

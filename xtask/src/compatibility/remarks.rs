@@ -99,6 +99,11 @@ pub const REMARKS: &[(&str, Verdict, &str)] = &[
     ("migrate", Refused, "nodes and shards exchange their data by themselves"),
     ("module|load*", Refused, NO_MODULES),
     ("module|unload", Refused, NO_MODULES),
+    (
+        "monitor",
+        Differs,
+        "shows what clients of this node send, wherever it runs; not allowed in a transaction",
+    ),
     ("move", Differs, "both keyspaces must keep the key in one shard, else CROSSSLOT"),
     ("mset", Differs, "not atomic over several slots of a spread keyspace"),
     (
@@ -144,7 +149,7 @@ pub const REMARKS: &[(&str, Verdict, &str)] = &[
     (
         "xread",
         Differs,
-        "who waits for several streams that one transaction adds to gets entries of all of them, in Redis of the first",
+        "who waits for several streams that one transaction adds to gets entries of all of them, in Redis of the first; with `BLOCK` an answer has at most 16 MiB of entries, or one",
     ),
     (
         "xtrim",

@@ -245,7 +245,7 @@ mod tests {
     fn a_stream_is_followed_with_what_it_says_of_itself() {
         let (ks, key, kind) = (KS, &b"stream"[..], model::row::kind::STREAM);
         let change = |change| Effect::Change { ks, key, kind, change };
-        let (first, second) = ([1; 16], [2; 16]);
+        let (first, second, third) = ([1; 16], [2; 16], [3; 16]);
         let effects = [
             change(Change::Put { name: &first, value: b"one" }),
             change(Change::About { bytes: b"last 1" }),
@@ -253,6 +253,7 @@ mod tests {
             change(Change::About { bytes: b"last 2" }),
             change(Change::RemoveRanks { from: 0, count: 1 }),
             change(Change::Remove { name: &second }),
+            change(Change::PutAbout { name: &third, value: b"three", about: b"last 3" }),
         ];
         for upto in 1..=effects.len() {
             let mut account = account(&effects[..upto]);

@@ -129,6 +129,12 @@ fn put_change(fields: &mut Map<String, Value>, change: Change<'_>) {
             name("about");
             put_bytes(fields, "about", bytes);
         }
+        Change::PutAbout { name: element, value, about } => {
+            name("put-about");
+            put_bytes(fields, "name", element);
+            put_bytes(fields, "value", value);
+            put_bytes(fields, "about", about);
+        }
         Change::PutSeveral { elements } => {
             name("put-several");
             let shown = |(name, value): (&[u8], &[u8])| {

@@ -73,7 +73,7 @@ pub(crate) fn is_control(spec: &Spec) -> bool {
 fn not_allowed(spec: &Spec, args: &[&[u8]]) -> Option<String> {
     let (container, sub) = spec.name.split_once('|').unwrap_or((spec.name, ""));
     let refused = match container {
-        "wait" | "waitaof" | "hello" | "failover" | "shutdown" => true,
+        "wait" | "waitaof" | "hello" | "failover" | "monitor" | "shutdown" => true,
         "keyspace" | "losses" | "everstore" => sub != "help",
         "client" => matches!(sub, "reply" | "replication"),
         "cluster" => matches!(sub, "countkeysinslot" | "getkeysinslot"),

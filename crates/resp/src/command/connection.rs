@@ -1,4 +1,4 @@
-//! `PING`, `ECHO`, `SELECT`, `QUIT`, `RESET`, `READONLY`, `READWRITE`.
+//! `PING`, `ECHO`, `SELECT`, `QUIT`, `RESET`, `MONITOR`, `READONLY`, `READWRITE`.
 
 use super::{Call, Outcome, integer};
 use crate::session::{MAX_STALENESS_MS, MIN_STALENESS_MS, Staleness};
@@ -40,6 +40,12 @@ pub(super) fn select(call: &mut Call<'_>) -> Outcome {
 pub(super) fn quit(call: &mut Call<'_>) -> Outcome {
     call.ok();
     Outcome::Close
+}
+
+/// `MONITOR`: from now on the connection is told of the commands of other clients.
+pub(super) fn monitor(call: &mut Call<'_>) -> Outcome {
+    call.session.flags.monitor = true;
+    call.ok()
 }
 
 pub(super) fn reset(call: &mut Call<'_>) -> Outcome {

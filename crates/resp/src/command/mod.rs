@@ -180,6 +180,7 @@ fn plain(spec: &'static Spec, call: &mut Call<'_>) -> Outcome {
         "echo" => connection::echo(call),
         "select" => connection::select(call),
         "quit" => connection::quit(call),
+        "monitor" => connection::monitor(call),
         "reset" => connection::reset(call),
         "readonly" => connection::readonly(call),
         "readwrite" => connection::readwrite(call),

@@ -1,6 +1,7 @@
 //! Changing a collection, the same on the leader that executes and on every replica that applies. Every change
 //! has an inverse, which is a change again: that is how the leader takes back what is not committed.
 
+use super::elements::Slot;
 use super::large::{Body, Large, Sink};
 use super::limits::Limits;
 use super::list::{items, offset};
@@ -24,13 +25,17 @@ pub enum Inverse {
     Splice(usize, usize, Vec<u8>),
     /// What a stream says of itself.
     About(Vec<u8>),
+    /// The entry of a stream is gone, and the stream says this of itself: both in one allocation, and the length of
+    /// the name.
+    RemoveAbout(Box<[u8]>, usize),
     /// Several, in this order.
     Several(Vec<Inverse>),
 }
 
-impl Inverse {
-    fn put(name: &[u8], value: &[u8]) -> Inverse {
-        Inverse::Put([name, value].concat().into(), name.len())
+impl From<Slot> for Inverse {
+    fn from(slot: Slot) -> Inverse {
+        let (bytes, name) = slot.into_parts();
+        Inverse::Put(bytes, name)
     }
 }
 
@@ -44,6 +49,23 @@ pub(crate) struct Means<'a> {
     pub id: u64,
     /// Takes cells before they change, if a checkpoint lacks them.
     pub sink: &'a mut Sink<'a>,
+    /// Whether the change may be taken back: else nothing is copied for that, and the inverse is of no use.
+    pub undo: bool,
+}
+
+impl Means<'_> {
+    fn keep(&self, bytes: &[u8]) -> Box<[u8]> {
+        if self.undo { bytes.into() } else { Box::default() }
+    }
+
+    fn keep_both(&self, name: &[u8], value: &[u8]) -> Box<[u8]> {
+        if self.undo { [name, value].concat().into() } else { Box::default() }
+    }
+
+    /// The inverse of a change of an element that had this value.
+    fn put(&self, name: &[u8], value: &[u8]) -> Inverse {
+        Inverse::Put(self.keep_both(name, value), name.len())
+    }
 }
 
 /// Changes a collection. `None` when the change does not fit it, which is left as it was.
@@ -60,8 +82,8 @@ pub(crate) fn apply(row: &mut Row, change: Change<'_>, means: &mut Means<'_>) ->
         _ => {}
     }
     let inverse = match row.large_mut() {
-        Some(large) => apply_large(large, change, means.sink)?,
-        None => apply_packed(row, change)?,
+        Some(large) => apply_large(large, change, means)?,
+        None => apply_packed(row, change, means)?,
     };
     // As in Redis a new score of a member that was there before leaves the form as it is.
     let rescored = row.kind == kind::SORTED_SET && matches!(inverse, Inverse::Put(..));
@@ -83,6 +105,12 @@ pub(crate) fn revert(row: &mut Row, inverse: &Inverse, means: &mut Means<'_>) ->
             apply(row, Change::Splice { at: *at as u64, remove: *remove as u64, items }, means)
         }
         Inverse::About(bytes) => apply(row, Change::About { bytes }, means),
+        Inverse::RemoveAbout(bytes, name) => {
+            let (name, bytes) = bytes.split_at_checked(*name)?;
+            let put = apply(row, Change::Remove { name }, means)?;
+            let about = apply(row, Change::About { bytes }, means)?;
+            Some(Inverse::Several(vec![about, put]))
+        }
         Inverse::Several(all) => {
             let mut back = Vec::with_capacity(all.len());
             for inverse in all {
@@ -101,6 +129,7 @@ fn each<'a>(
     means: &mut Means<'_>,
 ) -> Option<Inverse> {
     let mut back = Vec::new();
+    let undo = std::mem::replace(&mut means.undo, true);
     for change in changes {
         match change.ok().and_then(|change| apply(row, change, means)) {
             Some(inverse) => back.push(inverse),
@@ -110,6 +139,7 @@ fn each<'a>(
             }
         }
     }
+    means.undo = undo;
     back.reverse();
     Some(Inverse::Several(back))
 }
@@ -132,36 +162,34 @@ fn grow(row: &mut Row, change: Change<'_>, means: &Means<'_>) {
     }
 }
 
-fn apply_large(large: &mut Large, change: Change<'_>, sink: &mut Sink<'_>) -> Option<Inverse> {
+fn apply_large(large: &mut Large, change: Change<'_>, means: &mut Means<'_>) -> Option<Inverse> {
     Some(match change {
-        Change::Put { name, value } => match large.put(name, value, sink)? {
-            Some(old) => Inverse::put(name, &old),
-            None => Inverse::Remove(name.into()),
+        Change::Put { name, value } => match large.put(name, value, means.sink)? {
+            Some(old) => old.into(),
+            None => Inverse::Remove(means.keep(name)),
         },
-        Change::Remove { name } => Inverse::put(name, &large.remove(name, sink)?),
+        Change::Remove { name } => large.remove(name, means.sink)?.into(),
         Change::RemoveRanks { from, count } => {
-            let Body::Elements(elements) = large.body() else { return None };
-            let (from, count) = (usize::try_from(from).ok()?, usize::try_from(count).ok()?);
-            if from.checked_add(count)? > elements.len() {
-                return None;
-            }
-            let pairs = elements.starting_at(from).take(count);
-            let inverse: Vec<_> = pairs.map(|(name, value)| Inverse::put(name, value)).collect();
-            for put in &inverse {
-                if let Inverse::Put(bytes, name) = put {
-                    large.remove(&bytes[..*name], sink);
-                }
-            }
-            Inverse::Several(inverse)
+            remove_ranks(large, usize::try_from(from).ok()?, usize::try_from(count).ok()?, means.sink)?
         }
+        Change::PutAbout { name, value, about } => match large.put(name, value, means.sink)? {
+            Some(old) => Inverse::Several(vec![say(large, about), old.into()]),
+            None => {
+                let inverse = Inverse::RemoveAbout(means.keep_both(name, &large.about), name.len());
+                large.about.clear();
+                large.about.extend_from_slice(about);
+                inverse
+            }
+        },
         Change::Splice { at, remove, items: new } => {
             let (at, remove) = (usize::try_from(at).ok()?, usize::try_from(remove).ok()?);
-            let removed = large.splice(at, remove, new, sink)?;
+            let removed = large.splice(at, remove, new, means.sink)?;
             Inverse::Splice(at, items(new).count(), removed)
         }
         Change::RemoveEqual { count, item } => {
             let Body::List(list) = large.body() else { return None };
             let places = equal_places(list.len(), list.from(0), count, item);
+            let sink = &mut means.sink;
             match span(&places, |at| list.from(at), item) {
                 Some((at, remove, kept)) => {
                     let removed = large.splice(at, remove, &kept, sink)?;
@@ -174,18 +202,38 @@ fn apply_large(large: &mut Large, change: Change<'_>, sink: &mut Sink<'_>) -> Op
                 }
             }
         }
-        Change::About { bytes } => Inverse::About(std::mem::replace(&mut large.about, bytes.to_vec())),
+        Change::About { bytes } => say(large, bytes),
         Change::PutSeveral { .. } | Change::RemoveSeveral { .. } => return None,
     })
 }
 
-fn apply_packed(row: &mut Row, change: Change<'_>) -> Option<Inverse> {
+/// A stream says this of itself.
+fn say(large: &mut Large, about: &[u8]) -> Inverse {
+    Inverse::About(std::mem::replace(&mut large.about, about.to_vec()))
+}
+
+fn remove_ranks(large: &mut Large, from: usize, count: usize, sink: &mut Sink<'_>) -> Option<Inverse> {
+    let Body::Elements(elements) = large.body() else { return None };
+    if from.checked_add(count)? > elements.len() {
+        return None;
+    }
+    if count == 1 {
+        return large.remove_rank(from, sink).map(Inverse::from);
+    }
+    let mut inverse = Vec::with_capacity(count);
+    for _ in 0..count {
+        inverse.push(large.remove_rank(from, sink)?.into());
+    }
+    Some(Inverse::Several(inverse))
+}
+
+fn apply_packed(row: &mut Row, change: Change<'_>, means: &Means<'_>) -> Option<Inverse> {
     Some(match change {
-        Change::Put { name, value } => put_packed(row, name, value)?,
+        Change::Put { name, value } => put_packed(row, name, value, means)?,
         Change::Remove { name } => {
             let (range, inverse) = {
                 let found = Packed::new(row.kind, row.value()).find(name)?;
-                (found.start..found.end, Inverse::put(found.name, found.value))
+                (found.start..found.end, means.put(found.name, found.value))
             };
             row.edit(range, &[], -1);
             inverse
@@ -198,7 +246,7 @@ fn apply_packed(row: &mut Row, change: Change<'_>) -> Option<Inverse> {
             }
             let gone: Vec<_> = packed.iter().skip(from).take(count).collect();
             let range = gone.first().map_or(HEAD..HEAD, |f| f.start..gone.last().map_or(f.end, |l| l.end));
-            let inverse = gone.iter().map(|e| Inverse::put(e.name, e.value)).collect();
+            let inverse = gone.iter().map(|e| means.put(e.name, e.value)).collect();
             row.edit(range, &[], -(count as i64));
             Inverse::Several(inverse)
         }
@@ -210,11 +258,14 @@ fn apply_packed(row: &mut Row, change: Change<'_>) -> Option<Inverse> {
             let places = equal_places(packed.len(), packed.iter().map(|e| e.name), count, item);
             remove_places(&places, |at| splice_packed(row, at, 1, &[]))?
         }
-        Change::About { .. } | Change::PutSeveral { .. } | Change::RemoveSeveral { .. } => return None,
+        Change::About { .. }
+        | Change::PutAbout { .. }
+        | Change::PutSeveral { .. }
+        | Change::RemoveSeveral { .. } => return None,
     })
 }
 
-fn put_packed(row: &mut Row, name: &[u8], value: &[u8]) -> Option<Inverse> {
+fn put_packed(row: &mut Row, name: &[u8], value: &[u8], means: &Means<'_>) -> Option<Inverse> {
     let of = row.kind;
     if !matches!(of, kind::HASH | kind::SET | kind::SORTED_SET) {
         return None;
@@ -222,7 +273,7 @@ fn put_packed(row: &mut Row, name: &[u8], value: &[u8]) -> Option<Inverse> {
     let packed = Packed::new(of, row.value());
     let mut element = Vec::with_capacity(name.len() + value.len() + 10);
     packed.layout().put(&mut element, name, value);
-    let old = packed.find(name).map(|e| (e.start..e.end, Inverse::put(name, e.value)));
+    let old = packed.find(name).map(|e| (e.start..e.end, means.put(name, e.value)));
     let end = row.value_len().max(HEAD);
     let (range, inverse) = match old {
         Some((range, inverse)) if of == kind::SORTED_SET => {
@@ -237,7 +288,7 @@ fn put_packed(row: &mut Row, name: &[u8], value: &[u8]) -> Option<Inverse> {
         }
         None => {
             let place = if of == kind::SORTED_SET { packed.place(score::of(value), name) } else { end };
-            (place..place, Inverse::Remove(name.into()))
+            (place..place, Inverse::Remove(means.keep(name)))
         }
     };
     row.edit(range, &element, 1);
@@ -319,7 +370,7 @@ pub fn changed(kind: u8, value: &[u8], change: Change<'_>) -> Option<Option<Vec<
         row.make_large(0, 0);
     }
     let limits = Limits::default();
-    let mut means = Means { limits: &limits, seed: 0, id: 0, sink: &mut |_, _| () };
+    let mut means = Means { limits: &limits, seed: 0, id: 0, sink: &mut |_, _| (), undo: false };
     apply(&mut row, change, &mut means)?;
     Some((row.elements() > 0 || kind == kind::STREAM).then(|| row.whole().into_owned()))
 }

@@ -9,9 +9,9 @@ use model::row::kind;
 use std::cmp::Ordering;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// Name and value in one allocation.
+/// An element: name and value in one allocation.
 #[derive(Debug, Clone, Default)]
-struct Slot {
+pub(crate) struct Slot {
     bytes: Box<[u8]>,
     name_len: u32,
 }
@@ -27,6 +27,11 @@ impl Slot {
 
     fn value(&self) -> &[u8] {
         &self.bytes[self.name_len as usize..]
+    }
+
+    /// Name and value together, and the length of the name.
+    pub fn into_parts(self) -> (Box<[u8]>, usize) {
+        (self.bytes, self.name_len as usize)
     }
 
     fn memory(&self) -> usize {
@@ -109,8 +114,29 @@ impl Elements {
     /// Looks for an element in the main order.
     pub fn spot(&self, name: &[u8]) -> Spot {
         let key = self.sort_key(name);
-        let place = self.main.seek(|k, n| k.cmp(&key).then_with(|| self.slot(n).name().cmp(name)));
+        let tie = |number| self.slot(number).name().cmp(name);
+        let place = match self.kind {
+            // Entries nearly always come in the order of their ids.
+            kind::STREAM => self.main.seek_late(|k, number| k.cmp(&key).then_with(|| tie(number))),
+            _ => self.main.seek_spread(key, tie),
+        };
         Spot { key, place }
+    }
+
+    /// Where the element with a rank in the order of the collection is in the main order, and its number.
+    pub fn spot_of_rank(&self, rank: usize) -> Option<(Spot, u32)> {
+        if self.kind == kind::SORTED_SET {
+            let (_, number) = self.by_score.at_rank(rank)?;
+            return Some((self.spot(self.slot(number).name()), number));
+        }
+        let place = self.main.place_of_rank(rank);
+        let (key, number) = self.main.at_place(place)?;
+        Some((Spot { key, place: Ok(place) }, number))
+    }
+
+    /// The name of an element by its number.
+    pub fn name(&self, number: u32) -> &[u8] {
+        self.slot(number).name()
     }
 
     fn seek_scored(&self, at: f64, name: &[u8]) -> Result<Place, Place> {
@@ -127,26 +153,24 @@ impl Elements {
         self.number(name).map(|number| self.slot(number).value())
     }
 
-    /// Sets the value of an element; returns the one before.
-    pub fn put(&mut self, name: &[u8], value: &[u8]) -> Option<Box<[u8]>> {
+    /// Sets the value of an element; returns what it was before.
+    pub fn put(&mut self, name: &[u8], value: &[u8]) -> Option<Slot> {
         self.put_at(self.spot(name), name, value)
     }
 
     /// The same where it is known where the element is.
-    pub fn put_at(&mut self, spot: Spot, name: &[u8], value: &[u8]) -> Option<Box<[u8]>> {
+    pub fn put_at(&mut self, spot: Spot, name: &[u8], value: &[u8]) -> Option<Slot> {
         let slot = Slot::new(name, value);
         self.slot_bytes += slot.memory();
         let scored = self.kind == kind::SORTED_SET;
         let (number, old) = match spot.place {
             Ok(place) => {
                 let number = self.main.at_place(place).map_or(0, |(_, number)| number);
-                let old: Box<[u8]> = self.slot(number).value().into();
-                if scored && let Ok(place) = self.seek_scored(score::of(&old), name) {
+                if scored && let Ok(place) = self.seek_scored(score::of(self.slot(number).value()), name) {
                     self.by_score.remove(place);
                 }
                 self.slot_bytes -= self.slot(number).memory();
-                self.slots[number as usize] = slot;
-                (number, Some(old))
+                (number, Some(std::mem::replace(&mut self.slots[number as usize], slot)))
             }
             Err(place) => {
                 let number = self.take_slot(slot);
@@ -175,20 +199,19 @@ impl Elements {
         }
     }
 
-    /// Removes the element at a place and returns its value.
-    pub fn remove_at(&mut self, place: Place, name: &[u8]) -> Option<Box<[u8]>> {
+    /// Removes the element at a place of the main order and returns it.
+    pub fn remove_at(&mut self, place: Place) -> Option<Slot> {
         let (_, number) = self.main.at_place(place)?;
-        let old: Box<[u8]> = self.slot(number).value().into();
+        let (name, value) = self.pair(number);
         if self.kind == kind::SORTED_SET
-            && let Ok(place) = self.seek_scored(score::of(&old), name)
+            && let Ok(place) = self.seek_scored(score::of(value), name)
         {
             self.by_score.remove(place);
         }
         self.main.remove(place);
         self.slot_bytes -= self.slot(number).memory();
-        self.slots[number as usize] = Slot::default();
         self.free.push(number);
-        Some(old)
+        Some(std::mem::take(&mut self.slots[number as usize]))
     }
 
     /// Rank of the first element of the main order with this sort key or a larger one.
@@ -280,12 +303,12 @@ mod tests {
             let mut model: BTreeMap<Vec<u8>, f64> = BTreeMap::new();
             for (name, at, put) in steps {
                 let (name, at) = ([name], f64::from(at) / 2.0);
-                let old = |old: Option<Box<[u8]>>| old.map(|value| score::of(&value));
+                let old = |old: Option<Slot>| old.map(|slot| score::of(slot.value()));
                 if put {
                     prop_assert_eq!(old(elements.put(&name, &at.to_le_bytes())), model.insert(name.to_vec(), at));
                 } else {
                     let place = elements.spot(&name).place.ok();
-                    let removed = place.and_then(|place| elements.remove_at(place, &name));
+                    let removed = place.and_then(|place| elements.remove_at(place));
                     prop_assert_eq!(old(removed), model.remove(&name[..]));
                 }
             }
@@ -297,6 +320,8 @@ mod tests {
             back.reverse();
             prop_assert!(back.iter().eq(sorted.iter().map(|(_, name)| name)));
             for (rank, (at, name)) in sorted.iter().enumerate() {
+                let (spot, number) = elements.spot_of_rank(rank).expect("there");
+                prop_assert_eq!((elements.name(number), spot.place.ok()), (&name[..], elements.spot(name).place.ok()));
                 prop_assert_eq!(elements.rank(name), Some(rank));
                 prop_assert_eq!(elements.at(rank).map(|(name, _)| name), Some(&name[..]));
                 prop_assert_eq!(elements.get(name).map(score::of), Some(*at));

@@ -10,7 +10,7 @@
 
 use super::cells::Cells;
 use super::due::Due;
-use super::elements::{Elements, Spot};
+use super::elements::{Elements, Slot, Spot};
 use super::list::List;
 use super::packed::{self, Packed};
 use model::row::kind;
@@ -172,15 +172,18 @@ impl Large {
 
     fn touch(&mut self, spot: Spot, name: &[u8], sink: &mut Sink<'_>) {
         let Body::Elements(elements) = &self.body else { return };
-        let cell = element_cell(elements.kind(), spot.key, name);
+        self.touch_cell(element_cell(elements.kind(), spot.key, name), sink);
+    }
+
+    fn touch_cell(&mut self, cell: CellName, sink: &mut Sink<'_>) {
         if self.due.take(cell) {
             give(&self.body, cell, sink);
         }
         self.identity.fresh.insert(cell);
     }
 
-    /// Sets the value of an element; returns the one before.
-    pub fn put(&mut self, name: &[u8], value: &[u8], sink: &mut Sink<'_>) -> Option<Option<Box<[u8]>>> {
+    /// Sets the value of an element; returns what it was before.
+    pub fn put(&mut self, name: &[u8], value: &[u8], sink: &mut Sink<'_>) -> Option<Option<Slot>> {
         let Body::Elements(elements) = &self.body else { return None };
         let spot = elements.spot(name);
         self.touch(spot, name, sink);
@@ -188,14 +191,24 @@ impl Large {
         Some(elements.put_at(spot, name, value))
     }
 
-    /// Removes an element; returns its value.
-    pub fn remove(&mut self, name: &[u8], sink: &mut Sink<'_>) -> Option<Box<[u8]>> {
+    /// Removes an element and returns it.
+    pub fn remove(&mut self, name: &[u8], sink: &mut Sink<'_>) -> Option<Slot> {
         let Body::Elements(elements) = &self.body else { return None };
         let spot = elements.spot(name);
         let place = spot.place.ok()?;
         self.touch(spot, name, sink);
         let Body::Elements(elements) = &mut self.body else { return None };
-        elements.remove_at(place, name)
+        elements.remove_at(place)
+    }
+
+    /// Removes the element with a rank in the order of the collection and returns it.
+    pub fn remove_rank(&mut self, rank: usize, sink: &mut Sink<'_>) -> Option<Slot> {
+        let Body::Elements(elements) = &self.body else { return None };
+        let (spot, number) = elements.spot_of_rank(rank)?;
+        let cell = element_cell(elements.kind(), spot.key, elements.name(number));
+        self.touch_cell(cell, sink);
+        let Body::Elements(elements) = &mut self.body else { return None };
+        elements.remove_at(spot.place.ok()?)
     }
 
     /// Replaces items of a list; returns those removed. `None` if they do not exist, or this is no list.
@@ -315,5 +328,46 @@ fn give(body: &Body, cell: CellName, sink: &mut Sink<'_>) {
             }
             sink(cell, (!content.is_empty()).then_some(&content[..]));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::packed::Builder;
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn capture(large: &mut Large, stored: &mut BTreeMap<CellName, Vec<u8>>) {
+        large.begin_capture();
+        while large.capture_one(&mut |cell, content| {
+            match content {
+                Some(content) => stored.insert(cell, content.to_vec()),
+                None => stored.remove(&cell),
+            };
+        }) {}
+    }
+
+    #[test]
+    fn a_list_that_had_two_names_and_has_its_first_again_is_stored_as_it_is() {
+        let mut builder = Builder::new(kind::LIST);
+        (0..2000u32).for_each(|n| builder.push(&n.to_be_bytes(), &[]));
+        let mut list = Large::from_packed(1, kind::LIST, 7, Packed::new(kind::LIST, &builder.finish()));
+        let mut stored = BTreeMap::new();
+        capture(&mut list, &mut stored);
+
+        let first = list.replace_identity(Identity::new(2));
+        let second = list.replace_identity(Identity::new(3));
+        // What is put back after it was removed may stand in other pieces.
+        let sink: &mut Sink<'_> = &mut |_, _| ();
+        let removed = list.splice(100, 1500, &[], sink).unwrap();
+        list.splice(100, 0, &removed, sink).unwrap();
+        list.replace_identity(second);
+        list.replace_identity(first);
+
+        capture(&mut list, &mut stored);
+        let mut whole = BTreeMap::new();
+        list.replace_identity(Identity::new(4));
+        capture(&mut list, &mut whole);
+        assert_eq!(stored, whole);
     }
 }

@@ -195,9 +195,11 @@ impl List {
             self.pieces.push_front(Piece { number, count: 0, bytes: Vec::new() });
         }
         self.add(0, 1, touch, |bytes| {
-            let mut new = Vec::with_capacity(item.len() + 5);
-            put_bytes(&mut new, item);
-            bytes.splice(0..0, new);
+            // Behind what is there, and then to its front: without another allocation.
+            let before = bytes.len();
+            put_bytes(bytes, item);
+            let new = bytes.len() - before;
+            bytes.rotate_right(new);
         });
     }
 

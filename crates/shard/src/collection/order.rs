@@ -6,6 +6,7 @@
 
 use super::counts::Counts;
 use std::cmp::Ordering;
+use std::collections::VecDeque;
 
 /// Entries of a run at which it is divided in two.
 const RUN: usize = 256;
@@ -20,8 +21,8 @@ pub(crate) struct Place {
 /// Entries in order.
 #[derive(Debug, Clone)]
 pub(crate) struct Order<K> {
-    /// None is empty.
-    runs: Vec<Vec<(K, u32)>>,
+    /// None is empty. Deques: what comes or goes moves the shorter side, and at an end nothing.
+    runs: Vec<VecDeque<(K, u32)>>,
     /// The last entry of each run, side by side: a search looks at few cache lines until it has its run.
     lasts: Vec<(K, u32)>,
     counts: Counts,
@@ -43,7 +44,7 @@ impl<K: Copy> Order<K> {
     pub fn memory(&self) -> usize {
         let entry = size_of::<(K, u32)>();
         // Runs are two thirds full on average.
-        self.len() * entry * 3 / 2 + self.runs.capacity() * (size_of::<Vec<(K, u32)>>() + entry + 8)
+        self.len() * entry * 3 / 2 + self.runs.capacity() * (size_of::<VecDeque<(K, u32)>>() + entry + 8)
     }
 
     /// The first entry that is not `Less` than what is looked for: `Ok` if it is `Equal`. `compare` says how an
@@ -64,11 +65,11 @@ impl<K: Copy> Order<K> {
         let Place { mut run, mut at } = place;
         if run == self.runs.len() {
             // Behind all others: into the last run, so that entries that come in order fill runs.
-            let last = self.runs.last().filter(|last| last.len() < RUN).map(Vec::len);
+            let last = self.runs.last().filter(|last| last.len() < RUN).map(VecDeque::len);
             match last {
                 Some(len) => (run, at) = (run - 1, len),
                 None => {
-                    self.runs.push(Vec::new());
+                    self.runs.push(VecDeque::new());
                     self.lasts.push(entry);
                     self.counts.push(0);
                     at = 0;
@@ -98,11 +99,11 @@ impl<K: Copy> Order<K> {
         self.runs[run].remove(place.at);
         self.counts.subtract(run, 1);
         if place.at == self.runs[run].len()
-            && let Some(&last) = self.runs[run].last()
+            && let Some(&last) = self.runs[run].back()
         {
             self.lasts[run] = last;
         }
-        let len = |run: usize| self.runs.get(run).map_or(RUN, Vec::len);
+        let len = |run: usize| self.runs.get(run).map_or(RUN, VecDeque::len);
         if len(run) == 0 {
             self.runs.remove(run);
             self.lasts.remove(run);
@@ -124,7 +125,7 @@ impl<K: Copy> Order<K> {
     }
 
     fn recount(&mut self) {
-        self.counts = self.runs.iter().map(Vec::len).collect();
+        self.counts = self.runs.iter().map(VecDeque::len).collect();
     }
 
     /// The entry at a place.
@@ -139,25 +140,99 @@ impl<K: Copy> Order<K> {
 
     /// The entry with a rank.
     pub fn at_rank(&self, rank: usize) -> Option<(K, u32)> {
+        self.at_place(self.place_of_rank(rank))
+    }
+
+    /// Where the entry with a rank is.
+    pub fn place_of_rank(&self, rank: usize) -> Place {
         let (run, at) = self.counts.find(rank);
-        self.at_place(Place { run, at })
+        Place { run, at }
     }
 
     /// The entries from a rank on.
     pub fn starting_at(&self, rank: usize) -> impl Iterator<Item = (K, u32)> {
         let (run, at) = self.counts.find(rank);
-        let first = self.runs.get(run).and_then(|run| run.get(at..)).unwrap_or_default();
+        let first = self.runs.get(run).map(|run| run.range(at..));
         let rest = self.runs.get(run + 1..).unwrap_or_default();
-        first.iter().chain(rest.iter().flatten()).copied()
+        first.into_iter().flatten().chain(rest.iter().flatten()).copied()
     }
 
     /// The entries before a rank, the nearest first.
     pub fn before_rank(&self, rank: usize) -> impl Iterator<Item = (K, u32)> {
         let (run, at) = self.counts.find(rank.min(self.len()));
-        let first = self.runs.get(run).and_then(|run| run.get(..at)).unwrap_or_default();
+        let first = self.runs.get(run).map(|run| run.range(..at).rev());
         let rest = self.runs.get(..run).unwrap_or_default();
-        first.iter().rev().chain(rest.iter().rev().flat_map(|run| run.iter().rev())).copied()
+        first.into_iter().flatten().chain(rest.iter().rev().flat_map(|run| run.iter().rev())).copied()
     }
+}
+
+impl Order<u64> {
+    /// [`Order::seek`] for a sort key where these are spread evenly over 63 bits, as hashes are: it begins where
+    /// the key should be, so that it looks at few cache lines. `tie`: how an element with this sort key compares.
+    pub fn seek_spread(&self, key: u64, tie: impl Fn(u32) -> Ordering) -> Result<Place, Place> {
+        let compare = |(k, element): (u64, u32)| k.cmp(&key).then_with(|| tie(element));
+        let is_less = |entry| compare(entry) == Ordering::Less;
+        let guess = ((u128::from(key) * self.lasts.len() as u128) >> 63) as usize;
+        let run = partition_near(self.lasts.len(), guess, |at| is_less(self.lasts[at]));
+        let Some(entries) = self.runs.get(run) else { return Err(Place { run, at: 0 }) };
+        let low = run.checked_sub(1).map_or(0, |before| self.lasts[before].0);
+        // A run has less than 2^9 entries: what is multiplied has to fit.
+        let (offset, width) = (key.saturating_sub(low) >> 9, ((self.lasts[run].0 - low) >> 9) + 1);
+        let guess = (offset * entries.len() as u64 / width) as usize;
+        let at = partition_near(entries.len(), guess, |at| is_less(entries[at]));
+        match entries.get(at) {
+            Some(&entry) if compare(entry) == Ordering::Equal => Ok(Place { run, at }),
+            _ => Err(Place { run, at }),
+        }
+    }
+
+    /// [`Order::seek`] for what is most likely behind all entries.
+    pub fn seek_late(&self, compare: impl Fn(u64, u32) -> Ordering) -> Result<Place, Place> {
+        match self.lasts.last() {
+            Some(&(key, element)) if compare(key, element) == Ordering::Less => {
+                Err(Place { run: self.runs.len(), at: 0 })
+            }
+            _ => self.seek(compare),
+        }
+    }
+}
+
+/// Steps away from the guess, at first; each is twice the one before.
+const NEAR: usize = 6;
+
+/// The number of places, of `len`, that are `less`: these come first. Looks near `guess` first.
+fn partition_near(len: usize, guess: usize, less: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut high, mut step) = (0, len, NEAR);
+    if guess < len && less(guess) {
+        low = guess + 1;
+        while low + step < high {
+            if !less(low + step) {
+                high = low + step;
+                break;
+            }
+            low += step + 1;
+            step *= 2;
+        }
+    } else {
+        high = guess.min(len);
+        while step < high {
+            if less(high - step) {
+                low = high - step + 1;
+                break;
+            }
+            high -= step;
+            step *= 2;
+        }
+    }
+    while low < high {
+        let middle = low.midpoint(high);
+        if less(middle) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
 }
 
 #[cfg(test)]
@@ -188,7 +263,11 @@ mod tests {
             }
             let sorted: Vec<_> = model.into_iter().map(|key| (key, key as u32)).collect();
             prop_assert_eq!(order.len(), sorted.len());
-            prop_assert!(order.runs.iter().map(|run| run.last()).eq(order.lasts.iter().map(Some)));
+            prop_assert!(order.runs.iter().map(|run| run.back()).eq(order.lasts.iter().map(Some)));
+            for key in 0..3000 {
+                prop_assert_eq!(order.seek_late(|k, _| k.cmp(&key)).is_ok(), seek(&order, key).is_ok());
+                prop_assert_eq!(order.seek_spread(key, |_| Ordering::Equal), seek(&order, key));
+            }
             for rank in [0, 1, sorted.len() / 2, sorted.len().saturating_sub(1), sorted.len(), sorted.len() + 9] {
                 prop_assert_eq!(order.at_rank(rank), sorted.get(rank).copied());
                 let expected = sorted.get(rank..).unwrap_or_default();
@@ -198,6 +277,41 @@ mod tests {
                 if let Some(&(key, _)) = sorted.get(rank) {
                     prop_assert_eq!(order.rank(seek(&order, key).unwrap()), rank);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn spread_keys_are_found_like_others() {
+        let (mut order, mut state) = (Order::default(), 5_u64);
+        let mut random = || {
+            state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+            // Some keys are drawn often, some are at the ends.
+            match state >> 61 {
+                0 => state >> 60,
+                1 => (1 << 63) - 1 - (state >> 62),
+                _ => (state ^ state >> 31) >> 1,
+            }
+        };
+        for number in 0..20_000 {
+            let key = random();
+            let tie = |element: u32| element.cmp(&number);
+            let place = order.seek_spread(key, tie);
+            assert_eq!(place, order.seek(|k, element| k.cmp(&key).then(element.cmp(&number))));
+            order.insert(place.unwrap_err(), (key, number));
+            assert_eq!(
+                order.seek_spread(key, tie).map(|place| order.at_place(place)),
+                Ok(Some((key, number)))
+            );
+        }
+        assert!(order.starting_at(0).is_sorted() && order.len() == 20_000);
+    }
+
+    #[test]
+    fn any_guess_leads_to_the_same_place() {
+        for (len, less) in (0..40).flat_map(|len| (0..=len).map(move |less| (len, less))) {
+            for guess in 0..45 {
+                assert_eq!(partition_near(len, guess, |at| at < less), less);
             }
         }
     }

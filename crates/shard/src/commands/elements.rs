@@ -6,15 +6,18 @@ use hashbrown::HashSet;
 use model::change::{Change, put_pair};
 use model::limits::MAX_EFFECTS;
 use model::varint::put_bytes;
+use smallvec::SmallVec;
 
 /// Names that were met, never walked over: their order is nobody's.
 type Met<'a> = HashSet<&'a [u8], foldhash::fast::RandomState>;
+/// Names of a command: of a few without an allocation.
+pub(super) type Names<'a> = SmallVec<[&'a [u8]; 4]>;
 
 /// The names for which `wanted` holds, each once, in the order of their first places.
 pub(super) fn distinct<'a>(
     names: impl ExactSizeIterator<Item = &'a [u8]>,
     wanted: impl Fn(&[u8]) -> bool,
-) -> Vec<&'a [u8]> {
+) -> Names<'a> {
     let (several, mut met) = (names.len() > 1, Met::default());
     names.filter(|name| wanted(name) && (!several || met.insert(name))).collect()
 }
@@ -81,23 +84,21 @@ pub(super) fn put_all<'a>(
     data: &mut Data<'_>,
     key: Key<'_>,
     kind: u8,
-    elements: impl Iterator<Item = Pair<'a>>,
+    mut elements: impl Iterator<Item = Pair<'a>>,
 ) -> Done {
-    let (mut several, mut first, mut count) = (Vec::new(), None, 0);
-    for (name, value) in elements {
+    let Some(first) = elements.next() else { return Ok(()) };
+    let Some(second) = elements.next() else {
+        return data.change(key, kind, Change::Put { name: first.0, value: first.1 });
+    };
+    let mut several = Vec::new();
+    for (name, value) in [first, second].into_iter().chain(elements) {
         put_pair(&mut several, name, value);
-        first = first.or(Some((name, value)));
-        count += 1;
         if several.len() > MAX_EFFECTS {
             // More is refused, whatever it is.
             break;
         }
     }
-    match first {
-        None => Ok(()),
-        Some((name, value)) if count == 1 => data.change(key, kind, Change::Put { name, value }),
-        Some(_) => data.change(key, kind, Change::PutSeveral { elements: &several }),
-    }
+    data.change(key, kind, Change::PutSeveral { elements: &several })
 }
 
 /// Removes elements of a collection of this kind, which exist and are not all, by one effect.

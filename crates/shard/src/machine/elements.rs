@@ -2,13 +2,22 @@
 
 use super::Machine;
 use crate::collection::large::Identity;
-use crate::collection::{self, Means, packed};
+use crate::collection::{self, Inverse, Means, packed};
 use crate::data::Key;
 use crate::row::Row;
 use crate::undo::{Before, Elements};
 use model::change::Change;
 use model::row::kind;
 use model::{Index, Keyspace, Position};
+use smallvec::SmallVec;
+
+/// What a change of a collection did.
+struct Changed {
+    /// How to take it back, and the index of the change before; `None` of a key that was absent.
+    was: Option<(Inverse, Index)>,
+    /// Number of elements now.
+    left: usize,
+}
 
 impl Machine {
     /// A row with a value in one piece, as an effect or a command has it: a collection that is too large for
@@ -32,8 +41,9 @@ impl Machine {
         self.random() ^ self.pending_index() << 20
     }
 
-    /// Changes a collection; an absent key becomes one. How to take that back, and the number of elements left;
-    /// `None` when the change does not fit. `looked` becomes at least the index of the row's last change.
+    /// Changes a collection on the leader; an absent key becomes one. How to take that back, and the number of
+    /// elements left; `None` when the change does not fit. `looked` becomes at least the index of the row's last
+    /// change.
     pub(crate) fn change_elements(
         &mut self,
         ks: Keyspace,
@@ -43,26 +53,54 @@ impl Machine {
         index: Index,
         looked: &mut Index,
     ) -> Option<(Before, usize)> {
+        let Changed { was, left } = self.change_row(ks, key, (kind, change), index, true)?;
+        let (position, bytes) = (key.position, key.bytes);
+        let before = match was {
+            Some((inverse, changed_at)) => {
+                *looked = (*looked).max(changed_at);
+                let key = SmallVec::from_slice(bytes);
+                Before::Elements(Box::new(Elements { position, key, inverse, changed_at }))
+            }
+            None => {
+                *looked = (*looked).max(self.space(ks).gone_at(position));
+                Before::Absent(position, bytes.into())
+            }
+        };
+        Some((before, left))
+    }
+
+    /// The same where an entry is applied: nobody takes it back. False when the change does not fit.
+    pub(super) fn apply_to_elements(
+        &mut self,
+        ks: Keyspace,
+        key: Key<'_>,
+        change: (u8, Change<'_>),
+        index: Index,
+    ) -> bool {
+        self.change_row(ks, key, change, index, false).is_some()
+    }
+
+    fn change_row(
+        &mut self,
+        ks: Keyspace,
+        key: Key<'_>,
+        (kind, change): (u8, Change<'_>),
+        index: Index,
+        undo: bool,
+    ) -> Option<Changed> {
         let (limits, seed, now, id) = (self.limits, self.hasher.seed(), self.time(), self.new_id());
-        let space = self.space_mut(ks);
-        let changed = space.change(key.position, key.bytes, |row, sink| {
+        let changed = self.space_mut(ks).change(key.position, key.bytes, |row, sink| {
             if row.kind != kind {
                 return None;
             }
-            let mut means = Means { limits: &limits, seed, id, sink };
+            let mut means = Means { limits: &limits, seed, id, sink, undo };
             let inverse = collection::apply(row, change, &mut means)?;
-            *looked = (*looked).max(row.changed_at);
             let changed_at = std::mem::replace(&mut row.changed_at, index);
-            let (position, key) = (key.position, key.bytes.into());
-            Some((
-                Before::Elements(Box::new(Elements { position, key, inverse, changed_at })),
-                row.elements(),
-            ))
+            Some(Changed { was: Some((inverse, changed_at)), left: row.elements() })
         });
         if let Some(result) = changed {
             return result;
         }
-        *looked = (*looked).max(space.gone_at(key.position));
         let mut row = match kind {
             kind::HASH | kind::LIST | kind::SET | kind::SORTED_SET => {
                 Row::new(key.position, kind, key.bytes, &[0; packed::HEAD])
@@ -70,12 +108,12 @@ impl Machine {
             kind::STREAM => self.new_row(key.position, kind, key.bytes, &[]),
             _ => return None,
         };
-        let mut means = Means { limits: &limits, seed, id, sink: &mut |_, _| () };
+        let mut means = Means { limits: &limits, seed, id, sink: &mut |_, _| (), undo: false };
         collection::apply(&mut row, change, &mut means)?;
         (row.changed_at, row.accessed) = (index, (now / 1000) as u32);
         let left = row.elements();
         self.space_mut(ks).insert(row);
-        Some((Before::Absent(key.position, key.bytes.into()), left))
+        Some(Changed { was: None, left })
     }
 
     /// Gives a key the value and expiry of another one; the row that was there. `None` without a row to copy.

@@ -19,6 +19,7 @@ impl Machine {
             self.restore(change);
         }
         self.entry.truncate(0);
+        self.of_group.clear();
         self.in_flight.clear();
         self.marks.clear();
         // Indexes above the applied one will belong to other entries.
@@ -84,7 +85,7 @@ impl Machine {
                 let space = self.space_mut(ks);
                 elements.inverse = space.change(elements.position, &key, |row, sink| {
                     std::mem::swap(&mut row.changed_at, &mut elements.changed_at);
-                    let mut means = Means { limits: &limits, seed, id, sink };
+                    let mut means = Means { limits: &limits, seed, id, sink, undo: true };
                     collection::revert(row, &elements.inverse, &mut means)
                 })??;
                 elements.key = key;

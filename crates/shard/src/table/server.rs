@@ -131,6 +131,15 @@ pub(super) const SERVER: &[Spec] = &[
         ..BASE
     },
     Spec {
+        name: "monitor",
+        arity: 1,
+        flags: Flags(flag::ADMIN | flag::NOSCRIPT | flag::LOADING | flag::STALE),
+        group: Group::Server,
+        summary: "Listen for all requests received by the server in real time",
+        since: "1.0.0",
+        ..BASE
+    },
+    Spec {
         name: "role",
         arity: 1,
         flags: Flags(flag::NOSCRIPT | flag::LOADING | flag::STALE | flag::FAST),

@@ -1,7 +1,7 @@
 //! What clients do with collections and transactions: lists and sorted sets as queues, collections that expire,
 //! accounts between which amounts are moved, values that are replaced only as they were seen.
 
-use super::command::{Command, Role};
+use super::command::{Command, Next, Role};
 use super::handled::{Form, Handled};
 use super::reply::Wire;
 use super::workload::{Maker, SINGLE};
@@ -43,9 +43,14 @@ pub fn look(place: &str) -> Command {
     Command::handling(words(&text), Handled { deed, form: Form::Values })
 }
 
-/// Shows all accounts of a set: keys of their own, or fields of one.
+/// Whether the accounts of a set are keys of their own, or else fields of one.
+fn are_keys(set: &str) -> bool {
+    bare(set).trim_start_matches("exposed").starts_with("bank")
+}
+
+/// Shows all accounts of a set.
 pub fn balance(set: &str) -> Command {
-    let shown = match bare(set).starts_with("bank") {
+    let shown = match are_keys(set) {
         true => Command::mget((0..ACCOUNTS).map(|number| account(set, number)).collect()),
         false => Command::noise(&format!("HMGET {set} 0 1 2")),
     };
@@ -72,13 +77,18 @@ fn seconds(ms: u64) -> String {
 
 impl Maker {
     /// What names have in common that a command may name together: few of them, so that clients meet.
-    fn tag(&mut self, now_ns: u64) -> String {
+    pub(super) fn tag(&mut self, now_ns: u64) -> String {
         format!("{}.{}", self.age(now_ns), self.rng.below(self.keys / 3 + 1))
     }
 
     /// A key. Those with the same tag hash to the same slot, or are in a keyspace of layout single.
-    fn name(&self, kind: &str, tag: &str) -> String {
+    pub(super) fn name(&self, kind: &str, tag: &str) -> String {
         if self.home == SINGLE { format!("one:{kind}{tag}") } else { format!("{kind}{{{tag}}}") }
+    }
+
+    /// Whether a name is of the keyspace of its connection.
+    pub(super) fn is_home(&self, name: &str) -> bool {
+        name.starts_with("one:") == (self.home == SINGLE)
     }
 
     /// Items that nobody else puts anywhere: few, or so many that a small collection does not hold them.
@@ -186,15 +196,23 @@ impl Maker {
     }
 
     /// An amount goes from one account to another, or somebody looks at all of them.
-    pub(super) fn transfer(&mut self, now_ns: u64) -> Vec<Command> {
+    /// In an asynchronous keyspace what each account holds is not checked by itself: a failover may take what
+    /// was acknowledged.
+    pub(super) fn transfer(&mut self, kinds: [&str; 2], now_ns: u64) -> Vec<Command> {
         let tag = self.tag(now_ns);
-        let kind = ["bank", "fund"][self.rng.below(2) as usize];
-        let (set, keys) = (self.name(kind, &tag), kind == "bank");
-        let all = balance(&set);
+        let kind = kinds[self.rng.below(2) as usize];
+        let set = self.name(kind, &tag);
+        let (keys, loose) = (are_keys(&set), set.starts_with("exposed"));
+        let unchecked = |command: Command| match loose {
+            true => Command { parts: Vec::new(), ..command },
+            false => command,
+        };
+        let all = unchecked(balance(&set));
         match self.rng.below(8) {
             0 => return vec![all],
             1 if keys => {
-                let gets = (0..ACCOUNTS).map(|number| Command::of(account(&set, number), Action::Get));
+                let get = |number| unchecked(Command::of(account(&set, number), Action::Get));
+                let gets = (0..ACCOUNTS).map(get);
                 return Command::transaction(gets.collect(), Some(set));
             }
             _ => {}
@@ -203,7 +221,7 @@ impl Maker {
         let to = (from + 1 + self.rng.below(ACCOUNTS - 1)) % ACCOUNTS;
         let by = [1, 2, 5][self.rng.below(3) as usize];
         let add = |number: u64, by: i64| match keys {
-            true => Command::of(account(&set, number), Action::IncrBy { by }),
+            true => unchecked(Command::of(account(&set, number), Action::IncrBy { by })),
             false => Command::noise(&format!("HINCRBY {set} {number} {by}")),
         };
         let show = Command { parts: Vec::new(), ..all };
@@ -225,6 +243,17 @@ impl Maker {
     /// What is asked after the answer to a command with [`Role::Asks`]; `watched`: what it looked at is watched.
     pub(super) fn follow(&mut self, asked: &Command, wire: &Wire, watched: bool) -> Vec<Command> {
         self.made += 1;
+        match &asked.next {
+            None => {}
+            Some(Next::Learn) => {
+                self.follower.learn(asked, wire);
+                return Vec::new();
+            }
+            Some(Next::Make(hoard)) => return self.make_hoard(hoard, wire, watched),
+            Some(Next::Restore { source, target }) => {
+                return self.restore_hoard(source, target, wire, watched);
+            }
+        }
         let Wire::Bulk(seen) = wire else { return Vec::new() };
         if let Some(Handled { deed: Deed::Take { into: Some(place), .. }, .. }) = &asked.handled {
             // The item is worked on, and done.

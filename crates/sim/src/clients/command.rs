@@ -1,7 +1,9 @@
 //! Commands of clients: what is sent, and what a reply says of each key.
 
 use super::handled::Handled;
+use super::hoards::Sighted;
 use super::reply::Wire;
+use super::streams::{Form, Streamed};
 use check::{Action, Condition, Outcome, Reply};
 
 /// What a command is among those that its client sends with it.
@@ -16,6 +18,22 @@ pub enum Role {
     Asks,
 }
 
+/// What is done with the answer to a command with [`Role::Asks`], where that does not follow from its keys.
+#[derive(Clone, Debug)]
+pub enum Next {
+    /// It is remembered how far streams were read.
+    Learn,
+    /// A hoard is made if it is nowhere.
+    Make(String),
+    /// What a key holds is restored under another.
+    Restore {
+        /// Where it is.
+        source: String,
+        /// Where it goes.
+        target: String,
+    },
+}
+
 /// What a client asks.
 #[derive(Clone, Debug, Default)]
 pub struct Command {
@@ -28,8 +46,14 @@ pub struct Command {
     pub handled: Option<Handled>,
     /// The set of accounts all of which its answer shows, at its end.
     pub bank: Option<String>,
+    /// What it does with streams.
+    pub streamed: Option<Streamed>,
+    /// What its answer says of a hoard.
+    pub sighted: Option<Sighted>,
     /// Its role.
     pub role: Role,
+    /// What comes next.
+    pub next: Option<Next>,
 }
 
 impl Command {
@@ -141,13 +165,15 @@ impl Command {
 
     /// Whether its answer says something that is checked.
     pub fn is_checked(&self) -> bool {
-        !self.parts.is_empty() || self.handled.is_some() || self.bank.is_some()
+        let shows = self.bank.is_some() || self.sighted.is_some();
+        !self.parts.is_empty() || self.handled.is_some() || self.streamed.is_some() || shows
     }
 
-    /// Whether it only looks at items or accounts, by itself.
+    /// Whether it only looks at items, entries or accounts, by itself.
     pub fn is_look(&self) -> bool {
         let looks = self.handled.as_ref().is_some_and(|h| matches!(h.deed, check::items::Deed::Look { .. }));
-        looks || self.bank.is_some() && self.args[0] != b"EXEC"
+        let reads = self.streamed.as_ref().is_some_and(|streamed| streamed.form == Form::Entries);
+        looks || reads || self.bank.is_some() && self.args[0] != b"EXEC"
     }
 
     /// What each account of a set holds, if the reply says it.

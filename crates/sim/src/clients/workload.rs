@@ -1,6 +1,7 @@
 //! What clients ask: one generator per workload.
 
 use super::command::Command;
+use super::streams::Follower;
 use crate::time::S;
 use check::{Action, Class, Condition};
 use env::Rng;
@@ -37,6 +38,12 @@ pub enum Workload {
     Transfers,
     /// Values replaced by transactions that watch them.
     Swaps,
+    /// Streams that are added to, read by who follows them or waits, and trimmed.
+    Streams,
+    /// Collections that are moved from key to key, whole or in pieces.
+    Hoards,
+    /// Amounts moved by transactions in a keyspace that is made asynchronous.
+    Loose,
     /// Commands of all kinds on keys nobody checks, in other keyspaces.
     Noise,
     /// Switchovers, changes of layouts, and other commands for whoever runs the cluster.
@@ -46,13 +53,13 @@ pub enum Workload {
 impl Workload {
     /// It is about collections, or about transactions.
     pub fn is_of_collections(self) -> bool {
-        use Workload::{Fading, Queues, Ranks, Swaps, Transfers};
-        matches!(self, Queues | Ranks | Fading | Transfers | Swaps)
+        use Workload::{Fading, Hoards, Loose, Queues, Ranks, Streams, Swaps, Transfers};
+        matches!(self, Queues | Ranks | Fading | Transfers | Swaps | Streams | Hoards | Loose)
     }
 
-    /// Some of its commands wait for something to take.
+    /// Some of its commands wait for something to take, or to read.
     pub fn waits(self) -> bool {
-        matches!(self, Workload::Queues | Workload::Ranks)
+        matches!(self, Workload::Queues | Workload::Ranks | Workload::Streams)
     }
 
     /// It asks for what troubles the others, and is checked itself by nobody.
@@ -67,7 +74,7 @@ impl Workload {
 }
 
 /// All workloads by their names.
-pub const WORKLOADS: [(&str, Workload); 15] = [
+pub const WORKLOADS: [(&str, Workload); 18] = [
     ("registers", Workload::Registers),
     ("counters", Workload::Counters),
     ("appends", Workload::Appends),
@@ -83,6 +90,9 @@ pub const WORKLOADS: [(&str, Workload); 15] = [
     ("fading", Workload::Fading),
     ("transfers", Workload::Transfers),
     ("swaps", Workload::Swaps),
+    ("streams", Workload::Streams),
+    ("hoards", Workload::Hoards),
+    ("loose", Workload::Loose),
 ];
 
 /// A set of keys is in use for this long, ns; then come others, so that no history of a key gets long.
@@ -134,6 +144,8 @@ pub struct Maker {
     shards: u64,
     /// It has asked for asynchronous answers last.
     chose_async: bool,
+    /// What it knows of streams.
+    pub(super) follower: Follower,
 }
 
 impl Maker {
@@ -152,6 +164,7 @@ impl Maker {
             nodes,
             shards: u64::from(shards),
             chose_async: false,
+            follower: Follower::default(),
         }
     }
 
@@ -159,7 +172,7 @@ impl Maker {
     pub fn keyspace(&mut self) -> u64 {
         match self.workload {
             Workload::Noise | Workload::Operations => 2 + self.rng.below(3),
-            Workload::Exposed => EXPOSED.0,
+            Workload::Exposed | Workload::Loose => EXPOSED.0,
             Workload::Cached => CACHE,
             Workload::Chosen => CHOSEN,
             workload if workload.is_of_collections() => {
@@ -178,7 +191,7 @@ impl Maker {
     /// What its keyspace promises.
     pub fn class(&self) -> Class {
         match self.workload {
-            Workload::Exposed => Class::Async,
+            Workload::Exposed | Workload::Loose => Class::Async,
             Workload::Cached => Class::Cache,
             _ => Class::Sync,
         }
@@ -213,7 +226,10 @@ impl Maker {
     pub fn next(&mut self, now_ns: u64) -> Vec<Command> {
         self.made += 1;
         match self.workload {
-            Workload::Transfers => self.transfer(now_ns),
+            Workload::Loose if self.made % 100 == 1 => vec![Self::expose()],
+            Workload::Transfers => self.transfer(["bank", "fund"], now_ns),
+            Workload::Loose => self.transfer(["exposedbank", "exposedfund"], now_ns),
+            Workload::Hoards => self.hoard(now_ns),
             Workload::Swaps => self.swap(now_ns),
             _ => vec![self.next_one(now_ns)],
         }
@@ -224,6 +240,7 @@ impl Maker {
             Workload::Queues => self.queue(now_ns),
             Workload::Ranks => self.rank(now_ns),
             Workload::Fading => self.fade(now_ns),
+            Workload::Streams => self.feed(now_ns),
             Workload::Registers => self.register("reg", now_ns),
             Workload::Cached => self.cached(now_ns),
             Workload::Counters => self.counter(now_ns),
@@ -296,12 +313,17 @@ impl Maker {
         Command::of(key, action)
     }
 
+    /// Makes a keyspace asynchronous.
+    fn expose() -> Command {
+        let (ks, bytes) = EXPOSED;
+        Command::noise(&format!(
+            "KEYSPACE SET {ks} REPLICATION async MAX-EXPOSURE-BYTES {bytes} MAX-EXPOSURE-MS 1000"
+        ))
+    }
+
     fn exposed(&mut self, now_ns: u64) -> Command {
         if self.made % 100 == 1 {
-            let (ks, bytes) = EXPOSED;
-            return Command::noise(&format!(
-                "KEYSPACE SET {ks} REPLICATION async MAX-EXPOSURE-BYTES {bytes} MAX-EXPOSURE-MS 1000"
-            ));
+            return Self::expose();
         }
         let key = self.key("exposed", now_ns);
         let mut token = format!("<{}.{}:", self.client, self.made).into_bytes();

@@ -1,5 +1,6 @@
 //! Items that come at an end: LPUSH, RPUSH, LPUSHX, RPUSHX.
 
+use super::super::elements::Names;
 use super::{End, insert};
 use crate::data::{Context, Done};
 
@@ -36,7 +37,7 @@ fn push(c: &mut Context<'_>, args: &[&[u8]], end: End, only_to_list: bool) -> Do
     match end {
         End::Right => insert(&mut c.data, key, len, new)?,
         End::Left => {
-            let reversed: Vec<_> = new.iter().rev().copied().collect();
+            let reversed: Names<'_> = new.iter().rev().copied().collect();
             insert(&mut c.data, key, 0, &reversed)?;
         }
     }

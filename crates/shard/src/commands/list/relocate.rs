@@ -23,7 +23,7 @@ fn relocate(c: &mut Context<'_>, args: &[&[u8]], from: End, to: End) -> Done {
         return Ok(());
     };
     let place = |len: usize| if to == End::Left { 0 } else { len };
-    let there = c.data.items(destination)?.len();
+    let there = c.data.items_of_other(destination)?.len();
     c.reply.bulk(&item);
     if source.bytes != destination.bytes {
         take_out(&mut c.data, source, from.places(1, len), len == 1)?;

@@ -6,6 +6,7 @@ use crate::commands::float;
 use crate::data::{Context, Done, Stop};
 use hashbrown::HashMap;
 use model::row::kind;
+use smallvec::SmallVec;
 
 /// Scores that members got, never walked over: their order is nobody's.
 type Scores<'a> = HashMap<&'a [u8], f64, foldhash::fast::RandomState>;
@@ -97,7 +98,7 @@ fn add_as(c: &mut Context<'_>, args: &[&[u8]], mut options: AddOptions) -> Done 
         return Err(Stop::SYNTAX);
     }
     options.check(pairs.len() / 2)?;
-    let mut members = Vec::with_capacity(pairs.len() / 2);
+    let mut members = SmallVec::<[(f64, &[u8]); 4]>::with_capacity(pairs.len() / 2);
     for pair in pairs.chunks_exact(2) {
         members.push((float::argument(pair[0])?, pair[1]));
     }
@@ -118,7 +119,7 @@ pub(in crate::commands) fn add(
     let set = look(&mut c.data, key)?;
     let (mut added, mut updated, mut last) = (0, 0, None);
     // A member may come twice: the second time it has the score it got the first time.
-    let (mut puts, mut scores) = (Vec::new(), Scores::default());
+    let (mut puts, mut scores) = (SmallVec::<[(&[u8], [u8; 8]); 4]>::new(), Scores::default());
     for &(given, member) in members {
         let old = match scores.get(member) {
             Some(score) => Some(*score),

@@ -2,8 +2,8 @@
 
 use super::entry;
 use super::id::{Given, Id};
+use super::look;
 use super::trim::{Options, trim};
-use super::{look, put_state};
 use crate::commands::integer;
 use crate::data::{Context, Done, Stop};
 use model::change::Change;
@@ -39,12 +39,12 @@ pub(in crate::commands) fn xadd(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     state.page = state.page.with(id, pairs, last_page != state.page.number, &limits);
     (state.last, state.added) = (id, state.added.wrapping_add(1));
     let value = entry::value(state.page.number, pairs.len() / 2, pairs.iter().copied());
-    c.data.change(key, kind::STREAM, Change::Put { name: &id.name(), value: &value })?;
-    put_state(&mut c.data, key, &state)?;
+    let (name, about) = (id.name(), state.encode());
+    c.data.change(key, kind::STREAM, Change::PutAbout { name: &name, value: &value, about: &about })?;
     if let Some(how) = how {
         trim(&mut c.data, key, how)?;
     }
-    c.reply.bulk_str(&id.to_string());
+    id.answer(c.reply);
     Ok(())
 }
 

@@ -29,6 +29,11 @@ impl<'a> Entry<'a> {
         Entry { id: Id::of_name(name), page, fields, rest: r.rest() }
     }
 
+    /// About how many bytes an answer with it has.
+    pub fn bytes(&self) -> usize {
+        64 + self.rest.len() + 16 * self.fields
+    }
+
     /// Its fields and their values, in turns.
     pub fn parts(&self) -> impl Iterator<Item = &'a [u8]> {
         let mut r = Reader::new(self.rest);
@@ -38,7 +43,7 @@ impl<'a> Entry<'a> {
     /// Answers with its id and its parts.
     pub fn answer(&self, reply: &mut dyn Reply) {
         reply.array(2);
-        reply.bulk_str(&self.id.to_string());
+        self.id.answer(reply);
         reply.array(2 * self.fields);
         self.parts().for_each(|part| reply.bulk(part));
     }

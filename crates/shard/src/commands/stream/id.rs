@@ -3,10 +3,14 @@
 
 use crate::commands::integer;
 use crate::data::Stop;
+use model::Reply;
 use std::fmt;
 
 /// Most bytes of an id in a command, as in Redis.
 const MAX_LEN: usize = 127;
+
+/// Most bytes of an id as text: two numbers of 20 digits and a dash.
+const MAX_TEXT: usize = 41;
 
 const INVALID: Stop =
     Stop::Error(std::borrow::Cow::Borrowed("ERR Invalid stream ID specified as stream command argument"));
@@ -44,6 +48,18 @@ impl Id {
     pub fn of_name(name: &[u8]) -> Id {
         let both = name.try_into().map_or(0, u128::from_be_bytes);
         Id { ms: (both >> 64) as u64, seq: both as u64 }
+    }
+
+    /// Answers with it, written as [`fmt::Display`] does.
+    pub fn answer(self, reply: &mut dyn Reply) {
+        let mut text = [0; MAX_TEXT];
+        let (mut ms, mut seq) = (itoa::Buffer::new(), itoa::Buffer::new());
+        let (ms, seq) = (ms.format(self.ms).as_bytes(), seq.format(self.seq).as_bytes());
+        let len = ms.len() + 1 + seq.len();
+        text[..ms.len()].copy_from_slice(ms);
+        text[ms.len()] = b'-';
+        text[ms.len() + 1..len].copy_from_slice(seq);
+        reply.bulk(&text[..len]);
     }
 
     /// The next higher one.

@@ -86,10 +86,10 @@ fn head(reply: &mut dyn Reply, stream: &Stream<'_>) {
     }
     for (name, id) in [("last-generated-id", state.last), ("max-deleted-entry-id", state.max_deleted)] {
         reply.bulk_str(name);
-        reply.bulk_str(&id.to_string());
+        id.answer(reply);
     }
     reply.bulk_str("entries-added");
     reply.int(state.added as i64);
     reply.bulk_str("recorded-first-entry-id");
-    reply.bulk_str(&first.map_or(Id::MIN, |entry| entry.id).to_string());
+    first.map_or(Id::MIN, |entry| entry.id).answer(reply);
 }

@@ -18,6 +18,7 @@ use crate::row::Row;
 use entry::Entry;
 use id::Id;
 use model::change::Change;
+use model::planted::{Bug, is_planted};
 use model::row::kind;
 use state::State;
 use std::ops::Range;
@@ -58,7 +59,12 @@ impl<'a> Stream<'a> {
     fn of(row: &'a Row) -> Result<Stream<'a>, Stop> {
         let state = State::decode(row.about())
             .map_err(|error| Stop::error(format!("ERR the state of this stream can not be read: {error}")))?;
-        Ok(Stream { state, entries: Elements::of(row) })
+        let mut stream = Stream { state, entries: Elements::of(row) };
+        // Planted: see model/planted.rs
+        if is_planted(Bug::LastIdForgotten) {
+            stream.state.last = stream.last().map_or(Id::MIN, |entry| entry.id);
+        }
+        Ok(stream)
     }
 
     fn len(&self) -> usize {

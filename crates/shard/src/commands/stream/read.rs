@@ -6,6 +6,12 @@ use crate::commands::integer;
 use crate::data::{Context, Data, Done, Key, Stop};
 use model::row::kind;
 
+/// Most bytes of entries in the answer to a call that may wait, unless its first entry has more. Whoever follows a
+/// stream goes on behind the last entry it has, so the rest is not lost to it; and with an entry more the answer fits
+/// what one node may answer another, which is the bound of a call that does not wait.
+const MAX_FOLLOWED: usize = 16 << 20;
+const _: () = assert!(MAX_FOLLOWED <= model::limits::MAX_FRAME / 2);
+
 /// A call of XREAD.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::commands) struct Call<'a, 'b> {
@@ -108,25 +114,48 @@ pub(in crate::commands) fn xread(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
 /// Answers with the entries behind the known ones. False if there are none.
 fn answer(c: &mut Context<'_>, call: &Call<'_, '_>, known: &[(Key<'_>, Id)]) -> Result<bool, Stop> {
     let mut ready = Vec::new();
+    let mut room = call.block.map(|_| MAX_FOLLOWED);
     for &(key, id) in known {
-        let last = look_again(&mut c.data, key)?.and_then(|stream| stream.last());
-        if last.is_some_and(|entry| entry.id > id) {
-            ready.push((key, id));
+        let Some(stream) = look_again(&mut c.data, key)? else { continue };
+        let from = id.next().map_or(stream.len(), |next| stream.below(next));
+        let mut len = stream.len() - from;
+        if call.count > 0 {
+            len = len.min(call.count);
+        }
+        if let Some(room) = &mut room {
+            let sizes = stream.from(from).take(len).map(|entry| entry.bytes());
+            len = fitting(sizes, room, ready.is_empty());
+        }
+        if len > 0 {
+            ready.push((key, from, len));
         }
     }
     if ready.is_empty() {
         return Ok(false);
     }
     c.reply.map_of_pairs(ready.len());
-    for (key, id) in ready {
+    for (key, from, len) in ready {
         let Some(stream) = look_again(&mut c.data, key)? else { continue };
-        let from = id.next().map_or(stream.len(), |next| stream.below(next));
-        let len = stream.len() - from;
         c.reply.map_pair();
         c.reply.bulk(key.bytes);
-        range::answer(c.reply, if call.count > 0 { len.min(call.count) } else { len }, stream.from(from));
+        range::answer(c.reply, len, stream.from(from));
     }
     Ok(true)
+}
+
+/// How many of the first entries fit the room, which they take. `one`: the first of them always does.
+fn fitting(sizes: impl Iterator<Item = usize>, room: &mut usize, one: bool) -> usize {
+    let mut len = 0;
+    for size in sizes {
+        if size > *room && !(one && len == 0) {
+            // Nothing comes behind what was left out, of no stream.
+            *room = 0;
+            break;
+        }
+        *room = room.saturating_sub(size);
+        len += 1;
+    }
+    len
 }
 
 // ---- those who wait ----
@@ -161,5 +190,19 @@ pub fn name_ids(args: &mut [Vec<u8>], ids: &[u8]) {
     let from = args.len().saturating_sub(ids.len());
     for (arg, id) in args[from..].iter_mut().zip(ids) {
         *arg = id.to_vec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_left_for_the_next_call() {
+        let (mut room, sizes) = (10, [4, 4, 4, 1]);
+        assert_eq!(fitting(sizes.into_iter(), &mut room, true), 2);
+        assert_eq!(fitting([1].into_iter(), &mut room, false), 0, "another stream waits with it");
+        room = 3;
+        assert_eq!(fitting(sizes.into_iter(), &mut room, true), 1, "the first is answered whatever its size");
     }
 }

@@ -1,0 +1,89 @@
+//! A majority of the nodes is gone for good, and what is left goes on: `everstore recover --force-majority-lost` in
+//! the world.
+//!
+//! It strikes at the very end, when all replicas are known to be equal. So what survives has all that was ever
+//! acknowledged, and everything that is demanded of histories is demanded still. (Elsewhere such a recovery may lose
+//! what the survivors never had; it says so before it begins.) A node that was given up must find out that the
+//! cluster is another one, and stay out of it.
+
+use crate::time::S;
+use crate::world::World;
+use env::Disk;
+use model::NodeId;
+use shell::survivors::Survivors;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use storage::rows::RowStores;
+
+/// Survivors serve again within this time, ns, and who was given up has found out.
+const WITHIN_NS: u64 = 20 * S;
+
+impl World {
+    /// Takes a majority away and lets the rest go on. False if too few nodes have lost nothing.
+    pub(crate) fn lose_majority(&mut self) -> bool {
+        let sound = self.sound();
+        let most = ((self.nodes() - 1) / 2) as usize;
+        // One that comes back is among those that were given up.
+        if sound.len() < 2 || self.found.is_some() {
+            return false;
+        }
+        let count = 1 + self.rng.below(most.min(sound.len() - 1) as u64) as usize;
+        let first = self.rng.below(sound.len() as u64) as usize;
+        let at = |number: usize| sound[(first + number) % sound.len()];
+        let survivors: Vec<u64> = (0..count).map(at).collect();
+        let returning = at(count);
+        self.say(|| format!("only nodes {survivors:?} survive"));
+        for node in 1..=self.nodes() {
+            self.kill(node, true);
+            if !survivors.contains(&node) {
+                self.given_up(node);
+            }
+        }
+        for &node in &survivors {
+            if let Err(why) = self.recover_folder(node, &survivors) {
+                self.report("recovery", format!("node {node} can not be recovered: {why}"));
+                return false;
+            }
+        }
+        survivors.iter().for_each(|node| self.start(*node));
+        let until_ns = self.now_ns() + WITHIN_NS;
+        let idle =
+            |world: &World| survivors.iter().any(|node| !world.processes[*node as usize - 1].progress().1);
+        if !self.run_while(until_ns, idle) {
+            self.report("recovery", format!("nodes {survivors:?} do not go on within {} s", WITHIN_NS / S));
+        }
+        self.come_back(returning);
+        true
+    }
+
+    /// The folder of a survivor becomes one of the next incarnation of the cluster, on its own machine.
+    fn recover_folder(&mut self, node: u64, survivors: &[u64]) -> Result<(), String> {
+        let process = self.process(node);
+        let disk: Arc<dyn Disk> = Arc::new(process.disk.clone());
+        let stores = process.stores.clone();
+        let rows = move |_: &Path| -> Result<Arc<dyn RowStores>, String> { Ok(Arc::new(stores.clone())) };
+        let elsewhere: Vec<NodeId> =
+            survivors.iter().filter(|other| **other != node).map(|n| NodeId(*n)).collect();
+        let dirs = [PathBuf::from(crate::process::FOLDER)];
+        let mut found = Survivors::examine(&disk, &dirs, &elsewhere, &rows)?;
+        if let Some((group, _)) = found.best().find(|(_, holding)| holding.is_none()) {
+            return Err(format!("it has nothing of group {group}"));
+        }
+        found.recover()
+    }
+
+    /// A node that was given up starts again, twice: it must end, and say why.
+    fn come_back(&mut self, node: u64) {
+        for _ in 0..2 {
+            self.start(node);
+            let until_ns = self.now_ns() + WITHIN_NS;
+            let up = |world: &World| world.processes[node as usize - 1].is_up();
+            let ended = self.run_while(until_ns, up);
+            let why = format!("{:?}", self.process(node).stopped);
+            if self.found.is_none() && (!ended || !why.contains("recovered after its majority was lost")) {
+                let text = format!("node {node}, which was given up, does not end because of it: {why}");
+                self.report("recovery", text);
+            }
+        }
+    }
+}
