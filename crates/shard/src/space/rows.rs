@@ -9,8 +9,10 @@ use hashbrown::HashTable;
 use model::Position;
 use smallvec::SmallVec;
 
-/// Rows of a page.
-const PAGE: usize = 1024;
+/// Rows of a page. To align it the allocator may take up to 63 bytes more, and it has room for 128 KiB and next for 160: with
+/// one row more a page would take a quarter more.
+const PAGE: usize = 2047;
+const _: () = assert!(PAGE * size_of::<Line>() + align_of::<Line>() <= 128 << 10);
 
 /// Shares of the tables, in 256ths: each has one by the eighth root of two less than the one before.
 const SHARES: [u16; PARTS] = [43, 39, 36, 33, 30, 27, 25, 23];
