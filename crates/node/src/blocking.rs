@@ -41,6 +41,9 @@ const ROUND_MS: u64 = 1000;
 /// the time, and others must find room beside them.
 const MAX_WAITING: usize = 8192;
 const _: () = assert!(MAX_WAITING <= router::route::MAX_OUTSTANDING / 2);
+/// A round that should be over for so long, in ms, without an answer is ended by the client's node, again and again: a
+/// leader to which its request comes after a change begins it anew, and does not know for how long others have waited.
+const LATE_MS: u64 = 100;
 /// The answer of a round without an element.
 const NOTHING: &[u8] = b"*-1\r\n";
 
@@ -70,6 +73,8 @@ pub(crate) struct Block {
     group: GroupId,
     /// The command is an XREAD that has to learn behind which entries it waits.
     unknown: bool,
+    /// Monotonic ms at which its round should be over.
+    round_ms: u64,
     /// A round is over.
     again: bool,
     /// What it answers when it ends without an element.
@@ -145,6 +150,7 @@ impl Core {
             until_ms: timeout.ms().map_or(u64::MAX, |ms| now_ms.saturating_add(ms)),
             group,
             unknown: waits_behind_last(args),
+            round_ms: u64::MAX,
             again: false,
             nothing: waited_for_nothing(conn.session.proto),
             cut: None,
@@ -169,6 +175,7 @@ impl Core {
             block.group = shard.group();
         }
         let ms = block.until_ms.saturating_sub(now_ms).min(ROUND_MS);
+        block.round_ms = now_ms + ms;
         let numbers = [block.since_ms, op, ms, block.again.into()].map(|n| n.to_string());
         let mut args = vec![internal::BLOCK];
         match block.unknown {
@@ -224,6 +231,20 @@ impl Core {
         if let Some(op) = found {
             self.end_round(op, false);
         }
+    }
+
+    /// Ends rounds that are late: their leaders have changed.
+    pub(crate) fn end_late_rounds(&mut self) {
+        let now_ms = self.now.mono_ms();
+        let late = |(op, state): (&u64, &mut Op)| match state {
+            Op::Block(block) if now_ms >= block.round_ms.saturating_add(LATE_MS) => {
+                block.round_ms = now_ms;
+                Some(*op)
+            }
+            _ => None,
+        };
+        let late: Vec<u64> = self.ops.iter_mut().filter_map(late).collect();
+        late.into_iter().for_each(|op| self.end_round(op, true));
     }
 
     /// Has the leader end the round of an operation now. `asks`: somebody is told how it ended.

@@ -89,3 +89,23 @@ fn who_follows_a_stream_gets_what_fits_and_then_the_rest() {
     let reply = world.ask(follower, client, "XREAD COUNT 3 STREAMS s 0");
     assert_eq!(ids(&reply), [1, 2, 3], "who does not wait gets all of it");
 }
+
+#[test]
+fn a_wait_ends_in_time_though_leaders_change_during_every_round() {
+    let (mut world, leader, _) = cluster();
+    let nodes = [leader, leader % 3 + 1, (leader + 1) % 3 + 1];
+    let clients = nodes.map(|node| (node, world.connect(node)));
+    for (node, client) in clients {
+        world.send(node, client, "BLPOP queue 1");
+    }
+    let others = nodes.map(|node| (node, world.connect(node)));
+    for round in 0..6 {
+        // Each leader begins the round anew: it does not know for how long another has waited.
+        world.run(300);
+        let (node, client) = others[round % 3];
+        assert_eq!(world.ask(node, client, "EVERSTORE SWITCHOVER SHARD 0"), "+OK");
+    }
+    for (node, client) in clients {
+        assert_eq!(world.got(node, client), "*-1\r\n", "of node {node}");
+    }
+}
