@@ -53,7 +53,8 @@ impl Redis {
         let (folder, port) = (Folder::make("redis")?, free_ports(1)?);
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let mut command = Command::new(program);
-        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"]);
+        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
+        command.args(["--enable-debug-command", "yes", "--dir"]);
         command.arg(folder.path()).args(flags);
         let process = Process::start("Redis", &mut command, &folder.path().join("log"))?;
         wait_for("Redis answers", Duration::from_secs(20), || {
