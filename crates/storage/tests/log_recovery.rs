@@ -94,6 +94,37 @@ fn torn_batches(direct: bool) {
     assert_eq!(recovery.report.cut, None);
 }
 
+/// Segments are read, and their ends written again, in pieces of 1 MiB: batches, what is not known synced
+/// and what is cut off may all be longer.
+#[test]
+fn long_batches_are_recovered_cut_and_made_durable_like_short_ones() {
+    for direct in [true, false] {
+        let disk = MemDisk::new();
+        let large = LogOptions { segment_bytes: 16 << 20, ..options(direct) };
+        let long = |index: u64| batch(|b| b.entry(G, index, 1, 0, &vec![index as u8; 1_500_000]));
+        let (mut log, _) = open_with(&disk, large.clone()).unwrap();
+        log.append(&[long(1), entry(G, 2, 1)]).unwrap();
+        log.write(&[long(3), long(4), entry(G, 5, 1), long(6), long(7), entry(G, 8, 1)]).unwrap();
+        disk.crash_process();
+        let path = dir().join(&disk.list(dir()).unwrap()[0]);
+        let bytes = disk.read(&path, 1 << 30).unwrap();
+        let sixth = bytes.chunks(100).position(|chunk| chunk == [6; 100]).unwrap() as u64 * 100;
+        disk.open(&path, env::Open::WRITE).unwrap().write_at(sixth + 1_200_000, &[0]).unwrap();
+        let (_, recovery) = open_with(&disk, large.clone()).unwrap();
+        let cut = recovery.report.cut.clone().unwrap();
+        assert_eq!(cut.bytes, 2 * long(6).size() + entry(G, 8, 1).size());
+        disk.power_cut(&mut Rng::new(5));
+        let (_, again) = open_with(&disk, large).unwrap();
+        assert_eq!(again.report.cut, None);
+        assert_eq!(again.groups, recovery.groups);
+        let found = &again.groups[&G].entries;
+        assert_eq!(found.iter().map(|e| e.index).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+        assert!([0, 2, 3].iter().all(|&i| found[i].data == vec![i as u8 + 1; 1_500_000]));
+        let behind = &disk.read(&path, 1 << 30).unwrap()[cut.offset as usize + 200..];
+        assert!(behind.iter().all(|&b| b == 0), "nothing intact is left behind the cut");
+    }
+}
+
 #[test]
 fn a_flipped_bit_in_a_synced_payload_is_damage_of_its_groups_until_they_are_forgotten() {
     let disk = MemDisk::new();

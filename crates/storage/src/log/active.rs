@@ -3,6 +3,7 @@
 use super::append::LogOptions;
 use super::error::{LogError, io};
 use super::file::{self, SegmentFile};
+use super::pieces::PIECE;
 use super::record::SegmentKey;
 use super::recover::{Found, Tail};
 use super::reserve::Spare;
@@ -75,20 +76,23 @@ pub(super) fn open_segment(
 /// taken for followers of what will be written next.
 pub(super) fn seal(disk: &dyn Disk, newest: &Found, tail: &Tail) -> Result<Active, LogError> {
     let header = &newest.header;
-    let file = file::open(disk, &newest.path, header.direct)?;
-    let base = tail.synced.min(tail.end) / BLOCK * BLOCK;
-    let mut buf = AlignedBuf::new();
-    buf.extend_from_slice(&tail.bytes[base as usize..]);
-    let len = buf.len();
-    buf.resize_zeroed(len + (tail.ghosts_end - tail.end) as usize);
+    let mut file = file::open(disk, &newest.path, header.direct)?;
+    let (from, to) = (tail.unsynced_from(), tail.ghosts_end.max(tail.end));
+    let (mut buf, mut unsynced) = (AlignedBuf::new(), tail.unsynced.chunks(PIECE));
+    for at in (from..to).step_by(PIECE) {
+        buf.clear();
+        buf.extend_from_slice(unsynced.next().unwrap_or_default());
+        buf.resize_zeroed((to - at).min(PIECE as u64) as usize);
+        file.put(at, &mut buf, 0).map_err(io("write", &newest.path))?;
+    }
+    file.sync().map_err(io("sync", &newest.path))?;
+    // What the last block holds is written again with what follows it.
+    let base = tail.end / BLOCK * BLOCK;
+    buf.clear();
+    buf.extend_from_slice(tail.unsynced.get((base - from) as usize..).unwrap_or_default());
+    let written = buf.len();
     let (path, key, bytes) = (newest.path.clone(), header.key, header.bytes);
-    let mut active = Active { file, path, key, bytes, buf, base, written: 0 };
-    active.file.put(base, &mut active.buf, 0).map_err(io("write", &active.path))?;
-    active.sync()?;
-    active.buf.resize_zeroed(len);
-    active.written = len;
-    active.write()?;
-    Ok(active)
+    Ok(Active { file, path, key, bytes, buf, base, written })
 }
 
 /// Makes a freed segment file one that is not in use. Synced before the file is used again: else a

@@ -15,6 +15,7 @@ mod file;
 mod handle;
 mod item;
 mod opening;
+mod pieces;
 mod record;
 mod recover;
 mod replay;

@@ -58,9 +58,9 @@ impl Header {
         out[4..8].copy_from_slice(&crc.to_le_bytes());
     }
 
-    /// The header at the start of `bytes`, if there is a valid one of this segment that lies within
-    /// `bytes` together with its payload. The payload is not checked.
-    pub(super) fn decode(key: SegmentKey, bytes: &[u8]) -> Option<Header> {
+    /// The header at the start of `bytes`, if there is a valid one of this segment whose batch takes no more
+    /// than `room` bytes. The payload is not checked.
+    pub(super) fn decode(key: SegmentKey, bytes: &[u8], room: u64) -> Option<Header> {
         let head: &[u8; HEADER] = bytes.first_chunk()?;
         if u32_at(head, 0) != MAGIC || u32_at(head, 4) != header_crc(key, &head[8..]) {
             return None;
@@ -72,7 +72,7 @@ impl Header {
             synced: Place { segment: u64_at(head, 24), offset: u32_at(head, 40) },
             groups: u64_at(head, 32),
         };
-        (head[44] == FORMAT && header.size() <= bytes.len()).then_some(header)
+        (head[44] == FORMAT && header.size() as u64 <= room).then_some(header)
     }
 
     /// The payload behind this header, if it is intact.
@@ -119,14 +119,15 @@ mod tests {
         assert_eq!(record.len(), 56);
         header.encode(key, &mut record);
         record[HEADER..HEADER + 7].copy_from_slice(payload);
-        assert_eq!(Header::decode(key, &record), Some(header));
+        assert_eq!(Header::decode(key, &record[..HEADER], 56), Some(header));
         assert_eq!(header.payload(&record), Some(&payload[..]));
-        assert_eq!(Header::decode(SegmentKey { number: 5, ..key }, &record), None);
-        assert_eq!(Header::decode(SegmentKey { salt: 8, ..key }, &record), None);
-        assert_eq!(Header::decode(key, &record[..55]), None);
+        assert_eq!(Header::decode(SegmentKey { number: 5, ..key }, &record, 56), None);
+        assert_eq!(Header::decode(SegmentKey { salt: 8, ..key }, &record, 56), None);
+        assert_eq!(Header::decode(key, &record, 55), None);
+        assert_eq!(Header::decode(key, &record[..HEADER - 1], 56), None);
         for bit in 0..HEADER * 8 {
             record[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(Header::decode(key, &record), None, "bit {bit}");
+            assert_eq!(Header::decode(key, &record, 56), None, "bit {bit}");
             record[bit / 8] ^= 1 << (bit % 8);
         }
         record[HEADER] ^= 1;

@@ -2,11 +2,13 @@
 //! and whether what is missing was never synced (torn, cut) or was (damage).
 
 use super::accounts::Accounts;
+use super::active::BLOCK;
 use super::batch::Note;
 use super::error::{LogError, io};
 use super::file;
 use super::item::Item;
-use super::record::{ALIGN, HEADER, Header};
+use super::pieces::Pieces;
+use super::record::ALIGN;
 use super::replay::{GroupLog, Replay};
 use super::segment::{HEADER_BLOCK, HEADER_LEN, SegmentHeader, file_number, is_unfinished};
 use env::{Disk, Open};
@@ -135,6 +137,7 @@ fn keep_unbroken_run(files: &mut Files) -> Result<(), LogError> {
 }
 
 /// Where the newest segment ends.
+#[derive(Default)]
 pub(super) struct Tail {
     /// End of the last intact batch.
     pub(super) end: u64,
@@ -142,8 +145,17 @@ pub(super) struct Tail {
     pub(super) synced: u64,
     /// End of the last batch behind `end` that could be taken for valid later; `end` if none.
     pub(super) ghosts_end: u64,
-    /// The bytes of the segment up to `end`.
-    pub(super) bytes: Vec<u8>,
+    /// The bytes of the segment from [`Tail::unsynced_from`] to `end`, which were found intact: what the last
+    /// writes before the end of the process brought. Reading them again later would be another look,
+    /// behind which a page cache may have gone.
+    pub(super) unsynced: Vec<u8>,
+}
+
+impl Tail {
+    /// Start of the block in which what is not known synced begins.
+    pub(super) fn unsynced_from(&self) -> u64 {
+        self.synced.min(self.end) / BLOCK * BLOCK
+    }
 }
 
 /// Replays segments.
@@ -191,70 +203,81 @@ impl Recover {
             let why = format!("the next segment says that it ends at {len} of {}", header.bytes);
             return Err(LogError::Damaged { file: found.path.clone(), offset: 0, why });
         }
-        let mut bytes = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
-        let handle = disk.open(&found.path, Open::READ).map_err(io("open", &found.path))?;
-        handle.read_at(0, &mut bytes).map_err(io("read", &found.path))?;
-        let mut tail = self.batches(found, &bytes, end.is_some())?;
-        bytes.truncate(tail.end as usize);
-        tail.bytes = bytes;
-        Ok(tail)
+        self.batches(disk, found, len, end.is_some())
     }
 
-    /// Replays the batches of a segment. A closed one must be intact to its end.
-    fn batches(&mut self, found: &Found, bytes: &[u8], closed: bool) -> Result<Tail, LogError> {
+    /// Replays the batches of a segment, which ends at `len`. A closed one must be intact to its end.
+    fn batches(&mut self, disk: &dyn Disk, found: &Found, len: u64, closed: bool) -> Result<Tail, LogError> {
         let key = found.header.key;
-        let (mut at, mut synced) = (HEADER_BLOCK as usize, 0);
-        while !(closed && at == bytes.len()) {
-            let record = bytes.get(at..).unwrap_or_default();
-            let header = Header::decode(key, record).filter(|h| h.sequence == self.next_sequence);
-            if let Some((header, payload)) = header.and_then(|h| Some((h, h.payload(record)?))) {
-                self.payload(found, at as u64, payload)?;
+        let mut pieces = Pieces::open(disk, &found.path, len)?;
+        let mut tail = Tail { end: HEADER_BLOCK, ..Tail::default() };
+        let mut at = HEADER_BLOCK;
+        while !(closed && at == len) {
+            if !closed {
+                // Whatever is not known synced is written again.
+                pieces.keep_from(tail.unsynced_from());
+            }
+            let header = pieces.header(key, at)?.filter(|h| h.sequence == self.next_sequence);
+            let payload = header.map(|header| pieces.payload(header, at)).transpose()?.flatten();
+            if let (Some(header), Some(payload)) = (header, payload) {
+                self.payload(found, at, payload)?;
                 if header.synced.segment == key.number {
-                    synced = u64::from(header.synced.offset);
+                    tail.synced = u64::from(header.synced.offset);
                 }
                 self.report.batches += 1;
                 self.report.bytes += header.size() as u64;
             } else {
-                let later = Later::scan(found, bytes, at);
+                let later = Later::scan(disk, found, len, at)?;
                 // Planted: see model/planted.rs
                 if is_planted(Bug::TornTailAcknowledged)
                     && !closed
-                    && let Some((next, sequence)) = self.next_intact(found, bytes, at)
+                    && let Some((next, sequence)) = self.next_intact(disk, found, len, at)?
                 {
                     (at, self.next_sequence) = (next, sequence);
                     continue;
                 }
-                if !closed && later.synced <= at as u64 {
+                if !closed && later.synced <= at {
                     self.cut(found, at, &later);
-                    return Ok(Tail { end: at as u64, synced, ghosts_end: later.end, bytes: Vec::new() });
+                    tail.ghosts_end = later.end;
+                    tail.unsynced = pieces.into_kept(at);
+                    return Ok(tail);
                 }
                 let Some(header) = header else {
                     let why = "batch header fails its checksum, though it was synced".to_owned();
-                    return Err(LogError::Damaged { file: found.path.clone(), offset: at as u64, why });
+                    return Err(LogError::Damaged { file: found.path.clone(), offset: at, why });
                 };
-                self.damage.push((found.path.clone(), at as u64, header.groups));
+                self.damage.push((found.path.clone(), at, header.groups));
             }
             // Both branches above have a header; without one the loop has ended.
-            at += header.map_or(ALIGN, |h| h.size());
+            at += header.map_or(ALIGN, |h| h.size()) as u64;
+            tail.end = at;
             self.next_sequence += 1;
         }
-        Ok(Tail { end: at as u64, synced, ghosts_end: at as u64, bytes: Vec::new() })
+        Ok(Tail { ghosts_end: at, ..tail })
     }
 
     /// Place and number of the next batch after a bad one. Planted: nothing else may go on there.
-    fn next_intact(&self, found: &Found, bytes: &[u8], bad: usize) -> Option<(usize, u64)> {
-        let intact = |at: usize| {
-            let header = Header::decode(found.header.key, &bytes[at..])?;
-            header.payload(&bytes[at..])?;
-            (header.sequence > self.next_sequence).then_some((at, header.sequence))
-        };
-        (bad + ALIGN..bytes.len()).step_by(ALIGN).find_map(intact)
+    fn next_intact(
+        &self,
+        disk: &dyn Disk,
+        found: &Found,
+        len: u64,
+        bad: u64,
+    ) -> Result<Option<(u64, u64)>, LogError> {
+        let mut pieces = Pieces::open(disk, &found.path, len)?;
+        for at in (bad + ALIGN as u64..len).step_by(ALIGN) {
+            let header = pieces.header(found.header.key, at)?;
+            let Some(header) = header.filter(|header| header.sequence > self.next_sequence) else { continue };
+            if pieces.payload(header, at)?.is_some() {
+                return Ok(Some((at, header.sequence)));
+            }
+        }
+        Ok(None)
     }
 
-    fn cut(&mut self, found: &Found, at: usize, later: &Later) {
-        if later.end > at as u64 {
-            let (file, offset) = (found.path.clone(), at as u64);
-            self.report.cut = Some(Cut { file, offset, bytes: later.end - offset });
+    fn cut(&mut self, found: &Found, offset: u64, later: &Later) {
+        if later.end > offset {
+            self.report.cut = Some(Cut { file: found.path.clone(), offset, bytes: later.end - offset });
         }
     }
 
@@ -319,19 +342,18 @@ struct Later {
 impl Later {
     /// Searches batch headers from `from` on. The length of a bad batch cannot be trusted, so every
     /// aligned place is looked at; the checksum with the segment's key leaves no false finds.
-    fn scan(found: &Found, bytes: &[u8], from: usize) -> Later {
+    fn scan(disk: &dyn Disk, found: &Found, len: u64, from: u64) -> Result<Later, LogError> {
         let key = found.header.key;
-        let mut later = Later { synced: 0, end: from as u64 };
-        let mut at = from;
-        while at + HEADER <= bytes.len() {
-            if let Some(header) = Header::decode(key, &bytes[at..]) {
+        let mut pieces = Pieces::open(disk, &found.path, len)?;
+        let mut later = Later { synced: 0, end: from };
+        for at in (from..len).step_by(ALIGN) {
+            if let Some(header) = pieces.header(key, at)? {
                 if header.synced.segment == key.number {
                     later.synced = later.synced.max(u64::from(header.synced.offset));
                 }
-                later.end = later.end.max((at + header.size()) as u64);
+                later.end = later.end.max(at + header.size() as u64);
             }
-            at += ALIGN;
         }
-        later
+        Ok(later)
     }
 }
