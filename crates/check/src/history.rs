@@ -11,6 +11,12 @@ use serde::{Deserialize, Serialize};
 pub use describe::{describe, shown_bytes, shown_time};
 pub use lines::{Error, FORMAT, MAX_LINE, read_json_lines, write_json_lines};
 
+/// When what a client did had certainly taken effect if it ever did, ns: when the client was `told` its outcome;
+/// `u64::MAX` = nobody knows.
+pub(crate) fn certain_by(return_ns: Option<u64>, told: bool) -> u64 {
+    return_ns.filter(|_| told).unwrap_or(u64::MAX)
+}
+
 /// A key or value.
 pub type Bytes = Box<[u8]>;
 

@@ -16,7 +16,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use crate::history::{Bytes, shown_bytes, shown_time};
+use crate::history::{Bytes, certain_by, shown_bytes, shown_time};
 use crate::verdict::{Bounds, Violation};
 use stays::Stays;
 
@@ -132,12 +132,9 @@ pub struct Handling {
 }
 
 impl Handling {
-    /// When it had certainly taken effect if it ever did, ns; `u64::MAX` = never known.
+    /// When it had certainly taken effect if it ever did, ns; see [`certain_by`].
     fn done_by(&self) -> u64 {
-        match self.came {
-            Came::Unknown => u64::MAX,
-            _ => self.return_ns.unwrap_or(u64::MAX),
-        }
+        certain_by(self.return_ns, self.came != Came::Unknown)
     }
 
     /// In one line.

@@ -11,7 +11,7 @@ mod known;
 #[cfg(test)]
 mod tests;
 
-use crate::history::{Bytes, shown_bytes, shown_time};
+use crate::history::{Bytes, certain_by, shown_bytes, shown_time};
 use crate::verdict::Violation;
 use known::Known;
 use std::collections::BTreeMap;
@@ -84,12 +84,9 @@ pub struct Act {
 }
 
 impl Act {
-    /// When it had certainly taken effect if it ever did, ns; `u64::MAX` = never known.
+    /// When it had certainly taken effect if it ever did, ns; see [`certain_by`].
     fn done_by(&self) -> u64 {
-        match self.came {
-            Came::Unknown => u64::MAX,
-            _ => self.return_ns.unwrap_or(u64::MAX),
-        }
+        certain_by(self.return_ns, self.came != Came::Unknown)
     }
 
     /// In one line.

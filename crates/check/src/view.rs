@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::history::{
-    Action, Bytes, Class, Condition, History, Key, KeyId, Operation, Outcome, Promise, Reply, describe,
-    shown_bytes,
+    Action, Bytes, Class, Condition, History, Key, KeyId, Operation, Outcome, Promise, Reply, certain_by,
+    describe, shown_bytes,
 };
 
 /// What is done to a key, by the operations that may have been executed.
@@ -191,10 +191,7 @@ pub(crate) fn wrote(operation: &Operation) -> Wrote {
     if yes { Wrote::Yes } else { Wrote::No }
 }
 
-/// When it had certainly taken effect if it ever did, ns: its return, or never known.
+/// When it had certainly taken effect if it ever did, ns; see [`certain_by`].
 pub(crate) fn done_by(operation: &Operation) -> u64 {
-    match operation.outcome {
-        Outcome::Unknown => u64::MAX,
-        _ => operation.return_ns.unwrap_or(u64::MAX),
-    }
+    certain_by(operation.return_ns, operation.outcome != Outcome::Unknown)
 }

@@ -227,8 +227,14 @@ impl Route {
             })
     }
 
+    /// Where the request with this number is.
     fn position(&self, seq: u64) -> Option<usize> {
-        self.queue.iter().position(|f| f.seq == seq)
+        if self.shuffled {
+            return self.queue.iter().position(|f| f.seq == seq);
+        }
+        // Numbers are given from the front on, so those that have none yet are behind all that have one.
+        let number = |f: &Forward| if f.seq == 0 { u64::MAX } else { f.seq };
+        self.queue.binary_search_by_key(&seq, number).ok()
     }
 
     fn take(&mut self, at: usize) -> Option<Forward> {
@@ -318,6 +324,38 @@ mod tests {
 
     fn sent(route: &mut Route, seq: &mut u64) -> Vec<u64> {
         std::iter::from_fn(|| route.send_next(seq).map(|(f, _)| f.seq)).collect()
+    }
+
+    #[test]
+    fn an_answer_finds_its_request_wherever_that_stands() {
+        let (mut route, mut seq) = (Route::default(), 1);
+        let push = |route: &mut Route, slots: std::ops::Range<u64>| {
+            slots.for_each(|slot| route.push(forward(slot, 9)).unwrap());
+        };
+        push(&mut route, 0..50);
+        route.set_leader(Some(NodeId(1)), 5);
+        assert_eq!(sent(&mut route, &mut seq).len(), 50);
+        push(&mut route, 50..60);
+        let slot = |forward: Option<Forward>| forward.map(|f| f.target);
+        let of = |slot| Some(Target::Slot { conn: 1, slot });
+        for number in [1, 50, 7, 49, 20] {
+            assert_eq!(slot(route.answered(number, true)), of(number - 1));
+            assert_eq!(slot(route.answered(number, true)), None, "it was taken out");
+        }
+        // A rerun is put before those that were sent later and have lower numbers.
+        let rerun = Forward { seq: 99, order: 0, ..forward(77, 9) };
+        route.freeze();
+        route.thaw(vec![rerun]);
+        assert_eq!(slot(route.answered(99, true)), of(77));
+        assert_eq!(slot(route.answered(30, true)), of(29));
+        assert_eq!((slot(route.answered(51, true)), route.len()), (None, 54), "that was never sent");
+        let left: Vec<u64> = sent(&mut route, &mut seq);
+        assert!(left.is_sorted() && left.len() == 54);
+        left.into_iter().for_each(|number| assert!(route.answered(number, false).is_some()));
+        assert_eq!(route.low_water(seq), seq);
+        push(&mut route, 0..3);
+        assert_eq!(sent(&mut route, &mut seq), [61, 62, 63]);
+        assert_eq!(slot(route.answered(62, true)), of(1));
     }
 
     #[test]
