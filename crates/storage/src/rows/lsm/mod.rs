@@ -44,7 +44,10 @@ const MAX_CACHE: u64 = 16 << 20;
 const CACHE_PART: u64 = 16;
 
 impl LsmOptions {
-    /// For a node that may take so many bytes of memory; 0 = no limit.
+    /// For a node that may take so many bytes of memory as it starts; 0 = no limit. The cache keeps this size
+    /// also when that bound is changed while the node runs: the engine's cache has a fixed capacity, and
+    /// each open tree holds it. To give them another, every tree would have to be closed under its readers, where
+    /// one that fails to open again is lost to them, and all that for at most [`MAX_CACHE`].
     pub fn within(max_memory: u64) -> LsmOptions {
         let cache_bytes = match max_memory {
             0 => MAX_CACHE,
