@@ -146,3 +146,90 @@ def test_what_only_a_lost_node_had_is_read_from_its_folder(new_cluster, tmp_path
     again = salvage(lost, survivor, file)
     assert again.returncode != 0 and "lost.jsonl" in again.stderr
     assert len(file.read_text().splitlines()) == len(lines)
+
+
+def lines_of(file) -> list[dict]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_what_has_left_the_log_of_a_lost_node_is_found_in_its_rows(new_cluster, tmp_path):
+    cluster = new_cluster(shards=4).start()
+    survivor, gone, lost = cluster.nodes
+    name = cluster.wait_healthy().nodes[0].status()["cluster_id"]
+    with lost.client() as client:
+        for n in range(40):
+            client.set(f"on all nodes {n}", "yes")
+        client.set("deleted elsewhere", "yes")
+    cluster.wait_healthy()
+    survivor.stop()
+    with lost.client() as client:
+        for n in range(20):
+            wait_for(lambda n=n: client.set(f"elsewhere {n}", "kept"), "the others go on")
+            client.set(f"on all nodes {n}", "changed")
+        client.sadd("a set", *(f"member {n}" for n in range(1000)))
+        client.delete("deleted elsewhere")
+    # In good order: a last checkpoint takes all out of the log.
+    gone.stop()
+    lost.stop()
+    shutil.rmtree(gone.folder)
+    done = recover("--force-majority-lost", *folders([survivor]), "--cluster-name", name)
+    assert done.returncode == 0, done.stderr
+
+    def told(file):
+        rows = [line for line in lines_of(file) if line["what"] == "row"]
+        assert {line["shard"] for line in rows} <= set(range(4)) and all(line["index"] > 0 for line in rows)
+        strings = {line["key"]: (line["value"], line["survivor"]) for line in rows if line["type"] == "string"}
+        return rows, strings
+
+    # Before anybody has changed anything each difference is a loss. (A shard of which the survivor had heard of
+    # a last entry, but not that it was committed, has no checkpoint of it yet.)
+    at_once = salvage(lost, survivor, tmp_path / "at once")
+    print(at_once.stdout)
+    assert at_once.returncode == 0, at_once.stderr
+    rows, strings = told(tmp_path / "at once")
+    expected = {f"elsewhere {n}": ("kept", "absent") for n in range(20)}
+    expected |= {f"on all nodes {n}": ("changed", "other") for n in range(20)}
+    assert strings.items() <= expected.items() and {line["certainty"] for line in rows} <= {"lost"}
+    assert strings == expected or "the survivor's checkpoint is older than the recovery" in at_once.stdout
+
+    # While the survivor runs they are only counted.
+    cluster.restart(survivor)
+    wait_for(lambda: all(s["leader"] == 1 for s in survivor.status()["shards"]), "it leads everything")
+    running = salvage(lost, survivor, tmp_path / "running")
+    assert running.returncode == 0, running.stderr
+    assert "a survivor must be stopped in good order" in running.stdout
+    assert told(tmp_path / "running") == ([], {})
+    with survivor.client() as client:
+        assert client.set("on all nodes 39", "changed since") and client.set("on the survivor", "new")
+    survivor.stop()
+
+    found = salvage(lost, survivor, tmp_path / "found")
+    print(found.stdout)
+    assert found.returncode == 0, found.stderr
+    rows, strings = told(tmp_path / "found")
+    # Nobody can tell that this one was changed on the survivor, so all are suspected.
+    changed_since = {"on all nodes 39": ("yes", "other")}
+    assert expected.items() <= strings.items() <= (expected | changed_since).items()
+    assert {line["certainty"] for line in rows} == {"suspected"}
+    assert "suspected: what differs may also have been changed on the survivor" in found.stdout
+    assert "keys are on the survivor only" in found.stdout
+    assert f"{len(lines_of(tmp_path / 'found'))} lines written" in found.stdout
+
+    # A collection comes as a payload for RESTORE.
+    [members] = [line for line in rows if line["type"] == "set"]
+    assert members["key"] == "a set" and members["survivor"] == "absent"
+    cluster.restart(survivor)
+    wait_for(lambda: all(s["leader"] == 1 for s in survivor.status()["shards"]), "it leads everything")
+    with survivor.client() as client:
+        client.restore("a set", 0, bytes.fromhex(members["dump_hex"]))
+        assert client.scard("a set") == 1000 and client.sismember("a set", "member 999")
+
+
+def test_salvage_says_what_is_wrong_with_a_folder(tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    command = [program(), "losses", "salvage", "--lost", str(empty), "--survivor", str(tmp_path), str(tmp_path / "file")]
+    refused = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
+    assert refused.returncode == 2
+    assert f"{empty} is no data folder of a node: it has no node.toml" in refused.stderr
+    assert "--bootstrap" not in refused.stderr and not (tmp_path / "file").exists()

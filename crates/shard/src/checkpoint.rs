@@ -17,11 +17,13 @@
 
 mod capture;
 mod changes;
+mod content;
 mod load;
 mod pile;
 
 pub use changes::{Changes, Litter};
-pub use load::Applied;
+pub use content::{KeyContent, KeyValue};
+pub use load::{Applied, Generation};
 
 pub(crate) use capture::{Budget, Capture};
 pub(crate) use pile::Pile;

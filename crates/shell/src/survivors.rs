@@ -187,7 +187,11 @@ pub(crate) fn log_of(disk: &Arc<dyn Disk>, folder: &Folder) -> Result<BTreeMap<G
 }
 
 /// What the checkpoint of a group says of itself, if there is one.
-fn stored(stores: &dyn RowStores, group: GroupId, log: &GroupLog) -> Result<Option<Applied>, String> {
+pub(crate) fn stored(
+    stores: &dyn RowStores,
+    group: GroupId,
+    log: &GroupLog,
+) -> Result<Option<Applied>, String> {
     let tree = tree_of(group, log);
     if !stores.list().contains(&tree) {
         return Ok(None);

@@ -26,6 +26,9 @@ pub enum FolderError {
     #[error("data folder {} is empty: start it with --bootstrap to create a cluster, or with --join \
              PEER-ADDRESS to join one", .0.display())]
     Empty(PathBuf),
+    /// Nothing there, where the folder of a node that has run was asked for.
+    #[error("{} is no data folder of a node: it has no node.toml", .0.display())]
+    NoNode(PathBuf),
     /// Files, but not ours, or the identity is missing.
     #[error("data folder {} has no node.toml but is not empty (it holds {found:?}): it is no data folder, or \
              it lost its identity", path.display())]

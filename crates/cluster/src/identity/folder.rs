@@ -72,10 +72,10 @@ impl Folder {
     /// Opens the folder of a node that does not run, to look at it or to recover it: no start is counted.
     ///
     /// # Errors
-    /// As [`Folder::open`]; [`FolderError::Empty`] if there is no node in it.
+    /// As [`Folder::open`]; [`FolderError::NoNode`] if there is no node in it.
     pub fn open_offline(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Folder, FolderError> {
         let Some(bytes) = start::read(disk, &dir.join(NODE_TOML), MAX_NODE_TOML)? else {
-            return Err(FolderError::Empty(dir.to_owned()));
+            return Err(FolderError::NoNode(dir.to_owned()));
         };
         let lock = disk.lock(&dir.join(LOCK))?;
         let (record, secret) = start::existing(disk, dir, None, &bytes)?;

@@ -111,7 +111,8 @@ fn page(survivors: &Survivors, now_ms: u64) -> String {
     )
 }
 
-fn open_rows(dir: &Path) -> Result<Arc<dyn RowStores>, String> {
+/// The rows of a node that does not run.
+pub(super) fn open_rows(dir: &Path) -> Result<Arc<dyn RowStores>, String> {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let stores = LsmStores::open(disk, dir, LsmOptions::default()).map_err(|error| error.to_string())?;
     Ok(Arc::new(stores))

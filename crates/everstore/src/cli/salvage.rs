@@ -1,72 +1,138 @@
-//! `everstore losses salvage`: what only the log of a node has that was given up in a recovery.
+//! `everstore losses salvage`: what only a node has that was given up in a recovery: in its log, and in its rows.
 
 use super::CliError;
 use super::losses::into_new_file;
+use super::recover::open_rows;
 use super::table::Table;
 use clap::Args;
 use env::{Disk, RealDisk};
-use node::losses::show::lines_of_entry;
+use node::losses::show::{line_of_key, lines_of_entry};
 use serde_json::{Value, json};
-use shell::salvage::{Salvage, Salvaged};
+use shell::salvage::{Beside, Rows, Salvage, Salvaged};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Flags of `losses salvage`.
 #[derive(Debug, Args)]
 pub struct SalvageArgs {
-    /// Data folder of the given up node; nothing is changed in it.
+    /// Data folder of the given up node; nothing it holds is changed.
     #[arg(long, value_name = "DIR")]
     lost: PathBuf,
-    /// Data folder of a node that survived the recovery, which may run; once for each, if several did.
+    /// Data folder of a node that survived the recovery, once for each, if several did. It may run: what has
+    /// left the lost node's log is then only counted.
     #[arg(long, value_name = "DIR", required = true)]
     survivor: Vec<PathBuf>,
     /// The file; it must not exist.
     file: PathBuf,
 }
 
+/// Lines in the file of a shard.
+#[derive(Default)]
+struct Lines {
+    effects: u64,
+    /// Keys that only the lost node has, or has otherwise.
+    keys: u64,
+    /// Keys that only the survivor has.
+    only_survivor: u64,
+}
+
 impl SalvageArgs {
     /// Writes the file, and says how much each shard has.
     pub fn run(&self) -> Result<(), CliError> {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let salvage = Salvage::read(&disk, &self.lost, &self.survivor).map_err(CliError::Usage)?;
+        let salvage =
+            Salvage::read(&disk, &self.lost, &self.survivor, &open_rows).map_err(CliError::Usage)?;
         let shards: Vec<&Salvaged> = salvage.groups.iter().filter(|g| g.group.shard().is_some()).collect();
-        let counts = into_new_file(&self.file, |take| {
-            shards.iter().map(|salvaged| effects(salvaged, take)).collect::<Result<Vec<u64>, _>>()
+        let lines = into_new_file(&self.file, |take| {
+            shards.iter().map(|salvaged| write(salvaged, take)).collect::<Result<Vec<Lines>, _>>()
         })?;
-        print!("{}", page(&salvage, &shards, &counts));
-        println!("{} lines written to {}", counts.iter().sum::<u64>(), self.file.display());
+        print!("{}", page(&salvage, &shards, &lines));
+        let count: u64 = lines.iter().map(|lines| lines.effects + lines.keys).sum();
+        println!("{count} lines written to {}", self.file.display());
         Ok(())
     }
 }
 
-/// The lines of a shard, as those of an account with the shard beside; their number.
-fn effects(salvaged: &Salvaged, take: &mut dyn FnMut(&str) -> Result<(), CliError>) -> Result<u64, CliError> {
-    let mut count = 0;
+/// The lines of a shard: effects in its log as those of an account with the shard beside, then keys.
+fn write(salvaged: &Salvaged, take: &mut dyn FnMut(&str) -> Result<(), CliError>) -> Result<Lines, CliError> {
+    let mut lines = Lines::default();
+    let shard = json!(salvaged.group.shard().map(|shard| shard.0));
     for entry in &salvaged.entries {
         for line in lines_of_entry(entry.index, entry.term, &entry.data) {
             let mut line: Value = serde_json::from_str(&line).unwrap_or_default();
-            line["shard"] = json!(salvaged.group.shard().map(|shard| shard.0));
+            line["shard"] = shard.clone();
             take(&line.to_string())?;
-            count += 1;
+            lines.effects += 1;
         }
     }
-    Ok(count)
+    if let Rows::Beside(beside) = &salvaged.rows {
+        write_keys(beside, &shard, &mut lines, take)?;
+    }
+    Ok(lines)
 }
 
-fn page(salvage: &Salvage, shards: &[&Salvaged], counts: &[u64]) -> String {
-    let mut table = Table::new(&[">SHARD", ">ENTRIES", ">EFFECTS", ">IN ROWS ONLY"]);
-    for (salvaged, count) in shards.iter().zip(counts).filter(|(s, _)| s.entries.len() as u64 + s.in_rows > 0)
-    {
+fn write_keys(
+    beside: &Beside,
+    shard: &Value,
+    lines: &mut Lines,
+    take: &mut dyn FnMut(&str) -> Result<(), CliError>,
+) -> Result<(), CliError> {
+    let mut keys = beside.keys().map_err(CliError::Usage)?;
+    for key in keys.by_ref() {
+        let key = key.map_err(CliError::Usage)?;
+        let mut line = line_of_key(key.ks, &key.key, &key.content);
+        line["shard"] = shard.clone();
+        line["index"] = json!(beside.index);
+        line["survivor"] = json!(if key.differs { "other" } else { "absent" });
+        line["certainty"] = json!(if beside.certain { "lost" } else { "suspected" });
+        take(&line.to_string())?;
+        lines.keys += 1;
+    }
+    lines.only_survivor = keys.only_survivor();
+    Ok(())
+}
+
+fn page(salvage: &Salvage, shards: &[&Salvaged], lines: &[Lines]) -> String {
+    let mut table = Table::new(&[">SHARD", ">ENTRIES", ">EFFECTS", ">IN ROWS ONLY", ">KEYS", "CERTAINTY"]);
+    let mut only_survivor = 0;
+    for (salvaged, lines) in shards.iter().zip(lines) {
+        if salvaged.entries.len() as u64 + salvaged.in_rows == 0 {
+            continue;
+        }
         let shard = salvaged.group.shard().map_or(String::new(), |shard| shard.to_string());
-        let entries = salvaged.entries.len().to_string();
-        table.row([shard, entries, count.to_string(), salvaged.in_rows.to_string()]);
+        let (keys, certainty) = match &salvaged.rows {
+            Rows::Complete => ("0".to_owned(), "lost"),
+            Rows::Beside(beside) if beside.certain => (lines.keys.to_string(), "lost"),
+            Rows::Beside(_) => (lines.keys.to_string(), "suspected"),
+            Rows::Running | Rows::Behind => ("?".to_owned(), "?"),
+        };
+        only_survivor += lines.only_survivor;
+        let (entries, in_rows) = (salvaged.entries.len().to_string(), salvaged.in_rows.to_string());
+        table.row([shard, entries, lines.effects.to_string(), in_rows, keys, certainty.to_owned()]);
     }
     let Salvage { node, cluster, .. } = salvage;
     let mut page =
         format!("node {node} of cluster {cluster}, what the survivors did not have:\n\n{}\n", table.render());
-    if shards.iter().any(|salvaged| salvaged.in_rows > 0) {
-        page +=
-            "IN ROWS ONLY: entries that left the log after a checkpoint; what they did is not in the file.\n";
+    let any = |what: fn(&Rows) -> bool| shards.iter().any(|salvaged| what(&salvaged.rows));
+    for (is_so, text) in [
+        (shards.iter().any(|salvaged| salvaged.in_rows > 0), IN_ROWS),
+        (any(|rows| matches!(rows, Rows::Running)), RUNNING),
+        (any(|rows| matches!(rows, Rows::Behind)), BEHIND),
+        (any(|rows| matches!(rows, Rows::Beside(beside) if !beside.certain)), SUSPECTED),
+    ] {
+        page += if is_so { text } else { "" };
+    }
+    if only_survivor > 0 {
+        page += &format!(
+            "{only_survivor} keys are on the survivor only: written there, or deleted by what was lost; \
+             they are not in the file.\n"
+        );
     }
     page
 }
+
+const IN_ROWS: &str = "IN ROWS ONLY: entries, at most, that left the log with a checkpoint. KEYS: what the rows have of them.\n";
+const RUNNING: &str = "?: a survivor must be stopped in good order (SIGTERM) for its rows to be compared. Then do this again.\n";
+const BEHIND: &str = "?: the survivor's checkpoint is older than the recovery. Start it, stop it in good order (SIGTERM), and do this \
+again.\n";
+const SUSPECTED: &str = "suspected: what differs may also have been changed on the survivor.\n";

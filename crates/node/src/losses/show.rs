@@ -7,6 +7,7 @@ use model::effect::Effect;
 use model::entry::EntryReader;
 use model::{Index, Keyspace, Term};
 use serde_json::{Map, Value, json};
+use shard::checkpoint::{KeyContent, KeyValue};
 
 /// Bytes of lines after which a page ends.
 const PAGE: usize = 1 << 20;
@@ -39,6 +40,22 @@ pub fn lines_of_entry(index: Index, term: Term, payload: &[u8]) -> Vec<String> {
     let mut lines = Vec::new();
     entry_lines(&entry, &mut lines);
     lines
+}
+
+/// A key as the checkpoint of a node has it that was given up.
+pub fn line_of_key(ks: Keyspace, key: &[u8], content: &KeyContent) -> Value {
+    let mut line = json!({ "what": "row", "keyspace": ks.0 });
+    if let Some(fields) = line.as_object_mut() {
+        put_bytes(fields, "key", key);
+        match &content.value {
+            KeyValue::String(value) => put_row(fields, content.kind, content.expire, value),
+            KeyValue::Dump(dump) => {
+                put_type(fields, content.kind, content.expire);
+                fields.insert("dump_hex".to_owned(), json!(hex(dump)));
+            }
+        }
+    }
+    line
 }
 
 fn entry_lines(entry: &LostEntry, lines: &mut Vec<String>) {
@@ -160,20 +177,27 @@ fn put_change(fields: &mut Map<String, Value>, change: Change<'_>) {
 }
 
 fn put_row(fields: &mut Map<String, Value>, kind: u8, expire: u64, value: &[u8]) {
+    put_type(fields, kind, expire);
+    put_bytes(fields, "value", value);
+}
+
+fn put_type(fields: &mut Map<String, Value>, kind: u8, expire: u64) {
     fields.insert("type".to_owned(), json!(shard::commands::type_name(kind)));
     fields.insert("expire_ms".to_owned(), json!(expire));
-    put_bytes(fields, "value", value);
 }
 
 /// Text as it is, anything else in hexadecimal under a name of its own.
 pub(crate) fn put_bytes(fields: &mut Map<String, Value>, name: &str, bytes: &[u8]) {
     match std::str::from_utf8(bytes) {
         Ok(text) => fields.insert(name.to_owned(), json!(text)),
-        Err(_) => {
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            fields.insert(format!("{name}_hex"), json!(hex))
-        }
+        Err(_) => fields.insert(format!("{name}_hex"), json!(hex(bytes))),
     };
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 fn row_line(row: &LostRow) -> Value {

@@ -6,7 +6,7 @@ use crate::row::Row;
 use model::effect::WriteId;
 use model::row::{self, family};
 use model::varint::{DecodeError, Reader};
-use model::{Index, NodeId, Term};
+use model::{Index, Keyspace, NodeId, Term};
 
 /// Largest applied index that is taken, far below where adding one overflows.
 const MAX_INDEX: Index = 1 << 56;
@@ -41,6 +41,25 @@ impl Applied {
             return Err(DecodeError::Malformed("applied index"));
         }
         Ok(Applied { index, term, shard_time: r.u64()?, rolling: r.u64()? })
+    }
+}
+
+/// The generation of a keyspace in a checkpoint: rows of others are left over from a flush.
+#[derive(Debug)]
+pub struct Generation;
+
+impl Generation {
+    /// Name of its row. Where there is none it is 0.
+    pub fn name(ks: Keyspace) -> Vec<u8> {
+        [&[family::SYSTEM], GENERATION, &ks.0.to_be_bytes()[..]].concat()
+    }
+
+    /// Reads its row.
+    ///
+    /// # Errors
+    /// A row that is none, or of another format.
+    pub fn decode(content: &[u8]) -> Result<u32, DecodeError> {
+        u32::try_from(versioned(content)?.u64()?).map_err(|_| DecodeError::Malformed("generation"))
     }
 }
 
@@ -120,8 +139,7 @@ impl Machine {
             let ks: [u8; 2] = ks.try_into().map_err(|_| DecodeError::Malformed("row name"))?;
             let at = usize::from(u16::from_be_bytes(ks));
             let space = self.spaces.get_mut(at).ok_or(DecodeError::Malformed("keyspace"))?;
-            let generation = u32::try_from(r.u64()?);
-            space.generation = generation.map_err(|_| DecodeError::Malformed("generation"))?;
+            space.generation = Generation::decode(content)?;
         } else if let Some(origin) = name.strip_prefix(FLOOR) {
             let (node, incarnation) = origin.split_at_checked(8).ok_or(DecodeError::Short)?;
             let number = |b: &[u8]| b.try_into().map(u64::from_be_bytes);

@@ -21,7 +21,7 @@ pub(super) fn dump(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
 }
 
 /// What a row holds, as it is moved.
-pub(super) fn value_of(row: &Row) -> Result<Value, Stop> {
+pub(crate) fn value_of(row: &Row) -> Result<Value, Stop> {
     let names = || Elements::of(row).iter().map(|(name, _)| name.to_vec());
     Ok(match row.kind {
         kind::STRING => Value::String(row.value().to_vec()),

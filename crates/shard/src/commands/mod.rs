@@ -56,6 +56,8 @@ pub use scan::{ScanFilter, ScanRequest, scan_part};
 pub use stream::read::{find_last, name_ids, waits_behind_last};
 pub use timeout::Timeout;
 
+pub(crate) use dump::value_of;
+
 /// Every handler, sorted by name. A subcommand is named `container|subcommand`, as in the table.
 static HANDLERS: &[(&str, Handler)] = &[
     ("append", pieces::append),
