@@ -136,8 +136,10 @@ pub struct Core {
     pub(crate) deferred: Vec<(GroupId, router::Forward)>,
     /// Goals that connections wait for.
     pub(crate) polls: Vec<Poll>,
-    /// Connections in `DEBUG SLEEP`: (end, connection) -> place of the reply.
-    pub(crate) sleeping: BTreeMap<(u64, u64), u64>,
+    /// Commands executed before this turn.
+    pub(crate) commands_before_turn: u64,
+    /// Connections in `DEBUG SLEEP`: (end, connection) -> place of the reply, and the reply.
+    pub(crate) sleeping: BTreeMap<(u64, u64), (u64, Vec<u8>)>,
     pub(crate) gauges: Gauges,
     pub(crate) memory: Memory,
     pub(crate) config_table: Option<Box<dyn ConfigTable>>,
@@ -213,6 +215,7 @@ impl Core {
             driving: BTreeMap::new(),
             deferred: Vec::new(),
             polls: Vec::new(),
+            commands_before_turn: 0,
             sleeping: BTreeMap::new(),
             gauges: Gauges::default(),
             memory: Memory::default(),

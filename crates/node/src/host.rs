@@ -2,9 +2,10 @@
 
 use crate::core::{Core, Pause};
 use crate::info;
+use resp::command_stats::CommandStats;
 use resp::host::{ConfigError, Host, Memory, PauseScope, Role, Section};
 use resp::latency::Latency;
-use resp::session::Session;
+use resp::session::{Buffers, Session};
 use resp::slowlog::SlowLog;
 use resp::topology::Topology;
 
@@ -67,7 +68,12 @@ impl Host for Core {
     fn each_client(&self, visit: &mut dyn FnMut(&Session)) {
         let mut ids: Vec<u64> = self.conns.keys().copied().collect();
         ids.sort_unstable();
-        ids.iter().for_each(|id| visit(&self.conns[id].session));
+        for conn in ids.iter().map(|id| &self.conns[id]) {
+            let output = conn.output_bytes();
+            let buffers =
+                Buffers { query: conn.input.len(), output, output_peak: output, ..Buffers::default() };
+            visit(&Session { buffers, ..conn.session.clone() });
+        }
     }
 
     fn kill(&mut self, id: u64) -> bool {
@@ -109,6 +115,7 @@ impl Host for Core {
             return Err(ConfigError::Unknown(pairs.first().map(|p| p.0.clone()).unwrap_or_default()));
         };
         table.set(pairs, &mut self.settings)?;
+        self.note_max_memory();
         self.stats.slowlog.threshold_us = self.settings.slowlog_slower_than_us;
         self.stats.slowlog.max_len = self.settings.slowlog_max_len;
         self.stats.latency.threshold_ms = self.settings.latency_threshold_ms;
@@ -161,6 +168,10 @@ impl Host for Core {
 
     fn slowlog(&mut self) -> &mut SlowLog {
         &mut self.stats.slowlog
+    }
+
+    fn command_stats(&self) -> &CommandStats {
+        &self.stats.by_command
     }
 
     fn latency(&mut self) -> &mut Latency {

@@ -7,6 +7,17 @@ use resp::host::ConfigError as Refusal;
 use crate::config::redis_options::{first_name, other_names};
 use crate::config::{Config, ConfigError, Effective, RedisOptions};
 
+/// Options may be set as high as in Redis; from here on more means the same. Elements, or bytes of one.
+const MAX_PACKED: u64 = 1_000_000;
+/// Bytes of a page of a stream.
+const MAX_PAGE: u64 = 1 << 30;
+/// Bytes of a sparse HyperLogLog; none is as large.
+const MAX_SPARSE: u64 = 1 << 20;
+
+fn packed(most: u64) -> usize {
+    most.min(MAX_PACKED) as usize
+}
+
 /// What a core needs of the configuration.
 pub fn settings(config: &Config) -> Settings {
     let mut settings = Settings {
@@ -25,16 +36,16 @@ fn apply(config: &Config, settings: &mut Settings) {
     settings.max_staleness_ms = config.max_staleness.as_millis() as u64;
     settings.max_value = config.max_value as usize;
     settings.collections = CollectionLimits {
-        hash_entries: config.hash_max_listpack_entries as usize,
-        hash_value: config.hash_max_listpack_value as usize,
-        sorted_set_entries: config.zset_max_listpack_entries as usize,
-        sorted_set_value: config.zset_max_listpack_value as usize,
-        integer_set_entries: config.set_max_intset_entries as usize,
-        stream_entries: config.stream_node_max_entries,
-        stream_bytes: config.stream_node_max_bytes,
+        hash_entries: packed(config.hash_max_listpack_entries),
+        hash_value: packed(config.hash_max_listpack_value),
+        sorted_set_entries: packed(config.zset_max_listpack_entries),
+        sorted_set_value: packed(config.zset_max_listpack_value),
+        integer_set_entries: packed(config.set_max_intset_entries),
+        stream_entries: config.stream_node_max_entries.min(MAX_PACKED),
+        stream_bytes: config.stream_node_max_bytes.min(MAX_PAGE),
         ..CollectionLimits::default()
     };
-    settings.hll_sparse_max_bytes = config.hll_sparse_max_bytes as usize;
+    settings.hll_sparse_max_bytes = config.hll_sparse_max_bytes.min(MAX_SPARSE) as usize;
     settings.max_clients = config.max_clients as usize;
     settings.query_buffer_limit = config.query_buffer_limit as usize;
     settings.output_buffer_limit = config.output_buffer_limit as usize;
@@ -126,6 +137,10 @@ mod tests {
         let mut shown = Vec::new();
         options.visit(&mut |name, value| shown.push((name.to_owned(), value.to_owned())));
         assert!(shown.contains(&("maxclients".into(), "77".into())) && shown.is_sorted());
+        let far = [("hash-max-ziplist-entries".to_owned(), &b"1000000000"[..])];
+        options.set(&far, &mut settings).unwrap();
+        let entries = ("hash-max-listpack-entries", "1000000000".to_owned());
+        assert!(options.rows().contains(&entries) && settings.collections.hash_entries == 1_000_000);
         let unknown = options.set(&[("nonsense".to_owned(), &b"1"[..])], &mut settings);
         assert_eq!(unknown, Err(Refusal::Unknown("nonsense".into())));
         let policy = |policy: &'static str| [("maxmemory-policy".to_owned(), policy.as_bytes())];

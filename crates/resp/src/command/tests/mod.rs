@@ -5,6 +5,7 @@ mod golden;
 mod ours;
 
 use super::*;
+use crate::command_stats::CommandStats;
 use crate::host::{ConfigError, Host, Memory, PauseScope, Role, Section};
 use crate::latency::Latency;
 use crate::slowlog::SlowLog;
@@ -18,6 +19,7 @@ pub(super) struct Small {
     pub options: BTreeMap<String, String>,
     pub paused: Option<(u64, PauseScope)>,
     pub slowlog: SlowLog,
+    pub command_stats: CommandStats,
     pub latency: Latency,
     pub follows: bool,
     pub resets: u32,
@@ -38,6 +40,7 @@ impl Default for Small {
             options: options.map(|(name, value)| (name.into(), value.into())).into(),
             paused: None,
             slowlog: SlowLog::default(),
+            command_stats: CommandStats::default(),
             latency: Latency::default(),
             follows: false,
             resets: 0,
@@ -147,6 +150,9 @@ impl Host for Small {
     }
     fn slowlog(&mut self) -> &mut SlowLog {
         &mut self.slowlog
+    }
+    fn command_stats(&self) -> &CommandStats {
+        &self.command_stats
     }
     fn latency(&mut self) -> &mut Latency {
         &mut self.latency
