@@ -74,6 +74,12 @@ impl Core {
                 "evicted_keys" self.replicas.iter().flatten().map(|r| r.machine.evicted_keys).sum::<u64>(),
                 "expired_keys" self.replicas.iter().flatten().map(|r| r.machine.expired_keys).sum::<u64>(),
                 "total_error_replies" self.stats.errors,
+                // There is neither a fork, nor MIGRATE, nor PUBLISH.
+                "latest_fork_usec" 0,
+                "total_forks" 0,
+                "migrate_cached_sockets" 0,
+                "pubsub_channels" 0,
+                "pubsub_patterns" 0,
             ),
             "Replication" => self.info_replication(out),
             "CPU" => lines!(out,

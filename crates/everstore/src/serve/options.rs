@@ -4,6 +4,7 @@ use env::{Clock, RealClock};
 use node::{CollectionLimits, ConfigTable, Settings};
 use resp::host::ConfigError as Refusal;
 
+use super::output_limits;
 use crate::config::redis_options::{first_name, other_names};
 use crate::config::{Config, ConfigError, Effective, RedisOptions};
 
@@ -75,6 +76,7 @@ impl Options {
     fn rows(&self) -> Vec<(&'static str, String)> {
         let mut rows = self.effective.redis_rows();
         rows.extend(self.redis.rows());
+        rows.push((output_limits::NAME, output_limits::show(self.effective.config().output_buffer_limit)));
         rows.extend(other_names(&rows));
         rows.sort_unstable();
         rows
@@ -93,6 +95,13 @@ impl ConfigTable for Options {
             let refused = |text: &str| Refusal::Refused(given.clone(), text.to_owned());
             let text = std::str::from_utf8(value).map_err(|_| refused("argument must be text"))?;
             let name = first_name(given);
+            if name == output_limits::NAME {
+                if let Some(most) = output_limits::parse(text).map_err(|why| refused(&why))? {
+                    let set = next.set_online("output-buffer-limit", &most.to_string());
+                    set.map_err(|_| refused(&format!("{most} bytes are not allowed; allowed: 1mb to 4gb")))?;
+                }
+                continue;
+            }
             if let Some(done) = redis.set(name, text) {
                 done.map_err(|why| refused(&why))?;
                 continue;
@@ -141,6 +150,10 @@ mod tests {
         options.set(&far, &mut settings).unwrap();
         let entries = ("hash-max-listpack-entries", "1000000000".to_owned());
         assert!(options.rows().contains(&entries) && settings.collections.hash_entries == 1_000_000);
+        let limits = |text: &'static str| [("client-output-buffer-limit".to_owned(), text.as_bytes())];
+        options.set(&limits("normal 2mb 0 0"), &mut settings).unwrap();
+        assert_eq!(settings.output_buffer_limit, 2 << 20);
+        assert!(options.set(&limits("normal 1kb 0 0"), &mut settings).is_err());
         let unknown = options.set(&[("nonsense".to_owned(), &b"1"[..])], &mut settings);
         assert_eq!(unknown, Err(Refusal::Unknown("nonsense".into())));
         let policy = |policy: &'static str| [("maxmemory-policy".to_owned(), policy.as_bytes())];

@@ -59,6 +59,7 @@ pub(super) const KEPT: &[Kept] = &[
     kept("hz", Kind::Whole(1, 500, ""), "10"),
     kept("jemalloc-bg-thread", YES_NO, "yes"),
     kept("key-load-delay", ANY, "0"),
+    kept("latency-tracking", YES_NO, "yes"),
     kept("latency-tracking-info-percentiles", Kind::Text, "50 99 99.9"),
     kept("lazyfree-lazy-eviction", YES_NO, "no"),
     kept("lazyfree-lazy-expire", YES_NO, "no"),

@@ -33,7 +33,7 @@ impl Default for Small {
         let other = |id: u64, port: u16| {
             Session::new(id, format!("10.0.0.1:{port}"), "127.0.0.1:6379".into(), 0, true)
         };
-        let options = [("hz", "10"), ("maxmemory", "0")];
+        let options = [("hz", "10"), ("maxmemory", "0"), ("rdb-key-save-delay", "0")];
         Small {
             password: None,
             others: vec![other(5, 1005), other(3, 1003)],
