@@ -316,6 +316,9 @@ impl Core {
             let text = crate::execute::too_long(size);
             return self.reply_now(conn, |reply| reply.error(&text));
         }
+        if self.refuses_memory(spec) {
+            return self.reply_now(conn, |reply| reply.error(OUT_OF_MEMORY));
+        }
         if spec.flags.has(flag::BLOCKING) && Timeout::waits(spec.name, args) {
             return self.run_blocking(conn, group, spec, args, slot);
         }

@@ -115,7 +115,6 @@ impl Host for Core {
             return Err(ConfigError::Unknown(pairs.first().map(|p| p.0.clone()).unwrap_or_default()));
         };
         table.set(pairs, &mut self.settings)?;
-        self.note_max_memory();
         self.stats.slowlog.threshold_us = self.settings.slowlog_slower_than_us;
         self.stats.slowlog.max_len = self.settings.slowlog_max_len;
         self.stats.latency.threshold_ms = self.settings.latency_threshold_ms;

@@ -38,9 +38,6 @@ const MIN_CHANGED: u64 = 256 << 10;
 /// rows are what is asked for often.
 const CHANGED_PART: u64 = 2;
 
-/// A `max-memory` below this, bytes, leaves no room for anything. Programs set it to see what they do without memory.
-const LEAST: u64 = 1 << 20;
-
 /// The error when no row can be let go any more.
 pub(crate) const OUT_OF_MEMORY: &str = "OOM command not allowed when used memory > 'maxmemory': what is left \
     in memory can not leave it; delete keys, or give the node more (max-memory)";
@@ -54,8 +51,6 @@ pub(crate) struct Memory {
     room: u64,
     /// Bytes that the process takes beside what is counted, see [`shares`].
     other: u64,
-    /// `max-memory` was set so low that nothing can become of it: what needs memory is refused at once.
-    pub is_none: bool,
     /// Since when commands wait for it, monotonic ms.
     pub full_since_ms: Option<u64>,
     /// Rows let go since the start, bytes.
@@ -94,18 +89,17 @@ impl Core {
     #[inline]
     pub(crate) fn room_for(&self, spec: &Spec) -> Room {
         match self.memory.full_since_ms {
-            None if !self.memory.is_none => Room::Enough,
-            _ if !spec.flags.has(flag::DENYOOM) => Room::Enough,
-            _ if self.memory.is_none => Room::None,
             None => Room::Enough,
+            Some(_) if !spec.flags.has(flag::DENYOOM) => Room::Enough,
             Some(since) if !self.gives_up(since) => Room::Wait,
             Some(_) => Room::None,
         }
     }
 
-    /// Takes over a `max-memory` that was changed.
-    pub(crate) fn note_max_memory(&mut self) {
-        self.memory.is_none = (1..LEAST).contains(&self.settings.max_memory);
+    /// True for what needs memory where none was given, whichever node leads: it is the client's own node that has none.
+    #[inline]
+    pub(crate) fn refuses_memory(&self, spec: &Spec) -> bool {
+        self.settings.no_memory && spec.flags.has(flag::DENYOOM)
     }
 
     fn gives_up(&self, since_ms: u64) -> bool {

@@ -115,6 +115,26 @@ fn hello_wait_and_sleep_are_queued_and_what_follows_a_hello_is_answered_in_its_p
 }
 
 #[test]
+fn a_node_that_was_left_no_memory_refuses_at_once_what_needs_some() {
+    let (mut world, leader, other) = start();
+    let oom = "OOM command not allowed when used memory > 'maxmemory'";
+    for node in [leader, other] {
+        let c = world.connect(node);
+        say(&mut world, node, c, &[("SET {a}k 1", "+OK"), ("MULTI", "+OK"), ("SET {a}k 2", "+QUEUED")]);
+        let set = |world: &mut World, none| world.cores.get_mut(&node).unwrap().set_no_memory(none);
+        set(&mut world, true);
+        let reply = world.ask(node, c, "EXEC");
+        assert!(reply.starts_with(&format!("-EXECABORT Transaction discarded because of: {oom}")), "{reply}");
+        assert!(world.ask(node, c, "SET {a}k 3").starts_with(&format!("-{oom}")));
+        say(&mut world, node, c, &[("GET {a}k", "$1 1"), ("MULTI", "+OK")]);
+        assert!(world.ask(node, c, "SET {a}k 4").starts_with(&format!("-{oom}")));
+        set(&mut world, false);
+        let aborted = "-EXECABORT Transaction discarded because of previous errors.";
+        say(&mut world, node, c, &[("EXEC", aborted), ("SET {a}k 5", "+OK"), ("DEL {a}k", ":1")]);
+    }
+}
+
+#[test]
 fn what_can_not_be_queued_spoils_the_transaction() {
     let (mut world, _, node) = start();
     let c = world.connect(node);

@@ -10,6 +10,8 @@ use crate::config::{Config, ConfigError, Effective, RedisOptions};
 
 /// Options may be set as high as in Redis; from here on more means the same. Elements, or bytes of one.
 const MAX_PACKED: u64 = 1_000_000;
+/// A `max-memory` below this, in bytes, leaves room for nothing. Programs set it to see what they do without memory.
+const MIN_MEMORY: u64 = 1 << 20;
 /// Bytes of a page of a stream.
 const MAX_PAGE: u64 = 1 << 30;
 /// Bytes of a sparse HyperLogLog; none is as large.
@@ -51,6 +53,7 @@ fn apply(config: &Config, settings: &mut Settings) {
     settings.query_buffer_limit = config.query_buffer_limit as usize;
     settings.output_buffer_limit = config.output_buffer_limit as usize;
     settings.max_memory = config.max_memory.bytes();
+    settings.no_memory = (1..MIN_MEMORY).contains(&settings.max_memory);
     settings.checkpoint_log_share = config.checkpoint_log_share;
     settings.snapshot_rate = config.snapshot_rate;
     settings.requirepass = config.requirepass.clone().unwrap_or_default();
@@ -150,6 +153,10 @@ mod tests {
         options.set(&far, &mut settings).unwrap();
         let entries = ("hash-max-listpack-entries", "1000000000".to_owned());
         assert!(options.rows().contains(&entries) && settings.collections.hash_entries == 1_000_000);
+        options.set(&[("maxmemory".to_owned(), &b"1"[..])], &mut settings).unwrap();
+        assert_eq!((settings.max_memory, settings.no_memory), (1, true));
+        options.set(&[("maxmemory".to_owned(), &b"0"[..])], &mut settings).unwrap();
+        assert!(!settings.no_memory);
         let limits = |text: &'static str| [("client-output-buffer-limit".to_owned(), text.as_bytes())];
         options.set(&limits("normal 2mb 0 0"), &mut settings).unwrap();
         assert_eq!(settings.output_buffer_limit, 2 << 20);

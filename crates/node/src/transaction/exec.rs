@@ -5,6 +5,7 @@ use super::request::{decode, encode_watched};
 use super::{Transaction, execute::Ran};
 use crate::conn::{Blocked, Conn};
 use crate::core::Core;
+use crate::memory::OUT_OF_MEMORY;
 use cluster::map::Placement;
 use model::slot::Slot;
 use model::{GroupId, Reply};
@@ -56,6 +57,9 @@ impl Core {
     ) -> Result<(), String> {
         if queue.spoiled {
             return Err(SPOILED.to_owned());
+        }
+        if queue.specs.iter().any(|spec| self.refuses_memory(spec)) {
+            return Err(format!("EXECABORT Transaction discarded because of: {OUT_OF_MEMORY}"));
         }
         if !queue.has_data() && transaction.watched.is_empty() {
             self.count(queue);

@@ -4,7 +4,7 @@ use super::{MAX_BYTES, MAX_COMMANDS, PER_ARGUMENT, Scope};
 use crate::conn::Conn;
 use crate::core::Core;
 use crate::dispatch::{MAX_COMMAND, second_keyspace};
-use crate::memory::{OUT_OF_MEMORY, Room};
+use crate::memory::OUT_OF_MEMORY;
 use model::slot::slot_of;
 use model::{Keyspace, Reply};
 use resp::command::Refusal;
@@ -155,7 +155,7 @@ impl Core {
         let mut scope = queue.scope;
         if !at_front {
             self.admit_command(&mut scope, queue.ks, spec, args)?;
-            if self.room_for(spec) == Room::None {
+            if self.refuses_memory(spec) {
                 return Err(OUT_OF_MEMORY.to_owned());
             }
         }
