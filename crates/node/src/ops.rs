@@ -399,6 +399,7 @@ impl Core {
             }
             Op::Block(block) => {
                 self.unblock(block.conn());
+                self.note_served(block.conn(), &block.args());
                 block.target()
             }
             Op::Watch(watching) => {

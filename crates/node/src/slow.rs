@@ -43,8 +43,19 @@ impl Core {
         }
         let Some(took_us) = took_ns.map(|ns| ns / 1000) else { return };
         self.note_time(spec, took_us);
+        if spec.flags.has(flag::BLOCKING) && conn.blocked == Some(Blocked::Busy) {
+            return; // It is in the slow log once it has been served, as in Redis.
+        }
         let client = (&conn.session.addr[..], &conn.session.name[..]);
         self.stats.slowlog.note(took_us, self.now.wall_ms, args, client);
+    }
+
+    /// Notes a command that waited and has its answer. Waiting is no part of its time, and taking took none to speak of.
+    pub(crate) fn note_served(&mut self, id: u64, args: &[&[u8]]) {
+        if let Some(conn) = self.conns.get(&id).filter(|_| self.stats.slowlog.keeps(0)) {
+            let client = (&conn.session.addr[..], &conn.session.name[..]);
+            self.stats.slowlog.note(0, self.now.wall_ms, args, client);
+        }
     }
 
     /// Notes a command that another node sent and that began then.
