@@ -136,8 +136,6 @@ pub struct Core {
     pub(crate) deferred: Vec<(GroupId, router::Forward)>,
     /// Goals that connections wait for.
     pub(crate) polls: Vec<Poll>,
-    /// Commands executed before this turn.
-    pub(crate) commands_before_turn: u64,
     /// Connections in `DEBUG SLEEP`: (end, connection) -> place of the reply, and the reply.
     pub(crate) sleeping: BTreeMap<(u64, u64), (u64, Vec<u8>)>,
     pub(crate) gauges: Gauges,
@@ -215,7 +213,6 @@ impl Core {
             driving: BTreeMap::new(),
             deferred: Vec::new(),
             polls: Vec::new(),
-            commands_before_turn: 0,
             sleeping: BTreeMap::new(),
             gauges: Gauges::default(),
             memory: Memory::default(),

@@ -29,7 +29,7 @@ impl Core {
     /// their kind take. So a busy node reads the clock seldom, and one that is not times them all.
     #[inline]
     fn is_sample(&self) -> bool {
-        let in_turn = self.stats.commands.saturating_sub(self.commands_before_turn);
+        let in_turn = self.stats.commands.saturating_sub(self.stats.commands_before_turn);
         in_turn <= FIRST_IN_TURN || in_turn.is_multiple_of(ONE_OF)
     }
 

@@ -49,6 +49,8 @@ const MAX_ERROR_KIND: usize = 64;
 pub struct Stats {
     /// Commands executed.
     pub commands: u64,
+    /// Those of them before this turn.
+    pub commands_before_turn: u64,
     /// The same by command.
     pub by_command: CommandStats,
     /// The command of a connection that is being executed.
@@ -100,6 +102,7 @@ impl Stats {
         latency.threshold_ms = settings.latency_threshold_ms;
         Stats {
             commands: 0,
+            commands_before_turn: 0,
             by_command: CommandStats::default(),
             running: None,
             errors: 0,
@@ -177,6 +180,7 @@ impl Stats {
     pub fn reset(&mut self) {
         (self.commands, self.errors, self.connections, self.rejected_connections) = (0, 0, 0, 0);
         (self.net_input, self.net_output, self.leaderships_lost, self.counted) = (0, 0, 0, 0);
+        self.commands_before_turn = 0;
         self.error_kinds.clear();
         self.by_command = CommandStats::default();
     }
