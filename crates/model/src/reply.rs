@@ -44,6 +44,10 @@ pub trait Reply {
     /// Takes back everything written after the savepoint.
     fn truncate(&mut self, written: usize);
 
+    /// What follows is written in the richer form of the wire format (RESP3) or in the plainer one. Formats that
+    /// have one form ignore it.
+    fn speak(&mut self, _richer: bool) {}
+
     /// The reply `+OK`.
     fn ok(&mut self) {
         self.status("OK");

@@ -89,6 +89,11 @@ impl Block {
         self.conn
     }
 
+    /// The command with its arguments.
+    pub(crate) fn args(&self) -> Vec<&[u8]> {
+        self.args.iter().map(|arg| &arg[..]).collect()
+    }
+
     /// The connection and the place of the reply in it.
     pub(crate) fn target(&self) -> (u64, u64) {
         (self.conn, self.place)

@@ -136,8 +136,8 @@ pub struct Core {
     pub(crate) deferred: Vec<(GroupId, router::Forward)>,
     /// Goals that connections wait for.
     pub(crate) polls: Vec<Poll>,
-    /// Connections in `DEBUG SLEEP`: (end, connection) -> place of the reply.
-    pub(crate) sleeping: BTreeMap<(u64, u64), u64>,
+    /// Connections in `DEBUG SLEEP`: (end, connection) -> place of the reply, and the reply.
+    pub(crate) sleeping: BTreeMap<(u64, u64), (u64, Vec<u8>)>,
     pub(crate) gauges: Gauges,
     pub(crate) memory: Memory,
     pub(crate) config_table: Option<Box<dyn ConfigTable>>,

@@ -154,12 +154,13 @@ impl Core {
 
     fn held_by_pause(&self, conn: &Conn, args: &[&[u8]]) -> bool {
         let Some(pause) = self.pause.filter(|p| p.until_ms > self.now.mono_ms()) else { return false };
-        let spec = args.first().and_then(|name| shard::table::lookup(name));
-        match spec {
-            Some(spec) if spec.name == "client" => false,
-            Some(spec) if spec.name == "exec" => pause.all || conn.queued_writes(),
-            Some(spec) => pause.all || spec.flags.has(flag::WRITE),
-            None => false,
+        // What is refused anyhow is refused at once.
+        match admit(args, conn.session.authenticated) {
+            Ok(spec) if spec.name.starts_with("client|") => false,
+            Ok(spec) if spec.name == "exec" => pause.all || conn.queued_writes(),
+            // In Redis PFCOUNT may write what it has counted.
+            Ok(spec) => pause.all || spec.flags.has(flag::WRITE) || spec.name == "pfcount",
+            Err(_) => false,
         }
     }
 
@@ -198,7 +199,9 @@ impl Core {
             self.show_queue(conn);
         }
         let began = self.begin_timing(spec);
+        self.stats.running = Some(spec);
         self.run_routed(conn, spec, args);
+        self.stats.running = None;
         self.end_timing(conn, spec, args, began);
         if watched {
             self.show(conn, spec, args);
@@ -312,6 +315,9 @@ impl Core {
         if size > MAX_COMMAND {
             let text = crate::execute::too_long(size);
             return self.reply_now(conn, |reply| reply.error(&text));
+        }
+        if self.refuses_memory(spec) {
+            return self.reply_now(conn, |reply| reply.error(OUT_OF_MEMORY));
         }
         if spec.flags.has(flag::BLOCKING) && Timeout::waits(spec.name, args) {
             return self.run_blocking(conn, group, spec, args, slot);

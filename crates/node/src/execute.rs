@@ -537,6 +537,7 @@ impl Core {
             Status::Done if written.1 == 0 && route.outdated(attempt, seq) => {}
             Status::Done => {
                 if let Some(forward) = route.answered(seq, written.1 > 0) {
+                    self.stats.note_answer(&forward, reply);
                     self.complete(forward.target, reply, group, written);
                 }
             }

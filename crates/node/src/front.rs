@@ -37,10 +37,8 @@ impl Core {
             }
             Outcome::Sleep { ms } => {
                 self.note_sleep(conn, spec, args, ms);
-                conn.blocked = Some(Blocked::Busy);
-                conn.session.flags.blocked = true;
                 let place = conn.reserve();
-                self.sleeping.insert((self.now.mono_ms() + ms, conn.id), place);
+                self.sleep(conn, ms, place, b"+OK\r\n".to_vec());
             }
             Outcome::Shutdown { .. } => {
                 self.outbox.shutdown = true;
@@ -49,6 +47,13 @@ impl Core {
             Outcome::Slot { slot, keys } => self.look_into_slot(conn, slot, keys),
             Outcome::Node => self.run_node(conn, spec, args),
         }
+    }
+
+    /// `DEBUG SLEEP`: the connection gets its reply, at the place reserved for it, that many ms from now.
+    pub(crate) fn sleep(&mut self, conn: &mut Conn, ms: u64, place: u64, reply: Vec<u8>) {
+        conn.blocked = Some(Blocked::Busy);
+        conn.session.flags.blocked = true;
+        self.sleeping.insert((self.now.mono_ms() + ms, conn.id), (place, reply));
     }
 
     fn run_node(&mut self, conn: &mut Conn, spec: &'static Spec, args: &[&[u8]]) {

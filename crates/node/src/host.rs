@@ -2,9 +2,10 @@
 
 use crate::core::{Core, Pause};
 use crate::info;
+use resp::command_stats::CommandStats;
 use resp::host::{ConfigError, Host, Memory, PauseScope, Role, Section};
 use resp::latency::Latency;
-use resp::session::Session;
+use resp::session::{Buffers, Session};
 use resp::slowlog::SlowLog;
 use resp::topology::Topology;
 
@@ -67,7 +68,12 @@ impl Host for Core {
     fn each_client(&self, visit: &mut dyn FnMut(&Session)) {
         let mut ids: Vec<u64> = self.conns.keys().copied().collect();
         ids.sort_unstable();
-        ids.iter().for_each(|id| visit(&self.conns[id].session));
+        for conn in ids.iter().map(|id| &self.conns[id]) {
+            let output = conn.output_bytes();
+            let buffers =
+                Buffers { query: conn.input.len(), output, output_peak: output, ..Buffers::default() };
+            visit(&Session { buffers, ..conn.session.clone() });
+        }
     }
 
     fn kill(&mut self, id: u64) -> bool {
@@ -161,6 +167,10 @@ impl Host for Core {
 
     fn slowlog(&mut self) -> &mut SlowLog {
         &mut self.stats.slowlog
+    }
+
+    fn command_stats(&self) -> &CommandStats {
+        &self.stats.by_command
     }
 
     fn latency(&mut self) -> &mut Latency {

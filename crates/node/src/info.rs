@@ -17,6 +17,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     Section { name: "Stats", default: true },
     Section { name: "Replication", default: true },
     Section { name: "CPU", default: true },
+    Section { name: "Commandstats", default: false },
     Section { name: "Errorstats", default: true },
     Section { name: "Cluster", default: true },
     Section { name: "Keyspace", default: true },
@@ -47,7 +48,7 @@ impl Core {
                 "connected_clients" self.conns.len() + 1,
                 "cluster_connections" self.peers.values().filter(|p| p.connected).count(),
                 "maxclients" self.settings.max_clients,
-                "blocked_clients" self.conns.values().filter(|c| c.session.flags.blocked).count(),
+                "blocked_clients" self.conns.values().filter(|c| c.session.flags.blocked).count() + self.paused.len(),
             ),
             "Memory" => self.info_memory(out),
             "Persistence" => lines!(out,
@@ -73,12 +74,19 @@ impl Core {
                 "evicted_keys" self.replicas.iter().flatten().map(|r| r.machine.evicted_keys).sum::<u64>(),
                 "expired_keys" self.replicas.iter().flatten().map(|r| r.machine.expired_keys).sum::<u64>(),
                 "total_error_replies" self.stats.errors,
+                // There is neither a fork, nor MIGRATE, nor PUBLISH.
+                "latest_fork_usec" 0,
+                "total_forks" 0,
+                "migrate_cached_sockets" 0,
+                "pubsub_channels" 0,
+                "pubsub_patterns" 0,
             ),
             "Replication" => self.info_replication(out),
             "CPU" => lines!(out,
                 "used_cpu_sys" self.gauges.cpu_ms.1 as f64 / 1000.0,
                 "used_cpu_user" self.gauges.cpu_ms.0 as f64 / 1000.0,
             ),
+            "Commandstats" => self.stats.by_command.lines(out),
             "Errorstats" => self.stats.error_kinds.iter().for_each(|(kind, count)| {
                 let _ = write!(out, "errorstat_{kind}:count={count}\r\n");
             }),
@@ -135,6 +143,9 @@ impl Core {
             "maxmemory_policy" "noeviction",
             "mem_clients_normal" memory.clients,
             "mem_allocator" "mimalloc",
+            // What a command lets go of is free at once.
+            "lazyfree_pending_objects" 0,
+            "lazyfreed_objects" 0,
         );
     }
 

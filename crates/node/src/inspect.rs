@@ -84,6 +84,11 @@ impl Core {
         self.settings.max_memory = bytes;
     }
 
+    /// What needs memory is refused at once, or not any more, as by a `max-memory` of a byte.
+    pub fn set_no_memory(&mut self, none: bool) {
+        self.settings.no_memory = none;
+    }
+
     /// Hash over the content of all rows of a replica, whatever their history; `None` while some of it
     /// is not committed.
     pub fn content_hash(&self, group: GroupId) -> Option<u64> {

@@ -96,6 +96,12 @@ impl Core {
         }
     }
 
+    /// True for what needs memory where none was given, whichever node leads: it is the client's own node that has none.
+    #[inline]
+    pub(crate) fn refuses_memory(&self, spec: &Spec) -> bool {
+        self.settings.no_memory && spec.flags.has(flag::DENYOOM)
+    }
+
     fn gives_up(&self, since_ms: u64) -> bool {
         let waited = self.now.mono_ms().saturating_sub(since_ms);
         waited >= self.settings.quorum_timeout_ms * GIVE_UP_TENTHS / 10

@@ -399,6 +399,7 @@ impl Core {
             }
             Op::Block(block) => {
                 self.unblock(block.conn());
+                self.note_served(block.conn(), &block.args());
                 block.target()
             }
             Op::Watch(watching) => {
@@ -416,6 +417,9 @@ impl Core {
             Op::Replay(replay) => (replay.conn, replay.place),
             Op::Drive { .. } | Op::Fate(_) => return,
         };
+        if let Some(asked) = self.conns.get(&conn) {
+            self.stats.note_end(asked.session.last_command, reply);
+        }
         self.complete(Target::Slot { conn, slot }, reply, GroupId::META, (0, 0));
     }
 

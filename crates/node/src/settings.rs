@@ -48,6 +48,8 @@ pub struct Settings {
     pub log_batch: u64,
     /// Bytes of memory that the node may take, 0 = no limit (see `memory.rs`).
     pub max_memory: u64,
+    /// It was set so low that nothing can become of it: what clients of this node send and needs memory is refused.
+    pub no_memory: bool,
     /// Bytes of the log. When entries of all shards that no checkpoint has fill half of it, the shards
     /// that fill it most are checkpointed; no shard keeps more than this from being freed.
     pub checkpoint_log_share: u64,
@@ -90,6 +92,7 @@ impl Default for Settings {
             output_buffer_limit: 256 << 20,
             log_batch: 4 << 20,
             max_memory: 0,
+            no_memory: false,
             checkpoint_log_share: 128 << 20,
             snapshot_rate: 64 << 20,
             requirepass: String::new(),

@@ -1,8 +1,12 @@
 //! Counters and gauges of a node.
 
 use crate::settings::Settings;
+use resp::command_stats::CommandStats;
+use resp::decode::walk;
 use resp::latency::Latency;
 use resp::slowlog::SlowLog;
+use router::{Forward, Target};
+use shard::table::Spec;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What only the shell can measure; it sets them about once a second.
@@ -45,6 +49,12 @@ const MAX_ERROR_KIND: usize = 64;
 pub struct Stats {
     /// Commands executed.
     pub commands: u64,
+    /// Those of them before this turn.
+    pub commands_before_turn: u64,
+    /// The same by command.
+    pub by_command: CommandStats,
+    /// The command of a connection that is being executed.
+    pub running: Option<&'static Spec>,
     /// Error replies.
     pub errors: u64,
     /// Error replies by their first word, without its dash.
@@ -92,6 +102,9 @@ impl Stats {
         latency.threshold_ms = settings.latency_threshold_ms;
         Stats {
             commands: 0,
+            commands_before_turn: 0,
+            by_command: CommandStats::default(),
+            running: None,
             errors: 0,
             error_kinds: BTreeMap::new(),
             exposed_at_failovers: 0,
@@ -121,9 +134,33 @@ impl Stats {
         }
     }
 
+    /// The answer of another node to a client's command.
+    pub fn note_answer(&mut self, forward: &Forward, reply: &[u8]) {
+        if let Target::Slot { .. } = forward.target
+            && walk::is_error(reply)
+            && let Ok(parts) = forward.request.parts()
+            && let Ok(spec) = shard::table::resolve(parts.args[0], parts.args.get(1).copied())
+        {
+            self.by_command.failed(spec);
+        }
+    }
+
+    /// The answer of a command that had to be pieced together or to wait; if its connection has sent others since,
+    /// of the last of them.
+    pub fn note_end(&mut self, name: &str, reply: &[u8]) {
+        if walk::is_error(reply)
+            && let Some(spec) = shard::table::lookup(name.as_bytes())
+        {
+            self.by_command.failed(spec);
+        }
+    }
+
     #[cold]
     fn note_error(&mut self, reply: &[u8]) {
         self.errors += 1;
+        if let Some(spec) = self.running {
+            self.by_command.failed(spec);
+        }
         let end = reply.iter().position(|byte| b" \r".contains(byte)).unwrap_or(reply.len());
         let kind = String::from_utf8_lossy(&reply[1..end.min(MAX_ERROR_KIND)]);
         // Clients name kinds with DEBUG ERROR as they like.
@@ -143,7 +180,9 @@ impl Stats {
     pub fn reset(&mut self) {
         (self.commands, self.errors, self.connections, self.rejected_connections) = (0, 0, 0, 0);
         (self.net_input, self.net_output, self.leaderships_lost, self.counted) = (0, 0, 0, 0);
+        self.commands_before_turn = 0;
         self.error_kinds.clear();
+        self.by_command = CommandStats::default();
     }
 }
 

@@ -108,13 +108,14 @@ impl Core {
     /// Connections whose `DEBUG SLEEP` is over.
     fn wake_sleepers(&mut self) {
         let now_ms = self.now.mono_ms();
-        while let Some((&(until_ms, id), &place)) = self.sleeping.first_key_value() {
+        while let Some(first) = self.sleeping.first_entry() {
+            let (until_ms, id) = *first.key();
             if until_ms > now_ms {
                 return;
             }
-            self.sleeping.pop_first();
+            let (place, reply) = first.remove();
             if let Some(conn) = self.conns.get_mut(&id) {
-                conn.answer(place, b"+OK\r\n");
+                conn.answer(place, &reply);
                 self.touched.push(id);
             }
             self.unblock(id);

@@ -176,6 +176,7 @@ impl Core {
             return; // The node stops: nothing more is promised or sent.
         }
         let now = self.now;
+        self.stats.commands_before_turn = self.stats.commands;
         for (target, reply) in std::mem::take(&mut self.late) {
             self.complete(target, &reply, GroupId::META, (0, 0));
         }

@@ -179,6 +179,15 @@ impl Wait {
     }
 }
 
+/// What WAIT or WAITAOF says inside a transaction, which does not wait: of its own writes no disk has any yet,
+/// and those before it are on as many at least.
+pub(crate) fn put_at_once(spec: &Spec, args: &[&[u8]], wall_ms: u64, reply: &mut Resp<'_>) {
+    match Wanted::parse(spec.name, args, wall_ms) {
+        Ok(wanted) => reply.encoded(&Synced::default().reply(wanted.with_local)),
+        Err(text) => reply.error(text),
+    }
+}
+
 impl Core {
     /// WAIT, WAITAOF: count the disks that hold the connection's last write in every group it wrote to.
     pub(crate) fn run_wait(&mut self, conn: &mut Conn, spec: &Spec, args: &[&[u8]]) {

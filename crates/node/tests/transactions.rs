@@ -64,6 +64,77 @@ fn a_transaction_is_answered_as_one_array_here_and_through_another_node() {
 }
 
 #[test]
+fn hello_wait_and_sleep_are_queued_and_what_follows_a_hello_is_answered_in_its_protocol() {
+    let (mut world, leader, other) = start();
+    for node in [leader, other] {
+        let c = world.connect(node);
+        let before = [
+            ("DEL {a}h", if node == leader { ":0" } else { ":1" }),
+            ("HSET {a}h f v", ":1"),
+            ("MULTI", "+OK"),
+            ("HGETALL {a}h", "+QUEUED"),
+            ("HELLO 3 SETNAME me", "+QUEUED"),
+            ("HGETALL {a}h", "+QUEUED"),
+            ("WAIT 1 0", "+QUEUED"),
+            ("DEBUG SLEEP 0.3", "+QUEUED"),
+            ("WAIT x 0", "+QUEUED"),
+        ];
+        say(&mut world, node, c, &before);
+        let began_ms = world.now.wall_ms;
+        let reply = world.ask(node, c, "EXEC");
+        let slept_ms = world.now.wall_ms - began_ms;
+        assert!(slept_ms >= 300, "it slept for {slept_ms} ms");
+        assert!(reply.starts_with("*6 *2 $1 f $1 v %7 $6 server $5 redis"), "{reply}");
+        assert!(
+            reply.ends_with("*0 %1 $1 f $1 v :0 +OK -ERR value is not an integer or out of range"),
+            "{reply}"
+        );
+        say(
+            &mut world,
+            node,
+            c,
+            &[
+                ("GET {a}none", "_"),
+                ("CLIENT GETNAME", "$2 me"),
+                ("MULTI", "+OK"),
+                ("HELLO 9", "+QUEUED"),
+                ("GET {a}none", "+QUEUED"),
+                ("EXEC", "*2 -NOPROTO unsupported protocol version _"),
+                ("MULTI", "+OK"),
+                ("HELLO 2", "+QUEUED"),
+                ("DEBUG SLEEP 0.1", "+QUEUED"),
+                ("DISCARD", "+OK"),
+                ("GET {a}none", "_"),
+                ("MULTI", "+OK"),
+                ("DEBUG SLEEP 0.1", "+QUEUED"),
+                ("PING", "+QUEUED"),
+                ("EXEC", "*2 +OK +PONG"),
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_node_that_was_left_no_memory_refuses_at_once_what_needs_some() {
+    let (mut world, leader, other) = start();
+    let oom = "OOM command not allowed when used memory > 'maxmemory'";
+    for node in [leader, other] {
+        let c = world.connect(node);
+        say(&mut world, node, c, &[("SET {a}k 1", "+OK"), ("MULTI", "+OK"), ("SET {a}k 2", "+QUEUED")]);
+        let set = |world: &mut World, none| world.cores.get_mut(&node).unwrap().set_no_memory(none);
+        set(&mut world, true);
+        let reply = world.ask(node, c, "EXEC");
+        assert!(reply.starts_with(&format!("-EXECABORT Transaction discarded because of: {oom}")), "{reply}");
+        assert!(world.ask(node, c, "SET {a}k 3").starts_with(&format!("-{oom}")));
+        say(&mut world, node, c, &[("GET {a}k", "$1 1"), ("MULTI", "+OK")]);
+        assert!(world.ask(node, c, "SET {a}k 4").starts_with(&format!("-{oom}")));
+        set(&mut world, false);
+        let aborted = "-EXECABORT Transaction discarded because of previous errors.";
+        say(&mut world, node, c, &[("EXEC", aborted), ("SET {a}k 5", "+OK"), ("DEL {a}k", ":1")]);
+    }
+}
+
+#[test]
 fn what_can_not_be_queued_spoils_the_transaction() {
     let (mut world, _, node) = start();
     let c = world.connect(node);
@@ -72,7 +143,8 @@ fn what_can_not_be_queued_spoils_the_transaction() {
         ("SET k", "-ERR wrong number of arguments for 'set' command"),
         ("FOO", "-ERR unknown command 'FOO', with args beginning with:"),
         ("SHUTDOWN", "-ERR Command not allowed inside a transaction"),
-        ("WAIT 1 0", "-ERR Command not allowed inside a transaction"),
+        ("FAILOVER", "-ERR Command not allowed inside a transaction"),
+        ("HELLO 3 AUTH default x", "-ERR Command not allowed inside a transaction"),
     ] {
         say(
             &mut world,

@@ -4,12 +4,12 @@
 //! snapshot with a malformed member list makes it panic, a message of term 0 passes for a local one,
 //! and a follower forwards proposals. All of that ends here.
 
-use crate::config::check_members;
+use crate::config::{GroupConfig, check_members};
 use crate::group::Group;
 use model::planted::{Bug, is_planted};
 use model::{Index, Term};
 use raft::StateRole;
-use raft::eraftpb::{EntryType, Message, MessageType};
+use raft::eraftpb::{Message, MessageType};
 
 /// Largest term or index taken from a peer, far below where adding one overflows.
 pub(crate) const MAX_NUMBER: u64 = 1 << 56;
@@ -122,7 +122,7 @@ impl Group {
             // Planted: see model/planted.rs. What it makes does not pass these.
             MessageType::MsgAppend | MessageType::MsgAppendResponse if is_planted(Bug::BatchAppend) => Ok(()),
             MessageType::MsgAppend if self.keeps_too_much() => Err(Dropped::NoRows),
-            MessageType::MsgAppend => check_entries(m),
+            MessageType::MsgAppend => check_entries(&self.config, m),
             MessageType::MsgHeartbeat => self.check_heartbeat(m),
             MessageType::MsgSnapshot => self.check_snapshot(m),
             MessageType::MsgAppendResponse => self.check_append_response(m),
@@ -175,15 +175,18 @@ impl Group {
 }
 
 /// Entries must follow the index before them without a gap, with terms that never fall.
-fn check_entries(m: &Message) -> Result<(), Dropped> {
+fn check_entries(config: &GroupConfig, m: &Message) -> Result<(), Dropped> {
     let (mut index, mut term) = (m.index, m.log_term);
     for entry in &m.entries {
         index += 1;
         if entry.index != index || entry.term < term || entry.term == 0 || entry.term > m.term {
             return Err(Dropped::Malformed(m.msg_type, "entries out of order"));
         }
-        if entry.entry_type != EntryType::EntryNormal {
-            return Err(Dropped::Malformed(m.msg_type, "entry of unknown type"));
+        if !config.is_known(entry) {
+            return Err(Dropped::Malformed(
+                m.msg_type,
+                "entry of unknown kind, or of a malformed change of members",
+            ));
         }
         term = entry.term;
     }

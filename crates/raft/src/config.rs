@@ -1,5 +1,7 @@
 //! What a group is given at start: its settings, and what recovery found.
 
+use crate::members::change::is_readable_step;
+use crate::members::is_member;
 use model::{GroupId, Index, NodeId, Term, limits};
 use raft::eraftpb::{ConfState, Entry, EntryType, HardState};
 
@@ -34,6 +36,9 @@ pub struct GroupConfig {
     /// Bytes of entries kept in memory for followers that are behind; a follower further behind
     /// needs a snapshot. Entries not yet applied are kept regardless (bounded by `max_uncommitted`).
     pub max_tail: usize,
+    /// The caller applies entries that change members ([`crate::entry_payload`]) and stores their kind. Without
+    /// it they are refused like any entry of an unknown kind, here and from peers.
+    pub member_steps: bool,
     /// Bytes of committed entries handed out by one [`crate::Group::ready`] (one entry may be larger).
     pub max_apply: usize,
 }
@@ -55,8 +60,14 @@ impl GroupConfig {
             max_inflight: 256,
             max_uncommitted: 64 << 20,
             max_tail: 64 << 20,
+            member_steps: false,
             max_apply: 16 << 20,
         }
+    }
+
+    /// Whether the entry is an ordinary one, or one that changes members, is wanted and can be read.
+    pub(crate) fn is_known(&self, entry: &Entry) -> bool {
+        entry.entry_type == EntryType::EntryNormal || self.member_steps && is_readable_step(entry)
     }
 
     /// Ticks of the base election timeout.
@@ -115,6 +126,9 @@ pub struct Recovered {
     pub compacted_guessed: bool,
     /// The members as of `applied`.
     pub conf_state: ConfState,
+    /// This replica was made for a node that is to be a learner: the members as of `applied` need not name it
+    /// yet. It has no vote until what follows says so.
+    pub joins: bool,
     /// Last index the state machine has applied; at least `compacted`.
     pub applied: Index,
 }
@@ -169,7 +183,7 @@ pub(crate) fn check(config: &GroupConfig, recovered: &mut Recovered) -> Result<(
     let group = config.group;
     let conf = &recovered.conf_state;
     check_members(conf).map_err(|what| GroupError::Members(group, what))?;
-    if !conf.voters.contains(&config.node.0) && !conf.learners.contains(&config.node.0) {
+    if !recovered.joins && !is_member(conf, config.node.0) {
         return Err(GroupError::NotMember {
             node: config.node,
             group,
@@ -177,7 +191,7 @@ pub(crate) fn check(config: &GroupConfig, recovered: &mut Recovered) -> Result<(
             learners: conf.learners.clone(),
         });
     }
-    let last = check_log(group, recovered)?;
+    let last = check_log(config, recovered)?;
     if recovered.applied < recovered.compacted.0 || recovered.applied > last {
         let what = "the applied index lies outside of the log";
         return Err(GroupError::Log { group, index: recovered.applied, what });
@@ -187,8 +201,8 @@ pub(crate) fn check(config: &GroupConfig, recovered: &mut Recovered) -> Result<(
 }
 
 /// Checks that entries follow each other without a gap and with terms that never fall.
-fn check_log(group: GroupId, recovered: &Recovered) -> Result<Index, GroupError> {
-    let (mut index, mut term) = recovered.compacted;
+fn check_log(config: &GroupConfig, recovered: &Recovered) -> Result<Index, GroupError> {
+    let (group, (mut index, mut term)) = (config.group, recovered.compacted);
     let damaged = |index, what| Err(GroupError::Log { group, index, what });
     for entry in &recovered.entries {
         if entry.index != index + 1 {
@@ -197,8 +211,8 @@ fn check_log(group: GroupId, recovered: &Recovered) -> Result<Index, GroupError>
         if entry.term < term.max(1) {
             return damaged(entry.index, "its term is below the one before");
         }
-        if entry.entry_type != EntryType::EntryNormal {
-            return damaged(entry.index, "a configuration change, which this version does not know");
+        if !config.is_known(entry) {
+            return damaged(entry.index, "an entry of unknown kind, or not the bytes of a change of members");
         }
         (index, term) = (entry.index, entry.term);
     }

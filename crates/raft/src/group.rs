@@ -5,6 +5,7 @@ use crate::config::{GroupConfig, GroupError, Recovered, check};
 use crate::election::Election;
 use crate::lease::{Leases, clock_ns};
 use crate::logger::logger;
+use crate::members::electors;
 use crate::promise::Promise;
 use crate::ready::PendingReady;
 use crate::rebuild::Rebuild;
@@ -57,9 +58,9 @@ impl Group {
         check(&config, &mut recovered)?;
         let Recovered { hard_state, entries, compacted, conf_state, applied, .. } = recovered;
         let rebuild = recovered.rows_lost.then(|| Rebuild::new(applied));
-        let election = Election::new(&config, &conf_state.voters, now.mono_ns);
+        let election = Election::new(&config, &electors(&conf_state), now.mono_ns);
         let library = library_config(&config, applied, conf_state.voters.len());
-        let tail = Tail::new(hard_state.clone(), conf_state, compacted, entries);
+        let tail = Tail::new(hard_state.clone(), (applied, conf_state), compacted, entries);
         let raw = RawNode::new(&library, tail, &logger(config.group))
             .map_err(|e| GroupError::Raft(config.group, e.to_string()))?;
         let mut group = Group {

@@ -1,6 +1,7 @@
 //! What others may know about a group.
 
 use crate::group::Group;
+use crate::members::sorted;
 use model::{GroupId, Index, NodeId, Term};
 use raft::StateRole;
 use raft::eraftpb::ConfState;
@@ -80,9 +81,9 @@ impl Group {
     pub fn tail_bytes(&self) -> usize {
         self.raw.store().bytes()
     }
-    /// The members.
+    /// The members, lists ascending.
     pub fn members(&self) -> ConfState {
-        self.raw.raft.prs().conf().to_conf_state()
+        sorted(self.raw.raft.prs().conf().to_conf_state())
     }
     /// True if a vote request arriving at this monotonic time would be held.
     pub fn vote_promised(&self, now: model::Now) -> bool {

@@ -1,6 +1,7 @@
 //! Proposals: refused before anything is executed for them, never dropped silently (safety rule 9).
 
 use crate::group::Group;
+use crate::members::MembersRefused;
 use model::{Index, NodeId, Term};
 use raft::StateRole;
 
@@ -47,6 +48,9 @@ pub enum Refused {
         /// The limit.
         max: usize,
     },
+    /// The step does not fit the members.
+    #[error("{0}")]
+    Members(MembersRefused),
     /// The library refused although all checks passed.
     #[error("the consensus library dropped the proposal")]
     Dropped,

@@ -5,6 +5,7 @@
 //! only what term and vote already say (rule 5).
 
 use crate::group::Group;
+use crate::members::electors;
 use crate::output::{Install, Output, Persist, SendSnapshot, SoftChange};
 use model::planted::{Bug, is_planted};
 use model::{Index, NodeId, Term};
@@ -68,7 +69,7 @@ impl Group {
         });
         if let Some(install) = &install {
             self.raw.mut_store().restore(install.index, install.term, install.conf_state.clone());
-            self.election.set_voters(&install.conf_state.voters);
+            self.election.set_voters(&electors(&install.conf_state));
             // Its rows are there as well.
             (self.rebuild, self.guessed) = (None, None);
         }
@@ -177,6 +178,7 @@ impl Group {
         if index <= log.applied || index > known {
             return;
         }
+        self.apply_steps(index);
         self.raw.advance_apply_to(index);
         let max = self.config.max_tail;
         self.raw.mut_store().trim(index, max);

@@ -61,6 +61,7 @@ impl Group {
             self.guessed = None;
         }
         if index > applied {
+            self.apply_steps(index);
             self.raw.advance_apply_to(index);
         }
         if let Some(rebuild) = &mut self.rebuild {

@@ -3,12 +3,15 @@
 //! The durable log is elsewhere; an entry stands here from the moment it is handed to the log
 //! until it is compacted. Invariant: entries above the applied index are never dropped.
 
+use crate::members::change::is_step;
+use crate::members::is_member;
 use model::{Index, Term};
 use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
 use raft::storage::{GetEntriesContext, RaftState, Storage};
 use raft::{Error, StorageError};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
+use std::ops::Bound;
 
 /// Changes of term remembered below the compacted index, so that a position can still be checked
 /// by (term, index) after its entry is gone (safety rule 3).
@@ -21,7 +24,11 @@ const ENTRY_OVERHEAD: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Tail {
     hard_state: HardState,
-    conf_state: ConfState,
+    /// The members, each with the index from which on they are that. Reaches back to the newest
+    /// checkpoint that can be sent, whose members go with it.
+    members: VecDeque<(Index, ConfState)>,
+    /// Entries that change members.
+    steps: BTreeSet<Index>,
     /// Index and term of the entry before `entries[0]`.
     compacted: (Index, Term),
     entries: VecDeque<Entry>,
@@ -41,13 +48,14 @@ fn size(entry: &Entry) -> usize {
 impl Tail {
     pub(crate) fn new(
         hard_state: HardState,
-        conf_state: ConfState,
+        members: (Index, ConfState),
         compacted: (Index, Term),
         entries: Vec<Entry>,
     ) -> Tail {
         Tail {
             hard_state,
-            conf_state,
+            members: VecDeque::from([members]),
+            steps: entries.iter().filter(|entry| is_step(entry)).map(|entry| entry.index).collect(),
             compacted,
             bytes: entries.iter().map(size).sum(),
             entries: entries.into(),
@@ -75,6 +83,8 @@ impl Tail {
             }
         }
         debug_assert_eq!(self.last() + 1, first.index, "the library appends without a gap");
+        self.steps.split_off(&first.index);
+        self.steps.extend(entries.iter().filter(|entry| is_step(entry)).map(|entry| entry.index));
         self.bytes += entries.iter().map(size).sum::<usize>();
         self.entries.extend(entries.iter().cloned());
     }
@@ -85,7 +95,8 @@ impl Tail {
         self.bytes = 0;
         self.old_terms.clear();
         self.compacted = (index, term);
-        self.conf_state = conf_state;
+        self.members = VecDeque::from([(index, conf_state)]);
+        self.steps.clear();
     }
 
     /// The term of the compacted index was not known exactly and is now.
@@ -102,6 +113,7 @@ impl Tail {
                 self.old_terms.push_back((entry.index, entry.term));
             }
             self.compacted = (entry.index, entry.term);
+            self.steps.remove(&entry.index);
         }
         while self.old_terms.len() > MAX_OLD_TERMS {
             self.old_terms.pop_front();
@@ -149,6 +161,28 @@ impl Tail {
 
     pub(crate) fn set_source(&mut self, index: Index, term: Term) {
         self.source = Some((index, term));
+        while self.members.get(1).is_some_and(|(from, _)| *from <= index) {
+            self.members.pop_front();
+        }
+    }
+
+    /// From the entry at `index` on these are the members.
+    pub(crate) fn set_members(&mut self, index: Index, members: ConfState) {
+        self.members.push_back((index, members));
+    }
+
+    fn members_at(&self, index: Index) -> Option<&ConfState> {
+        self.members.iter().rev().find(|(from, _)| *from <= index).map(|(_, members)| members)
+    }
+
+    /// Index and data of the entries after `after` and up to `upto` that change members.
+    pub(crate) fn steps(&self, after: Index, upto: Index) -> Vec<(Index, Vec<u8>)> {
+        let between = (Bound::Excluded(after), Bound::Included(upto));
+        if after >= upto {
+            return Vec::new();
+        }
+        let steps = self.steps.range(between);
+        steps.filter_map(|index| Some((*index, self.at(*index)?.data.to_vec()))).collect()
     }
 
     pub(crate) fn take_wanted(&mut self) -> BTreeSet<u64> {
@@ -158,7 +192,8 @@ impl Tail {
 
 impl Storage for Tail {
     fn initial_state(&self) -> raft::Result<RaftState> {
-        Ok(RaftState::new(self.hard_state.clone(), self.conf_state.clone()))
+        let members = self.members.back().map(|(_, members)| members.clone());
+        Ok(RaftState::new(self.hard_state.clone(), members.unwrap_or_default()))
     }
 
     fn entries(
@@ -209,14 +244,18 @@ impl Storage for Tail {
 
     /// Metadata of the newest checkpoint; its rows travel beside it, never through the library.
     fn snapshot(&self, request_index: u64, to: u64) -> raft::Result<Snapshot> {
-        match self.source {
-            // One that ends before our log begins would only be followed by another snapshot.
-            Some((index, term)) if index >= request_index && index >= self.compacted.0 => {
+        let source = self.source.and_then(|(index, term)| Some((index, term, self.members_at(index)?)));
+        match source {
+            // One that ends before our log begins would only be followed by another snapshot, and one that
+            // does not know of the follower is refused by it.
+            Some((index, term, members))
+                if index >= request_index.max(self.compacted.0) && is_member(members, to) =>
+            {
                 let mut snapshot = Snapshot::default();
                 let meta = snapshot.mut_metadata();
                 meta.index = index;
                 meta.term = term;
-                meta.set_conf_state(self.conf_state.clone());
+                meta.set_conf_state(members.clone());
                 Ok(snapshot)
             }
             _ => {

@@ -5,9 +5,10 @@
 
 use crate::admit::{MAX_NUMBER, is_for_peers};
 use crate::config::MAX_MEMBERS;
+use crate::members::change::is_step;
 use model::limits::MAX_FRAME;
 use model::varint::{DecodeError, Reader, put_bytes, put_u64};
-use raft::eraftpb::{ConfState, Entry, Message, MessageType, Snapshot};
+use raft::eraftpb::{ConfState, Entry, EntryType, Message, MessageType, Snapshot};
 
 /// Version of the format; the first byte of every message.
 pub const VERSION: u8 = 1;
@@ -29,8 +30,10 @@ const REJECT_HINT: u64 = 1 << 8;
 const CONTEXT: u64 = 1 << 9;
 const ALL_FIELDS: u64 = (1 << 10) - 1;
 
-/// Bit of an entry's mask.
+/// Bits of an entry's mask.
 const ENTRY_CONTEXT: u8 = 1;
+/// The entry changes members.
+const ENTRY_STEP: u8 = 1 << 1;
 
 /// Appends a message that came out of a group. Priority and deprecated fields are not carried; the
 /// indexes of entries follow from the message's index.
@@ -74,7 +77,8 @@ fn mask(m: &Message) -> u64 {
 }
 
 fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
-    out.push(if entry.context.is_empty() { 0 } else { ENTRY_CONTEXT });
+    let step = if is_step(entry) { ENTRY_STEP } else { 0 };
+    out.push(step | if entry.context.is_empty() { 0 } else { ENTRY_CONTEXT });
     put_u64(out, entry.term);
     put_bytes(out, &entry.data);
     if !entry.context.is_empty() {
@@ -175,11 +179,14 @@ fn entries(r: &mut Reader<'_>, before: u64) -> Result<Vec<Entry>, DecodeError> {
     let mut entries = Vec::with_capacity(count.min(1024) as usize);
     for i in 1..=count {
         let mask = r.u8()?;
-        if mask & !ENTRY_CONTEXT != 0 {
+        if mask & !(ENTRY_CONTEXT | ENTRY_STEP) != 0 {
             return Err(DecodeError::Malformed("entry mask"));
         }
         let mut entry = Entry { term: number(r)?, index: before + i, ..Entry::default() };
         entry.data = r.bytes()?.to_vec().into();
+        if mask & ENTRY_STEP != 0 {
+            entry.set_entry_type(EntryType::EntryConfChangeV2);
+        }
         if mask & ENTRY_CONTEXT != 0 {
             entry.context = context(r)?.into();
         }

@@ -1,5 +1,5 @@
 //! Thousands of random moves per seed: loss, reordering, duplication, crashes that lose what was not
-//! synced, slow disks, frozen nodes, skewed clocks, transfers and snapshots. The world checks the
+//! synced, slow disks, frozen nodes, skewed clocks, transfers, snapshots and changes of members. The world checks the
 //! promises of consensus after every move. `EVERSTORE_SEEDS=from..to` runs other seeds.
 
 // The range of seeds comes from the environment, as in a search for failures.
@@ -7,6 +7,8 @@
 
 mod sim;
 
+use everstore_raft::{ConfState, MemberStep, MembersRefused, Refused};
+use model::NodeId;
 use sim::World;
 
 /// Fastest and slowest clock of the world differ by less than the drift margin allows.
@@ -44,6 +46,7 @@ fn promises_hold_whatever_happens() {
     assert!(total.terms > runs * 3, "{total:?}");
     assert!(total.leased > runs * 20, "{total:?}");
     assert!(total.reads > runs && total.installed > runs / 4 && total.held > runs / 2, "{total:?}");
+    assert!(total.steps > runs * 2, "{total:?}");
 }
 
 /// What happened in a world.
@@ -56,6 +59,8 @@ struct Seen {
     reads: u64,
     installed: u64,
     held: u64,
+    /// Changes of members.
+    steps: u64,
 }
 
 impl Seen {
@@ -66,6 +71,7 @@ impl Seen {
         self.reads += other.reads;
         self.installed += other.installed;
         self.held += other.held;
+        self.steps += other.steps;
     }
 
     fn look(&mut self, world: &mut World) {
@@ -88,8 +94,11 @@ fn one_seed(seed: u64) -> Seen {
     let mut seen = Seen::default();
     let mut rng = Rng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5eed);
     let count = if rng.chance(25) { 5 } else { 3 };
-    let mut world = World::new(count, seed, |config| {
+    // In half of the worlds members change.
+    let spares = if rng.chance(50) { 2 } else { 0 };
+    let mut world = World::with_spares(count, spares, seed, |config| {
         // Small bounds, so that they are met.
+        config.member_steps = true;
         config.max_append = 64;
         config.max_inflight = 4;
         config.max_entry = 4096;
@@ -100,8 +109,8 @@ fn one_seed(seed: u64) -> Seen {
         node.skew_ppm = rng.below(2 * SKEW_PPM as u64) as i64 - SKEW_PPM;
     }
     // Clocks differ from here on, so that nobody's start lies in its own future.
-    (1..=count).for_each(|id| world.crash(id, 0));
-    (1..=count).for_each(|id| world.restart(id));
+    (1..=count + spares).for_each(|id| world.crash(id, 0));
+    (1..=count + spares).for_each(|id| world.restart(id));
     let loss = rng.below(12);
     let bad = rng.below(5);
     for step in 0..MOVES {
@@ -114,6 +123,7 @@ fn one_seed(seed: u64) -> Seen {
     heal(&mut world);
     seen.terms = world.nodes[0].group.as_ref().map_or(0, |g| g.term());
     seen.committed = world.checks.committed.len() as u64;
+    seen.steps = world.checks.steps();
     seen
 }
 
@@ -171,6 +181,7 @@ fn client(world: &mut World, rng: &mut Rng, step: u64) {
     let now = world.now(id);
     match rng.below(20) {
         0..10 => drop(world.propose(id, &format!("v{step}"))),
+        10..14 if world.has_spares => change_members(world, rng, id),
         10..15 => world.group(id).want_lease(now),
         15..17 => drop(world.read(id)),
         17 if rng.chance(50) => drop(world.group(id).transfer(model::NodeId(some), now)),
@@ -180,6 +191,32 @@ fn client(world: &mut World, rng: &mut Rng, step: u64) {
         }
     }
     world.check();
+}
+
+/// The next step of some change, as far as it fits.
+fn change_members(world: &mut World, rng: &mut Rng, id: u64) {
+    let ConfState { voters, learners, voters_outgoing, .. } = world.group(id).members();
+    let some = |rng: &mut Rng, of: &[u64]| of[rng.below(of.len() as u64) as usize];
+    let all: Vec<u64> = (1..=world.nodes.len() as u64).collect();
+    let strangers: Vec<u64> =
+        all.into_iter().filter(|n| !voters.contains(n) && !learners.contains(n)).collect();
+    let step = if !voters_outgoing.is_empty() {
+        MemberStep::Leave
+    } else if !strangers.is_empty() && (learners.is_empty() || rng.chance(30)) {
+        MemberStep::AddLearner(NodeId(some(rng, &strangers)))
+    } else if !learners.is_empty() && rng.chance(15) {
+        MemberStep::RemoveLearner(NodeId(some(rng, &learners)))
+    } else {
+        let add = learners.iter().filter(|_| rng.chance(80)).copied().map(NodeId).collect();
+        let mut remove: Vec<u64> = voters.iter().filter(|_| rng.chance(40)).copied().collect();
+        remove.truncate(voters.len() - 1);
+        MemberStep::Enter { add, remove: remove.into_iter().map(NodeId).collect() }
+    };
+    let refused = world.propose_members(id, &step);
+    if refused == Err(Refused::Members(MembersRefused::LeaderGoes)) {
+        let now = world.now(id);
+        let _ = world.group(id).transfer(NodeId(some(rng, &voters)), now);
+    }
 }
 
 fn mishap(world: &mut World, rng: &mut Rng, id: u64) {
@@ -224,16 +261,31 @@ fn heal(world: &mut World) {
         world.run(100);
         if let Some(leader) = world.leader() {
             let _ = world.propose(leader, "last");
+            leave_joint(world, leader);
             world.checkpoint(leader);
             world.stream(leader, true);
         }
     }
     world.run(300);
     let committed = world.checks.committed.keys().last().copied().unwrap_or(0);
-    for node in &world.nodes {
+    let leader = world.leader().expect("a world without trouble has a leader");
+    let members = world.group(leader).members();
+    assert!(members.voters_outgoing.is_empty(), "a joint configuration was not left");
+    let is_member = |id: &u64| members.voters.contains(id) || members.learners.contains(id);
+    for node in world.nodes.iter().filter(|node| is_member(&node.id)) {
         let applied = node.group.as_ref().map_or(0, |g| g.applied_index());
         assert_eq!(applied, committed, "n{} did not catch up", node.id);
     }
     let holes = (1..=committed).find(|i| !world.checks.committed.contains_key(i));
     assert_eq!(holes, None, "an index was never committed");
+}
+
+/// A leader that is to go hands over first.
+fn leave_joint(world: &mut World, leader: u64) {
+    let left = world.propose_members(leader, &MemberStep::Leave);
+    if left == Err(Refused::Members(MembersRefused::LeaderGoes)) {
+        let to = world.group(leader).members().voters[0];
+        let now = world.now(leader);
+        let _ = world.group(leader).transfer(NodeId(to), now);
+    }
 }

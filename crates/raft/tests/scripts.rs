@@ -4,13 +4,14 @@
 //! starting with `#` tell the story. `EVERSTORE_UPDATE=1` writes what happens into the files.
 //!
 //! Commands (nodes are 1, 2, 3 …):
-//! - `nodes 3 [group=2] [tail=100]`: a new world with its network empty and its disks fast
+//! - `nodes 3 [spares=1] [group=2] [tail=100]`: a new world with its network empty and its disks fast
 //! - `run 200`: everything works for 200 ms; messages take 1 ms, disks none, every node turns each ms
 //! - by hand: `time 5` lets clocks move, `tick 1`, `ready 1` (the end of a turn), `persist 1`,
 //!   `net` lists messages, `deliver|drop|dup 1 2 [Kind]` the oldest such message
 //! - `cut 1`, `cut 1 2`, `heal`; `slow 1` stops its disk, `fast 1`; `stop 1` freezes it, `wake 1`
 //! - `crash 1 [writes that survive]`, `restart 1`, `restart 1 commit=9` with that commit on disk
 //! - `propose 1 text`, `transfer 1 2`, `evidence 2`, `checkpoint 1`, `stream 1 ok|fail|again`
+//! - `members 1 learner 4`, `members 1 forget 4`, `members 1 enter add=4,5 remove=1`, `members 1 leave`
 //! - `lease 1` asks, `renew 1` wants one, `read 1` begins a round; `synced 1 term index`
 //! - `inject 2 Kind field=value…` hands node 2 a message as if from a peer
 //! - `status`
@@ -20,7 +21,7 @@
 
 mod sim;
 
-use everstore_raft::{Message, MessageType, Step};
+use everstore_raft::{MemberStep, Message, MessageType, Step};
 use model::NodeId;
 use sim::World;
 use std::fmt::Write;
@@ -77,9 +78,11 @@ fn option<T: std::str::FromStr>(words: &[&str], name: &str) -> Option<T> {
 fn run(world: &mut Option<World>, words: &[&str]) -> Vec<String> {
     let number = |at: usize| words.get(at).and_then(|w| w.parse::<u64>().ok());
     if words[0] == "nodes" {
-        *world = Some(World::new(number(1).expect("how many"), 7, |config| {
+        let spares = option(words, "spares").unwrap_or(0);
+        *world = Some(World::with_spares(number(1).expect("how many"), spares, 7, |config| {
             config.group.0 = option(words, "group").unwrap_or(0);
             config.max_tail = option(words, "tail").unwrap_or(config.max_tail);
+            config.member_steps = true;
             config.max_entry = 100;
         }));
         return Vec::new();
@@ -163,11 +166,30 @@ fn by_hand(world: &mut World, words: &[&str], id: u64) -> Vec<String> {
     Vec::new()
 }
 
+fn member_step(words: &[&str]) -> MemberStep {
+    let nodes = |name| {
+        let list: String = option(words, name).unwrap_or_default();
+        list.split(',').filter_map(|id| id.parse().ok()).map(NodeId).collect()
+    };
+    let node = || NodeId(words[3].parse().expect("a node"));
+    match words[2] {
+        "learner" => MemberStep::AddLearner(node()),
+        "forget" => MemberStep::RemoveLearner(node()),
+        "enter" => MemberStep::Enter { add: nodes("add"), remove: nodes("remove") },
+        "leave" => MemberStep::Leave,
+        other => panic!("no step of members: {other}"),
+    }
+}
+
 fn ask(world: &mut World, words: &[&str], id: u64) -> Vec<String> {
     let now = world.now(id);
     let number = |at: usize| words[at].parse::<u64>().expect("a number");
     let answer = match words[0] {
         "propose" => match world.propose(id, &words[2..].join(" ")) {
+            Ok((term, index)) => format!("n{id} proposed {index} t{term}"),
+            Err(refused) => format!("n{id} refused: {refused}"),
+        },
+        "members" => match world.propose_members(id, &member_step(words)) {
             Ok((term, index)) => format!("n{id} proposed {index} t{term}"),
             Err(refused) => format!("n{id} refused: {refused}"),
         },

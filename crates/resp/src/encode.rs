@@ -102,6 +102,10 @@ impl Resp<'_> {
 }
 
 impl Reply for Resp<'_> {
+    fn speak(&mut self, richer: bool) {
+        self.proto = if richer { Proto::Resp3 } else { Proto::Resp2 };
+    }
+
     fn status(&mut self, text: &str) {
         put_line(self.buf, b'+', text.as_bytes());
     }

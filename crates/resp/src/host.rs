@@ -1,5 +1,6 @@
 //! What the connection and server commands need from the node.
 
+use crate::command_stats::CommandStats;
 use crate::latency::Latency;
 use crate::session::Session;
 use crate::slowlog::SlowLog;
@@ -115,6 +116,8 @@ pub trait Host {
     fn memory(&self) -> Memory;
     /// The slow log.
     fn slowlog(&mut self) -> &mut SlowLog;
+    /// How often the commands were called, and how long they took.
+    fn command_stats(&self) -> &CommandStats;
     /// The latency events.
     fn latency(&mut self) -> &mut Latency;
     /// Calls off a shutdown that has been asked for. False if there is none.

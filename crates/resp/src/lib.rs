@@ -5,6 +5,7 @@
 //! Texts and reply shapes are those of Redis 7.0.15, checked by golden files taken from it.
 
 pub mod command;
+pub mod command_stats;
 pub mod decode;
 pub mod encode;
 pub mod gather;

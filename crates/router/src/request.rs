@@ -27,6 +27,9 @@ impl Flags {
     pub const ASYNC: Flags = Flags(32);
     /// Several commands that are executed as one: the arguments are those of the node's `transaction` module.
     pub const TRANSACTION: Flags = Flags(64);
+    /// Of a command in a transaction: its reply is encoded for the other protocol than the transaction's, because of
+    /// a HELLO before it.
+    pub const SWITCHED: Flags = Flags(128);
 
     /// True when all bits of `other` are set.
     #[inline]

@@ -35,7 +35,7 @@ const LOGGED: &str = "begins checkpoints of the node's shards; what is answered 
 const ONE_LEADS: &str =
     "`NO ONE` is answered OK; else refused: replication is between nodes of the cluster, by Raft";
 const NO_SCRIPTS: &str = "what can be asked where there are none yet";
-const OPTIONS: &str = "the keys of Everstore, and most of Redis: some of these are kept and change nothing, some have one value";
+const OPTIONS: &str = "the keys of Everstore, and all of Redis 7.0: some of these are kept and change nothing, some have one value";
 
 /// Commands with a remark; a name that ends in `*` stands for all that begin so.
 pub const REMARKS: &[(&str, Verdict, &str)] = &[
@@ -92,7 +92,11 @@ pub const REMARKS: &[(&str, Verdict, &str)] = &[
     ("function", Differs, NO_SCRIPTS),
     ("info", Differs, "sections and fields that have a meaning here, and a section of ours"),
     ("latency|doctor", Differs, "texts are ours"),
-    ("latency|histogram", Differs, "no histograms are kept: always empty"),
+    (
+        "latency|histogram",
+        Differs,
+        "of a busy node not every call is timed: one that was not counts as the next one that was took",
+    ),
     ("memory|doctor", Differs, "texts are ours"),
     ("memory|malloc-stats", Differs, "the allocator has none to show"),
     ("memory|usage", Differs, "bytes of the row; nothing needs sampling"),
@@ -112,7 +116,11 @@ pub const REMARKS: &[(&str, Verdict, &str)] = &[
         "a large collection stays one over a start of the node; that a string was edited (APPEND, SETRANGE, SETBIT, PFADD …) \
          is forgotten when it leaves memory, at a start and at a failover",
     ),
-    ("object|refcount", Differs, "always 1: no value is shared"),
+    (
+        "object|refcount",
+        Differs,
+        "1, or for integers from 0 to 9999 what Redis says of those: no value is shared",
+    ),
     ("pfselftest", Differs, "tests our own arithmetic, with fewer elements"),
     ("psync", Refused, NO_REPLICATION),
     ("replconf", Refused, NO_REPLICATION),
@@ -162,6 +170,6 @@ pub const REMARKS: &[(&str, Verdict, &str)] = &[
     (
         "wait",
         Differs,
-        "counts replicas that have synced the write; in a sync keyspace a majority has before the reply",
+        "counts replicas that have synced the write; in a sync keyspace a majority has before the reply; 0 in a transaction",
     ),
 ];

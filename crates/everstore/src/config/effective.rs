@@ -5,9 +5,11 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use super::error::ConfigError;
-use super::kind::Value;
+use super::kind::{Kind, Value};
+use super::memory::Memory;
 use super::suggest::nearest;
 use super::table::{ADMIN_PORT_OFFSET, Config, KEYS, Key, PEER_PORT_OFFSET};
+use super::units::parse_size;
 
 /// Environment variables with our prefix that are not keys.
 const OTHER_VARIABLES: [&str; 4] =
@@ -140,7 +142,11 @@ impl Effective {
         if !key.online {
             return Err(ConfigError::NotOnline(key.name));
         }
-        let value = checked(key, text, &Source::Online)?;
+        // Online it may be any amount: a program that has every write refused for a while sets one byte.
+        let value = match (key.kind, parse_size(text)) {
+            (Kind::Memory(_), Some(bytes)) => Value::Memory(Memory::Bytes(bytes)),
+            _ => checked(key, text, &Source::Online)?,
+        };
         let mut values = self.values.clone();
         values.insert(key.name, (value, Source::Online));
         let config = typed(&values);

@@ -125,11 +125,11 @@ keys! {
         "Seconds between TCP keepalive probes of client connections; 0 turns them off.";
     "max-value" max_value: u64, Kind::Size(1024, 8 * MIB), "8mb", online, None,
         "Largest value. A write that would exceed it is refused and changes nothing.";
-    "hll-sparse-max-bytes" hll_sparse_max_bytes: u64, Kind::Size(0, MIB), "3000", online, Some("hll-sparse-max-bytes"),
+    "hll-sparse-max-bytes" hll_sparse_max_bytes: u64, Kind::Size(0, i64::MAX as u64), "3000", online, Some("hll-sparse-max-bytes"),
         "Bytes up to which a HyperLogLog stays sparse: smaller, and slower to change.";
-    "proto-max-bulk-len" proto_max_bulk_len: u64, Kind::Size(MIB, 4 * GIB), "512mb", online, Some("proto-max-bulk-len"),
+    "proto-max-bulk-len" proto_max_bulk_len: u64, Kind::Size(MIB, i64::MAX as u64), "512mb", online, Some("proto-max-bulk-len"),
         "Longest bulk string of a request. A longer one is a protocol error and ends the connection.";
-    "query-buffer-limit" query_buffer_limit: u64, Kind::Size(MIB, 4 * GIB), "64mb", online, Some("client-query-buffer-limit"),
+    "query-buffer-limit" query_buffer_limit: u64, Kind::Size(MIB, i64::MAX as u64), "64mb", online, Some("client-query-buffer-limit"),
         "Most unprocessed request bytes of one connection; past it the connection is closed.";
     "output-buffer-limit" output_buffer_limit: u64, Kind::Size(MIB, 4 * GIB), "64mb", online, None,
         "Most unsent reply bytes of one connection; past it a slow reader is cut off.";
@@ -148,19 +148,19 @@ keys! {
          not), or auto: direct until a keyspace is asynchronous.";
     "max-memory" max_memory: Memory, Kind::Memory(MIB), "50%", online, Some("maxmemory"),
         "Memory the node may take. Rows get what the rest leaves; those not asked for lately are read from the disk when needed.";
-    "hash-max-listpack-entries" hash_max_listpack_entries: u64, Kind::Whole(0, 1_000_000, "elements"), "512", online, Some("hash-max-listpack-entries"),
-        "Fields of a hash beyond which they get an index.";
-    "hash-max-listpack-value" hash_max_listpack_value: u64, Kind::Whole(0, 1_000_000, "bytes"), "64", online, Some("hash-max-listpack-value"),
+    "hash-max-listpack-entries" hash_max_listpack_entries: u64, Kind::Whole(0, i64::MAX, "elements"), "512", online, Some("hash-max-listpack-entries"),
+        "Fields of a hash beyond which they get an index; at most 1000000 are kept without one.";
+    "hash-max-listpack-value" hash_max_listpack_value: u64, Kind::Size(0, i64::MAX as u64), "64", online, Some("hash-max-listpack-value"),
         "Bytes of a field or value beyond which the fields of a hash get an index.";
-    "zset-max-listpack-entries" zset_max_listpack_entries: u64, Kind::Whole(0, 1_000_000, "elements"), "128", online, Some("zset-max-listpack-entries"),
-        "Members of a sorted set beyond which they get an index.";
-    "zset-max-listpack-value" zset_max_listpack_value: u64, Kind::Whole(0, 1_000_000, "bytes"), "64", online, Some("zset-max-listpack-value"),
+    "zset-max-listpack-entries" zset_max_listpack_entries: u64, Kind::Whole(0, i64::MAX, "elements"), "128", online, Some("zset-max-listpack-entries"),
+        "Members of a sorted set beyond which they get an index; at most 1000000 are kept without one.";
+    "zset-max-listpack-value" zset_max_listpack_value: u64, Kind::Size(0, i64::MAX as u64), "64", online, Some("zset-max-listpack-value"),
         "Bytes of a member beyond which the members of a sorted set get an index.";
-    "set-max-intset-entries" set_max_intset_entries: u64, Kind::Whole(0, 1_000_000, "elements"), "512", online, Some("set-max-intset-entries"),
-        "Members of a set of integers beyond which they get an index.";
-    "stream-node-max-entries" stream_node_max_entries: u64, Kind::Whole(0, 1_000_000, "entries"), "100", online, Some("stream-node-max-entries"),
+    "set-max-intset-entries" set_max_intset_entries: u64, Kind::Whole(0, i64::MAX, "elements"), "512", online, Some("set-max-intset-entries"),
+        "Members of a set of integers beyond which they get an index; at most 1000000 are kept without one.";
+    "stream-node-max-entries" stream_node_max_entries: u64, Kind::Whole(0, i64::MAX, "entries"), "100", online, Some("stream-node-max-entries"),
         "Entries of a page of a stream; XADD and XTRIM with ~ remove whole pages. 0 sets no bound.";
-    "stream-node-max-bytes" stream_node_max_bytes: u64, Kind::Size(0, GIB), "4kb", online, Some("stream-node-max-bytes"),
+    "stream-node-max-bytes" stream_node_max_bytes: u64, Kind::Size(0, i64::MAX as u64), "4kb", online, Some("stream-node-max-bytes"),
         "Bytes of a page of a stream, counted as Redis packs entries. 0 sets no bound.";
     "checkpoint-log-share" checkpoint_log_share: u64, Kind::Size(8 * MIB, 1024 * GIB), "128mb", online, None,
         "Log kept before shards are checkpointed to free it. More means rarer checkpoints and a longer start.";

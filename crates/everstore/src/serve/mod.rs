@@ -11,6 +11,7 @@ mod figures;
 mod gauges;
 mod logging;
 mod options;
+mod output_limits;
 mod platform;
 mod resolver;
 mod setup;

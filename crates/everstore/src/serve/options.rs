@@ -4,8 +4,22 @@ use env::{Clock, RealClock};
 use node::{CollectionLimits, ConfigTable, Settings};
 use resp::host::ConfigError as Refusal;
 
+use super::output_limits;
 use crate::config::redis_options::{first_name, other_names};
 use crate::config::{Config, ConfigError, Effective, RedisOptions};
+
+/// Options may be set as high as in Redis; from here on more means the same. Elements, or bytes of one.
+const MAX_PACKED: u64 = 1_000_000;
+/// A `max-memory` below this, in bytes, leaves room for nothing. Programs set it to see what they do without memory.
+const MIN_MEMORY: u64 = 1 << 20;
+/// Bytes of a page of a stream.
+const MAX_PAGE: u64 = 1 << 30;
+/// Bytes of a sparse HyperLogLog; none is as large.
+const MAX_SPARSE: u64 = 1 << 20;
+
+fn packed(most: u64) -> usize {
+    most.min(MAX_PACKED) as usize
+}
 
 /// What a core needs of the configuration.
 pub fn settings(config: &Config) -> Settings {
@@ -25,20 +39,21 @@ fn apply(config: &Config, settings: &mut Settings) {
     settings.max_staleness_ms = config.max_staleness.as_millis() as u64;
     settings.max_value = config.max_value as usize;
     settings.collections = CollectionLimits {
-        hash_entries: config.hash_max_listpack_entries as usize,
-        hash_value: config.hash_max_listpack_value as usize,
-        sorted_set_entries: config.zset_max_listpack_entries as usize,
-        sorted_set_value: config.zset_max_listpack_value as usize,
-        integer_set_entries: config.set_max_intset_entries as usize,
-        stream_entries: config.stream_node_max_entries,
-        stream_bytes: config.stream_node_max_bytes,
+        hash_entries: packed(config.hash_max_listpack_entries),
+        hash_value: packed(config.hash_max_listpack_value),
+        sorted_set_entries: packed(config.zset_max_listpack_entries),
+        sorted_set_value: packed(config.zset_max_listpack_value),
+        integer_set_entries: packed(config.set_max_intset_entries),
+        stream_entries: config.stream_node_max_entries.min(MAX_PACKED),
+        stream_bytes: config.stream_node_max_bytes.min(MAX_PAGE),
         ..CollectionLimits::default()
     };
-    settings.hll_sparse_max_bytes = config.hll_sparse_max_bytes as usize;
+    settings.hll_sparse_max_bytes = config.hll_sparse_max_bytes.min(MAX_SPARSE) as usize;
     settings.max_clients = config.max_clients as usize;
     settings.query_buffer_limit = config.query_buffer_limit as usize;
     settings.output_buffer_limit = config.output_buffer_limit as usize;
     settings.max_memory = config.max_memory.bytes();
+    settings.no_memory = (1..MIN_MEMORY).contains(&settings.max_memory);
     settings.checkpoint_log_share = config.checkpoint_log_share;
     settings.snapshot_rate = config.snapshot_rate;
     settings.requirepass = config.requirepass.clone().unwrap_or_default();
@@ -64,6 +79,7 @@ impl Options {
     fn rows(&self) -> Vec<(&'static str, String)> {
         let mut rows = self.effective.redis_rows();
         rows.extend(self.redis.rows());
+        rows.push((output_limits::NAME, output_limits::show(self.effective.config().output_buffer_limit)));
         rows.extend(other_names(&rows));
         rows.sort_unstable();
         rows
@@ -82,6 +98,13 @@ impl ConfigTable for Options {
             let refused = |text: &str| Refusal::Refused(given.clone(), text.to_owned());
             let text = std::str::from_utf8(value).map_err(|_| refused("argument must be text"))?;
             let name = first_name(given);
+            if name == output_limits::NAME {
+                if let Some(most) = output_limits::parse(text).map_err(|why| refused(&why))? {
+                    let set = next.set_online("output-buffer-limit", &most.to_string());
+                    set.map_err(|_| refused(&format!("{most} bytes are not allowed; allowed: 1mb to 4gb")))?;
+                }
+                continue;
+            }
             if let Some(done) = redis.set(name, text) {
                 done.map_err(|why| refused(&why))?;
                 continue;
@@ -126,6 +149,18 @@ mod tests {
         let mut shown = Vec::new();
         options.visit(&mut |name, value| shown.push((name.to_owned(), value.to_owned())));
         assert!(shown.contains(&("maxclients".into(), "77".into())) && shown.is_sorted());
+        let far = [("hash-max-ziplist-entries".to_owned(), &b"1000000000"[..])];
+        options.set(&far, &mut settings).unwrap();
+        let entries = ("hash-max-listpack-entries", "1000000000".to_owned());
+        assert!(options.rows().contains(&entries) && settings.collections.hash_entries == 1_000_000);
+        options.set(&[("maxmemory".to_owned(), &b"1"[..])], &mut settings).unwrap();
+        assert_eq!((settings.max_memory, settings.no_memory), (1, true));
+        options.set(&[("maxmemory".to_owned(), &b"0"[..])], &mut settings).unwrap();
+        assert!(!settings.no_memory);
+        let limits = |text: &'static str| [("client-output-buffer-limit".to_owned(), text.as_bytes())];
+        options.set(&limits("normal 2mb 0 0"), &mut settings).unwrap();
+        assert_eq!(settings.output_buffer_limit, 2 << 20);
+        assert!(options.set(&limits("normal 1kb 0 0"), &mut settings).is_err());
         let unknown = options.set(&[("nonsense".to_owned(), &b"1"[..])], &mut settings);
         assert_eq!(unknown, Err(Refusal::Unknown("nonsense".into())));
         let policy = |policy: &'static str| [("maxmemory-policy".to_owned(), policy.as_bytes())];

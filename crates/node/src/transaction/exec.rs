@@ -5,6 +5,7 @@ use super::request::{decode, encode_watched};
 use super::{Transaction, execute::Ran};
 use crate::conn::{Blocked, Conn};
 use crate::core::Core;
+use crate::memory::OUT_OF_MEMORY;
 use cluster::map::Placement;
 use model::slot::Slot;
 use model::{GroupId, Reply};
@@ -57,26 +58,41 @@ impl Core {
         if queue.spoiled {
             return Err(SPOILED.to_owned());
         }
-        if !queue.has_data() && transaction.watched.is_empty() {
-            let reply = self.compose(conn, &queue.items, b"*0\r\n");
-            self.reply_now(conn, |out| out.encoded(&reply));
-            return Ok(());
+        if queue.specs.iter().any(|spec| self.refuses_memory(spec)) {
+            return Err(format!("EXECABORT Transaction discarded because of: {OUT_OF_MEMORY}"));
         }
-        let sending = self.sending(conn, transaction, queue)?;
-        self.stats.commands += queue.items.len() as u64;
-        if !queue.has_front() {
-            self.send_transaction(conn, sending);
-            if conn.blocked == Some(Blocked::Cold) {
-                self.stats.commands -= queue.items.len() as u64; // They are counted when they run.
+        if !queue.has_data() && transaction.watched.is_empty() {
+            self.count(queue);
+            let (reply, slept_ms) = self.compose(conn, &queue.items, b"*0\r\n");
+            if slept_ms == 0 {
+                self.reply_now(conn, |out| out.encoded(&reply));
+            } else {
+                let place = conn.reserve();
+                self.sleep(conn, slept_ms, place, reply);
             }
             return Ok(());
         }
+        let sending = self.sending(conn, transaction, queue)?;
+        if !queue.has_front() {
+            self.send_transaction(conn, sending);
+            if conn.blocked != Some(Blocked::Cold) {
+                self.count(queue); // Else they are counted when they run.
+            }
+            return Ok(());
+        }
+        self.count(queue);
         // Commands of the front change the connection, so what follows waits for them.
         conn.blocked = Some(Blocked::Answer);
         let mixed = Mixed { conn: conn.id, place: conn.reserve(), items: queue.items.clone() };
         let op = self.open(crate::ops::Op::Mixed(Box::new(mixed)));
         self.ask_in_order_of(conn.id, op, 0, sending.group, sending.slot, sending.request);
         Ok(())
+    }
+
+    /// Counts the commands of a transaction.
+    fn count(&mut self, queue: &Queue) {
+        self.stats.commands += queue.specs.len() as u64;
+        queue.specs.iter().for_each(|spec| self.stats.by_command.called(spec, None));
     }
 
     /// The request to the shard, if it still has all keys.
@@ -161,54 +177,81 @@ impl Core {
         }
         let items = std::mem::take(&mut mixed.items);
         // It is not being processed: it waits for this.
+        let place = mixed.place;
         let Some(mut conn) = self.conns.remove(&id) else { return self.end(op, b"") };
-        let whole = self.compose(&mut conn, &items, reply);
+        let (whole, slept_ms) = self.compose(&mut conn, &items, reply);
+        if slept_ms > 0 {
+            self.ops.remove(&op);
+            self.sleep(&mut conn, slept_ms, place, whole);
+            self.conns.insert(id, conn);
+            return;
+        }
         self.conns.insert(id, conn);
         self.end(op, &whole);
     }
 
-    /// The reply of a transaction: commands of the front run now, in their places among what the shard has
-    /// answered.
-    fn compose(&mut self, conn: &mut Conn, items: &[Item], answered: &[u8]) -> Vec<u8> {
+    /// The reply of a transaction, and for how many ms it sleeps before it is given: commands of the front run
+    /// now, in their places among what the shard has answered.
+    fn compose(&mut self, conn: &mut Conn, items: &[Item], answered: &[u8]) -> (Vec<u8>, u64) {
+        let mut slept_ms = 0;
         let mut out = Vec::with_capacity(answered.len());
         Resp { buf: &mut out, proto: conn.session.proto }.array(items.len());
         let mut answers = walk::elements(answered).into_iter().flatten();
         for item in items {
             match item {
-                Item::Front(encoded) => self.run_in_place(conn, encoded, &mut out),
+                Item::Front(encoded) => slept_ms += self.run_in_place(conn, encoded, &mut out),
                 Item::Shard(_) => match answers.next() {
                     Some(Ok(answer)) => out.extend_from_slice(answer),
                     _ => out.extend_from_slice(b"-ERR the reply of the shard can not be read\r\n"),
                 },
             }
         }
-        out
+        (out, slept_ms)
     }
 
-    /// Runs a command of the front for its place in the reply of a transaction.
-    fn run_in_place(&mut self, conn: &mut Conn, encoded: &[u8], out: &mut Vec<u8>) {
-        self.stats.commands += 1;
+    /// Runs a command of the front for its place in the reply of a transaction. For how many ms it sleeps.
+    fn run_in_place(&mut self, conn: &mut Conn, encoded: &[u8], out: &mut Vec<u8>) -> u64 {
         let proto = conn.session.proto;
+        let mut reply = Resp { buf: out, proto };
         let Ok(parts) = parse(encoded) else {
-            return Resp { buf: out, proto }.error("ERR malformed command");
+            reply.error("ERR malformed command");
+            return 0;
         };
         let spec = match admit(&parts.args, conn.session.authenticated) {
             Ok(spec) => spec,
-            Err(refusal) => return Resp { buf: out, proto }.error_bytes(&refusal.text(&parts.args)),
+            Err(refusal) => {
+                reply.error_bytes(&refusal.text(&parts.args));
+                return 0;
+            }
         };
-        if spec.route == Route::Transaction {
+        match spec.route {
             // UNWATCH: EXEC has ended the watching.
-            return Resp { buf: out, proto }.ok();
+            Route::Transaction => {
+                reply.ok();
+                return 0;
+            }
+            Route::Wait => {
+                crate::wait::put_at_once(spec, &parts.args, self.now.wall_ms, &mut reply);
+                return 0;
+            }
+            _ => {}
         }
         let mut call = Call { args: &parts.args, session: &mut conn.session, host: self, buf: out };
+        let mut slept_ms = 0;
         match resp::run(spec, &mut call) {
             Outcome::Done => {}
             Outcome::Close => conn.closing = true,
-            Outcome::Sleep { .. } | Outcome::Shutdown { .. } | Outcome::Slot { .. } | Outcome::Node => {
+            Outcome::Sleep { ms } => {
+                slept_ms = ms;
+                Resp { buf: out, proto }.ok();
+                self.note_sleep(conn, spec, &parts.args, ms);
+            }
+            Outcome::Shutdown { .. } | Outcome::Slot { .. } | Outcome::Node => {
                 Resp { buf: out, proto }.error("ERR Command not allowed inside a transaction");
             }
         }
         conn.parser.set_authenticated(conn.session.authenticated);
+        slept_ms
     }
 
     /// True when commands of the connection may run on this thread: this node leads the group and is ready, and

@@ -71,7 +71,7 @@ impl Core {
         let steps: Vec<Step<'_>> = handlers
             .into_iter()
             .zip(&transaction.commands)
-            .map(|(run, command)| Step { run, ks: command.ks, args: &command.args })
+            .map(|(run, command)| Step { run, ks: command.ks, args: &command.args, richer: command.resp3 })
             .collect();
         replica.begin(now);
         let (watched, touch) = (&transaction.watched[..], parts.flags.has(Flags::TOUCH));

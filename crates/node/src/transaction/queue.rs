@@ -4,6 +4,7 @@ use super::{MAX_BYTES, MAX_COMMANDS, PER_ARGUMENT, Scope};
 use crate::conn::Conn;
 use crate::core::Core;
 use crate::dispatch::{MAX_COMMAND, second_keyspace};
+use crate::memory::OUT_OF_MEMORY;
 use model::slot::slot_of;
 use model::{Keyspace, Reply};
 use resp::command::Refusal;
@@ -25,6 +26,8 @@ pub(crate) struct Queue {
     /// The keyspace of the next command: SELECT changes it.
     ks: Keyspace,
     pub items: Vec<Item>,
+    /// Of each, what it calls.
+    pub specs: Vec<&'static Spec>,
     /// Commands that were given, also after an error.
     pub count: usize,
     /// Bytes of them, as [`MAX_BYTES`] counts.
@@ -33,8 +36,10 @@ pub(crate) struct Queue {
     pub spoiled: bool,
     /// It may change rows.
     pub writes: bool,
-    /// It has a KEYS or RANDOMKEY.
+    /// It has a KEYS or RANDOMKEY: two could chase each other for ever where rows are cold.
     walks: bool,
+    /// The next command is answered in the other protocol than the connection's: HELLO changes it.
+    switched: bool,
     /// Where its keys and the watched ones live.
     pub scope: Scope,
 }
@@ -44,11 +49,13 @@ impl Queue {
         Queue {
             ks,
             items: Vec::new(),
+            specs: Vec::new(),
             count: 0,
             bytes: 0,
             spoiled: false,
             writes: false,
             walks: false,
+            switched: false,
             scope,
         }
     }
@@ -69,15 +76,16 @@ pub(crate) fn is_control(spec: &Spec) -> bool {
     matches!(spec.name, "multi" | "exec" | "discard" | "watch" | "quit" | "reset")
 }
 
-/// The error for commands that take longer than a turn, or change what replies look like.
+/// The error for commands that take longer than a turn, or change who is told what.
 fn not_allowed(spec: &Spec, args: &[&[u8]]) -> Option<String> {
     let (container, sub) = spec.name.split_once('|').unwrap_or((spec.name, ""));
     let refused = match container {
-        "wait" | "waitaof" | "hello" | "failover" | "monitor" | "shutdown" => true,
+        "failover" | "monitor" | "shutdown" => true,
+        // It is queued in the protocol that it asks for, so it must not fail for a password that changes.
+        "hello" => args.iter().skip(2).any(|word| word.eq_ignore_ascii_case(b"auth")),
         "keyspace" | "losses" | "everstore" => sub != "help",
         "client" => matches!(sub, "reply" | "replication"),
         "cluster" => matches!(sub, "countkeysinslot" | "getkeysinslot"),
-        "debug" => args.get(1).is_some_and(|sub| sub.eq_ignore_ascii_case(b"sleep")),
         _ => spec.flags.has(flag::NO_MULTI),
     };
     refused.then(|| "ERR Command not allowed inside a transaction".to_owned())
@@ -99,6 +107,9 @@ impl Core {
             text = [b"EXECABORT Transaction discarded because of: ", reason].concat();
         }
         self.spoil(conn);
+        if let Ok(spec) = shard::table::resolve(args[0], args.get(1).copied()) {
+            self.stats.by_command.rejected(spec);
+        }
         self.reply_now(conn, |reply| reply.error_bytes(&text));
     }
 
@@ -106,7 +117,7 @@ impl Core {
     fn spoil(&mut self, conn: &mut Conn) {
         if let Some(queue) = conn.transaction.as_mut().and_then(|transaction| transaction.queue.as_mut()) {
             queue.spoiled = true;
-            (queue.items, queue.bytes) = (Vec::new(), 0);
+            (queue.items, queue.specs, queue.bytes) = (Vec::new(), Vec::new(), 0);
             conn.show_transaction();
         }
     }
@@ -116,6 +127,7 @@ impl Core {
         conn.session.begin(spec.name, self.now.mono_ms());
         if let Err(text) = self.try_queue(conn, spec, args) {
             self.spoil(conn);
+            self.stats.by_command.rejected(spec);
             return self.reply_now(conn, |reply| reply.error(&text));
         }
         conn.show_transaction();
@@ -126,7 +138,7 @@ impl Core {
         if let Some(text) = not_allowed(spec, args) {
             return Err(text);
         }
-        let at_front = matches!(spec.route, Route::Front | Route::Transaction);
+        let at_front = matches!(spec.route, Route::Front | Route::Transaction | Route::Wait);
         if !at_front && self.forming.is_some() {
             return Err(self.forming_text());
         }
@@ -143,6 +155,9 @@ impl Core {
         let mut scope = queue.scope;
         if !at_front {
             self.admit_command(&mut scope, queue.ks, spec, args)?;
+            if self.refuses_memory(spec) {
+                return Err(OUT_OF_MEMORY.to_owned());
+            }
         }
         let bytes: usize = args.iter().map(|arg| arg.len() + PER_ARGUMENT).sum();
         let walks = matches!(spec.name, "keys" | "randomkey");
@@ -168,12 +183,17 @@ impl Core {
         queue.bytes += bytes;
         queue.walks |= walks;
         queue.writes |= spec.flags.has(flag::WRITE);
+        queue.specs.push(spec);
         let mut encoded = Vec::new();
-        request::encode(Flags::default(), queue.ks, args, &mut encoded);
+        let flags = Flags::default().with(Flags::SWITCHED, queue.switched);
+        request::encode(flags, queue.ks, args, &mut encoded);
         queue.items.push(if at_front { Item::Front(encoded) } else { Item::Shard(encoded) });
         if spec.name == "select" && !conn.session.cluster {
             let number = shard::commands::integer::parse(args[1]).and_then(|n| u16::try_from(n).ok());
             queue.ks = number.filter(|n| *n < model::limits::KEYSPACES).map_or(queue.ks, Keyspace);
+        }
+        if let Some(proto) = resp::command::protocol_of(spec, args) {
+            queue.switched = proto != conn.session.proto;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use super::WatchedKey;
 use model::slot::Slot;
 use model::varint::{DecodeError, Reader, put_bytes, put_u64};
 use model::{GroupId, Keyspace};
+use router::Flags;
 use router::request::{Args, Parts, parse};
 use shard::machine::Watched;
 use shard::table::Spec;
@@ -14,6 +15,8 @@ pub(crate) struct Command<'a> {
     pub ks: Keyspace,
     pub spec: &'static Spec,
     pub args: Args<'a>,
+    /// Its reply is for RESP3.
+    pub resp3: bool,
 }
 
 /// A transaction as its leader executes it.
@@ -67,10 +70,12 @@ pub(crate) fn decode<'a>(parts: &Parts<'a>, here: GroupId) -> Result<Decoded<'a>
     let watched = decode_watched(parts.args[0], here)?;
     let mut commands = Vec::with_capacity(parts.args.len() - 1);
     for &encoded in &parts.args[1..] {
-        let Parts { ks, args, .. } = parse(encoded)?;
+        let Parts { ks, args, flags } = parse(encoded)?;
         let spec = shard::table::resolve(args[0], args.get(1).copied());
         let spec = spec.ok().filter(|spec| spec.accepts(args.len()));
-        commands.push(Command { ks, spec: spec.ok_or(DecodeError::Malformed("command"))?, args });
+        let spec = spec.ok_or(DecodeError::Malformed("command"))?;
+        let resp3 = parts.flags.has(Flags::RESP3) != flags.has(Flags::SWITCHED);
+        commands.push(Command { ks, spec, args, resp3 });
     }
     Ok(Decoded { commands, watched })
 }
@@ -91,7 +96,7 @@ pub(crate) fn slot_of(parts: &Parts<'_>) -> Slot {
 mod tests {
     use super::*;
     use model::ShardId;
-    use router::{Flags, Request};
+    use router::Request;
 
     fn key(there: bool) -> WatchedKey {
         WatchedKey { ks: Keyspace(3), shard: ShardId(1), term: 9, index: 300, there, key: b"k".to_vec() }

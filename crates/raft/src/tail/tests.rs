@@ -7,7 +7,7 @@ fn entry(index: u64, term: u64, len: usize) -> Entry {
 fn tail(terms: &[u64]) -> Tail {
     let entries = terms.iter().enumerate().map(|(i, &t)| entry(i as u64 + 1, t, 10)).collect();
     let conf = ConfState { voters: vec![1, 2, 3], ..ConfState::default() };
-    Tail::new(HardState::default(), conf, (0, 0), entries)
+    Tail::new(HardState::default(), (0, conf), (0, 0), entries)
 }
 
 fn entries(tail: &Tail, low: u64, high: u64, max: Option<u64>) -> raft::Result<Vec<u64>> {

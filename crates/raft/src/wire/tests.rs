@@ -26,6 +26,11 @@ fn fixtures() -> Vec<(Message, &'static str)> {
         Entry { term: 7, index: 303, context: b"c"[..].into(), ..Entry::default() },
     ]
     .into();
+    let mut step = append.clone();
+    let mut entry =
+        Entry { term: 7, index: 301, data: b"\x12\x04\x08\x02\x10\x04"[..].into(), ..Entry::default() };
+    entry.set_entry_type(EntryType::EntryConfChangeV2);
+    step.entries = vec![entry].into();
     let mut reject = base(MessageType::MsgAppendResponse);
     (reject.index, reject.reject, reject.reject_hint, reject.log_term) = (300, true, 12, 3);
     reject.request_snapshot = 9;
@@ -40,6 +45,7 @@ fn fixtures() -> Vec<(Message, &'static str)> {
     let conf = meta.mut_conf_state();
     (conf.voters, conf.learners) = (vec![1, 2, 3], vec![4]);
     vec![
+        (step, "01030f02010706ac02ab0201020706120408021004"),
         (append, "01030f020107 06ac02ab02 03 00060261 62 000700 010700 0163"),
         (reject, "0104c303020107 03ac02090c"),
         (vote, "01059b04020107 030c0b03 1043616d706169676e5472616e73666572"),

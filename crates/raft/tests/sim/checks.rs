@@ -1,11 +1,12 @@
 //! The promises of consensus, checked against everything that ever happened in a world.
 
-use everstore_raft::Entry;
+use everstore_raft::{ConfState, Entry};
 use model::{Index, Term};
 use std::collections::BTreeMap;
 
 pub struct Checks {
-    majority: usize,
+    /// The members, each from this index on.
+    members: BTreeMap<Index, ConfState>,
     leaders: BTreeMap<Term, u64>,
     /// Every entry ever handed to a log.
     logged: BTreeMap<(Index, Term), Vec<u8>>,
@@ -17,8 +18,9 @@ pub struct Checks {
 
 impl Checks {
     pub fn new(nodes: u64) -> Checks {
+        let members = ConfState { voters: (1..=nodes).collect(), ..ConfState::default() };
         Checks {
-            majority: nodes as usize / 2 + 1,
+            members: BTreeMap::from([(0, members)]),
             leaders: BTreeMap::new(),
             logged: BTreeMap::new(),
             committed: BTreeMap::new(),
@@ -41,14 +43,27 @@ impl Checks {
     }
 
     /// What is committed never changes, and was on the disks of a majority before anyone learned of it.
-    pub fn committed(&mut self, id: u64, e: &Entry, synced: usize, leads: bool) {
+    pub fn committed(&mut self, id: u64, e: &Entry, synced: &[u64], leads: bool) {
         let new = (e.term, e.data.to_vec());
         let known = self.committed.entry(e.index).or_insert_with(|| new.clone());
         assert_eq!(*known, new, "n{id}: committed entry {} changed", e.index);
-        assert!(synced >= self.majority, "n{id}: {} is committed on {synced} disks", e.index);
+        // Members change where a step is applied, so those before the last step may have committed it.
+        let mut members = self.members.range(..e.index).rev().take(2).map(|(_, members)| members);
+        assert!(members.any(|m| is_quorum(m, synced)), "n{id}: {} is committed on {synced:?}", e.index);
         if leads {
             self.acknowledged = self.acknowledged.max(e.index);
         }
+    }
+
+    /// All replicas see the same members from an index on.
+    pub fn members(&mut self, index: Index, members: &ConfState) {
+        let known = self.members.entry(index).or_insert_with(|| members.clone());
+        assert_eq!(known, members, "members from index {index} on");
+    }
+
+    /// Changes of members so far.
+    pub fn steps(&self) -> u64 {
+        self.members.len() as u64 - 1
     }
 
     pub fn acknowledged(&self) -> Index {
@@ -63,4 +78,13 @@ impl Checks {
             assert!(*applied >= known, "n{id} t{term} reads at {applied}, acknowledged {known}");
         }
     }
+}
+
+/// Whether these nodes are a majority, in a joint configuration of both.
+fn is_quorum(members: &ConfState, nodes: &[u64]) -> bool {
+    let majority = |voters: &[u64]| {
+        let have = voters.iter().filter(|id| nodes.contains(id)).count();
+        voters.is_empty() || have > voters.len() / 2
+    };
+    majority(&members.voters) && majority(&members.voters_outgoing)
 }

@@ -8,12 +8,17 @@ pub struct Disk {
     pub entries: Vec<Entry>,
     pub compacted: (Index, Term),
     pub applied: Index,
-    voters: Vec<u64>,
+    /// The members as of `applied`.
+    members: ConfState,
+    /// The node of this disk, which may be no member yet.
+    node: u64,
 }
 
 impl Disk {
-    pub fn new(voters: Vec<u64>) -> Disk {
-        Disk { hard_state: HardState::default(), entries: Vec::new(), compacted: (0, 0), applied: 0, voters }
+    pub fn new(node: u64, voters: Vec<u64>) -> Disk {
+        let members = ConfState { voters, ..ConfState::default() };
+        let hard_state = HardState::default();
+        Disk { hard_state, entries: Vec::new(), compacted: (0, 0), applied: 0, members, node }
     }
 
     /// A write and everything before it is durable.
@@ -22,6 +27,7 @@ impl Disk {
             self.entries.clear();
             self.compacted = (install.index, install.term);
             self.applied = install.index;
+            self.members = install.conf_state.clone();
         }
         if let Some(first) = write.entries.first() {
             self.entries.retain(|e| e.index < first.index);
@@ -35,8 +41,9 @@ impl Disk {
     }
 
     /// Rows up to `index` are durable, and the log before is freed.
-    pub fn checkpoint(&mut self, index: Index, term: Term) {
+    pub fn checkpoint(&mut self, index: Index, term: Term, members: ConfState) {
         if index > self.compacted.0 {
+            self.members = members;
             self.entries.retain(|e| e.index > index);
             self.compacted = (index, term);
             self.applied = index;
@@ -49,11 +56,14 @@ impl Disk {
     }
 
     pub fn recover(&self) -> Recovered {
+        let conf = &self.members;
+        let known = [&conf.voters, &conf.learners, &conf.voters_outgoing];
         Recovered {
+            joins: !known.iter().any(|list| list.contains(&self.node)),
             hard_state: self.hard_state.clone(),
             entries: self.entries.clone(),
             compacted: self.compacted,
-            conf_state: ConfState { voters: self.voters.clone(), ..ConfState::default() },
+            conf_state: self.members.clone(),
             applied: self.applied,
             ..Recovered::default()
         }

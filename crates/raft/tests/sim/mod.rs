@@ -9,7 +9,8 @@ mod disk;
 use checks::Checks;
 use disk::Disk;
 use everstore_raft::{
-    Entry, Group, GroupConfig, Message, Output, Persist, RoundId, SendSnapshot, Step, wire,
+    ConfState, Entry, Group, GroupConfig, MemberStep, Message, Output, Persist, RoundId, SendSnapshot, Step,
+    wire,
 };
 use model::{GroupId, Index, NodeId, Now, Term};
 use std::collections::{BTreeMap, VecDeque};
@@ -42,6 +43,7 @@ pub struct World {
     pub net: VecDeque<Message>,
     /// Links that lose everything.
     pub cut: Vec<(u64, u64)>,
+    pub has_spares: bool,
     pub checks: Checks,
     /// The snapshot streamed last.
     pub streamed: Option<Message>,
@@ -51,22 +53,28 @@ pub struct World {
 
 impl World {
     pub fn new(count: u64, seed: u64, set: impl Fn(&mut GroupConfig)) -> World {
+        World::with_spares(count, 0, seed, set)
+    }
+
+    /// Beside the first members there are nodes that may become some.
+    pub fn with_spares(count: u64, spares: u64, seed: u64, set: impl Fn(&mut GroupConfig)) -> World {
         let mut world = World {
             time_us: 1_000_000,
             nodes: Vec::new(),
             net: VecDeque::new(),
             cut: Vec::new(),
+            has_spares: spares > 0,
             checks: Checks::new(count),
             streamed: None,
             events: Vec::new(),
         };
-        for id in 1..=count {
+        for id in 1..=count + spares {
             let mut config = GroupConfig::new(GroupId(0), NodeId(id), seed.wrapping_add(id << 32));
             set(&mut config);
             world.nodes.push(Node {
                 id,
                 config,
-                disk: Disk::new((1..=count).collect()),
+                disk: Disk::new(id, (1..=count).collect()),
                 group: None,
                 unsynced: VecDeque::new(),
                 snapshots: Vec::new(),
@@ -76,7 +84,7 @@ impl World {
                 skew_ppm: 0,
             });
         }
-        (1..=count).for_each(|id| world.restart(id));
+        (1..=count + spares).for_each(|id| world.restart(id));
         world
     }
 
@@ -210,16 +218,24 @@ impl World {
     }
 
     fn apply(&mut self, id: u64, entry: Entry) {
-        let synced = self.nodes.iter().filter(|n| n.disk.holds(entry.term, entry.index)).count();
+        let holds = |n: &&Node| n.disk.holds(entry.term, entry.index);
+        let synced: Vec<u64> = self.nodes.iter().filter(holds).map(|n| n.id).collect();
         let leads = self.group(id).is_leader();
-        self.checks.committed(id, &entry, synced, leads);
+        self.checks.committed(id, &entry, &synced, leads);
         if !entry.data.is_empty() {
-            let text = String::from_utf8_lossy(&entry.data).into_owned();
+            let payload = everstore_raft::entry_payload(&entry).expect("entries are checked before");
+            let text = String::from_utf8_lossy(&payload).into_owned();
             self.event(id, format!("applied {} t{}: {text}", entry.index, entry.term));
         }
         let group = self.group(id);
         assert!(entry.index > group.applied_index(), "each entry once, in order");
+        let before = group.members();
         group.applied(entry.index);
+        let members = group.members();
+        if members != before {
+            self.event(id, format!("has members {}", named(&members)));
+            self.checks.members(entry.index, &members);
+        }
     }
 
     /// Makes a checkpoint of what is applied, and frees the log before it.
@@ -230,7 +246,8 @@ impl World {
         group.set_snapshot_source(index, term);
         group.take_snapshot_wanted();
         let gone = group.compact(index);
-        self.node(id).disk.checkpoint(index, term);
+        let members = group.members();
+        self.node(id).disk.checkpoint(index, term, members);
         gone
     }
 
@@ -261,6 +278,24 @@ impl World {
         assert_eq!(ready, result.is_ok(), "what is announced is kept");
         if let Ok(at) = result {
             assert_eq!(at, expected, "what is announced is kept");
+        }
+        self.check();
+        result
+    }
+
+    pub fn propose_members(
+        &mut self,
+        id: u64,
+        step: &MemberStep,
+    ) -> Result<(Term, Index), everstore_raft::Refused> {
+        let group = self.group(id);
+        let expected = (group.term(), group.next_index());
+        let fits = group.members_after(step);
+        let result = group.propose_members(step, format!("{step:?}").into_bytes());
+        match result {
+            Ok(at) => assert!(at == expected && fits.is_ok(), "what is announced is kept"),
+            Err(everstore_raft::Refused::Members(why)) => assert_eq!(fits, Err(why)),
+            Err(_) => {}
         }
         self.check();
         result
@@ -317,4 +352,18 @@ impl World {
         let leaders = self.nodes.iter().filter(leads);
         leaders.max_by_key(|n| n.group.as_ref().map(|g| g.term())).map(|n| n.id)
     }
+}
+
+/// Members as scripts and failures show them.
+pub fn named(members: &ConfState) -> String {
+    let ConfState { voters, learners, voters_outgoing, learners_next, .. } = members;
+    let mut text = format!("{voters:?}");
+    for (name, list) in
+        [("before", voters_outgoing), ("learners", learners), ("next learners", learners_next)]
+    {
+        if !list.is_empty() {
+            text.push_str(&format!(", {name} {list:?}"));
+        }
+    }
+    text
 }

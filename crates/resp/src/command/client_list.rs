@@ -1,6 +1,8 @@
 //! `CLIENT LIST` and `CLIENT INFO`.
 
 use super::{Call, Outcome, integer};
+use crate::encode::{Proto, Resp};
+use model::Reply;
 use std::collections::BTreeMap;
 
 /// The types of clients that Redis tells apart. All connections of this front are `Normal`.
@@ -25,12 +27,23 @@ impl ClientType {
     }
 }
 
+/// The calling connection's own command is in its buffer while it is executed.
+fn count_own_command(call: &mut Call<'_>) {
+    let mut bytes = Vec::new();
+    let mut command = Resp { buf: &mut bytes, proto: Proto::Resp2 };
+    command.array(call.args.len());
+    call.args.iter().for_each(|arg| command.bulk(arg));
+    call.session.buffers.query = bytes.len();
+}
+
 pub(super) fn info(call: &mut Call<'_>) -> Outcome {
+    count_own_command(call);
     let line = call.session.line(call.host.mono_ms()) + "\n";
     call.verbatim(&line)
 }
 
 pub(super) fn list(call: &mut Call<'_>) -> Outcome {
+    count_own_command(call);
     let args = call.args;
     let mut wanted: Option<Vec<u64>> = None;
     if call.is(2, "type") && args.len() == 4 {

@@ -5,6 +5,9 @@ use crate::glob;
 use crate::host::ConfigError;
 use model::Reply;
 
+/// Options that are shown to those who know their names, as in Redis.
+const HIDDEN: &[&str] = &["key-load-delay", "rdb-key-save-delay"];
+
 pub(super) fn config(call: &mut Call<'_>, sub: &str) -> Outcome {
     match sub {
         "get" => get(call),
@@ -24,7 +27,11 @@ fn get(call: &mut Call<'_>) -> Outcome {
     let patterns = &call.args[2..];
     let mut found: Vec<(String, String)> = Vec::new();
     call.host.config(&mut |name, value| {
-        if patterns.iter().any(|pattern| glob::matches(pattern, name.as_bytes())) {
+        let named = |pattern: &&[u8]| match HIDDEN.contains(&name) {
+            true => pattern.eq_ignore_ascii_case(name.as_bytes()),
+            false => glob::matches(pattern, name.as_bytes()),
+        };
+        if patterns.iter().any(named) {
             found.push((name.into(), value.into()));
         }
     });

@@ -4,6 +4,7 @@ use super::{Call, Outcome, integer};
 use crate::encode::Proto;
 use crate::host::Role;
 use model::Reply;
+use shard::table::Spec;
 
 const WRONGPASS: &str = "WRONGPASS invalid username-password pair or user is disabled.";
 
@@ -53,6 +54,20 @@ pub(super) fn set_name(call: &mut Call<'_>, name: &[u8]) -> bool {
 pub(super) fn plain_text(bytes: &[u8]) -> Option<&str> {
     let plain = bytes.iter().all(u8::is_ascii_graphic);
     std::str::from_utf8(bytes).ok().filter(|_| plain)
+}
+
+/// The protocol that a `HELLO` without `AUTH` switches to; `None` if it is none, or fails.
+pub fn protocol_of(spec: &Spec, args: &[&[u8]]) -> Option<Proto> {
+    let [_, version, options @ ..] = args else { return None };
+    let is_name = |option: &[&[u8]]| matches!(option, [word, name] if word.eq_ignore_ascii_case(b"SETNAME") && plain_text(name).is_some());
+    if spec.name != "hello" || !options.chunks(2).all(is_name) {
+        return None;
+    }
+    match integer(version) {
+        Some(2) => Some(Proto::Resp2),
+        Some(3) => Some(Proto::Resp3),
+        _ => None,
+    }
 }
 
 pub(super) fn hello(call: &mut Call<'_>) -> Outcome {

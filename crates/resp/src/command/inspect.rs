@@ -1,6 +1,7 @@
 //! `LATENCY`, `MEMORY`, `SLOWLOG`.
 
 use super::{Call, Outcome, integer};
+use crate::command_stats::Counts;
 use model::Reply;
 
 /// Entries that `SLOWLOG GET` shows without a count.
@@ -58,11 +59,7 @@ pub(super) fn latency(call: &mut Call<'_>, sub: &str) -> Outcome {
             Some(text) => call.verbatim(&text),
             None => call.error_about("ERR No samples available for event '", call.args[2], "'"),
         },
-        "histogram" => {
-            // No histograms are kept: none is known for any command.
-            call.reply().map(0);
-            Outcome::Done
-        }
+        "histogram" => latency_histogram(call),
         _ => latency_doctor(call),
     }
 }
@@ -95,6 +92,40 @@ fn latency_history(call: &mut Call<'_>) -> Outcome {
         reply.array(2);
         reply.int(time_s as i64);
         reply.int(took_ms as i64);
+    }
+    Outcome::Done
+}
+
+/// `LATENCY HISTOGRAM [command ...]`: a container stands for its subcommands.
+fn latency_histogram(call: &mut Call<'_>) -> Outcome {
+    let asked = &call.args[2..];
+    let named = |name: &str| {
+        let container = name.split_once('|').map(|(container, _)| container);
+        let is = |word: &&[u8]| {
+            let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+            is(name) || container.is_some_and(is)
+        };
+        asked.is_empty() || asked.iter().any(is)
+    };
+    let all = call.host.command_stats().each();
+    let found: Vec<(&str, Counts)> = all
+        .filter(|(name, counts)| counts.calls > 0 && named(name))
+        .map(|(name, counts)| (name, counts.clone()))
+        .collect();
+    let mut reply = call.reply();
+    reply.map(found.len());
+    for (name, counts) in found {
+        let histogram = counts.histogram();
+        reply.bulk_str(name);
+        reply.map(2);
+        reply.bulk_str("calls");
+        reply.int(counts.calls as i64);
+        reply.bulk_str("histogram_usec");
+        reply.map(histogram.len());
+        for (most_us, calls) in histogram {
+            reply.int(most_us as i64);
+            reply.int(calls as i64);
+        }
     }
     Outcome::Done
 }

@@ -25,6 +25,7 @@ mod upkeep;
 #[cfg(test)]
 mod tests;
 
+pub use hello::protocol_of;
 pub use refusal::{Refusal, admit};
 
 use crate::encode::Resp;

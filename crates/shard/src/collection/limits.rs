@@ -4,6 +4,9 @@
 
 use model::row::kind;
 
+/// Most bytes of a collection without an index, whatever its limits: it is one row, and written as one.
+const MAX_BYTES: usize = model::limits::MAX_VALUE;
+
 /// Bounds of small collections, with Redis's defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -60,6 +63,9 @@ impl Limits {
         largest: usize,
         bytes: usize,
     ) -> bool {
+        if bytes > MAX_BYTES {
+            return false;
+        }
         match kind {
             kind::HASH => entries <= self.hash_entries && largest <= self.hash_value,
             kind::SORTED_SET => entries <= self.sorted_set_entries && largest <= self.sorted_set_value,

@@ -8,6 +8,9 @@ use model::row::kind;
 
 /// Longest value that Redis keeps in one allocation with its header.
 const EMBEDDED: usize = 44;
+/// The first integer that Redis does not share between keys, and what it says of those that it does.
+const SHARED_INTEGERS: i64 = 10_000;
+const SHARED: i64 = i32::MAX as i64;
 
 /// The lines of OBJECT HELP, each a status in an array; the front answers it.
 pub const OBJECT_HELP: [&str; 15] = [
@@ -60,9 +63,15 @@ pub(super) fn encoding_of(row: &Row) -> &'static str {
     }
 }
 
-/// `OBJECT REFCOUNT key`: always 1, no value is shared.
+/// `OBJECT REFCOUNT key`: 1, because no value is shared, or what Redis answers for the small integers that it shares
+/// between all keys.
 pub(super) fn refcount(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
-    int_of(c, args[2], |_, _| 1)
+    let evicts = c.data.eviction().is_cache();
+    int_of(c, args[2], |row, _| {
+        let small = |n: i64| (0..SHARED_INTEGERS).contains(&n);
+        let shared = !evicts && encoding_of(row) == "int" && integer::parse(row.value()).is_some_and(small);
+        if shared { SHARED } else { 1 }
+    })
 }
 
 /// `OBJECT IDLETIME key`: seconds of shard time since the last access on this node. As in Redis refused
@@ -108,7 +117,7 @@ pub(super) fn memory_usage(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
 }
 
 /// Answers with a number about a row and now (shard time in ms), null when the key is absent.
-fn int_of(c: &mut Context<'_>, key: &[u8], number: fn(&Row, u64) -> i64) -> Done {
+fn int_of(c: &mut Context<'_>, key: &[u8], number: impl Fn(&Row, u64) -> i64) -> Done {
     let (key, now) = (c.data.key(key), c.data.now());
     match c.data.peek(key)? {
         Some(row) => c.reply.int(number(row, now)),

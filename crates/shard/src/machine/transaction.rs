@@ -23,6 +23,8 @@ pub struct Step<'a> {
     pub ks: Keyspace,
     /// Its name and arguments.
     pub args: &'a [&'a [u8]],
+    /// In which form its reply is written, see [`Reply::speak`].
+    pub richer: bool,
 }
 
 /// A key as it was when its client began to watch it.
@@ -106,6 +108,7 @@ impl Machine {
         let written = reply.written();
         reply.array(what.steps.len());
         for step in what.steps {
+            reply.speak(step.richer);
             let one = self.run(step.run, step.ks, what.touch, None, step.args, reply);
             ran.looked = ran.looked.max(one.looked);
             ran.changed = ran.changed.max(one.changed);

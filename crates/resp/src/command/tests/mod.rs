@@ -5,6 +5,7 @@ mod golden;
 mod ours;
 
 use super::*;
+use crate::command_stats::CommandStats;
 use crate::host::{ConfigError, Host, Memory, PauseScope, Role, Section};
 use crate::latency::Latency;
 use crate::slowlog::SlowLog;
@@ -18,6 +19,7 @@ pub(super) struct Small {
     pub options: BTreeMap<String, String>,
     pub paused: Option<(u64, PauseScope)>,
     pub slowlog: SlowLog,
+    pub command_stats: CommandStats,
     pub latency: Latency,
     pub follows: bool,
     pub resets: u32,
@@ -31,13 +33,14 @@ impl Default for Small {
         let other = |id: u64, port: u16| {
             Session::new(id, format!("10.0.0.1:{port}"), "127.0.0.1:6379".into(), 0, true)
         };
-        let options = [("hz", "10"), ("maxmemory", "0")];
+        let options = [("hz", "10"), ("maxmemory", "0"), ("rdb-key-save-delay", "0")];
         Small {
             password: None,
             others: vec![other(5, 1005), other(3, 1003)],
             options: options.map(|(name, value)| (name.into(), value.into())).into(),
             paused: None,
             slowlog: SlowLog::default(),
+            command_stats: CommandStats::default(),
             latency: Latency::default(),
             follows: false,
             resets: 0,
@@ -147,6 +150,9 @@ impl Host for Small {
     }
     fn slowlog(&mut self) -> &mut SlowLog {
         &mut self.slowlog
+    }
+    fn command_stats(&self) -> &CommandStats {
+        &self.command_stats
     }
     fn latency(&mut self) -> &mut Latency {
         &mut self.latency

@@ -292,3 +292,27 @@ fn every_front_command_answers() {
         assert!(held || whole == Ok(Some(reply.len())), "{}: {text}", spec.name);
     }
 }
+
+#[test]
+fn a_histogram_names_the_commands_that_were_called_and_containers_stand_for_their_subcommands() {
+    let mut client = Client::default();
+    let spec = |name: &[u8], sub: Option<&[u8]>| shard::table::resolve(name, sub).unwrap();
+    let stats = &mut client.host.command_stats;
+    stats.called(spec(b"get", None), Some(1_500));
+    stats.called(spec(b"get", None), Some(3_000));
+    stats.called(spec(b"client", Some(b"id")), Some(100));
+    stats.rejected(spec(b"set", None));
+    let get = "*4\r\n$5\r\ncalls\r\n:2\r\n$14\r\nhistogram_usec\r\n*4\r\n:2\r\n:1\r\n:4\r\n:2\r\n";
+    let id = "$9\r\nclient|id\r\n*4\r\n$5\r\ncalls\r\n:1\r\n$14\r\nhistogram_usec\r\n*2\r\n:1\r\n:1\r\n";
+    assert_eq!(client.say("LATENCY HISTOGRAM GET set none"), format!("*2\r\n$3\r\nget\r\n{get}"));
+    assert_eq!(client.say("LATENCY HISTOGRAM client"), format!("*2\r\n{id}"));
+    assert_eq!(client.say("LATENCY HISTOGRAM"), format!("*4\r\n$3\r\nget\r\n{get}{id}"));
+}
+
+#[test]
+fn an_option_for_those_who_know_its_name_matches_no_pattern() {
+    let mut client = Client::default();
+    let delay = "*2\r\n$18\r\nrdb-key-save-delay\r\n$1\r\n0\r\n";
+    assert_eq!(client.say("CONFIG GET RDB-key-save-delay"), delay);
+    assert_eq!(client.say("CONFIG GET rdb-*"), "*0\r\n");
+}
