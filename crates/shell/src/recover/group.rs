@@ -105,6 +105,7 @@ impl Plan {
             applied: floor,
             rows_lost: true,
             compacted_guessed: floor_term.is_none(),
+            joins: false,
         };
         let raft = Group::new(config(group, start, seed), recovered, start.now)?;
         let replica = Replica::new(group, raft, machine, tree, (0, 0));
