@@ -70,7 +70,8 @@ def test_the_account_is_what_the_killed_leader_had_answered_and_a_replay_brings_
     writes = [("removed", None), ("changed", "2"), ("settled", "2")]
     writes += [(f"lost:{n}", f"value {n}") for n in range(100_000)]
     victim, others, answered = lose(cluster, writes)
-    assert len(answered) > 10
+    # How many depends on the machine; the first three are of the kinds that matter.
+    assert len(answered) > 3
     with others[0].client(db=KEYSPACE, decode_responses=True) as client:
         found = {key: client.get(key) for key in answered}
         lost = {key for key, value in answered.items() if found[key] != value}

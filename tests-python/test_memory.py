@@ -96,9 +96,13 @@ def test_a_load_beyond_memory_slows_down_and_loses_nothing(new_cluster):
         assert written["log_written_bytes"] > 60_000 * 100, written
         assert client.config_get("maxmemory") == {"maxmemory": str(4 << 20)}
         assert client.config_set("maxmemory", "64mb")
+        # So little that nothing can become of it: whatever needs memory is refused, and nothing else.
+        assert client.config_set("maxmemory", "12")
         try:
-            client.config_set("maxmemory", "12")
+            client.set("key:0", "more")
         except redis.ResponseError as error:
-            assert "1mb" in str(error)
+            assert str(error).startswith("command not allowed when used memory > 'maxmemory'"), error
         else:
-            raise AssertionError("12 bytes are too little")
+            raise AssertionError("12 bytes are too little for a write")
+        assert client.get("key:997") is not None and client.delete("key:997") == 1
+        assert client.config_set("maxmemory", "64mb") and client.set("key:0", "more")

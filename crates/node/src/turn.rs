@@ -512,6 +512,10 @@ impl Core {
         }
         let mut ids: Vec<u64> = self.conns.values().filter(|c| c.cut).map(|c| c.id).collect();
         ids.sort_unstable();
+        tracing::warn!(
+            connections = ids.len(),
+            "leadership was lost before answers to reads had left: closing"
+        );
         self.outbox.conns.extend(ids);
         for peer in self.peers.values_mut() {
             if !peer.answers.is_empty() {
