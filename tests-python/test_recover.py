@@ -107,6 +107,10 @@ def salvage(lost, survivor, file) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
 
 
+def lines_of(file) -> list[dict]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
 def test_what_only_a_lost_node_had_is_read_from_its_folder(new_cluster, tmp_path):
     cluster = new_cluster(shards=4).start()
     survivor, gone, lost = cluster.nodes
@@ -138,18 +142,14 @@ def test_what_only_a_lost_node_had_is_read_from_its_folder(new_cluster, tmp_path
     found = salvage(lost, survivor, file)
     print(found.stdout)
     assert found.returncode == 0, found.stderr
-    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    lines = lines_of(file)
     puts = {line["key"]: line["value"] for line in lines if line["effect"] == "put" and line["type"] == "string"}
     assert puts == {f"elsewhere {n}": "kept" for n in range(20)}
     assert {line["key"] for line in lines} == {f"elsewhere {n}" for n in range(21)}
     assert f"{len(lines)} lines written to {file}" in found.stdout and "node 3 of cluster" in found.stdout
     again = salvage(lost, survivor, file)
     assert again.returncode != 0 and "lost.jsonl" in again.stderr
-    assert len(file.read_text().splitlines()) == len(lines)
-
-
-def lines_of(file) -> list[dict]:
-    return [json.loads(line) for line in file.read_text().splitlines()]
+    assert lines_of(file) == lines
 
 
 def test_what_has_left_the_log_of_a_lost_node_is_found_in_its_rows(new_cluster, tmp_path):

@@ -83,7 +83,7 @@ impl Tail {
             }
         }
         debug_assert_eq!(self.last() + 1, first.index, "the library appends without a gap");
-        self.steps.split_off(&first.index);
+        self.steps.retain(|index| *index < first.index);
         self.steps.extend(entries.iter().filter(|entry| is_step(entry)).map(|entry| entry.index));
         self.bytes += entries.iter().map(size).sum::<usize>();
         self.entries.extend(entries.iter().cloned());
