@@ -2,7 +2,7 @@
 
 use super::super::{Placed, Site, Standing, place_counted};
 use model::{GroupId, NodeId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const NODES: u64 = 1000;
 const SHARDS: u32 = 16_384;
@@ -53,7 +53,7 @@ fn range<'a>(sites: &[Site], zone: &str, lists: impl Iterator<Item = &'a [NodeId
 }
 
 fn check_even(sites: &[Site], groups: &[Placed]) {
-    for zone in sites.iter().map(|site| &site.zone).collect::<std::collections::BTreeSet<_>>() {
+    for zone in sites.iter().map(|site| &site.zone).collect::<BTreeSet<_>>() {
         let (most, least) = range(sites, zone, groups.iter().map(|group| group.replicas.as_slice()));
         assert!(most - least <= 1, "zone {zone:?}: {least} to {most} replicas");
         let (most, least) = range(sites, zone, groups[1..].iter().map(|group| &group.replicas[..1]));
@@ -69,6 +69,10 @@ fn a_large_cluster_is_even_and_changes_little() {
         assert_eq!(settle(&sites, &mut groups).0, ALL);
         check_even(&sites, &groups);
         assert_eq!(settle(&sites, &mut groups), (0, 0), "it was settled");
+        let with = |group: &&Placed| group.replicas.contains(&NodeId(8));
+        let partners: BTreeSet<NodeId> =
+            groups.iter().filter(with).flat_map(|group| group.replicas.iter().copied()).collect();
+        assert!(partners.len() > 50, "only {} nodes take over from one", partners.len());
 
         sites.push(site(NODES + 1, zones));
         let (moved, handed) = settle(&sites, &mut groups);
