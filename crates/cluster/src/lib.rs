@@ -11,6 +11,7 @@ mod hex;
 pub mod identity;
 pub mod map;
 pub mod peer;
+pub mod placement;
 pub mod status;
 
 pub use formation::{Admission, Formation, Forming, Joiner};
@@ -22,3 +23,4 @@ pub use heartbeat::{DiskBeat, GroupBeat, Heartbeat, NodeReport};
 pub use identity::{ClusterId, Folder, FolderError, Secret, Start};
 pub use map::{ClusterMap, KeyspaceLayout, Member, Placement, ShardInfo, ShardLayout};
 pub use peer::{Addresses, Boot, JoinToken, Peer};
+pub use placement::{Placed, Site, Standing, explain, place};
