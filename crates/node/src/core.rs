@@ -108,6 +108,8 @@ pub struct Core {
     /// Answers that came while their connection was being processed.
     pub(crate) late: Vec<(Target, Vec<u8>)>,
     pub(crate) lost: BTreeMap<GroupId, Lost>,
+    /// Groups that this node had a replica of.
+    pub(crate) left: BTreeMap<GroupId, crate::seats::Left>,
     /// Replaced entries of asynchronous keyspaces.
     pub(crate) losses: Losses,
     pub(crate) builder: BatchBuilder,
@@ -141,6 +143,8 @@ pub struct Core {
     pub(crate) gauges: Gauges,
     pub(crate) memory: Memory,
     pub(crate) config_table: Option<Box<dyn ConfigTable>>,
+    /// What this node remembers as the one that decides where replicas are.
+    pub(crate) planner: crate::placing::Planner,
     /// The node is about to end.
     pub(crate) ending: bool,
     /// No leadership is given back before, after somebody moved it on purpose.
@@ -168,12 +172,7 @@ impl Core {
             settings,
             me,
             hasher: KeyHasher::new(hash_seed),
-            map: ClusterMap::new(&cluster::Formation {
-                replicas: 0,
-                shards: 0,
-                members: Vec::new(),
-                incarnation: 0,
-            }),
+            map: ClusterMap::new(&cluster::Formation::default()),
             forming: Some(forming),
             replicas: Vec::new(),
             routes: Vec::new(),
@@ -196,6 +195,7 @@ impl Core {
             replica_readers: Vec::new(),
             late: Vec::new(),
             lost: BTreeMap::new(),
+            left: BTreeMap::new(),
             losses: Losses::default(),
             builder: BatchBuilder::default(),
             building: Vec::new(),
@@ -217,6 +217,7 @@ impl Core {
             gauges: Gauges::default(),
             memory: Memory::default(),
             config_table: None,
+            planner: crate::placing::Planner::default(),
             ending: false,
             rebalance_pause_ms: 0,
             next_drive_ms: 0,

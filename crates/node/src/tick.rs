@@ -69,6 +69,9 @@ impl Core {
             self.ask_for_rows();
             self.drive_layouts();
             self.drive_modes();
+            self.follow_seats();
+            self.drive_members();
+            self.send_map();
             self.retry_deferred();
             self.drive_polls();
             self.end_late_rounds();
@@ -93,6 +96,7 @@ impl Core {
         self.rebalance();
         self.announce_recovery();
         self.announce_member();
+        self.drive_placement();
     }
 
     fn end_pause(&mut self) {
