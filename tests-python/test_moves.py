@@ -179,3 +179,20 @@ def test_what_would_break_the_replica_count_is_refused(new_cluster):
         assert client.set("k", "v") is True
     listed = node_command(cluster, "list", "--json")
     assert [n["id"] for n in json.loads(listed.stdout)] == [1, 2]
+
+
+def test_a_lost_majority_is_not_recovered_by_guesses(new_cluster):
+    """This version can not tell who has what once shards were moved, and says so instead of losing some."""
+    cluster = new_cluster(flags=FLAGS).start()
+    join(cluster, 4)
+    settled(cluster, cluster.nodes[0], 4)
+    name = cluster.nodes[0].status()["cluster_id"]
+    for node in cluster.nodes:
+        node.kill()
+    command = [program(), "recover", "--force-majority-lost", "--dir", str(cluster.nodes[0].folder)]
+    refused = subprocess.run([*command, "--cluster-name", name], capture_output=True, text=True, timeout=60)
+    assert refused.returncode == 2
+    assert "were moved to other nodes than the first ones" in refused.stderr
+    for node in cluster.nodes:
+        cluster.restart(node)
+    cluster.wait_healthy()

@@ -78,6 +78,8 @@ pub struct ClusterMap {
     pub lost: (u64, BTreeSet<NodeId>),
     /// Id for the node that joins next.
     pub next_node: NodeId,
+    /// There is a row of it. The first members have ids without one, which after a recovery nobody else knows of.
+    next_is_kept: bool,
     /// What all members were once seen to understand: formats above it are not used (safety rule 20).
     pub level: u64,
     /// How the cluster began.
@@ -113,6 +115,7 @@ impl ClusterMap {
             incarnation: formation.incarnation,
             lost: (0, BTreeSet::new()),
             next_node: NodeId(last.0 + 1),
+            next_is_kept: false,
             level: 0,
             formation: formation.clone(),
             sets: BTreeMap::new(),
@@ -174,8 +177,8 @@ impl ClusterMap {
             return Vec::new();
         }
         let mut rows = vec![(member_name(node), member.encode())];
-        if node >= self.next_node {
-            rows.push((NEXT_NODE_ROW.to_vec(), number(node.0 + 1)));
+        if node >= self.next_node || !self.next_is_kept {
+            rows.push((NEXT_NODE_ROW.to_vec(), number(self.next_node.0.max(node.0 + 1))));
         }
         rows.push(self.next_epoch());
         rows
@@ -281,6 +284,7 @@ impl ClusterMap {
         } else if name == NEXT_NODE_ROW {
             let value = value.ok_or(DecodeError::Malformed("deleted next_node row"))?;
             self.next_node = NodeId(number(value)?);
+            self.next_is_kept = true;
         } else {
             return Ok(false);
         }

@@ -7,7 +7,7 @@
 
 use crate::recover::tree_of;
 use crate::salvage::{WentOn, write_down};
-use cluster::{ClusterId, Folder, Formation};
+use cluster::{ClusterId, Folder, Formation, Tenure};
 use env::Disk;
 use model::entry::EntryReader;
 use model::{GroupId, Index, NodeId, Term};
@@ -166,10 +166,31 @@ fn holdings(
     let mut holdings = BTreeMap::new();
     for group in formation.groups() {
         let Some(log) = logs.get(&group) else { continue };
+        if was_moved(log, formation.voters(group)) {
+            return Err(format!(
+                "replicas of group {group} were moved to other nodes than the first ones: node {node} can not tell \
+                 who has what, and this version recovers only clusters whose shards are where they began"
+            ));
+        }
         let holding = holding(node, log, stored(stores.as_ref(), group, log)?);
         holdings.insert(group, (holding, WentOn::with(holding.last, holding.committed, log)));
     }
     Ok(holdings)
+}
+
+/// Whether the members of a group were ever changed, as far as a log tells: each checkpoint after that says so.
+fn was_moved(log: &GroupLog, mut first: Vec<NodeId>) -> bool {
+    first.sort_unstable();
+    let record = log.install.as_ref().map_or(&b""[..], |install| &install.conf_state);
+    let says = match Tenure::decode(record) {
+        Ok(Some(Tenure::Holds { generation, members, .. })) => {
+            let same = members.voters == first && members.outgoing.is_empty() && members.learners.is_empty();
+            generation > 0 || !same
+        }
+        Ok(Some(Tenure::Left { .. })) | Err(_) => true,
+        Ok(None) => false,
+    };
+    says || log.entries.iter().any(|entry| entry.kind != 0)
 }
 
 /// The log of a node that does not run; nothing is changed. One that is damaged is an error.

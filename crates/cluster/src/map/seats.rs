@@ -26,6 +26,9 @@ pub struct Seat {
 /// Who holds the replicas of a group.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ReplicaSet {
+    /// Incarnation of the cluster in which it was written. In a later one it says nothing: the survivors have
+    /// all replicas.
+    pub incarnation: u64,
     /// Who should; the first should lead.
     pub wanted: Vec<Seat>,
     /// Who may still have one that is to go.
@@ -47,7 +50,9 @@ impl ReplicaSet {
 
     /// The content of the row.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![FORMAT, u8::from(self.settled)];
+        let mut out = vec![FORMAT];
+        put_u64(&mut out, self.incarnation);
+        out.push(u8::from(self.settled));
         for list in [&self.wanted, &self.leaving] {
             put_u64(&mut out, list.len() as u64);
             for seat in list {
@@ -66,6 +71,7 @@ impl ReplicaSet {
         let bad = DecodeError::Malformed("replica set");
         let mut r = Reader::new(content);
         format(&mut r)?;
+        let incarnation = r.u64()?;
         let settled = match r.u8()? {
             0 => false,
             1 => true,
@@ -78,7 +84,7 @@ impl ReplicaSet {
             }
             (0..count).map(|_| Ok(Seat { node: NodeId(r.u64()?), generation: r.u64()? })).collect()
         };
-        let set = ReplicaSet { wanted: list()?, leaving: list()?, settled };
+        let set = ReplicaSet { incarnation, wanted: list()?, leaving: list()?, settled };
         let mut nodes: Vec<NodeId> = set.wanted.iter().chain(&set.leaving).map(|seat| seat.node).collect();
         nodes.sort_unstable();
         let unique = nodes.windows(2).all(|pair| pair[0] != pair[1]);
@@ -96,7 +102,7 @@ impl ClusterMap {
         self.sets.get(&group).cloned().unwrap_or_else(|| {
             let seat = |node| Seat { node, generation: 0 };
             let wanted = self.formation.voters(group).into_iter().map(seat).collect();
-            ReplicaSet { wanted, leaving: Vec::new(), settled: true }
+            ReplicaSet { incarnation: self.incarnation, wanted, leaving: Vec::new(), settled: true }
         })
     }
 
@@ -148,7 +154,7 @@ impl ClusterMap {
         }
         let grows = wanted.iter().any(|seat| old.seat(seat.node).is_none());
         let settled = old.settled && leaving.is_empty() && !grows;
-        Ok(self.set_rows(group, &ReplicaSet { wanted, leaving, settled }))
+        Ok(self.set_rows(group, &ReplicaSet { wanted, leaving, settled, ..old }))
     }
 
     /// Rows that say that the members of a group are those wanted; empty if others are wanted meanwhile.
@@ -169,7 +175,7 @@ impl ClusterMap {
 
     /// Takes a set over, and what follows from it.
     pub(super) fn apply_set(&mut self, group: GroupId, set: Option<ReplicaSet>) {
-        match set {
+        match set.filter(|set| set.incarnation == self.incarnation) {
             Some(set) => self.sets.insert(group, set),
             None => self.sets.remove(&group),
         };
@@ -224,7 +230,7 @@ mod tests {
         assert_eq!(map.shards[0].voters, [2, 3, 1].map(NodeId));
         let set = place(&mut map, [2, 3, 4]);
         let (gone, new) = (seats(&[(1, 0)]), seats(&[(2, 0), (3, 0), (4, 2)]));
-        assert_eq!(set, ReplicaSet { wanted: new.clone(), leaving: gone, settled: false });
+        assert_eq!(set, ReplicaSet { incarnation: 0, wanted: new.clone(), leaving: gone, settled: false });
         assert_eq!(map.shards[0].voters, [2, 3, 4].map(NodeId));
         // Another node instead: the first may have its replica already.
         let set = place(&mut map, [2, 3, 5]);
@@ -250,6 +256,18 @@ mod tests {
     }
 
     #[test]
+    fn what_an_earlier_incarnation_wanted_says_nothing() {
+        let mut map = map();
+        place(&mut map, [2, 3, 4]);
+        let row = (set_name(GroupId(1)), map.set_of(GroupId(1)).encode());
+        let after =
+            Formation { replicas: 1, members: vec![NodeId(2)], incarnation: 1, ..map.formation.clone() };
+        let mut map = ClusterMap::new(&after);
+        apply(&mut map, vec![row]);
+        assert_eq!((map.set_of(GroupId(1)).nodes(), map.has_set(GroupId(1))), (vec![NodeId(2)], false));
+    }
+
+    #[test]
     fn a_list_that_makes_no_sense_is_refused() {
         let map = map();
         let refused = |group, nodes: &[u64]| {
@@ -265,8 +283,8 @@ mod tests {
     #[test]
     fn a_row_is_read_as_it_was_written() {
         let (wanted, leaving) = (seats(&[(2, 0), (300, 7)]), seats(&[(1, 0)]));
-        let set = ReplicaSet { wanted, leaving, settled: false };
-        let written = [1, 0, 2, 2, 0, 0xac, 2, 7, 1, 1, 0];
+        let set = ReplicaSet { incarnation: 0, wanted, leaving, settled: false };
+        let written = [1, 0, 0, 2, 2, 0, 0xac, 2, 7, 1, 1, 0];
         assert_eq!(set.encode(), written, "rows of older versions must be read");
         assert_eq!(ReplicaSet::decode(&written), Ok(set));
         assert_eq!(ReplicaSet::decode(&[2]), Err(DecodeError::Version(2)));
