@@ -10,6 +10,7 @@ mod load;
 mod machine;
 mod measure;
 mod memory;
+mod moves;
 pub mod peer;
 pub mod process;
 mod report;
@@ -51,6 +52,8 @@ pub enum Scenario {
     Types,
     /// Memory of a million small collections, cost of ranks in a large sorted set: ours and Redis; left out unless named.
     Collections,
+    /// A node that joins a cluster with a gigabyte of keys, and one that is lost; left out unless named.
+    Moves,
     /// Clean release build; takes minutes and is left out unless named.
     Build,
 }
@@ -134,6 +137,7 @@ pub fn bench(args: &BenchArgs) -> Result<ExitCode, String> {
                     | Scenario::Disks
                     | Scenario::Idle
                     | Scenario::Start
+                    | Scenario::Moves
                     | Scenario::Build
             )
         })
@@ -156,6 +160,7 @@ pub fn bench(args: &BenchArgs) -> Result<ExitCode, String> {
             }
             Scenario::Disks => disks::measure(args, &program)?,
             Scenario::Memory => memory::measure(args, &program)?,
+            Scenario::Moves => moves::measure(args, &program)?,
             Scenario::Types => types::measure(args, &program)?,
             Scenario::Collections => collections::measure(args, &program)?,
             Scenario::Idle => idle::measure(&program)?,

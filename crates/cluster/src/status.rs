@@ -38,6 +38,10 @@ pub struct Status {
     pub meta: Option<ShardStatus>,
     /// Shards (and the meta group) whose replicas are on their way to other nodes.
     pub moves: Vec<MoveStatus>,
+    /// Those that are to follow.
+    pub planned_moves: u32,
+    /// Bytes of rows that are to be copied for both, about.
+    pub bytes_to_move: u64,
     /// All keyspaces in the order of their numbers, also those without keys.
     pub keyspaces: Vec<KeyspaceStatus>,
     /// What is wrong; filled by [`diagnose`] on the node that answers.

@@ -193,6 +193,8 @@ impl Core {
             "rows_let_go_bytes" self.memory.let_go,
             "rows_ingested_bytes" self.gauges.rows_ingested_bytes,
             "rows_compacted_bytes" self.gauges.rows_compacted_bytes,
+            "snapshot_sent_bytes" self.stats.snapshot_bytes.0,
+            "snapshot_received_bytes" self.stats.snapshot_bytes.1,
             "log_written_bytes" self.gauges.log_written_bytes,
             "cold_fetches" self.stats.cold_fetches,
             "replica_reads" self.stats.replica_reads,

@@ -214,6 +214,7 @@ impl Core {
         sending.due_ms = self.now.mono_ms() + wait_ms;
         sending.all_sent = last;
         let message = last.then(|| sending.message.clone());
+        self.stats.snapshot_bytes.0 += bytes.len() as u64;
         let chunk = Chunk { group, transfer: sending.id, at: sending.at, number, bytes: &bytes, message };
         peer.frame.section(Section::Chunk, |out| chunk.encode(out));
     }
@@ -262,6 +263,7 @@ impl Core {
         receiving.staging = true;
         receiving.message = message;
         self.transfers.stages.entry(group).or_default().push_back(tree);
+        self.stats.snapshot_bytes.1 += bytes.len() as u64;
         let chunk = bytes.to_vec();
         self.outbox.jobs.push(Job::StageChunk { group, from: from.0, tree, chunk });
         Ok(())

@@ -75,6 +75,8 @@ pub struct Stats {
     pub rejected_connections: u64,
     /// Bytes from clients.
     pub net_input: u64,
+    /// Bytes of snapshots that were sent to other nodes, and that came.
+    pub snapshot_bytes: (u64, u64),
     /// Bytes to clients.
     pub net_output: u64,
     /// Commands of the last whole second.
@@ -115,6 +117,7 @@ impl Stats {
             connections: 0,
             rejected_connections: 0,
             net_input: 0,
+            snapshot_bytes: (0, 0),
             net_output: 0,
             commands_per_second: 0,
             leaderships_lost: 0,

@@ -48,9 +48,26 @@ impl Core {
         status.shards = (1..self.replicas.len()).map(|at| self.group_status(GroupId(at as u32))).collect();
         status.meta = self.replicas.first().map(|_| self.group_status(GroupId::META));
         status.moves = self.moves();
+        let planned = self.planned_moves();
+        status.planned_moves = planned.len() as u32;
+        let moving = status.moves.iter().map(|of| of.bytes * of.to.len() as u64);
+        status.bytes_to_move = moving.chain(planned).sum();
         status.keyspaces = self.keyspace_status();
         status.problems = diagnose(&status);
         status
+    }
+
+    /// Bytes to copy for each group that is settled and is to get new replicas.
+    fn planned_moves(&self) -> Vec<u64> {
+        if self.forming.is_some() {
+            return Vec::new();
+        }
+        let planned = self.plan().into_iter().filter_map(|(group, nodes)| {
+            let set = self.map.set_of(group);
+            let new = nodes.iter().filter(|node| set.seat(**node).is_none()).count() as u64;
+            (set.settled && new > 0).then(|| new * self.bytes_of(group))
+        });
+        planned.collect()
     }
 
     /// Groups whose members are not those wanted.

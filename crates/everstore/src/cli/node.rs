@@ -192,7 +192,7 @@ fn wait_until_empty(target: &TargetArgs, node: u64) -> Result<(), CliError> {
         if shown != Some(left) {
             shown = Some(left);
             let (start, end) = if live { ("\r", "") } else { ("", "\n") };
-            let bar = bar(u64::from(all - left.min(all)), u64::from(all));
+            let bar = render::bar(u64::from(all - left.min(all)), u64::from(all));
             let _ = write!(out, "{start}{bar} {left} of {all} replicas are still on node {node}{end}");
             let _ = out.flush();
         }
@@ -208,24 +208,4 @@ fn wait_until_empty(target: &TargetArgs, node: u64) -> Result<(), CliError> {
 
 fn seats(status: &Status, node: u64) -> u32 {
     status.nodes.iter().find(|of| of.id == node).map_or(0, |of| of.seats)
-}
-
-/// `[#####.....]`
-fn bar(done: u64, all: u64) -> String {
-    const WIDTH: u64 = 20;
-    let full = (done * WIDTH).checked_div(all).unwrap_or(WIDTH) as usize;
-    format!("[{}{}]", "#".repeat(full), ".".repeat(WIDTH as usize - full))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bar_is_as_full_as_what_is_done() {
-        assert_eq!(bar(0, 4), "[....................]");
-        assert_eq!(bar(1, 4), "[#####...............]");
-        assert_eq!(bar(4, 4), "[####################]");
-        assert_eq!(bar(0, 0), "[####################]");
-    }
 }

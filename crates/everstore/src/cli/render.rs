@@ -51,7 +51,7 @@ fn headline(status: &Status, problems: &[Problem]) -> String {
 
 /// A line on shards that are on their way to other nodes; empty if there are none.
 pub fn moves(status: &Status) -> String {
-    if status.moves.is_empty() {
+    if status.moves.is_empty() && status.planned_moves == 0 {
         return String::new();
     }
     let name = |group: u32| group.checked_sub(1).map_or("meta".to_owned(), |shard| shard.to_string());
@@ -67,9 +67,13 @@ pub fn moves(status: &Status) -> String {
             }
         })
         .collect();
-    let left: u64 = status.moves.iter().map(|of| of.bytes * of.to.len() as u64).sum();
     let shards = counted(status.moves.len(), "shard");
-    format!("  moving: {shards}, about {} to copy: {}\n", bytes(left), shown.join("; "))
+    let wait = match status.planned_moves {
+        0 => String::new(),
+        wait => format!(", {wait} to follow"),
+    };
+    let now = if shown.is_empty() { String::new() } else { format!(": {}", shown.join("; ")) };
+    format!("  moving {shards}{wait}, about {} to copy{now}\n", bytes(status.bytes_to_move))
 }
 
 fn counted(n: usize, word: &str) -> String {
@@ -203,6 +207,13 @@ pub fn bytes(n: u64) -> String {
     }
 }
 
+/// `[#####.....]`
+pub fn bar(done: u64, all: u64) -> String {
+    const WIDTH: u64 = 20;
+    let full = (done * WIDTH).checked_div(all).unwrap_or(WIDTH) as usize;
+    format!("[{}{}]", "#".repeat(full), ".".repeat(WIDTH as usize - full))
+}
+
 #[cfg(test)]
 mod tests {
     use cluster::status::{ReplicaStatus, diagnose};
@@ -301,5 +312,13 @@ KEYSPACE  LAYOUT  MODE   SHARD  KEYS  EXPIRING  A REPLY MEANS
     fn bytes_are_short() {
         let shown = [0, 1023, 1024, 1 << 20, 123 << 20, 1_234 << 20].map(bytes);
         assert_eq!(shown, ["0 B", "1023 B", "1.0 KiB", "1.0 MiB", "123 MiB", "1.2 GiB"]);
+    }
+
+    #[test]
+    fn a_bar_is_as_full_as_what_is_done() {
+        assert_eq!(bar(0, 4), "[....................]");
+        assert_eq!(bar(1, 4), "[#####...............]");
+        assert_eq!(bar(4, 4), "[####################]");
+        assert_eq!(bar(0, 0), "[####################]");
     }
 }

@@ -110,6 +110,23 @@ impl Everstore {
         Ok(())
     }
 
+    /// A further node joins.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub fn add_node(&mut self) -> Result<(), String> {
+        self.count += 1;
+        let node = self.launch(self.count, true)?;
+        self.nodes.push(node);
+        Ok(())
+    }
+
+    /// The last node is none of the cluster any more.
+    pub fn forget_last(&mut self) {
+        self.count -= 1;
+        self.nodes.pop();
+    }
+
     /// Makes a keyspace asynchronous.
     ///
     /// # Errors
