@@ -12,7 +12,7 @@ mod tests;
 
 use crate::formation::Formation;
 use crate::peer::JoinToken;
-use model::limits::{KEYSPACES, SLOTS};
+use model::limits::{KEYSPACES, SLOTS, SPACES};
 use model::varint::{DecodeError, Reader, put_u64};
 use model::{Keyspace, NodeId, ShardId, Slot};
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,8 +102,8 @@ impl ClusterMap {
             incarnation: formation.incarnation,
             lost: (0, BTreeSet::new()),
             next_node: NodeId(last.0 + 1),
-            layouts: (0..KEYSPACES).map(|ks| LayoutRow::first(Keyspace(ks), formation.shards)).collect(),
-            modes: vec![ModeRow::first(); usize::from(KEYSPACES)],
+            layouts: (0..SPACES).map(|ks| LayoutRow::first(Keyspace(ks), formation.shards)).collect(),
+            modes: vec![ModeRow::first(); usize::from(SPACES)],
             owners,
         }
     }

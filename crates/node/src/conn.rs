@@ -316,6 +316,21 @@ impl Conn {
         }
     }
 
+    /// True when this place is the next to be answered.
+    pub fn is_next(&self, place: u64) -> bool {
+        place == self.first && self.slots.front().is_some_and(|slot| matches!(slot.state, State::Waiting))
+    }
+
+    /// True while the next reply is not to be sent.
+    pub fn is_next_muted(&self) -> bool {
+        self.muted.contains(&self.first)
+    }
+
+    /// Places whose answers come from elsewhere and have not.
+    pub fn routed(&self) -> usize {
+        self.routed
+    }
+
     /// True when the reply at the front must not be sent.
     #[inline]
     fn is_muted(&mut self) -> bool {

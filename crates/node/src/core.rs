@@ -136,6 +136,10 @@ pub struct Core {
     pub(crate) deferred: Vec<(GroupId, router::Forward)>,
     /// Goals that connections wait for.
     pub(crate) polls: Vec<Poll>,
+    /// Parts of large values that are read for clients.
+    pub(crate) readings: Vec<u64>,
+    /// Chunks being removed.
+    pub(crate) collector: crate::large::Collector,
     /// Connections in `DEBUG SLEEP`: (end, connection) -> place of the reply, and the reply.
     pub(crate) sleeping: BTreeMap<(u64, u64), (u64, Vec<u8>)>,
     pub(crate) gauges: Gauges,
@@ -213,6 +217,8 @@ impl Core {
             driving: BTreeMap::new(),
             deferred: Vec::new(),
             polls: Vec::new(),
+            readings: Vec::new(),
+            collector: crate::large::Collector::default(),
             sleeping: BTreeMap::new(),
             gauges: Gauges::default(),
             memory: Memory::default(),

@@ -221,6 +221,7 @@ impl Core {
             Route::AllShards(merge) => self.run_all_shards(conn, spec, merge, args),
             Route::Scan => self.run_scan(conn, args),
             Route::Random => self.run_random(conn),
+            Route::Chunk => self.run_chunk(conn, spec, args),
             Route::Wait => self.run_wait(conn, spec, args),
         }
     }
@@ -417,6 +418,9 @@ impl Core {
         let outcome = replica.machine.execute_at(handler, ks, touch, hint, args, reply);
         if outcome.fetch {
             return self.wait_for_rows(conn, group, spec, args);
+        }
+        if crate::large::is_in_chunks(&conn.reply_buffer()[start..]) {
+            return self.read_large(conn, group, flags, start, args);
         }
         self.stats.note_reply(&conn.reply_buffer()[start..]);
         let early = replica.note_executed(Some(&asked), &outcome);

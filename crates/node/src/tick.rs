@@ -71,6 +71,7 @@ impl Core {
             self.drive_modes();
             self.retry_deferred();
             self.drive_polls();
+            self.collect_large();
             self.end_late_rounds();
         }
         if now_ms >= self.next_second_ms {

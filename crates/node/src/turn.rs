@@ -195,6 +195,7 @@ impl Core {
         if self.batch_due_ns().is_some_and(|due| due <= now.mono_ns) {
             self.finish_batch();
         }
+        self.drive_readings();
         self.drop_refused();
         self.release_conns();
     }

@@ -3,6 +3,7 @@
 use super::integer;
 use crate::data::{Context, Done, Stop};
 use crate::row::Form;
+use model::row::kind;
 
 /// `APPEND key value`
 pub(super) fn append(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
@@ -37,8 +38,14 @@ pub(super) fn setrange(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
 pub(super) fn getrange(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let (start, end) = (integer::argument(args[2])?, integer::argument(args[3])?);
     let key = c.data.key(args[1]);
-    let value = c.data.string(key)?.unwrap_or_default();
-    c.reply.bulk(&value[bounds(start, end, value.len())]);
+    match c.data.get(key)? {
+        Some(row) if row.kind == kind::STRING => {
+            let value = row.value();
+            c.reply.bulk(&value[bounds(start, end, value.len())]);
+        }
+        Some(row) => return Err(super::large::pieces_of(row, |length| bounds(start, end, length))),
+        None => c.reply.bulk(b""),
+    }
     Ok(())
 }
 
@@ -54,7 +61,11 @@ fn bounds(start: i64, end: i64, len: usize) -> std::ops::Range<usize> {
 /// `STRLEN key`
 pub(super) fn strlen(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let key = c.data.key(args[1]);
-    let len = c.data.string(key)?.map_or(0, <[u8]>::len);
+    let len = match c.data.get(key)? {
+        Some(row) if row.kind == kind::STRING => row.value_len() as u64,
+        Some(row) => row.manifest().ok_or(Stop::WRONG_TYPE)??.length,
+        None => 0,
+    };
     c.reply.int(len as i64);
     Ok(())
 }
