@@ -136,10 +136,8 @@ pub struct Core {
     pub(crate) deferred: Vec<(GroupId, router::Forward)>,
     /// Goals that connections wait for.
     pub(crate) polls: Vec<Poll>,
-    /// Parts of large values that are read for clients.
-    pub(crate) readings: Vec<u64>,
-    /// Chunks being removed.
-    pub(crate) collector: crate::large::Collector,
+    /// Large values that are read for clients, or removed.
+    pub(crate) large: crate::large::Large,
     /// Connections in `DEBUG SLEEP`: (end, connection) -> place of the reply, and the reply.
     pub(crate) sleeping: BTreeMap<(u64, u64), (u64, Vec<u8>)>,
     pub(crate) gauges: Gauges,
@@ -217,8 +215,7 @@ impl Core {
             driving: BTreeMap::new(),
             deferred: Vec::new(),
             polls: Vec::new(),
-            readings: Vec::new(),
-            collector: crate::large::Collector::default(),
+            large: crate::large::Large::default(),
             sleeping: BTreeMap::new(),
             gauges: Gauges::default(),
             memory: Memory::default(),

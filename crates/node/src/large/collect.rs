@@ -55,14 +55,14 @@ impl Core {
         if self.forming.is_some() || self.replicas.len() < 2 || self.disk.is_full() {
             return;
         }
-        self.collector.group %= self.replicas.len();
-        let group = GroupId(self.collector.group as u32);
+        self.large.collector.group %= self.replicas.len();
+        let group = GroupId(self.large.collector.group as u32);
         let (found, after) = self.look_at_uploads(group);
         match after {
-            Some(after) => self.collector.after = after,
+            Some(after) => self.large.collector.after = after,
             None => {
-                self.collector.group += 1;
-                self.collector.after.clear();
+                self.large.collector.group += 1;
+                self.large.collector.after.clear();
             }
         }
         for found in found {
@@ -75,7 +75,7 @@ impl Core {
 
     /// What is due among the next rows of a shard, and behind which row to go on; `None`: that were all.
     fn look_at_uploads(&mut self, group: GroupId) -> (Vec<Found>, Option<Vec<u8>>) {
-        let (now_ms, after) = (self.now.wall_ms, self.collector.after.clone());
+        let (now_ms, after) = (self.now.wall_ms, self.large.collector.after.clone());
         let Some(replica) = self.replicas.get(group.0 as usize).and_then(Option::as_deref) else {
             return (Vec::new(), None);
         };
@@ -107,7 +107,7 @@ impl Core {
     }
 
     fn begin_collecting(&mut self, group: GroupId, upload: UploadId, bound: u64) {
-        let collector = &mut self.collector;
+        let collector = &mut self.large.collector;
         if collector.under_way.len() >= MAX_UPLOADS || !collector.under_way.insert((group, upload)) {
             return;
         }
@@ -142,7 +142,7 @@ impl Core {
         }
         let (group, upload, failed) = (collecting.group, collecting.upload, collecting.failed);
         self.ops.remove(&op);
-        self.collector.under_way.remove(&(group, upload));
+        self.large.collector.under_way.remove(&(group, upload));
         if !failed {
             tracing::debug!(%group, %upload, "the chunks of an upload are removed");
             self.ask_of_upload(group, internal::FORGET, upload);

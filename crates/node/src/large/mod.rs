@@ -4,7 +4,8 @@
 mod collect;
 mod read;
 
-pub(crate) use collect::{Collecting, Collector};
+pub(crate) use collect::Collecting;
+use collect::Collector;
 pub(crate) use read::Reading;
 
 use crate::conn::Conn;
@@ -25,6 +26,15 @@ use shard::table::{Spec, flag};
 /// Commands of one connection on chunks that are under way, of [`model::limits::CHUNK`] bytes each: the next one waits
 /// until all are answered.
 const MAX_UNDER_WAY: usize = 8;
+
+/// What a node is doing with large values.
+#[derive(Debug, Default)]
+pub(crate) struct Large {
+    /// Operations that read parts for clients.
+    readings: Vec<u64>,
+    /// What removes chunks.
+    collector: Collector,
+}
 
 /// Whether a shard's answer says that the value is in chunks.
 #[inline]

@@ -82,21 +82,21 @@ impl Core {
         } else if length == 0 {
             self.end(op, b"$0\r\n\r\n");
         } else {
-            self.readings.push(op);
+            self.large.readings.push(op);
         }
         true
     }
 
     /// Asks for the next chunks of all readings whose clients have room.
     pub(crate) fn drive_readings(&mut self) {
-        if self.readings.is_empty() {
+        if self.large.readings.is_empty() {
             return;
         }
-        for op in self.readings.clone() {
+        for op in self.large.readings.clone() {
             self.read_on(op);
         }
         let ops = &self.ops;
-        self.readings.retain(|op| ops.contains_key(op));
+        self.large.readings.retain(|op| ops.contains_key(op));
     }
 
     fn read_on(&mut self, op: u64) {

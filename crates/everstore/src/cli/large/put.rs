@@ -85,10 +85,10 @@ pub(super) fn run(args: &PutArgs) -> Result<ExitCode, CliError> {
     let first = read_chunk(&mut *source, args)?;
     let mut peer = args.at.connect()?;
     let (length, checksum) = if first.len() < THRESHOLD || size == THRESHOLD as u64 {
-        let command = [&[b"SET", bytes(&args.key), &first[..]][..], &expiry(args)].concat();
-        let reply = peer.ask_one(args.at.keyspace(), &command)?;
+        let set: [&[u8]; 3] = [b"SET", bytes(&args.key), &first];
+        let reply = args.with_expiry(&set, |command| peer.ask_one(args.at.keyspace(), command))?;
         if !matches!(reply, Reply::Text(_)) {
-            return Err(peer.strange(&command, &reply));
+            return Err(peer.strange(&set, &reply));
         }
         (first.len() as u64, crc32c::crc32c(&first))
     } else {
@@ -131,11 +131,14 @@ fn read_chunk(source: &mut dyn Read, args: &PutArgs) -> Result<Vec<u8>, CliError
     Ok(chunk)
 }
 
-fn expiry(args: &PutArgs) -> Vec<&'static [u8]> {
-    match args.expire {
-        // Two words per process: they live as long as it does.
-        Some(seconds) => vec![b"EX", seconds.to_string().leak().as_bytes()],
-        None => Vec::new(),
+impl PutArgs {
+    /// Makes use of a command that ends with when the key expires.
+    fn with_expiry<T>(&self, words: &[&[u8]], make_use: impl FnOnce(&[&[u8]]) -> T) -> T {
+        let seconds = self.expire.map(|seconds| seconds.to_string());
+        match &seconds {
+            Some(seconds) => make_use(&[words, &[b"EX", seconds.as_bytes()]].concat()),
+            None => make_use(words),
+        }
     }
 }
 
@@ -222,10 +225,10 @@ impl Upload<'_> {
         let (length, sum) = (self.length.to_string(), format!("{:08x}", self.checksum));
         let key = bytes(&self.args.key);
         let words: [&[u8]; 6] = [b"LARGE", b"COMMIT", key, &self.id, length.as_bytes(), sum.as_bytes()];
-        let command = [&words[..], &expiry(self.args)].concat();
-        match self.window.ask(&command)? {
+        let window = &mut self.window;
+        match self.args.with_expiry(&words, |command| window.ask(command))? {
             Reply::Text(_) => Ok(()),
-            other => Err(self.window.strange(&command, &other)),
+            other => Err(self.window.strange(&words, &other)),
         }
     }
 

@@ -1,0 +1,243 @@
+//! Large values in cores: chunks, manifests, what becomes of them when leaders go, and the collector.
+
+mod world;
+
+use model::GroupId;
+use model::large::GRACE_MS;
+use model::limits::CHUNK;
+use world::World;
+
+/// Bytes of the last chunk of the value in these tests, behind one whole chunk.
+const TAIL: usize = 10;
+
+fn checksum(bytes: &str) -> String {
+    format!("{:08x}", crc32c::crc32c(bytes.as_bytes()))
+}
+
+/// A value of two chunks.
+fn value(letter: &str) -> String {
+    letter.repeat(CHUNK) + &"z".repeat(TAIL)
+}
+
+/// Begins an upload; its id and the end of its lease.
+fn begin(world: &mut World, node: u64, conn: u64, key: &str) -> (String, String) {
+    let begun = world.ask(node, conn, &format!("LARGE BEGIN {key} {} LEASE 2000", CHUNK + TAIL));
+    let words: Vec<&str> = begun.split(' ').collect();
+    let ["*3", "$32", id, until, size] = words[..] else { panic!("{begun}") };
+    assert_eq!(size, format!(":{CHUNK}"));
+    (id.to_owned(), until[1..].to_owned())
+}
+
+fn write(id: &str, until: &str, number: usize, bytes: &str) -> String {
+    format!("LARGE WRITE {id} {number} {until} {} {bytes}", checksum(bytes))
+}
+
+fn commit(key: &str, id: &str, value: &str) -> String {
+    format!("LARGE COMMIT {key} {id} {} {}", value.len(), checksum(value))
+}
+
+/// Uploads a value; its upload.
+fn put(world: &mut World, node: u64, conn: u64, key: &str, value: &str) -> String {
+    let (id, until) = begin(world, node, conn, key);
+    let (first, last) = value.split_at(CHUNK);
+    assert_eq!(world.ask(node, conn, &write(&id, &until, 0, first)), "+OK");
+    assert_eq!(world.ask(node, conn, &write(&id, &until, 1, last)), "+OK");
+    assert_eq!(world.ask(node, conn, &commit(key, &id, value)), "+OK");
+    id
+}
+
+/// A field of INFO, over all nodes.
+fn sum(world: &mut World, field: &str) -> u64 {
+    let nodes: Vec<u64> = world.cores.keys().copied().filter(|node| !world.frozen.contains(node)).collect();
+    let of = |world: &mut World, node: u64| -> u64 {
+        let conn = world.connect(node);
+        let info = world.ask(node, conn, "INFO everstore");
+        let found = info.split(' ').find_map(|word| word.strip_prefix(field)?.strip_prefix(':'));
+        found.expect("the field").parse().expect("a number")
+    };
+    nodes.into_iter().map(|node| of(world, node)).sum()
+}
+
+/// Chunks and uploads, over all nodes, once followers have heard of the last commit.
+fn left(world: &mut World) -> (u64, u64) {
+    world.run(100);
+    (sum(world, "large_chunks"), sum(world, "large_values"))
+}
+
+#[test]
+fn any_node_reads_and_keeps_the_order_of_replies() {
+    let mut world = World::new(3, 4);
+    world.run(1000);
+    let c = world.connect(1);
+    let value = value("a");
+    put(&mut world, 1, c, "k", &value);
+    assert_eq!(left(&mut world), (6, 3));
+    for node in 1..=3 {
+        let c = world.connect(node);
+        assert_eq!(world.ask(node, c, "STRLEN k"), format!(":{}", value.len()));
+        world.send(node, c, &format!("GETRANGE k {} -8", CHUNK - 2));
+        world.run(100);
+        assert_eq!(world.got(node, c), "$5\r\naazzz\r\n");
+        assert_eq!(world.ask(node, c, "GETRANGE k 5 3"), "$0");
+        for command in
+            ["SET other v", "GETRANGE k 0 2", "GET k", "GET other", "SUBSTR k -2 -1", "CLIENT REPLY SKIP"]
+        {
+            world.send(node, c, command);
+        }
+        world.send(node, c, "GET k");
+        world.send(node, c, "GET other");
+        world.run(500);
+        let all =
+            format!("+OK\r\n$3\r\naaa\r\n${}\r\n{value}\r\n$1\r\nv\r\n$2\r\nzz\r\n$1\r\nv\r\n", value.len());
+        assert!(world.got(node, c) == all, "node {node}");
+        world.send(node, c, "MULTI");
+        assert_eq!(world.ask(node, c, "GET k"), "+OK +QUEUED");
+        let reply = world.ask(node, c, "EXEC");
+        assert!(reply.starts_with("*1 -LARGE") && reply.ends_with("it can not be read here"), "{reply}");
+        assert_eq!(world.ask(node, c, "MULTI"), "+OK");
+        assert!(world.ask(node, c, "LARGE STAT k").starts_with("-ERR Command not allowed inside"));
+    }
+}
+
+#[test]
+fn chunks_wait_for_a_majority_whatever_the_connection_chose() {
+    let mut world = World::new(3, 2);
+    world.run(1000);
+    let c = world.connect(1);
+    assert_eq!(world.ask(1, c, "KEYSPACE SET 0 REPLICATION async"), "+OK");
+    let (id, until) = begin(&mut world, 1, c, "k");
+    world.frozen.extend([2, 3]);
+    world.send(1, c, "SET small v");
+    world.run(20);
+    let early = world.got(1, c);
+    world.send(1, c, &write(&id, &until, 0, "abc"));
+    world.run(100);
+    assert_eq!(world.got(1, c), "", "a chunk is not answered before its commit");
+    world.frozen.clear();
+    world.run(1000);
+    let answered = early + &world.got(1, c);
+    assert!(answered.starts_with("+OK\r\n") && answered.ends_with("+OK\r\n"), "{answered}");
+}
+
+#[test]
+fn an_upload_goes_on_through_the_loss_of_leaders() {
+    let mut world = World::new(3, 4);
+    world.run(1000);
+    let value = value("b");
+    let (first, last) = value.split_at(CHUNK);
+    for victim in 1..=3 {
+        let node = victim % 3 + 1;
+        let (c, key) = (world.connect(node), format!("k{victim}"));
+        let (id, until) = begin(&mut world, node, c, &key);
+        world.send(node, c, &write(&id, &until, 0, first));
+        world.run(1);
+        world.frozen.insert(victim);
+        world.run(700);
+        assert_eq!(world.got(node, c), "+OK\r\n");
+        assert_eq!(world.ask(node, c, &write(&id, &until, 0, first)), "+OK", "it may be written again");
+        assert_eq!(world.ask(node, c, &write(&id, &until, 1, last)), "+OK");
+        world.send(node, c, &commit(&key, &id, &value));
+        world.run(700);
+        assert_eq!(world.got(node, c), "+OK\r\n");
+        assert_eq!(world.ask(node, c, &commit(&key, &id, &value)), "+OK", "it may be committed again");
+        world.frozen.remove(&victim);
+        world.run(1000);
+        let c = world.connect(victim);
+        world.send(victim, c, &format!("GETRANGE {key} {} -1", CHUNK - 1));
+        world.run(100);
+        assert_eq!(world.got(victim, c), "$11\r\nbzzzzzzzzzz\r\n");
+    }
+}
+
+#[test]
+fn what_is_good_for_nothing_is_removed_and_nothing_else() {
+    let mut world = World::new(3, 4);
+    world.run(1000);
+    let (c, value) = (world.connect(2), value("c"));
+    for key in ["kept", "deleted", "replaced", "expires", "{kept}over"] {
+        put(&mut world, 2, c, key, &value);
+    }
+    let (open, _) = begin(&mut world, 2, c, "open");
+    assert_eq!(world.ask(2, c, "SELECT 1"), "+OK");
+    put(&mut world, 2, c, "flushed", &value);
+    let (late, until) = begin(&mut world, 2, c, "late");
+    assert_eq!(world.ask(2, c, &write(&late, &until, 1, "abc")), "+OK");
+    assert_eq!(world.ask(2, c, "FLUSHDB"), "+OK");
+    let (aborted, until) = begin(&mut world, 2, c, "aborted");
+    assert_eq!(world.ask(2, c, &write(&aborted, &until, 0, "abc")), "+OK");
+    assert_eq!(world.ask(2, c, &format!("LARGE ABORT aborted {aborted}")), ":1");
+    assert_eq!(world.ask(2, c, "SELECT 0"), "+OK");
+    assert_eq!(world.ask(2, c, "DEL deleted"), ":1");
+    assert_eq!(world.ask(2, c, "SET replaced v"), "+OK");
+    assert_eq!(world.ask(2, c, "PEXPIRE expires 10"), ":1");
+    assert_eq!(world.ask(2, c, "RENAME kept {kept}over"), "+OK");
+    assert_eq!(left(&mut world).1, 9 * 3);
+    // The open one is held by its client; what is free stays until nobody can write any more.
+    for _ in 0..5 {
+        world.run(1000);
+        assert!(world.ask(2, c, &format!("LARGE RENEW open {open} 9 LEASE 2000")).starts_with(':'));
+    }
+    assert_eq!(left(&mut world).0, (6 * 2 + 2) * 3);
+    assert!(world.ask(2, c, &commit("late", &late, "abc")).contains("there is no upload"));
+    assert!(world.ask(2, c, &write(&late, "1700000000000", 0, "abc")).contains("the lease of upload"));
+    for _ in 0..(GRACE_MS / 1000 + 5) {
+        world.run(1000);
+        world.ask(2, c, &format!("LARGE RENEW open {open} 9 LEASE 2000"));
+    }
+    assert_eq!(left(&mut world), (2 * 3, 2 * 3), "the renamed value, and the open upload");
+    assert_eq!(world.ask(2, c, "GETRANGE {kept}over -3 -1"), "$3 zzz");
+    world.run(2000 + GRACE_MS + 3000);
+    assert_eq!(left(&mut world), (2 * 3, 3));
+}
+
+#[test]
+fn a_new_leader_goes_on_with_the_removal() {
+    let mut world = World::new(3, 2);
+    world.run(1000);
+    let (c, value) = (world.connect(1), value("d"));
+    put(&mut world, 1, c, "k", &value);
+    assert_eq!(world.ask(1, c, "DEL k"), ":1");
+    let group = GroupId(1);
+    for _ in 0..3 {
+        let victim = world.leader(group);
+        world.frozen.insert(victim);
+        world.run(GRACE_MS / 2);
+        world.frozen.remove(&victim);
+        world.run(1000);
+    }
+    world.run(2000);
+    assert_eq!(left(&mut world), (0, 0));
+}
+
+#[test]
+fn chunks_that_are_not_in_memory_are_fetched() {
+    let mut world = World::new(3, 2);
+    world.keep_rows_on_disk();
+    world.run(1000);
+    let (c, value) = (world.connect(3), value("e"));
+    put(&mut world, 3, c, "k", &value);
+    world.checkpoint();
+    world.send(3, c, "GET k");
+    world.run(500);
+    assert!(world.got(3, c) == format!("${}\r\n{value}\r\n", value.len()));
+    assert_eq!(world.ask(3, c, "DEL k"), ":1");
+    world.checkpoint();
+    world.run(2000 + GRACE_MS + 3000);
+    assert_eq!(left(&mut world), (0, 0));
+}
+
+#[test]
+fn a_value_without_one_of_its_chunks_is_an_error_or_ends_the_connection() {
+    let mut world = World::new(3, 2);
+    world.run(1000);
+    let (c, value) = (world.connect(1), value("f"));
+    let (id, until) = begin(&mut world, 1, c, "k");
+    assert_eq!(world.ask(1, c, &write(&id, &until, 0, &value[..CHUNK])), "+OK");
+    assert_eq!(world.ask(1, c, &commit("k", &id, &value)), "+OK");
+    let reply = world.ask(1, c, &format!("GETRANGE k {CHUNK} -1"));
+    assert!(reply.starts_with("-ERR chunk 1 of the value is gone or damaged"), "{reply}");
+    world.send(1, c, "GET k");
+    world.run(300);
+    let (wire, close) = world.cores.get_mut(&1).unwrap().wire(c).unwrap();
+    assert!(close && !wire.ends_with(b"\r\n"), "half a reply, and no more");
+}
