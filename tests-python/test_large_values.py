@@ -157,3 +157,27 @@ def test_a_value_that_goes_while_it_is_read_is_an_error_and_not_other_bytes(ever
         client.delete("big")
         wait_for(lambda: client.execute_command("LARGE", "READ", upload, 1) is None, "it is gone", patience=150)
         assert client.get("big") is None
+
+
+def test_set_and_get_of_long_values(cluster):
+    """Any client sets and reads values up to Redis's limit; what is behind in the pipeline sees them."""
+    data = os.urandom(MIB) * 100 + b"end"
+    victim = cluster.busiest()
+    client = next(node for node in cluster.nodes if node is not victim).client(decode_responses=False)
+    killer = threading.Timer(0.5, victim.kill)
+    killer.start()
+    pipe = client.pipeline(transaction=False)
+    pipe.set("k", data, ex=1000).strlen("k").getrange("k", -3, -1).get("other")
+    assert pipe.execute() == [True, len(data), b"end", None]
+    killer.join()
+    assert client.get("k") == data
+    cluster.restart(victim)
+    cluster.wait_healthy()
+    with victim.client(decode_responses=False) as other:
+        assert other.get("k") == data and 900 < other.ttl("k") <= 1000
+        assert other.set("k", data, nx=True) is None
+        with pytest.raises(redis.ResponseError, match="only SET takes such a value"):
+            other.append("k", data)
+        assert other.ping()
+        other.delete("k")
+    wait_for(lambda: no_chunks(cluster), "the chunks are removed", patience=150)

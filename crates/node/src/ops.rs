@@ -6,7 +6,7 @@ use crate::core::Core;
 use crate::dispatch::closed;
 use crate::execute::{MAX_REQUEST, too_long};
 use crate::internal;
-use crate::large::{Collecting, Reading};
+use crate::large::{Collecting, Reading, Upload};
 use crate::losses::Replay;
 use crate::losses::account::LossId;
 use crate::transaction::Watching;
@@ -51,6 +51,8 @@ pub(crate) enum Op {
     Block(Box<Block>),
     /// A part of a large value is read for a client.
     Read(Box<Reading>),
+    /// A value that a client sends is cut into chunks.
+    Upload(Box<Upload>),
     /// Chunks that are good for nothing are removed.
     Collect(Box<Collecting>),
 }
@@ -78,6 +80,7 @@ impl Op {
             Op::Mixed(mixed) => Some(mixed.conn),
             Op::Replay(replay) => Some(replay.conn),
             Op::Read(reading) => Some(reading.conn),
+            Op::Upload(upload) => Some(upload.conn),
             Op::Drive { .. } | Op::Fate(_) | Op::Collect(_) => None,
         }
     }
@@ -352,6 +355,7 @@ impl Core {
             Op::Replay(replay) => replay.conn,
             Op::Scan(scan) => scan.conn,
             Op::Read(reading) => reading.conn,
+            Op::Upload(upload) => upload.conn,
             Op::Drive { .. } | Op::Fate(_) | Op::Collect(_) => 0,
         };
         if written.1 > 0
@@ -384,6 +388,7 @@ impl Core {
             Op::Mixed(_) => self.mixed_part(op, reply),
             Op::Replay(_) => self.replay_part(op, part, reply),
             Op::Read(_) => self.read_part(op, part, reply),
+            Op::Upload(_) => self.upload_part(op, part, reply),
             Op::Collect(_) => self.collect_part(op, reply),
             Op::Fate(id) => {
                 let id = *id;
@@ -425,6 +430,10 @@ impl Core {
             }
             Op::Replay(replay) => (replay.conn, replay.place),
             Op::Read(reading) => (reading.conn, reading.place),
+            Op::Upload(upload) => {
+                self.unblock(upload.conn);
+                (upload.conn, upload.place)
+            }
             Op::Drive { .. } | Op::Fate(_) | Op::Collect(_) => return,
         };
         if let Some(asked) = self.conns.get(&conn) {

@@ -241,3 +241,118 @@ fn a_value_without_one_of_its_chunks_is_an_error_or_ends_the_connection() {
     let (wire, close) = world.cores.get_mut(&1).unwrap().wire(c).unwrap();
     assert!(close && !wire.ends_with(b"\r\n"), "half a reply, and no more");
 }
+
+/// SET of a value of so many chunks and some bytes, with options, as bytes on the wire.
+fn set(key: &str, value: &str, options: &[&str]) -> Vec<u8> {
+    let words = [&["SET", key, value], options].concat();
+    let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+    words.iter().for_each(|word| bytes.extend(format!("${}\r\n{word}\r\n", word.len()).bytes()));
+    bytes
+}
+
+/// Sends bytes in pieces, as far as the node takes them, and runs until a reply is there.
+fn feed(world: &mut World, node: u64, conn: u64, bytes: &[u8], piece: usize) -> String {
+    let mut kept = 0;
+    for piece in bytes.chunks(piece) {
+        while world.cores[&node].is_full(conn) {
+            world.run(1);
+            kept += 1;
+            assert!(kept < 20_000, "it is read again");
+        }
+        let core = world.cores.get_mut(&node).unwrap();
+        core.set_now(world.now);
+        core.on_data(conn, piece);
+    }
+    world.run(3000);
+    world.got(node, conn)
+}
+
+#[test]
+fn a_long_value_of_any_client_is_cut_as_it_comes() {
+    let mut world = World::new(3, 4);
+    world.run(1000);
+    let long = "0123456789".repeat(10 * CHUNK / 10) + &value("g");
+    for node in 1..=3 {
+        let (c, key) = (world.connect(node), format!("k{node}"));
+        let options: &[&str] = if node == 2 { &["PX", "100000"] } else { &[] };
+        // Behind it comes what must see it.
+        let mut bytes = set(&key, &long, options);
+        bytes.extend(set("after", "v", &[]));
+        bytes.extend(format!("*2\r\n$6\r\nSTRLEN\r\n${}\r\n{key}\r\n", key.len()).bytes());
+        for piece in [100_000, 3 * CHUNK, usize::MAX] {
+            let got = feed(&mut world, node, c, &bytes, piece.min(bytes.len()));
+            assert_eq!(got, format!("+OK\r\n+OK\r\n:{}\r\n", long.len()), "pieces of {piece}");
+        }
+        assert!(world.ask(node, c, &format!("LARGE STAT {key}")).ends_with(&checksum(&long)));
+        world.send(node, c, &format!("GET {key}"));
+        let mut got = String::new();
+        for _ in 0..3000 {
+            world.run(1);
+            got += &world.got(node, c);
+        }
+        assert!(got == format!("${}\r\n{long}\r\n", long.len()));
+        let ttl = world.ask(node, c, &format!("TTL {key}"));
+        assert_eq!(ttl == ":-1", node != 2, "{ttl}");
+        let got = feed(&mut world, node, c, &set(&key, &long, &["NX"]), CHUNK);
+        assert_eq!(got, "$-1\r\n");
+        let got = feed(&mut world, node, c, &set(&key, &long, &["GET"]), CHUNK);
+        assert_eq!(got, "-ERR syntax error\r\n");
+        world.send(node, c, "CLIENT REPLY SKIP");
+        assert_eq!(feed(&mut world, node, c, &set(&key, &long, &[]), CHUNK), "");
+        assert_eq!(world.ask(node, c, "PING"), "+PONG");
+    }
+    world.run(8000 + 30_000 + GRACE_MS);
+    assert_eq!(left(&mut world), (3 * 12 * 3, 3 * 3), "those that were replaced are gone");
+}
+
+#[test]
+fn long_values_that_can_not_be_set_are_skipped() {
+    let mut world = World::new(3, 2);
+    world.run(1000);
+    let (c, long) = (world.connect(1), "x".repeat(9 * CHUNK));
+    assert_eq!(world.ask(1, c, "LPUSH list v"), ":1");
+    let command = |words: &[&str]| {
+        let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+        words.iter().for_each(|word| bytes.extend(format!("${}\r\n{word}\r\n", word.len()).bytes()));
+        bytes
+    };
+    let ping = command(&["PING"]);
+    for (words, error) in [
+        (
+            &["APPEND", "k", &long][..],
+            "-ERR argument of 'append' is longer than 8388608 bytes (max-value); only SET",
+        ),
+        (&["MSET", "a", &long, "b", &long], "-ERR syntax error"),
+        (&["NONSENSE", &long], "-ERR unknown command"),
+        (&["SET", "k", &long, "PX", "x"], "-ERR value is not an integer"),
+        (&["SET", "k", "v", &long], "-ERR argument of 'set' is longer"),
+    ] {
+        let bytes = [command(words), ping.clone()].concat();
+        let got = feed(&mut world, 1, c, &bytes, CHUNK);
+        assert!(got.starts_with(error) && got.ends_with("\r\n+PONG\r\n"), "{got}");
+    }
+    let bytes = [command(&["MULTI"]), command(&["SET", "k", &long]), command(&["EXEC"])].concat();
+    let got = feed(&mut world, 1, c, &bytes, CHUNK);
+    assert!(got.starts_with("+OK\r\n-ERR a value above max-value") && got.contains("-EXECABORT"), "{got}");
+    assert_eq!(world.ask(1, c, "EXISTS k a b"), ":0");
+    // A client that goes in the middle of its value leaves nothing.
+    let half = &command(&["SET", "k", &long])[..5 * CHUNK];
+    feed(&mut world, 1, c, half, CHUNK);
+    world.cores.get_mut(&1).unwrap().on_disconnect(c);
+    world.run(30_000 + GRACE_MS + 8000);
+    assert_eq!(left(&mut world), (0, 0));
+}
+
+#[test]
+fn a_long_value_is_set_through_the_loss_of_a_leader() {
+    let mut world = World::new(3, 4);
+    world.run(1000);
+    let (c, long) = (world.connect(1), "y".repeat(20 * CHUNK + TAIL));
+    let bytes = set("k", &long, &[]);
+    let (first, rest) = bytes.split_at(7 * CHUNK);
+    feed(&mut world, 1, c, first, CHUNK);
+    world.frozen.insert(2);
+    assert_eq!(feed(&mut world, 1, c, rest, CHUNK), "+OK\r\n");
+    assert_eq!(world.ask(1, c, "STRLEN k"), format!(":{}", long.len()));
+    assert!(world.ask(1, c, "LARGE STAT k").ends_with(&checksum(&long)));
+}

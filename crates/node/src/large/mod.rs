@@ -2,11 +2,15 @@
 //! of their keys (`docs/decisions/0009-large-values.md`).
 
 mod collect;
+mod incoming;
 mod read;
+mod upload;
 
 pub(crate) use collect::Collecting;
 use collect::Collector;
+pub(crate) use incoming::Incoming;
 pub(crate) use read::Reading;
+pub(crate) use upload::Upload;
 
 use crate::conn::Conn;
 use crate::core::Core;
@@ -26,6 +30,9 @@ use shard::table::{Spec, flag};
 /// Commands of one connection on chunks that are under way, of [`model::limits::CHUNK`] bytes each: the next one waits
 /// until all are answered.
 const MAX_UNDER_WAY: usize = 8;
+
+/// Longest value that a client can send as one argument, as in Redis.
+pub(crate) const MAX_BULK: usize = 512 << 20;
 
 /// What a node is doing with large values.
 #[derive(Debug, Default)]

@@ -16,7 +16,7 @@ const AHEAD: usize = 4;
 /// Bytes of one client that are on their way through this node.
 const MAX_BYTES: usize = 8 << 20;
 /// Longest reply, as in Redis.
-const MAX_REPLY: u64 = 512 << 20;
+const MAX_REPLY: u64 = super::MAX_BULK as u64;
 
 /// A part of a large value that a client reads.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ fn chunk_of(reply: &[u8]) -> Option<&[u8]> {
 }
 
 /// The content of an encoded bulk string.
-fn bulk(encoded: &[u8]) -> Option<&[u8]> {
+pub(super) fn bulk(encoded: &[u8]) -> Option<&[u8]> {
     let at = encoded.iter().position(|&b| b == b'\n')? + 1;
     encoded.get(at..encoded.len().checked_sub(2)?)
 }
