@@ -142,7 +142,7 @@ def test_a_value_can_be_read_while_others_write(everstore, cluster, tmp_path):
                 expected = [True, data[n : 2 * MIB + n + 1], str(n).encode(), len(data)]
                 assert replies[4 * n : 4 * n + 4] == expected
             with pytest.raises(redis.ResponseError, match="kept in chunks"):
-                client.append("big", "x")
+                client.mget("big")
             with pytest.raises(redis.ResponseError, match="kept in chunks"):
                 client.transaction(lambda pipe: pipe.multi() or pipe.get("big"))
 
@@ -180,4 +180,38 @@ def test_set_and_get_of_long_values(cluster):
             other.append("k", data)
         assert other.ping()
         other.delete("k")
+    wait_for(lambda: no_chunks(cluster), "the chunks are removed", patience=150)
+
+
+def test_append_and_setrange_change_the_chunks_concerned(everstore, cluster, tmp_path):
+    """Each change is done once, in the order of its connection, also while leaders are killed."""
+    expected = bytearray(os.urandom(5 * MIB + 77))
+    victim = cluster.busiest()
+    client = next(node for node in cluster.nodes if node is not victim).client(decode_responses=False)
+    client.set("k", bytes(expected[:MIB]))
+    for at in range(MIB, len(expected), MIB):
+        client.append("k", bytes(expected[at : at + MIB]))
+    assert client.getrange("k", 0, -1) == expected
+    # Above max-value it is cut.
+    more = os.urandom(4 * MIB)
+    assert client.append("k", more) == len(expected) + len(more)
+    expected += more
+    killer = threading.Timer(0.3, victim.kill)
+    killer.start()
+    for round in range(30):
+        pipe = client.pipeline(transaction=False)
+        at = (round * 777_777) % len(expected)
+        pipe.setrange("k", at, b"<%d>" % round).append("k", b"[%d]" % round).strlen("k").getrange("k", -6, -1)
+        expected[at : at + len(b"<%d>" % round)] = b"<%d>" % round
+        expected += b"[%d]" % round
+        lengths = pipe.execute()
+        assert lengths[1:] == [len(expected), len(expected), bytes(expected[-6:])], round
+    killer.join()
+    assert client.get("k") == expected
+    cluster.restart(victim)
+    cluster.wait_healthy()
+    got = run(everstore, "get", "k", tmp_path / "out", *nodes(cluster))
+    assert got.returncode == 0, got  # It compares the checksum of the whole.
+    assert (tmp_path / "out").read_bytes() == expected
+    client.delete("k")
     wait_for(lambda: no_chunks(cluster), "the chunks are removed", patience=150)

@@ -36,9 +36,15 @@ impl UploadId {
         [PREFIX, &self.0].concat()
     }
 
-    /// Reads [`UploadId::row_name`].
+    /// Name of the row of one of its chunks that goes alone.
+    pub fn chunk_row_name(self, number: u64) -> Vec<u8> {
+        [PREFIX, &self.0, &number.to_be_bytes()].concat()
+    }
+
+    /// Reads [`UploadId::row_name`] and [`UploadId::chunk_row_name`].
     pub fn of_row_name(name: &[u8]) -> Option<UploadId> {
-        name.strip_prefix(PREFIX)?.try_into().ok().map(UploadId)
+        let (id, rest) = name.strip_prefix(PREFIX)?.split_first_chunk::<16>()?;
+        matches!(rest.len(), 0 | 8).then_some(UploadId(*id))
     }
 
     /// Key of one of its chunks in [`CHUNKS`].
@@ -64,8 +70,11 @@ pub fn chunks_of(bytes: u64) -> u64 {
     bytes.div_ceil(CHUNK as u64)
 }
 
+/// Most chunks of a value that are from other uploads than its first: one that is edited has at most 512.
+pub const MAX_EDITED: usize = 1024;
+
 /// The value of a row of type [`crate::row::kind::MANIFEST`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Manifest {
     /// Whose chunks it consists of.
     pub upload: UploadId,
@@ -79,6 +88,8 @@ pub struct Manifest {
     pub bound: u64,
     /// When its lease would have ended, shard time in ms: until then a chunk may still be written, in vain.
     pub until: u64,
+    /// Chunks that were written since by other uploads, ascending.
+    pub edited: Vec<(u64, UploadId)>,
 }
 
 impl Manifest {
@@ -87,7 +98,12 @@ impl Manifest {
         let mut out = vec![FORMAT];
         out.extend_from_slice(&self.upload.0);
         out.extend_from_slice(&self.checksum.to_le_bytes());
-        [self.length, self.chunk, self.bound, self.until].iter().for_each(|&n| put_u64(&mut out, n));
+        let numbers = [self.length, self.chunk, self.bound, self.until, self.edited.len() as u64];
+        numbers.iter().for_each(|&n| put_u64(&mut out, n));
+        for (number, upload) in &self.edited {
+            put_u64(&mut out, *number);
+            out.extend_from_slice(&upload.0);
+        }
         out
     }
 
@@ -99,23 +115,36 @@ impl Manifest {
         let mut r = versioned(bytes)?;
         let upload = UploadId(array(&mut r)?);
         let checksum = u32::from_le_bytes(array(&mut r)?);
-        let manifest = Manifest {
-            upload,
-            checksum,
-            length: r.u64()?,
-            chunk: r.u64()?,
-            bound: r.u64()?,
-            until: r.u64()?,
-        };
-        if manifest.chunk == 0 || !r.is_empty() {
-            return Err(DecodeError::Malformed("manifest"));
+        let (length, chunk, bound, until) = (r.u64()?, r.u64()?, r.u64()?, r.u64()?);
+        let bad = DecodeError::Malformed("manifest");
+        let count = usize::try_from(r.u64()?).ok().filter(|count| *count <= MAX_EDITED).ok_or(bad)?;
+        let mut edited = Vec::with_capacity(count);
+        for _ in 0..count {
+            edited.push((r.u64()?, UploadId(array(&mut r)?)));
         }
-        Ok(manifest)
+        if chunk == 0 || !r.is_empty() || !edited.is_sorted_by(|a, b| a.0 < b.0) {
+            return Err(bad);
+        }
+        Ok(Manifest { upload, checksum, length, chunk, bound, until, edited })
     }
 
-    /// What becomes of the upload when the value goes at this shard time (ms).
-    pub fn freed(&self, now: u64) -> Upload {
-        Upload { state: State::Free, bound: self.bound, until: now.max(self.until).saturating_add(GRACE_MS) }
+    /// The upload that has written a chunk.
+    pub fn owner(&self, number: u64) -> UploadId {
+        let found = self.edited.binary_search_by_key(&number, |(number, _)| *number);
+        found.map_or(self.upload, |at| self.edited[at].1)
+    }
+
+    /// All its uploads: of each, where the chunks that it may have written begin, and most bytes behind the last.
+    pub fn uploads(&self) -> Vec<(UploadId, u64, u64)> {
+        let mut uploads = vec![(self.upload, 0, self.bound)];
+        for (number, upload) in &self.edited {
+            let end = number.saturating_add(1).saturating_mul(self.chunk);
+            match uploads.iter_mut().find(|(known, ..)| known == upload) {
+                Some((.., bound)) => *bound = end,
+                None => uploads.push((*upload, *number, end)),
+            }
+        }
+        uploads
     }
 }
 
@@ -140,7 +169,9 @@ pub enum State {
 pub struct Upload {
     /// What it is good for.
     pub state: State,
-    /// Most bytes that may be written.
+    /// Its first chunk.
+    pub from: u64,
+    /// Most bytes of the value up to the end of its last chunk.
     pub bound: u64,
     /// While uploading and live: end of the lease, shard time in ms. Free: no chunk is removed before.
     pub until: u64,
@@ -155,8 +186,7 @@ impl Upload {
             State::Live { .. } => 1,
             State::Free => 2,
         });
-        put_u64(&mut out, self.bound);
-        put_u64(&mut out, self.until);
+        [self.from, self.bound, self.until].iter().for_each(|&n| put_u64(&mut out, n));
         if let State::Live { ks, generation } = self.state {
             put_u64(&mut out, u64::from(ks.0));
             put_u64(&mut out, u64::from(generation));
@@ -171,7 +201,7 @@ impl Upload {
     pub fn decode(bytes: &[u8]) -> Result<Upload, DecodeError> {
         let mut r = versioned(bytes)?;
         let tag = r.u8()?;
-        let (bound, until) = (r.u64()?, r.u64()?);
+        let (from, bound, until) = (r.u64()?, r.u64()?, r.u64()?);
         let bad = DecodeError::Malformed("upload");
         let state = match tag {
             0 => State::Uploading,
@@ -183,7 +213,7 @@ impl Upload {
             2 => State::Free,
             _ => return Err(bad),
         };
-        if r.is_empty() { Ok(Upload { state, bound, until }) } else { Err(bad) }
+        if r.is_empty() { Ok(Upload { state, from, bound, until }) } else { Err(bad) }
     }
 
     /// The same with chunks that are to be removed, from this shard time (ms) on.
@@ -218,11 +248,14 @@ mod tests {
             prop_assert_eq!(UploadId::parse(upload.to_string().as_bytes()), Some(upload));
             prop_assert_eq!(UploadId::of_row_name(&upload.row_name()), Some(upload));
             let [length, bound, until] = n;
-            let manifest = Manifest { upload, length, chunk: 5, checksum, bound, until };
-            prop_assert_eq!(Manifest::decode(&manifest.encode()), Ok(manifest));
+            let edited = vec![(3, UploadId([1; 16])), (length.max(4), upload)];
+            let manifest = Manifest { upload, length, chunk: 5, checksum, bound, until, edited };
+            prop_assert_eq!(Manifest::decode(&manifest.encode()), Ok(manifest.clone()));
+            prop_assert_eq!(manifest.owner(3), UploadId([1; 16]));
+            prop_assert_eq!(manifest.owner(2), upload);
             let states = [State::Uploading, State::Live { ks: Keyspace(ks), generation }, State::Free];
             for state in states {
-                let upload = Upload { state, bound, until };
+                let upload = Upload { state, from: length, bound, until };
                 prop_assert_eq!(Upload::decode(&upload.encode()), Ok(upload));
             }
         }
@@ -242,10 +275,21 @@ mod tests {
 
     #[test]
     fn what_is_free_stays_so_until_nobody_writes_any_more() {
-        let upload = Upload { state: State::Uploading, bound: 9, until: 500 };
+        let upload = Upload { state: State::Uploading, from: 0, bound: 9, until: 500 };
         let freed = upload.freed(100);
         assert_eq!((freed.state, freed.until), (State::Free, 500 + GRACE_MS));
         assert_eq!(upload.freed(900).until, 900 + GRACE_MS);
         assert_eq!(freed.freed(900_000), freed);
+    }
+
+    #[test]
+    fn each_upload_of_a_value_is_known_with_its_chunks() {
+        let [first, a, b] = [1, 2, 3].map(|n| UploadId([n; 16]));
+        let edited = vec![(2, a), (3, b), (5, a)];
+        let manifest =
+            Manifest { upload: first, length: 60, chunk: 10, checksum: 0, bound: 40, until: 0, edited };
+        assert_eq!(manifest.uploads(), [(first, 0, 40), (a, 2, 60), (b, 3, 40)]);
+        assert_eq!(UploadId::of_row_name(&a.chunk_row_name(7)), Some(a));
+        assert_eq!(UploadId::of_row_name(b"large/123"), None);
     }
 }

@@ -158,6 +158,12 @@ pub struct Core {
     pub outbox: Outbox,
 }
 
+/// The map of a cluster that is not formed yet.
+fn unformed() -> ClusterMap {
+    let formation = cluster::Formation { replicas: 0, shards: 0, members: Vec::new(), incarnation: 0 };
+    ClusterMap::new(&formation)
+}
+
 impl Core {
     /// A core without replicas: the cluster is not formed yet.
     pub fn new(settings: Settings, me: Identity, hash_seed: u64, forming: Forming, now: Now) -> Core {
@@ -170,12 +176,7 @@ impl Core {
             settings,
             me,
             hasher: KeyHasher::new(hash_seed),
-            map: ClusterMap::new(&cluster::Formation {
-                replicas: 0,
-                shards: 0,
-                members: Vec::new(),
-                incarnation: 0,
-            }),
+            map: unformed(),
             forming: Some(forming),
             replicas: Vec::new(),
             routes: Vec::new(),

@@ -347,7 +347,7 @@ impl Core {
             if let Some(spec) = spec {
                 self.want_keys(group, parts.ks, spec, &parts.args);
             }
-            return Some(self.fetch(group));
+            return Some(self.begin_edit(group).unwrap_or_else(|| self.fetch(group)));
         }
         if outcome.blocks
             && let Some(spec) = spec

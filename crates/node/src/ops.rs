@@ -6,7 +6,7 @@ use crate::core::Core;
 use crate::dispatch::closed;
 use crate::execute::{MAX_REQUEST, too_long};
 use crate::internal;
-use crate::large::{Collecting, Reading, Upload};
+use crate::large::{Collecting, Editing, Reading, Upload};
 use crate::losses::Replay;
 use crate::losses::account::LossId;
 use crate::transaction::Watching;
@@ -53,6 +53,8 @@ pub(crate) enum Op {
     Read(Box<Reading>),
     /// A value that a client sends is cut into chunks.
     Upload(Box<Upload>),
+    /// New chunks are written for a command that changes a large value.
+    Edit(Box<Editing>),
     /// Chunks that are good for nothing are removed.
     Collect(Box<Collecting>),
 }
@@ -81,7 +83,7 @@ impl Op {
             Op::Replay(replay) => Some(replay.conn),
             Op::Read(reading) => Some(reading.conn),
             Op::Upload(upload) => Some(upload.conn),
-            Op::Drive { .. } | Op::Fate(_) | Op::Collect(_) => None,
+            Op::Drive { .. } | Op::Fate(_) | Op::Collect(_) | Op::Edit(_) => None,
         }
     }
 }
@@ -356,7 +358,7 @@ impl Core {
             Op::Scan(scan) => scan.conn,
             Op::Read(reading) => reading.conn,
             Op::Upload(upload) => upload.conn,
-            Op::Drive { .. } | Op::Fate(_) | Op::Collect(_) => 0,
+            Op::Drive { .. } | Op::Fate(_) | Op::Collect(_) | Op::Edit(_) => 0,
         };
         if written.1 > 0
             && let Some(conn) = self.conns.get_mut(&conn)
@@ -390,6 +392,7 @@ impl Core {
             Op::Read(_) => self.read_part(op, part, reply),
             Op::Upload(_) => self.upload_part(op, part, reply),
             Op::Collect(_) => self.collect_part(op, reply),
+            Op::Edit(_) => self.edit_part(op, part, reply),
             Op::Fate(id) => {
                 let id = *id;
                 self.ops.remove(&op);
@@ -434,7 +437,7 @@ impl Core {
                 self.unblock(upload.conn);
                 (upload.conn, upload.place)
             }
-            Op::Drive { .. } | Op::Fate(_) | Op::Collect(_) => return,
+            Op::Drive { .. } | Op::Fate(_) | Op::Collect(_) | Op::Edit(_) => return,
         };
         if let Some(asked) = self.conns.get(&conn) {
             self.stats.note_end(asked.session.last_command, reply);

@@ -187,6 +187,7 @@ impl Core {
             self.next_tick_ns = now.mono_ns + TICK_NS;
             self.tick();
         }
+        self.end_edits();
         for _ in 0..MAX_PASSES {
             if !self.pass() {
                 break;

@@ -283,7 +283,7 @@ fn a_long_value_of_any_client_is_cut_as_it_comes() {
             let got = feed(&mut world, node, c, &bytes, piece.min(bytes.len()));
             assert_eq!(got, format!("+OK\r\n+OK\r\n:{}\r\n", long.len()), "pieces of {piece}");
         }
-        assert!(world.ask(node, c, &format!("LARGE STAT {key}")).ends_with(&checksum(&long)));
+        assert!(world.ask(node, c, &format!("LARGE STAT {key}")).contains(&checksum(&long)));
         world.send(node, c, &format!("GET {key}"));
         let mut got = String::new();
         for _ in 0..3000 {
@@ -354,5 +354,140 @@ fn a_long_value_is_set_through_the_loss_of_a_leader() {
     world.frozen.insert(2);
     assert_eq!(feed(&mut world, 1, c, rest, CHUNK), "+OK\r\n");
     assert_eq!(world.ask(1, c, "STRLEN k"), format!(":{}", long.len()));
-    assert!(world.ask(1, c, "LARGE STAT k").ends_with(&checksum(&long)));
+    assert!(world.ask(1, c, "LARGE STAT k").contains(&checksum(&long)));
+}
+
+/// The value of a key, read to its end.
+fn get(world: &mut World, node: u64, conn: u64, key: &str) -> String {
+    world.send(node, conn, &format!("GET {key}"));
+    let mut got = String::new();
+    for _ in 0..2000 {
+        world.run(1);
+        got += &world.got(node, conn);
+        if let Some((head, rest)) = got.split_once("\r\n")
+            && let Some(length) = head.strip_prefix('$')
+            && rest.len() == length.parse::<usize>().expect("a length") + 2
+        {
+            return rest[..rest.len() - 2].to_owned();
+        }
+    }
+    panic!("no whole value: {}", &got[..got.len().min(200)]);
+}
+
+/// The value is this one, and the checksum that is known of it is right.
+fn is(world: &mut World, node: u64, conn: u64, key: &str, value: &str) {
+    assert!(get(world, node, conn, key) == value, "{key}");
+    let about = world.ask(node, conn, &format!("LARGE STAT {key}"));
+    assert!(about.contains(&format!(" :{} :{CHUNK} $8 {} ", value.len(), checksum(value))), "{about}");
+}
+
+#[test]
+fn a_large_value_is_changed_in_place() {
+    let mut world = World::new(3, 4);
+    world.run(1000);
+    for node in 1..=3 {
+        let (c, key) = (world.connect(node), format!("k{node}"));
+        let mut expected = value("h");
+        put(&mut world, node, c, &key, &expected);
+        assert_eq!(world.ask(node, c, &format!("PEXPIRE {key} 100000")), ":1");
+        let upload = world.ask(node, c, &format!("LARGE STAT {key}"))[7..39].to_owned();
+        assert_eq!(world.ask(node, c, &format!("SETRANGE {key} 10 abc")), format!(":{}", expected.len()));
+        expected.replace_range(10..13, "abc");
+        is(&mut world, node, c, &key, &expected);
+        assert_eq!(world.ask(node, c, &format!("APPEND {key} tail")), format!(":{}", expected.len() + 4));
+        expected += "tail";
+        is(&mut world, node, c, &key, &expected);
+        let at = CHUNK - 2;
+        assert_eq!(world.ask(node, c, &format!("SETRANGE {key} {at} wxyz")), format!(":{}", expected.len()));
+        expected.replace_range(at..at + 4, "wxyz");
+        is(&mut world, node, c, &key, &expected);
+        let far = 3 * CHUNK + 7;
+        assert_eq!(world.ask(node, c, &format!("SETRANGE {key} {far} end")), format!(":{}", far + 3));
+        expected += &"\0".repeat(far - expected.len());
+        expected += "end";
+        is(&mut world, node, c, &key, &expected);
+        assert_eq!(world.ask(node, c, &format!("PERSIST {key}")), ":1", "it keeps its time");
+        assert!(
+            !world.ask(node, c, &format!("LARGE STAT {key}"))[40..].contains(&upload),
+            "all chunks are new"
+        );
+        for (command, error) in [
+            (format!("SETRANGE {key} 536870911 xy"), "-ERR string exceeds maximum allowed size"),
+            (format!("SETRANGE {key} -1 xy"), "-ERR offset is out of range"),
+        ] {
+            let reply = world.ask(node, c, &command);
+            assert!(reply.starts_with(error), "{reply}");
+        }
+        assert_eq!(world.ask(node, c, &format!("SETRANGE {key} 5 ")), format!(":{}", expected.len()));
+        assert_eq!(world.ask(node, c, &format!("APPEND {key} ")), format!(":{}", expected.len()));
+        world.ask(node, c, "MULTI");
+        world.ask(node, c, &format!("APPEND {key} x"));
+        let reply = world.ask(node, c, "EXEC");
+        assert!(reply.contains("it can not be changed in a transaction"), "{reply}");
+    }
+    world.run(30_000 + GRACE_MS + 5000);
+    assert_eq!(left(&mut world).0, 3 * 4 * 3, "four chunks of each value are left");
+    let c = world.connect(1);
+    assert_eq!(world.ask(1, c, "DEL k1 k2 k3"), ":3");
+    world.run(30_000 + GRACE_MS + 5000);
+    assert_eq!(left(&mut world), (0, 0));
+}
+
+#[test]
+fn a_string_that_grows_too_long_for_a_row_becomes_a_large_value() {
+    let mut world = World::new(3, 2);
+    world.run(1000);
+    let (c, piece) = (world.connect(1), "p".repeat(3 * CHUNK));
+    for n in 1..=4 {
+        assert_eq!(world.ask(1, c, &format!("APPEND k {piece}")), format!(":{}", n * piece.len()));
+    }
+    is(&mut world, 1, c, "k", &piece.repeat(4));
+    assert_eq!(world.ask(1, c, &format!("SETRANGE new {} x", 9 * CHUNK)), format!(":{}", 9 * CHUNK + 1));
+    is(&mut world, 1, c, "new", &("\0".repeat(9 * CHUNK) + "x"));
+    assert_eq!(left(&mut world).0, 3 * (12 + 10));
+}
+
+#[test]
+fn changes_of_several_clients_are_done_once_and_in_order_through_the_loss_of_leaders() {
+    let mut world = World::new(3, 4);
+    world.run(1000);
+    let first = world.connect(1);
+    let start = value("i");
+    put(&mut world, 1, first, "k", &start);
+    let clients: Vec<u64> = (0..3).map(|_| world.connect(1)).collect();
+    // What follows in a connection sees what was before, though that takes a while.
+    for (n, client) in clients.iter().enumerate() {
+        for round in 0..4 {
+            world.send(1, *client, &format!("APPEND k {n}{round}"));
+            world.send(1, *client, "STRLEN k");
+        }
+    }
+    for victim in [2, 3] {
+        world.run(3);
+        world.frozen.insert(victim);
+        world.run(700);
+        world.frozen.remove(&victim);
+        world.run(700);
+    }
+    world.run(3000);
+    let mut replies = Vec::new();
+    for client in clients {
+        let got = world.got(1, client);
+        let lengths: Vec<u64> =
+            got.lines().map(|line| line[1..].parse().unwrap_or_else(|_| panic!("a length: {got}"))).collect();
+        assert_eq!(lengths.len(), 8);
+        assert!(lengths.is_sorted(), "{lengths:?}");
+        replies.extend(lengths.iter().step_by(2).copied());
+    }
+    replies.sort_unstable();
+    let all: Vec<u64> = (1..=12).map(|n| (start.len() + 2 * n) as u64).collect();
+    assert_eq!(replies, all, "each change was done once");
+    let whole = get(&mut world, 1, first, "k");
+    let tail = &whole[start.len()..];
+    for n in 0..3 {
+        let places: Vec<usize> =
+            (0..4).map(|round| tail.find(&format!("{n}{round}")).expect("it is there")).collect();
+        assert!(places.is_sorted(), "{tail}");
+    }
+    is(&mut world, 1, first, "k", &whole);
 }

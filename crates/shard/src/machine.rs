@@ -23,6 +23,7 @@ pub use self::transaction::{MAX_CHANGES, MAX_REPLIES, Step, Transaction, Watched
 use crate::checkpoint::Taking;
 use crate::collection::Limits;
 use crate::collection::large::Large;
+use crate::commands::large::{Edit, Edits, Prepared};
 use crate::data::{Context, Data, Handler, Key, Stop};
 use crate::space::Space;
 use crate::undo::UndoLog;
@@ -117,6 +118,8 @@ pub struct Machine {
     pub waits_again: bool,
     /// Keys given up for want of memory, since start.
     pub evicted_keys: u64,
+    /// Edits of large values that wait to be prepared.
+    pub(crate) edits: Edits,
     /// Keyspaces of which other shards hold keys as well, a bit each.
     spread: u32,
 }
@@ -167,6 +170,7 @@ impl Machine {
             signals: Signals::default(),
             waits_again: false,
             evicted_keys: 0,
+            edits: Edits::default(),
             spread: 0,
         }
     }
@@ -275,6 +279,16 @@ impl Machine {
 
     pub(crate) fn random(&mut self) -> u64 {
         next_random(&mut self.rng)
+    }
+
+    /// The edit that the command executed last wants to have prepared.
+    pub fn take_wanted_edit(&mut self) -> Option<Box<Edit>> {
+        self.edits.wanted.take()
+    }
+
+    /// An edit is prepared: the command that wanted it runs next. Gives back one that was not used.
+    pub fn set_prepared(&mut self, prepared: Option<Box<Prepared>>) -> Option<Box<Prepared>> {
+        std::mem::replace(&mut self.edits.prepared, prepared)
     }
 
     // ---- the leader ----

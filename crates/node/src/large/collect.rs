@@ -24,7 +24,7 @@ const ROWS: usize = 256;
 #[derive(Debug, Default)]
 pub(crate) struct Collector {
     /// Uploads whose chunks are being removed.
-    under_way: BTreeSet<(GroupId, UploadId)>,
+    under_way: BTreeSet<(GroupId, Vec<u8>)>,
     /// Where the walk over the rows of all shards goes on.
     group: usize,
     after: Vec<u8>,
@@ -34,6 +34,8 @@ pub(crate) struct Collector {
 #[derive(Debug)]
 pub(crate) struct Collecting {
     group: GroupId,
+    /// Name of the upload's row.
+    name: Vec<u8>,
     upload: UploadId,
     next: u64,
     end: u64,
@@ -44,9 +46,9 @@ pub(crate) struct Collecting {
 /// What a walk has found.
 enum Found {
     /// The shard may make it free.
-    Useless(UploadId),
+    Useless(Vec<u8>),
     /// Its chunks can be removed.
-    Free(UploadId, u64),
+    Free(Vec<u8>, UploadId, Upload),
 }
 
 impl Core {
@@ -67,8 +69,8 @@ impl Core {
         }
         for found in found {
             match found {
-                Found::Useless(upload) => self.ask_of_upload(group, internal::COLLECT, upload),
-                Found::Free(upload, bound) => self.begin_collecting(group, upload, bound),
+                Found::Useless(name) => self.ask_of_upload(group, internal::COLLECT, &name),
+                Found::Free(name, id, upload) => self.begin_collecting(group, name, id, upload),
             }
         }
     }
@@ -90,9 +92,11 @@ impl Core {
             };
             let generation = |ks: Keyspace| replica.machine.space(ks).generation;
             match upload.state {
-                State::Uploading if upload.until < now_ms => found.push(Found::Useless(id)),
-                State::Live { ks, generation: of } if of != generation(ks) => found.push(Found::Useless(id)),
-                State::Free if upload.until < now_ms => found.push(Found::Free(id, upload.bound)),
+                State::Uploading if upload.until < now_ms => found.push(Found::Useless(name.to_vec())),
+                State::Live { ks, generation: of } if of != generation(ks) => {
+                    found.push(Found::Useless(name.to_vec()));
+                }
+                State::Free if upload.until < now_ms => found.push(Found::Free(name.to_vec(), id, upload)),
                 _ => {}
             }
         }
@@ -100,19 +104,18 @@ impl Core {
     }
 
     /// Asks the shard itself for a step of one of its uploads. Nobody waits: the next walk sees whether it was done.
-    fn ask_of_upload(&mut self, group: GroupId, name: &[u8], upload: UploadId) {
+    fn ask_of_upload(&mut self, group: GroupId, request: &[u8], name: &[u8]) {
         let flags = Flags::INTERNAL.with(Flags::WRITE, true);
-        let id = upload.to_string();
-        self.ask(0, 0, group, 0, Request::new(flags, Keyspace(0), &[name, id.as_bytes()]));
+        self.ask(0, 0, group, 0, Request::new(flags, Keyspace(0), &[request, name]));
     }
 
-    fn begin_collecting(&mut self, group: GroupId, upload: UploadId, bound: u64) {
+    fn begin_collecting(&mut self, group: GroupId, name: Vec<u8>, id: UploadId, upload: Upload) {
         let collector = &mut self.large.collector;
-        if collector.under_way.len() >= MAX_UPLOADS || !collector.under_way.insert((group, upload)) {
+        if collector.under_way.len() >= MAX_UPLOADS || !collector.under_way.insert((group, name.clone())) {
             return;
         }
-        let end = chunks_of(bound);
-        let collecting = Collecting { group, upload, next: 0, end, under_way: 0, failed: false };
+        let (next, end) = (upload.from, chunks_of(upload.bound).max(upload.from));
+        let collecting = Collecting { group, name, upload: id, next, end, under_way: 0, failed: false };
         let op = self.open(Op::Collect(Box::new(collecting)));
         self.collect_on(op);
     }
@@ -141,11 +144,12 @@ impl Core {
             return;
         }
         let (group, upload, failed) = (collecting.group, collecting.upload, collecting.failed);
+        let name = collecting.name.clone();
         self.ops.remove(&op);
-        self.large.collector.under_way.remove(&(group, upload));
+        self.large.collector.under_way.remove(&(group, name.clone()));
         if !failed {
             tracing::debug!(%group, %upload, "the chunks of an upload are removed");
-            self.ask_of_upload(group, internal::FORGET, upload);
+            self.ask_of_upload(group, internal::FORGET, &name);
         }
     }
 

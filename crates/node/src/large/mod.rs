@@ -2,12 +2,14 @@
 //! of their keys (`docs/decisions/0009-large-values.md`).
 
 mod collect;
+mod edit;
 mod incoming;
 mod read;
 mod upload;
 
 pub(crate) use collect::Collecting;
 use collect::Collector;
+pub(crate) use edit::Editing;
 pub(crate) use incoming::Incoming;
 pub(crate) use read::Reading;
 pub(crate) use upload::Upload;
@@ -20,12 +22,13 @@ use cluster::map::Placement;
 use model::large::{PREFIX, UploadId};
 use model::limits::CHUNKS;
 use model::slot::slot_of;
-use model::{GroupId, Reply, Slot};
+use model::{GroupId, Keyspace, Reply, Slot};
 use resp::Proto;
 use router::{Flags, Request};
 use shard::commands::integer;
 use shard::commands::large::PIECES;
 use shard::table::{Spec, flag};
+use std::collections::BTreeMap;
 
 /// Commands of one connection on chunks that are under way, of [`model::limits::CHUNK`] bytes each: the next one waits
 /// until all are answered.
@@ -41,6 +44,10 @@ pub(crate) struct Large {
     readings: Vec<u64>,
     /// What removes chunks.
     collector: Collector,
+    /// Edits that are prepared, or failed.
+    edited: Vec<u64>,
+    /// Keys whose values are being changed, and what others wait for who want to change them too.
+    editing: BTreeMap<(GroupId, Keyspace, Vec<u8>), u64>,
 }
 
 /// Whether a shard's answer says that the value is in chunks.

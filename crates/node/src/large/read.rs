@@ -52,7 +52,7 @@ impl Reading {
 }
 
 /// Checksum and bytes of a chunk in an answer to LARGE READ, if they belong together.
-fn chunk_of(reply: &[u8]) -> Option<&[u8]> {
+pub(super) fn chunk_of(reply: &[u8]) -> Option<&[u8]> {
     let mut parts = walk::elements(reply).ok()?;
     let (sum, bytes) = (bulk(parts.next()?.ok()?)?, bulk(parts.next()?.ok()?)?);
     let sum = u32::from_str_radix(std::str::from_utf8(sum).ok()?, 16).ok()?;
@@ -70,9 +70,9 @@ impl Core {
     #[cold]
     pub(crate) fn begin_reading(&mut self, conn: u64, place: u64, reply: &[u8]) -> bool {
         let Some(pieces) = Pieces::read(reply) else { return false };
+        let length = pieces.to - pieces.from;
         let reading = Reading::new(conn, place, pieces);
         let op = self.open(Op::Read(Box::new(reading)));
-        let length = pieces.to - pieces.from;
         if length > MAX_REPLY {
             let text = format!(
                 "ERR reply of {length} bytes, at most {MAX_REPLY} are allowed: read the value in pieces (GETRANGE), or \
@@ -117,7 +117,7 @@ impl Core {
             if reading.ask == reading.end || ahead >= AHEAD || full {
                 return;
             }
-            let (number, upload) = (reading.ask, reading.pieces.upload);
+            let (number, upload) = (reading.ask, reading.pieces.owner(reading.ask));
             reading.ask += 1;
             let Some((group, slot)) = self.shard_of_chunk(upload, number) else {
                 return self.fail_reading(op, "TRYAGAIN the chunks of the value can not be reached");
@@ -188,8 +188,9 @@ mod tests {
 
     #[test]
     fn each_chunk_gives_what_belongs_to_the_part() {
-        let reading =
-            |from, to| Reading::new(1, 1, Pieces { upload: UploadId([0; 16]), chunk: 10, from, to });
+        let reading = |from, to| {
+            Reading::new(1, 1, Pieces { upload: UploadId([0; 16]), chunk: 10, from, to, edited: Vec::new() })
+        };
         let bytes = b"0123456789";
         let r = reading(12, 35);
         assert_eq!((r.ask, r.end), (1, 4));

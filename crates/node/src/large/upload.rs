@@ -271,8 +271,8 @@ impl Core {
     }
 }
 
-/// Id and end of the lease in an answer to LARGE BEGIN.
-fn begun(reply: &[u8]) -> Option<(UploadId, u64)> {
+/// Id and end of the lease in an answer to LARGE BEGIN, or to that of an edit.
+pub(super) fn begun(reply: &[u8]) -> Option<(UploadId, u64)> {
     let mut parts = walk::elements(reply).ok()?;
     let id = UploadId::parse(super::read::bulk(parts.next()?.ok()?)?)?;
     let until = walk::read_int(parts.next()?.ok()?).ok()?;

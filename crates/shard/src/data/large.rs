@@ -2,9 +2,10 @@
 //! system rows of their uploads, in the same entry (see [`model::large`]).
 
 use super::{Data, Done, Key, Stop};
+use crate::commands::large::{Edit, Prepared};
 use crate::row::Row;
 use model::Keyspace;
-use model::large::{Manifest, State, Upload, UploadId};
+use model::large::{GRACE_MS, Manifest, State, Upload, UploadId};
 use model::limits::CHUNKS;
 use model::row::kind;
 use std::borrow::Cow;
@@ -64,15 +65,34 @@ impl Data<'_> {
     /// # Errors
     /// As [`Data::put`].
     pub fn put_manifest(&mut self, key: Key<'_>, expire: u64, manifest: &Manifest) -> Done {
-        self.put(key, kind::MANIFEST, expire, &manifest.encode())?;
-        self.note_live(self.ks, manifest);
+        self.check_size(key, 0)?;
+        // What the key had is free by this, also what the new value still consists of: that is live again at once.
+        self.put_of_any_size(key, kind::MANIFEST, expire, &manifest.encode())?;
+        self.note_uploads(manifest, State::Live { ks: self.ks, generation: self.generation(self.ks) });
         Ok(())
     }
 
-    fn note_live(&mut self, ks: Keyspace, manifest: &Manifest) {
-        let state = State::Live { ks, generation: self.machine.space(ks).generation };
-        let upload = Upload { state, bound: manifest.bound, until: manifest.until };
-        self.put_upload(manifest.upload, Some(&upload));
+    fn generation(&self, ks: Keyspace) -> u32 {
+        self.machine.space(ks).generation
+    }
+
+    /// All uploads of a manifest are in this state now.
+    fn note_uploads(&mut self, manifest: &Manifest, state: State) {
+        let until = match state {
+            State::Free => self.machine.time().max(manifest.until).saturating_add(GRACE_MS),
+            _ => manifest.until,
+        };
+        for (id, from, bound) in manifest.uploads() {
+            self.put_upload(id, Some(&Upload { state, from, bound, until }));
+        }
+    }
+
+    /// A chunk of an upload goes that is live with others.
+    pub(crate) fn free_chunk(&mut self, id: UploadId, number: u64, manifest: &Manifest) {
+        let until = self.machine.time().max(manifest.until).saturating_add(GRACE_MS);
+        let bound = number.saturating_add(1).saturating_mul(manifest.chunk);
+        let row = Upload { state: State::Free, from: number, bound, until };
+        self.put_upload_row(id, &id.chunk_row_name(number), Some(&row));
     }
 
     /// What is committed of an upload; `None`: there is none of this id.
@@ -80,18 +100,46 @@ impl Data<'_> {
     /// # Errors
     /// Its row is being changed by an entry that is not committed, or can not be read.
     pub fn upload(&mut self, id: UploadId) -> Result<Option<Upload>, Stop> {
+        self.upload_row(id, &id.row_name())
+    }
+
+    /// The same by the name of its row.
+    pub(crate) fn upload_row(&mut self, id: UploadId, name: &[u8]) -> Result<Option<Upload>, Stop> {
         if self.machine.changed_uploads.iter().any(|(_, changed)| *changed == id) {
             return Err(Stop::error(format!("TRYAGAIN upload {id} is being changed")));
         }
-        let row = self.machine.system(&id.row_name());
+        let row = self.machine.system(name);
         row.map(Upload::decode).transpose().map_err(|_| BAD)
     }
 
     /// Sets the row of an upload, or removes it.
     pub fn put_upload(&mut self, id: UploadId, upload: Option<&Upload>) {
+        self.put_upload_row(id, &id.row_name(), upload);
+    }
+
+    /// The same of a row by its name, which is that of the upload or of one of its chunks.
+    pub(crate) fn put_upload_row(&mut self, id: UploadId, name: &[u8], upload: Option<&Upload>) {
         let index = self.changing();
         self.machine.changed_uploads.push_back((index, id));
-        self.machine.put_system(&id.row_name(), upload.map(Upload::encode).as_deref());
+        self.machine.put_system(name, upload.map(Upload::encode).as_deref());
+    }
+
+    /// What is prepared of an edit; `None`: nothing, and it is wanted.
+    ///
+    /// # Errors
+    /// In a transaction: it would have to be prepared behind the commands before it.
+    pub(crate) fn prepared(&mut self, edit: Edit) -> Result<Option<Prepared>, Stop> {
+        let edits = &mut self.machine.edits;
+        if edits.in_transaction {
+            return Err(Stop::error(
+                "ERR the value is kept in chunks, or would be: it can not be changed in a transaction",
+            ));
+        }
+        let prepared = edits.prepared.take_if(|prepared| prepared.edit == edit);
+        if prepared.is_none() {
+            edits.wanted = Some(Box::new(edit));
+        }
+        Ok(prepared.map(|prepared| *prepared))
     }
 
     /// Generation of a keyspace, if it is committed.
@@ -110,8 +158,7 @@ impl Data<'_> {
     #[inline]
     pub(super) fn free_large(&mut self, row: &Row) {
         if let Some(Ok(manifest)) = row.manifest() {
-            let upload = manifest.freed(self.machine.time());
-            self.put_upload(manifest.upload, Some(&upload));
+            self.note_uploads(&manifest, State::Free);
         }
     }
 
@@ -122,7 +169,8 @@ impl Data<'_> {
             && let Some(row) = self.machine.space(to_ks).get(to.position, to.bytes)
             && let Some(Ok(manifest)) = row.manifest()
         {
-            self.note_live(to_ks, &manifest);
+            let generation = self.generation(to_ks);
+            self.note_uploads(&manifest, State::Live { ks: to_ks, generation });
         }
     }
 }

@@ -46,6 +46,20 @@ struct About {
     length: u64,
     chunk: u64,
     checksum: u32,
+    /// Chunks of other uploads.
+    edited: Vec<Reply>,
+}
+
+impl About {
+    /// The upload that has written a chunk.
+    fn owner(&self, number: u64) -> Vec<u8> {
+        let mut pairs = self.edited.chunks_exact(2);
+        let found = pairs.find_map(|pair| match pair {
+            [Reply::Integer(edited), Reply::Text(upload)] if *edited as u64 == number => Some(upload.clone()),
+            _ => None,
+        });
+        found.unwrap_or(self.upload.clone())
+    }
 }
 
 /// A chunk that was asked for.
@@ -90,12 +104,14 @@ fn stat(peer: &mut Peer, args: &GetArgs) -> Result<About, CliError> {
     match parts(peer.ask_one(args.at.keyspace(), &command)?) {
         Err(Reply::Nil) => Err(CliError::Refused(format!("there is no key '{}'", shown(args)))),
         Err(reply) => Err(peer.strange(&command, &reply)),
-        Ok([Reply::Text(upload), Reply::Integer(length), Reply::Integer(chunk), sum]) => {
+        Ok(
+            [Reply::Text(upload), Reply::Integer(length), Reply::Integer(chunk), sum, Reply::Array(edited)],
+        ) => {
             let number = |number: i64| u64::try_from(number).unwrap_or(0);
             let (length, chunk) = (number(length), number(chunk));
             let checksum = checksum(&sum).filter(|_| chunk > 0 || upload.is_empty());
             let checksum = checksum.ok_or_else(|| peer.strange(&command, &sum))?;
-            Ok(About { upload, length, chunk, checksum })
+            Ok(About { upload, length, chunk, checksum, edited })
         }
         Ok(other) => Err(peer.strange(&command, &Reply::Array(other.into()))),
     }
@@ -125,7 +141,7 @@ fn read(mut peer: Peer, args: &GetArgs, about: &About, out: &mut dyn Write) -> R
     let (mut length, mut sum) = (0, 0);
     loop {
         while next < end && window.len() < WINDOW {
-            window.add(Wanted { upload: about.upload.clone(), number: next });
+            window.add(Wanted { upload: about.owner(next), number: next });
             next += 1;
         }
         let Some((wanted, reply)) = window.next()? else { break };

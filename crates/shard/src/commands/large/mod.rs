@@ -5,15 +5,19 @@
 //! it is over, but for the difference of two leaders' clocks, which is far below [`model::large::GRACE_MS`].
 
 mod chunk;
+mod edit;
 mod upload;
 
 pub use chunk::drop_chunk;
 pub(super) use chunk::{read, write};
+pub(crate) use edit::Edits;
+pub(super) use edit::edit;
+pub use edit::{Edit, Prepared, Sums, begin_edit};
 pub(super) use upload::{abort, begin, commit, renew, stat};
 pub use upload::{collect, forget};
 
 use super::integer;
-use crate::data::Stop;
+use crate::data::{Data, Stop};
 use crate::row::Row;
 use model::large::UploadId;
 use std::ops::Range;
@@ -26,7 +30,7 @@ const MAX_LEASE_MS: u64 = 3_600_000;
 pub const PIECES: &str = "LARGE ";
 
 /// A part of a large value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pieces {
     /// Whose chunks it consists of.
     pub upload: UploadId,
@@ -36,17 +40,30 @@ pub struct Pieces {
     pub from: u64,
     /// Behind the last byte.
     pub to: u64,
+    /// Chunks of other uploads.
+    pub edited: Vec<(u64, UploadId)>,
 }
 
 impl Pieces {
+    /// The upload that has written a chunk.
+    pub fn owner(&self, number: u64) -> UploadId {
+        let found = self.edited.iter().find(|(edited, _)| *edited == number);
+        found.map_or(self.upload, |(_, upload)| *upload)
+    }
+
     /// Reads the error of a shard: an encoded reply.
     pub fn read(reply: &[u8]) -> Option<Pieces> {
         let text = reply.strip_prefix(b"-")?.strip_prefix(PIECES.as_bytes())?;
         let end = text.iter().position(|byte| *byte == b':')?;
         let mut words = text[..end].split(|byte| *byte == b' ');
         let upload = UploadId::parse(words.next()?)?;
-        let mut number = || u64::try_from(integer::parse(words.next()?)?).ok();
-        let pieces = Pieces { upload, chunk: number()?, from: number()?, to: number()? };
+        let number = |word: &[u8]| u64::try_from(integer::parse(word)?).ok();
+        let (chunk, from, to) = (number(words.next()?)?, number(words.next()?)?, number(words.next()?)?);
+        let mut edited = Vec::new();
+        while let Some(word) = words.next() {
+            edited.push((number(word)?, UploadId::parse(words.next()?)?));
+        }
+        let pieces = Pieces { upload, chunk, from, to, edited };
         (pieces.chunk > 0 && pieces.from <= pieces.to).then_some(pieces)
     }
 }
@@ -58,8 +75,11 @@ pub(super) fn pieces_of(row: &Row, range: impl FnOnce(usize) -> Range<usize>) ->
         Some(Err(stop)) => stop,
         Some(Ok(manifest)) => {
             let Range { start, end } = range(manifest.length as usize);
+            let chunks = start as u64 / manifest.chunk..(end as u64).div_ceil(manifest.chunk);
+            let edited = manifest.edited.iter().filter(|(number, _)| chunks.contains(number));
+            let edited: String = edited.map(|(number, upload)| format!(" {number} {upload}")).collect();
             Stop::error(format!(
-                "{PIECES}{} {} {start} {end}: the value has {} bytes and is kept in chunks, it can not be read here",
+                "{PIECES}{} {} {start} {end}{edited}: the value has {} bytes and is kept in chunks, it can not be read here",
                 manifest.upload, manifest.chunk, manifest.length
             ))
         }
@@ -106,13 +126,17 @@ mod tests {
     #[test]
     fn what_a_shard_says_of_a_large_value_is_read_by_the_node_that_asks() {
         let upload = UploadId([7; 16]);
-        let manifest = Manifest { upload, length: 5000, chunk: 1000, checksum: 1, bound: 5000, until: 9 };
+        let other = UploadId([9; 16]);
+        let edited = vec![(0, other), (4, other), (7, other)];
+        let manifest =
+            Manifest { upload, length: 7500, chunk: 1000, checksum: 1, bound: 5000, until: 9, edited };
         let row = Row::new(Position(1), kind::MANIFEST, b"k", &manifest.encode());
-        let Stop::Error(text) = pieces_of(&row, |length| 10..length) else { panic!("an error") };
+        let Stop::Error(text) = pieces_of(&row, |length| 1010..length - 500) else { panic!("an error") };
         let reply = format!("-{text}\r\n");
-        let pieces = Pieces { upload, chunk: 1000, from: 10, to: 5000 };
+        let edited = vec![(4, other)];
+        let pieces = Pieces { upload, chunk: 1000, from: 1010, to: 7000, edited };
         assert_eq!(Pieces::read(reply.as_bytes()), Some(pieces));
-        for other in ["-ERR x", "-LARGE x: y", "+OK", "", "-LARGE 0 0 0 0", &reply.replace("1000", "0")] {
+        for other in ["-ERR x", "-LARGE x: y", "+OK", "", "-LARGE 0 0 0 0", &reply.replace(" 1000 ", " 0 ")] {
             assert_eq!(Pieces::read(other.as_bytes()), None, "{other}");
         }
         let string = Row::new(Position(1), kind::HASH, b"k", &[0; 5]);

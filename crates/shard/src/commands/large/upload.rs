@@ -42,7 +42,7 @@ pub(in crate::commands) fn begin(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let bound = number(args[3], "size", MAX_LARGE)?;
     let until = lease(now, &args[4..])?;
     let upload = new_id(c, key, now);
-    c.data.put_upload(upload, Some(&Upload { state: State::Uploading, bound, until }));
+    c.data.put_upload(upload, Some(&Upload { state: State::Uploading, from: 0, bound, until }));
     c.reply.array(3);
     c.reply.bulk_str(&upload.to_string());
     c.reply.int(until as i64);
@@ -52,7 +52,7 @@ pub(in crate::commands) fn begin(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
 
 /// Uploads of all shards share one keyspace. Two ids are equal only if two random numbers are, and what names the
 /// moment and the key as well.
-fn new_id(c: &mut Context<'_>, key: Key<'_>, now: u64) -> UploadId {
+pub(super) fn new_id(c: &mut Context<'_>, key: Key<'_>, now: u64) -> UploadId {
     let moment = [key.position.0, now, c.data.random()].map(u64::to_be_bytes).concat();
     let halves = [c.data.random(), xxhash_rust::xxh3::xxh3_64(&moment)].map(u64::to_be_bytes);
     let mut id = [0; 16];
@@ -62,7 +62,7 @@ fn new_id(c: &mut Context<'_>, key: Key<'_>, now: u64) -> UploadId {
 }
 
 /// An upload that is under way and whose lease is not over.
-fn under_way(c: &mut Context<'_>, id: UploadId) -> Result<Upload, Stop> {
+pub(super) fn under_way(c: &mut Context<'_>, id: UploadId) -> Result<Upload, Stop> {
     let now = c.data.now();
     let upload = c.data.upload(id)?.filter(|upload| upload.state == State::Uploading && upload.until >= now);
     upload.ok_or_else(|| unknown(id))
@@ -77,7 +77,7 @@ pub(in crate::commands) fn renew(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let upload = under_way(c, id)?;
     // Chunks may have been written up to the old ones.
     let (bound, until) = (bound.max(upload.bound), until.max(upload.until));
-    c.data.put_upload(id, Some(&Upload { state: State::Uploading, bound, until }));
+    c.data.put_upload(id, Some(&Upload { bound, until, ..upload }));
     c.reply.int(until as i64);
     Ok(())
 }
@@ -117,7 +117,8 @@ pub(in crate::commands) fn commit(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
         _ => deadline.unwrap_or(0),
     };
     let Upload { bound, until, .. } = upload;
-    let manifest = Manifest { upload: id, length, chunk: CHUNK as u64, checksum, bound, until };
+    let edited = Vec::new();
+    let manifest = Manifest { upload: id, length, chunk: CHUNK as u64, checksum, bound, until, edited };
     c.data.put_manifest(key, expire, &manifest)?;
     c.reply.ok();
     Ok(())
@@ -134,39 +135,46 @@ pub(in crate::commands) fn abort(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     Ok(())
 }
 
-/// `LARGE STAT key`: of a large value its upload, length, bytes of a chunk and checksum; of another string the same with
-/// an empty upload and no chunks; null if there is no such key.
+/// `LARGE STAT key`: of a large value its upload, length, bytes of a chunk, checksum, and number and upload of each chunk
+/// that was edited since; of another string the same with an empty upload and no chunks; null if there is no such key.
 pub(in crate::commands) fn stat(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let key = c.data.key(args[2]);
-    let (upload, length, chunk, checksum) = match c.data.get(key)? {
+    let (upload, length, chunk, checksum, edited) = match c.data.get(key)? {
         None => {
             c.reply.null_array();
             return Ok(());
         }
         Some(row) if row.kind == kind::STRING => {
-            (String::new(), row.value_len() as u64, 0, crc32c::crc32c(row.value()))
+            (String::new(), row.value_len() as u64, 0, crc32c::crc32c(row.value()), Vec::new())
         }
         Some(row) => {
             let manifest = row.manifest().ok_or(Stop::WRONG_TYPE)??;
-            (manifest.upload.to_string(), manifest.length, manifest.chunk, manifest.checksum)
+            let Manifest { upload, length, chunk, checksum, edited, .. } = manifest;
+            (upload.to_string(), length, chunk, checksum, edited)
         }
     };
-    c.reply.array(4);
+    c.reply.array(5);
     c.reply.bulk_str(&upload);
     c.reply.int(length as i64);
     c.reply.int(chunk as i64);
     c.reply.bulk_str(&format!("{checksum:08x}"));
+    c.reply.array(2 * edited.len());
+    for (number, upload) in edited {
+        c.reply.int(number as i64);
+        c.reply.bulk_str(&upload.to_string());
+    }
     Ok(())
 }
 
-/// A request of the leader to itself, arguments: upload. One that is good for nothing any more gets free: its lease is
+/// A request of the leader to itself, arguments: name of the upload's row. One that is good for nothing any more gets free: its lease is
 /// over, or its keyspace was flushed. From then on nobody can commit it, whatever the next leader's clock says.
 ///
 /// # Errors
 /// As [`crate::data::Data::upload`].
 pub fn collect(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
-    let (id, now) = (upload_id(args[1])?, c.data.now());
-    if let Some(upload) = c.data.upload(id)? {
+    let (name, now) = (args[1], c.data.now());
+    let id = UploadId::of_row_name(name).ok_or(Stop::error("ERR malformed internal request"))?;
+    if let Some(upload) = c.data.upload_row(id, name)? {
         let useless = match upload.state {
             State::Uploading => upload.until < now,
             State::Live { ks, generation } => {
@@ -175,21 +183,22 @@ pub fn collect(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
             State::Free => false,
         };
         if useless {
-            c.data.put_upload(id, Some(&upload.freed(now)));
+            c.data.put_upload_row(id, name, Some(&upload.freed(now)));
         }
     }
     c.reply.ok();
     Ok(())
 }
 
-/// A request of the leader to itself, arguments: upload. Its chunks are all removed, and it is forgotten.
+/// A request of the leader to itself, arguments: name of the upload's row. Its chunks are all removed, and it is forgotten.
 ///
 /// # Errors
 /// As [`crate::data::Data::upload`].
 pub fn forget(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
-    let id = upload_id(args[1])?;
-    if c.data.upload(id)?.is_some_and(|upload| upload.state == State::Free) {
-        c.data.put_upload(id, None);
+    let name = args[1];
+    let id = UploadId::of_row_name(name).ok_or(Stop::error("ERR malformed internal request"))?;
+    if c.data.upload_row(id, name)?.is_some_and(|upload| upload.state == State::Free) {
+        c.data.put_upload_row(id, name, None);
     }
     c.reply.ok();
     Ok(())
