@@ -117,6 +117,10 @@ fn chunks_wait_for_a_majority_whatever_the_connection_chose() {
     world.run(1000);
     let answered = early + &world.got(1, c);
     assert!(answered.starts_with("+OK\r\n") && answered.ends_with("+OK\r\n"), "{answered}");
+    world.frozen.extend([2, 3]);
+    world.send(1, c, "LARGE BEGIN other 5");
+    world.run(100);
+    assert_eq!(world.got(1, c), "", "nor is an upload that chunks could be written for");
 }
 
 #[test]
