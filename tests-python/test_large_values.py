@@ -22,7 +22,12 @@ def run(program, *arguments, patience: float = 200, **options) -> subprocess.Com
 
 @pytest.fixture
 def cluster(new_cluster):
-    return new_cluster().start()
+    """All members have said that they understand large values."""
+    cluster = new_cluster().start()
+    with cluster.nodes[0].client() as client:
+        for shard_key in [f"k{n}" for n in range(100)]:
+            wait_for(lambda: client.execute_command("LARGE", "BEGIN", shard_key, 0, "LEASE", 1000), "they are known")
+    return cluster
 
 
 def nodes(cluster) -> list[str]:

@@ -78,16 +78,18 @@ def test_a_stranger_on_the_peer_port_is_cut_off(new_cluster):
     cluster.wait_healthy()
 
 
-def test_a_later_node_waits_without_replicas(new_cluster, tmp_path):
+def test_a_later_node_gets_its_share_and_forwards_before(new_cluster, tmp_path):
     cluster = new_cluster().start()
     fourth = Node(4, tmp_path / "node-4")
     fourth.start("--join", cluster.seeds(fourth), "--secret-file", str(cluster.secret_file))
     try:
         wait_for(lambda: len(cluster.nodes[0].status()["nodes"]) == 4, "it is a member")
-        assert cluster.nodes[0].status()["nodes"][3]["replicas"] == 0
         with cluster.nodes[0].client() as client, fourth.client() as through_fourth:
             client.set("k", "v")
             wait_for(lambda: through_fourth.get("k") == "v", "it forwards")
+            # 9 groups of 3 replicas, on 4 nodes.
+            wait_for(lambda: cluster.nodes[0].status()["nodes"][3]["seats"] >= 6, "it has its share")
+            assert through_fourth.get("k") == "v"
     finally:
         fourth.kill()
 

@@ -196,7 +196,7 @@ impl Answers {
         let what = script.byte();
         if what & 1 != 0 {
             let boot = Some(Boot([script.byte() % 4; 16])).filter(|_| what & 2 != 0);
-            self.known = Some(Known { incarnation: script.number(), boot });
+            self.known = Some(Known { incarnation: script.number(), boot, removed: false });
         }
         if what & 4 != 0 {
             self.admits = Some(script.number().max(1));

@@ -6,7 +6,7 @@ mod allocated;
 use allocated::bounded;
 use cluster::{Heartbeat, NodeReport};
 use model::varint::{DecodeError, Reader};
-use node::frame::content::{self, Chunk, ChunkAck, RowsWanted, Wish};
+use node::frame::content::{self, Chunk, ChunkAck, MapNews, RowsWanted, Wish};
 use node::frame::proof::{Probe, Proof};
 use node::frame::{Builder, Section, first, sections};
 use node::promises;
@@ -86,7 +86,9 @@ macro_rules! round_trip {
 fn of_section(section: Section, bytes: &[u8]) {
     match section {
         Section::Raft | Section::RaftLater => {
-            let put = |(group, message): &(_, _), out: &mut _| content::put_raft(out, *group, message);
+            let put = |(group, generations, message): &(_, _, _), out: &mut _| {
+                content::put_raft(out, *group, *generations, message);
+            };
             round_trip!(bytes, content::raft, put);
         }
         Section::Forward => {
@@ -95,6 +97,7 @@ fn of_section(section: Section, bytes: &[u8]) {
             }
             request(bytes);
         }
+        Section::Map => drop(round_trip!(bytes, MapNews::decode, MapNews::encode)),
         Section::Answer => drop(round_trip!(bytes, answer, AnswerFrame::encode)),
         Section::Heartbeat => {
             if let Some(beat) = round_trip!(bytes, heartbeat, Heartbeat::encode) {

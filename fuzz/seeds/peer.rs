@@ -6,7 +6,7 @@ use cluster::status::ReplicaRole;
 use cluster::{GroupBeat, Heartbeat, NodeReport};
 use consensus::{Entry, Message, MessageType, Promise, wire};
 use model::{GroupId, Keyspace, NodeId};
-use node::frame::content::{self, Chunk, ChunkAck, Wish};
+use node::frame::content::{self, Chunk, ChunkAck, Generations, MapNews, Wish};
 use node::frame::{Builder, HEAD, Section};
 use node::promises;
 use router::request::{self, Flags};
@@ -29,7 +29,7 @@ fn contents() -> Vec<(&'static str, Section, Vec<u8>)> {
         write(&mut out);
         out
     };
-    let raft = |message: &Message| written(&|out| content::put_raft(out, GroupId(3), message));
+    let raft = |message: &Message| written(&|out| content::put_raft(out, GroupId(3), Generations { from: 4, to: 0 }, message));
     let message = |kind| Message { msg_type: kind, to: 2, from: 1, term: 7, ..Message::default() };
     let mut reject = message(MessageType::MsgAppendResponse);
     (reject.index, reject.reject, reject.reject_hint, reject.log_term) = (300, true, 12, 3);
@@ -73,6 +73,14 @@ fn contents() -> Vec<(&'static str, Section, Vec<u8>)> {
             }),
         ),
         ("promises", Section::Promises, written(&|out| promises::encode(1, &promised(), out))),
+        (
+            "map",
+            Section::Map,
+            written(&|out| {
+                let (member, content) = (cluster::map::member_name(NodeId(2)), cluster::Member::default().encode());
+                MapNews { epoch: 300, rows: vec![(&member, &content), (b"epoch", &[1, 2])] }.encode(out);
+            }),
+        ),
         ("rest", Section::Wish, written(&|out| Wish::Rest.encode(out))),
         ("chunk", Section::Chunk, written(&|out| chunk(None).encode(out))),
         ("last-chunk", Section::Chunk, written(&|out| chunk(Some(snapshot())).encode(out))),
@@ -100,7 +108,7 @@ fn append() -> Message {
 }
 
 fn promised() -> Vec<(GroupId, Promise)> {
-    (0..3).map(|n| (GroupId(n), Promise { term: 7, index: 300 + u64::from(n) })).collect()
+    (0..3).map(|n| (GroupId(n), Promise { generation: 7, term: 7, index: 300 + u64::from(n) })).collect()
 }
 
 /// The message of a snapshot; written out, because the fields of its type are the library's.

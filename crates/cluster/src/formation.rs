@@ -15,7 +15,7 @@ pub use forming::{Admission, Forming, Joiner, lost_folder};
 
 /// The decision with which the meta group and all shards start at once, with their full voter sets.
 /// Made once in the life of a cluster; every replica derives the same first configuration from it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Formation {
     /// Replicas of each group: 1 to [`MAX_REPLICAS`], as many as there are members.
     pub replicas: u32,

@@ -58,6 +58,8 @@ pub struct Known {
     pub incarnation: u64,
     /// The process that had this incarnation, if known.
     pub boot: Option<Boot>,
+    /// The cluster has given it up.
+    pub removed: bool,
 }
 
 /// What each side tells the other beside who it is.

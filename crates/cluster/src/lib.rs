@@ -10,7 +10,9 @@ pub mod heartbeat;
 mod hex;
 pub mod identity;
 pub mod map;
+pub mod members;
 pub mod peer;
+pub mod placement;
 pub mod status;
 
 pub use formation::{Admission, Formation, Forming, Joiner};
@@ -20,5 +22,7 @@ pub use handshake::{
 pub use health::{DiskJudge, Fitness, Health, PeerHealth};
 pub use heartbeat::{DiskBeat, GroupBeat, Heartbeat, NodeReport};
 pub use identity::{ClusterId, Folder, FolderError, Secret, Start};
-pub use map::{ClusterMap, KeyspaceLayout, Member, Placement, ShardInfo, ShardLayout};
+pub use map::{ClusterMap, KeyspaceLayout, Member, Placement, ReplicaSet, Seat, ShardInfo, ShardLayout};
+pub use members::{MEMBERS_ROW, Members, Tenure};
 pub use peer::{Addresses, Boot, JoinToken, Peer};
+pub use placement::{Placed, Site, Standing, explain, place};

@@ -7,6 +7,7 @@
 mod layout;
 mod member;
 pub mod mode;
+mod seats;
 #[cfg(test)]
 mod tests;
 
@@ -14,12 +15,13 @@ use crate::formation::Formation;
 use crate::peer::JoinToken;
 use model::limits::{KEYSPACES, SLOTS, SPACES};
 use model::varint::{DecodeError, Reader, put_u64};
-use model::{Keyspace, NodeId, ShardId, Slot};
+use model::{GroupId, Keyspace, NodeId, ShardId, Slot};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use layout::{KeyspaceLayout, LayoutError, LayoutRow, Phase, ShardLayout};
-pub use member::Member;
+pub use member::{MAX_ZONE, Member, zone_name};
 pub use mode::{Mode, ModeRow, Replication};
+pub use seats::{ReplicaSet, Seat, set_name};
 
 /// Format version of the rows of this module.
 pub const FORMAT: u8 = 1;
@@ -29,9 +31,12 @@ pub const EPOCH_ROW: &[u8] = b"epoch";
 pub const LOST_ROW: &[u8] = b"lost";
 /// Name of the row with the next node id.
 pub const NEXT_NODE_ROW: &[u8] = b"next_node";
+/// Name of the row with what all members understand ([`crate::heartbeat::LEVEL`]).
+pub const LEVEL_ROW: &[u8] = b"level";
 const MEMBER_PREFIX: &str = "member/";
 const LAYOUT_PREFIX: &str = "layout/";
 const MODE_PREFIX: &str = "mode/";
+const SET_PREFIX: &str = "replicas/";
 
 /// A row to be proposed to the meta group (or a shard): name without family, content.
 pub type Row = (Vec<u8>, Vec<u8>);
@@ -73,6 +78,12 @@ pub struct ClusterMap {
     pub lost: (u64, BTreeSet<NodeId>),
     /// Id for the node that joins next.
     pub next_node: NodeId,
+    /// What all members were once seen to understand: formats above it are not used (safety rule 20).
+    pub level: u64,
+    /// How the cluster began.
+    pub formation: Formation,
+    /// Who holds the replicas of groups that were ever moved.
+    sets: BTreeMap<GroupId, ReplicaSet>,
     layouts: Vec<LayoutRow>,
     modes: Vec<ModeRow>,
     /// Shard of each slot.
@@ -102,6 +113,9 @@ impl ClusterMap {
             incarnation: formation.incarnation,
             lost: (0, BTreeSet::new()),
             next_node: NodeId(last.0 + 1),
+            level: 0,
+            formation: formation.clone(),
+            sets: BTreeMap::new(),
             layouts: (0..SPACES).map(|ks| LayoutRow::first(Keyspace(ks), formation.shards)).collect(),
             modes: vec![ModeRow::first(); usize::from(SPACES)],
             owners,
@@ -167,17 +181,52 @@ impl ClusterMap {
         rows
     }
 
+    /// Rows that say what all members understand; empty if the map says so or more.
+    pub fn level_rows(&self, level: u64) -> Vec<Row> {
+        if level <= self.level {
+            return Vec::new();
+        }
+        vec![(LEVEL_ROW.to_vec(), number(level)), self.next_epoch()]
+    }
+
+    /// Rows that give up a member for good: its id is not used again, and its replicas are wanted no more.
+    ///
+    /// # Errors
+    /// In words: it is no member, or the only one with a replica of a group.
+    pub fn removal_rows(&self, node: NodeId) -> Result<Vec<Row>, String> {
+        if !self.members.contains_key(&node) {
+            return Err(format!("node {node} is no member of the cluster"));
+        }
+        let mut rows = vec![self.lost_row(self.lost.0, [node].into_iter())];
+        for group in (0..=self.shards.len() as u32).map(GroupId) {
+            let nodes = self.set_of(group).nodes();
+            if nodes.contains(&node) {
+                let others: Vec<NodeId> = nodes.into_iter().filter(|other| *other != node).collect();
+                let seated = self.seat_rows(group, &others);
+                rows.extend(
+                    seated.map_err(|_| format!("node {node} has the only replica of group {group}"))?,
+                );
+            }
+        }
+        rows.push(self.next_epoch());
+        Ok(rows)
+    }
+
+    fn lost_row(&self, incarnation: u64, gone: impl Iterator<Item = NodeId>) -> Row {
+        let mut content = vec![FORMAT];
+        put_u64(&mut content, incarnation);
+        let all: BTreeSet<NodeId> = gone.chain(self.lost.1.iter().copied()).collect();
+        all.iter().for_each(|node| put_u64(&mut content, node.0));
+        (LOST_ROW.to_vec(), content)
+    }
+
     /// Rows that give up all members but the survivors of a recovery; empty if that is recorded.
     pub fn recovery_rows(&self) -> Vec<Row> {
         if self.lost.0 >= self.incarnation {
             return Vec::new();
         }
-        let gone = self.members.keys().filter(|node| !self.meta_voters.contains(node));
-        let mut content = vec![FORMAT];
-        put_u64(&mut content, self.incarnation);
-        let all: BTreeSet<NodeId> = gone.chain(&self.lost.1).copied().collect();
-        all.iter().for_each(|node| put_u64(&mut content, node.0));
-        vec![(LOST_ROW.to_vec(), content), self.next_epoch()]
+        let gone = self.members.keys().filter(|node| !self.meta_voters.contains(node)).copied();
+        vec![self.lost_row(self.incarnation, gone), self.next_epoch()]
     }
 
     /// Applies one committed row of the meta group; `None` means that the row was deleted. Answers
@@ -217,8 +266,15 @@ impl ClusterMap {
             let bad = DecodeError::Malformed("mode row name");
             let ks: u16 = n.parse().ok().filter(|ks| *ks < KEYSPACES).ok_or(bad)?;
             self.modes[usize::from(ks)] = value.map_or(Ok(ModeRow::first()), ModeRow::decode)?;
+        } else if let Some(n) = text.strip_prefix(SET_PREFIX) {
+            let bad = DecodeError::Malformed("replica set row name");
+            let group: u32 =
+                n.parse().ok().filter(|group| *group as usize <= self.shards.len()).ok_or(bad)?;
+            self.apply_set(GroupId(group), value.map(ReplicaSet::decode).transpose()?);
         } else if name == EPOCH_ROW {
             self.epoch = value.map_or(Ok(1), number)?;
+        } else if name == LEVEL_ROW {
+            self.level = value.map_or(Ok(0), number)?;
         } else if name == LOST_ROW {
             self.lost = value.map_or(Ok((0, BTreeSet::new())), read_lost)?;
             self.members.retain(|node, _| !self.lost.1.contains(node));
@@ -231,9 +287,22 @@ impl ClusterMap {
         Ok(true)
     }
 
+    /// Whether a row of the meta group is one of the map.
+    pub fn knows_row(&self, name: &[u8]) -> bool {
+        let prefixes = [MEMBER_PREFIX, LAYOUT_PREFIX, MODE_PREFIX, SET_PREFIX];
+        prefixes.iter().any(|prefix| name.starts_with(prefix.as_bytes()))
+            || [EPOCH_ROW, LEVEL_ROW, LOST_ROW, NEXT_NODE_ROW].contains(&name)
+    }
+
     fn next_epoch(&self) -> Row {
         (EPOCH_ROW.to_vec(), number(self.epoch + 1))
     }
+}
+
+/// The epoch in the content of its row; `None` if it can not be read.
+pub fn epoch(content: &[u8]) -> Option<u64> {
+    let mut r = Reader::new(content);
+    format(&mut r).and_then(|()| r.u64()).ok()
 }
 
 /// Name of a member's row.

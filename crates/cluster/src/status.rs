@@ -36,6 +36,8 @@ pub struct Status {
     pub shards: Vec<ShardStatus>,
     /// The meta group, which holds members, map and keyspace options.
     pub meta: Option<ShardStatus>,
+    /// Shards (and the meta group) whose replicas are on their way to other nodes.
+    pub moves: Vec<MoveStatus>,
     /// All keyspaces in the order of their numbers, also those without keys.
     pub keyspaces: Vec<KeyspaceStatus>,
     /// What is wrong; filled by [`diagnose`] on the node that answers.
@@ -67,6 +69,13 @@ pub struct NodeStatus {
     pub cluster_address: String,
     /// Whether the node that answers hears from it.
     pub state: NodeState,
+    /// What may fail as a whole with it; empty if it does not say.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub zone: String,
+    /// It is to give up its replicas.
+    pub draining: bool,
+    /// Replicas that it holds or should hold, those of the meta group included.
+    pub seats: u32,
     /// Version of the program.
     pub version: String,
     /// Operating system's id of the process; 0 if not known.
@@ -96,6 +105,20 @@ pub struct NodeStatus {
     pub losses: u64,
     /// Lost effects in them.
     pub lost_effects: u64,
+}
+
+/// A group that gets other replicas.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MoveStatus {
+    /// Raft group id.
+    pub group: u32,
+    /// Nodes that get a replica and do not vote yet.
+    pub to: Vec<u64>,
+    /// Nodes whose replica is to go.
+    pub from: Vec<u64>,
+    /// Bytes of rows that each new replica needs, about.
+    pub bytes: u64,
 }
 
 /// Whether a node is heard from.

@@ -162,6 +162,12 @@ impl Core {
         replica.raft.set_snapshot_source(at.0, at.1);
         replica.raft.compact(at.0);
         replica.active = true;
+        // Whoever starts without rows learns from it who the members were at its log's beginning.
+        let moved = replica.members_row().is_some() || replica.raft.generation() > 0;
+        if let Some(conf) = replica.raft.members_as_of(at.0).filter(|_| moved) {
+            let record = replica.install_record(replica.tree, at, &conf);
+            self.builder.replace_rows(group, record);
+        }
         self.outbox.floors.push((group, at.0));
     }
 }

@@ -130,7 +130,8 @@ impl Core {
     /// account it decides speaks of. They are wanted.
     fn needs_rows(&mut self, group: GroupId, entry: &Entry) -> Result<bool, DecodeError> {
         let Some(replica) = self.replica(group) else { return Ok(false) };
-        let changes = !replica.is_own(entry) && replica.machine.wants_rows_of(&entry.data)?;
+        let payload = consensus::entry_payload(entry)?;
+        let changes = !replica.is_own(entry) && replica.machine.wants_rows_of(&payload)?;
         Ok(changes || self.suspects(group) && self.accounts_want_rows(group, entry.index))
     }
 
@@ -147,7 +148,7 @@ impl Core {
             if self.needs_rows(group, &entry)? {
                 let Some(replica) = self.replica(group) else { return Ok(()) };
                 for entry in replica.backlog.iter().skip(1).take(LOOK_AHEAD) {
-                    replica.machine.wants_rows_of(&entry.data)?;
+                    replica.machine.wants_rows_of(&consensus::entry_payload(entry)?)?;
                 }
                 return Ok(());
             }

@@ -108,6 +108,8 @@ pub struct Core {
     /// Answers that came while their connection was being processed.
     pub(crate) late: Vec<(Target, Vec<u8>)>,
     pub(crate) lost: BTreeMap<GroupId, Lost>,
+    /// Groups that this node had a replica of.
+    pub(crate) left: BTreeMap<GroupId, crate::seats::Left>,
     /// Replaced entries of asynchronous keyspaces.
     pub(crate) losses: Losses,
     pub(crate) builder: BatchBuilder,
@@ -143,6 +145,8 @@ pub struct Core {
     pub(crate) gauges: Gauges,
     pub(crate) memory: Memory,
     pub(crate) config_table: Option<Box<dyn ConfigTable>>,
+    /// What this node remembers as the one that decides where replicas are.
+    pub(crate) planner: crate::placing::Planner,
     /// The node is about to end.
     pub(crate) ending: bool,
     /// No leadership is given back before, after somebody moved it on purpose.
@@ -158,12 +162,6 @@ pub struct Core {
     pub outbox: Outbox,
 }
 
-/// The map of a cluster that is not formed yet.
-fn unformed() -> ClusterMap {
-    let formation = cluster::Formation { replicas: 0, shards: 0, members: Vec::new(), incarnation: 0 };
-    ClusterMap::new(&formation)
-}
-
 impl Core {
     /// A core without replicas: the cluster is not formed yet.
     pub fn new(settings: Settings, me: Identity, hash_seed: u64, forming: Forming, now: Now) -> Core {
@@ -176,7 +174,7 @@ impl Core {
             settings,
             me,
             hasher: KeyHasher::new(hash_seed),
-            map: unformed(),
+            map: ClusterMap::new(&cluster::Formation::default()),
             forming: Some(forming),
             replicas: Vec::new(),
             routes: Vec::new(),
@@ -199,6 +197,7 @@ impl Core {
             replica_readers: Vec::new(),
             late: Vec::new(),
             lost: BTreeMap::new(),
+            left: BTreeMap::new(),
             losses: Losses::default(),
             builder: BatchBuilder::default(),
             building: Vec::new(),
@@ -221,6 +220,7 @@ impl Core {
             gauges: Gauges::default(),
             memory: Memory::default(),
             config_table: None,
+            planner: crate::placing::Planner::default(),
             ending: false,
             rebalance_pause_ms: 0,
             next_drive_ms: 0,

@@ -55,6 +55,8 @@ pub enum Section {
     /// As [`Section::Raft`], with entries of asynchronous writes only: the frame, and the sync of what is in
     /// it, may wait for more.
     RaftLater = 14,
+    /// The rows of the cluster map, for a node that has no replica of the meta group.
+    Map = 15,
 }
 
 impl Section {
@@ -62,7 +64,7 @@ impl Section {
         use Section::*;
         let all = [
             Raft, Forward, Answer, Heartbeat, Report, Wish, Chunk, ChunkAck, Promises, Rows, Farewell, Probe,
-            Proof, RaftLater,
+            Proof, RaftLater, Map,
         ];
         all.into_iter().find(|s| *s as u8 == tag).ok_or(DecodeError::Malformed("section"))
     }

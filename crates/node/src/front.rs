@@ -65,6 +65,15 @@ impl Core {
             }
             _ if self.forming.is_some() => Err(self.forming_text()),
             "everstore|switchover" => self.switchover(conn, args),
+            "everstore|node" => self.decide_node(conn, args),
+            "everstore|plan" => {
+                let plan = self.explain_plan();
+                self.reply_now(conn, |reply| {
+                    reply.array(plan.len());
+                    plan.iter().for_each(|line| reply.bulk_str(line));
+                });
+                Ok(())
+            }
             "failover" => self.failover(conn, args),
             "client|replication" => self.choose_replication(conn, args),
             name if name.starts_with("losses|") => self.run_losses(conn, name, args),
@@ -134,7 +143,7 @@ impl Core {
         Ok(())
     }
 
-    fn member(&self, id: u64) -> Result<NodeId, String> {
+    pub(crate) fn member(&self, id: u64) -> Result<NodeId, String> {
         let node = NodeId(id);
         if self.map.members.contains_key(&node) {
             return Ok(node);

@@ -4,7 +4,7 @@
 use crate::core::Core;
 use crate::internal;
 use crate::ops::Step;
-use cluster::map::{LayoutError, Phase, Placement, layout_name};
+use cluster::map::{EPOCH_ROW, LayoutError, Phase, Placement, layout_name};
 use cluster::peer::MAX_MEMBERS;
 use cluster::{ClusterMap, JoinToken, KeyspaceLayout, ShardLayout};
 use model::limits::{KEYSPACES, SLOTS, SPACES};
@@ -126,19 +126,18 @@ impl Core {
             return;
         }
         self.map_seen = Some(meta.machine.system_version());
+        // A replica that has just come reads the past.
+        if meta.machine.system(EPOCH_ROW).is_some_and(|row| cluster::map::epoch(row) < Some(self.map.epoch)) {
+            return;
+        }
         for (name, value) in meta.machine.systems(b"") {
             if let Err(error) = self.map.apply_row(name, Some(value)) {
                 self.outbox.fatal =
                     Some(format!("meta group: row can not be read ({error}); the node stops"));
             }
         }
-        // Nobody of an earlier incarnation of the cluster is spoken to.
-        let lost = &self.map.lost.1;
-        self.peers.retain(|node, peer| peer.connected || !lost.contains(node));
-        let members: Vec<NodeId> = self.map.members.keys().copied().filter(|n| *n != self.me.node).collect();
-        for node in members {
-            self.peer(node);
-        }
+        self.map_changed();
+        self.send_map();
     }
 
     /// A request to the meta group: rows to propose, or the text of the error. Computed from the
@@ -166,6 +165,15 @@ impl Core {
             "member" => self.member_rows(args),
             "join" => self.join_rows(args),
             "recovered" => Ok(self.map.recovery_rows()),
+            "raise-level" => Ok(self.map.level_rows(number(1)?)),
+            "seat-replicas" => self.seating_rows(args),
+            verb @ ("drain-node" | "undrain-node" | "remove-node" | "replace-node") => {
+                self.node_rows(verb, NodeId(number(1)?), text(2))
+            }
+            "settle-replicas" => {
+                let seats = crate::members::parse_seats(text(2)).ok_or("ERR malformed request")?;
+                Ok(self.map.settle_rows(GroupId(number(1)? as u32), &seats))
+            }
             other => Err(format!("ERR unknown request '{other}'")),
         }
     }
@@ -184,6 +192,7 @@ impl Core {
             // Not said by a node of an older version.
             cluster: text(6).unwrap_or_default().to_owned(),
         };
+        member.zone = cluster::map::zone_name(text(7).unwrap_or_default());
         Ok(self.map.member_rows(node, &member))
     }
 
@@ -204,7 +213,7 @@ impl Core {
             admin: text(4)?.to_owned(),
             cluster: text(5).unwrap_or_default().to_owned(),
         };
-        let member = cluster::Member { addresses, incarnation: 0, boot: None, token: Some(token) };
+        let member = cluster::Member { addresses, token: Some(token), ..cluster::Member::default() };
         Ok(self.map.member_rows(self.map.next_node, &member))
     }
 
@@ -237,8 +246,10 @@ impl Core {
     /// Tells the meta group where this node is, until the map says so.
     pub(crate) fn announce_member(&mut self) {
         let known = self.map.members.get(&self.me.node);
-        let current =
-            known.is_some_and(|m| m.incarnation >= self.me.incarnation && m.addresses == self.me.addresses);
+        let current = known.is_some_and(|m| {
+            let here = m.addresses == self.me.addresses && m.zone == self.settings.zone;
+            m.incarnation >= self.me.incarnation && here
+        });
         if self.forming.is_some()
             || current
             || self.routes[0].leader().is_none()
@@ -248,7 +259,8 @@ impl Core {
         }
         let (node, incarnation) = (self.me.node.to_string(), self.me.incarnation.to_string());
         let at = self.me.addresses.clone();
-        let args = ["member", &node, &incarnation, &at.redis, &at.peer, &at.admin, &at.cluster];
+        let zone = self.settings.zone.clone();
+        let args = ["member", &node, &incarnation, &at.redis, &at.peer, &at.admin, &at.cluster, &zone];
         let args = args.map(str::as_bytes);
         self.ask_meta(&args);
     }

@@ -47,6 +47,8 @@ pub struct Peer {
     pub disk: cluster::DiskBeat,
     /// Why it stopped, if it said so and was not heard from since.
     pub farewell: Option<String>,
+    /// Epoch of the map that it was sent last.
+    pub told_epoch: u64,
     /// What it promised to keep.
     pub promises: Promises,
 }
@@ -70,6 +72,7 @@ impl Peer {
             up_since_ms: 0,
             disk: cluster::DiskBeat::default(),
             farewell: None,
+            told_epoch: 0,
             promises: Promises::default(),
         }
     }

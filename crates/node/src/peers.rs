@@ -24,6 +24,7 @@ impl Core {
         peer.up_since_ms = now_ns / MS;
         peer.addresses = addresses;
         peer.farewell = None;
+        peer.told_epoch = 0;
         peer.health.heard(now_ns, 0);
         let restarted = std::mem::replace(&mut peer.incarnation, incarnation) != incarnation;
         peer.promises.connected();
@@ -55,6 +56,9 @@ impl Core {
         for replica in self.replicas.iter_mut().flatten() {
             replica.raft.unreachable(node);
         }
+        if self.is_removed(node) {
+            self.peers.remove(&node);
+        }
     }
 
     /// A connection was refused right after it broke: the process is gone. Shortens the wait of
@@ -82,6 +86,11 @@ impl Core {
                 peer.health.health(self.now.mono_ns),
                 Health::Up | Health::Suspect | Health::NeverSeen
             )
+    }
+
+    /// Whether the cluster has given a node up.
+    pub fn is_removed(&self, node: NodeId) -> bool {
+        self.map.lost.1.contains(&node)
     }
 
     /// The highest incarnation of a node that this one knows of.
@@ -133,9 +142,12 @@ impl Core {
         }
         for beat in heartbeat.groups {
             let at = beat.group.0 as usize;
-            // Where this node has a replica, that knows better.
+            // Where this node has a replica, that knows better, unless nobody tells it anything any more.
+            let knows = |replica: &crate::replica::Replica| {
+                replica.raft.leader().is_some() || replica.raft.term() >= beat.term
+            };
             if at < self.routes.len()
-                && self.replicas[at].is_none()
+                && !self.replicas[at].as_deref().is_some_and(knows)
                 && self.routes[at].set_leader(beat.leader, beat.term)
             {
                 self.pumping.insert(beat.group);
@@ -170,6 +182,9 @@ impl Core {
                 applied: replica.machine.applied().0,
                 last: replica.raft.last_index(),
                 rebuilding: replica.raft.is_rebuilding(),
+                generation: replica.raft.generation(),
+                joining: !replica.raft.has_joined(),
+                bytes: replica.machine.memory() as u64,
                 exposed_entries: exposed.entries,
                 exposed_bytes: exposed.bytes,
                 keys: keys.collect(),
@@ -177,6 +192,7 @@ impl Core {
         });
         NodeReport {
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            level: cluster::heartbeat::LEVEL,
             pid: self.gauges.pid,
             uptime_ms: self.now.mono_ms().saturating_sub(self.settings.started_ms),
             sync_p50_us: self.gauges.sync_p50_us,

@@ -20,6 +20,7 @@
 //! folder can not be told from a newer one.
 
 use crate::core::Core;
+use crate::frame::content::{put_flagged_group, read_flagged_group};
 use crate::frame::{FrameError, Section};
 use consensus::Promise;
 use model::varint::{DecodeError, Reader, put_u64};
@@ -86,7 +87,8 @@ impl Core {
     /// First of all on a connection: what this node had at its start, what it remembers of the other
     /// and what it holds now.
     pub(crate) fn greet(&mut self, node: NodeId) {
-        let start = self.list(|replica| replica.raft.started());
+        let mut start = self.list(|replica| replica.raft.started());
+        start.extend(self.left.iter().map(|(group, left)| (*group, left.promise())));
         let holds = self.list(|replica| replica.raft.holds());
         let peer = self.peer(node);
         let known = peer.promises.remembered.iter().enumerate();
@@ -162,10 +164,9 @@ impl Core {
     fn compare_own_start(&mut self, from: NodeId) {
         let Some(peer) = self.peers.get(&from) else { return };
         for &(group, promised) in &peer.promises.told {
-            let Some(replica) = self.replicas.get(group.0 as usize).and_then(Option::as_deref) else {
-                continue;
-            };
-            let start = replica.raft.started();
+            let replica = self.replicas.get(group.0 as usize).and_then(Option::as_deref);
+            let left = self.left.get(&group).map(crate::seats::Left::promise);
+            let Some(start) = replica.map(|replica| replica.raft.started()).or(left) else { continue };
             if start < promised {
                 self.outbox.refused = Some(format!(
                     "the data folder of node {} is older than what the node acknowledged: node {from} knows \
@@ -184,7 +185,7 @@ pub fn encode(kind: u8, list: &[(GroupId, Promise)], out: &mut Vec<u8>) {
     out.push(kind);
     put_u64(out, list.len() as u64);
     for (group, promise) in list {
-        put_u64(out, u64::from(group.0));
+        put_flagged_group(out, *group, promise.generation);
         put_u64(out, promise.term);
         put_u64(out, promise.index);
     }
@@ -203,8 +204,9 @@ pub fn decode(content: &[u8]) -> Result<(u8, Vec<(GroupId, Promise)>), DecodeErr
     }
     let mut list = Vec::new();
     for _ in 0..count {
-        let group = u32::try_from(r.u64()?).map_err(|_| DecodeError::Malformed("group"))?;
-        list.push((GroupId(group), Promise { term: r.u64()?, index: r.u64()? }));
+        let (group, with) = read_flagged_group(&mut r)?;
+        let generation = if with { r.u64()? } else { 0 };
+        list.push((group, Promise { generation, term: r.u64()?, index: r.u64()? }));
     }
     match r.is_empty() {
         true => Ok((kind, list)),

@@ -79,13 +79,12 @@ impl Core {
         self.judge_jump(group, at);
         let Some(replica) = self.replica(group) else { return false };
         let Some(machine) = machine.take() else { return false };
-        let voters = replica.raft.members().voters;
-        let conf_state = voters.iter().flat_map(|v| v.to_be_bytes()).collect();
         let old = replica.tree;
         replica.installed(*machine, tree);
         replica.active = true;
         tracing::info!(%group, index = at.0, "a replica has rows again");
-        let record = storage::log::Install { tree, index: at.0, term: at.1, conf_state };
+        let conf = replica.raft.members_as_of(at.0).unwrap_or_else(|| replica.raft.members());
+        let record = replica.install_record(tree, at, &conf);
         self.builder.replace_rows(group, record);
         self.batch_pace.urgent = true;
         self.transfers.drop_after(self.next_batch, old);

@@ -4,10 +4,12 @@ use crate::again::{Batch, Standing};
 use crate::cold::Cold;
 use crate::conn::{Fate, Mark};
 use crate::exposure::{Bound, Exposure};
+use crate::frame::content::Generations;
 use crate::freshness::Freshness;
 use crate::losses::Predecessors;
 use crate::wait::Synced;
-use consensus::{Entry, Group, Output, Promise, Role};
+use cluster::{MEMBERS_ROW, Members, Seat, Tenure};
+use consensus::{Entry, Group, MemberStep, Output, Promise, Role};
 use model::effect::WriteId;
 use model::planted::{Bug, is_planted};
 use model::varint::DecodeError;
@@ -17,6 +19,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// Terms of which the end is remembered, to tell what became of entries proposed in them.
 const MAX_TERMS: usize = 64;
+
+/// Nodes of which it is remembered which of their replicas speaks; more than a group has members.
+const MAX_GENERATIONS: usize = 128;
 
 /// Who gets a reply that waits for an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,6 +204,13 @@ pub struct Replica {
     pub told: Promise,
     /// Another node is about to lead: what comes waits for it.
     pub leaving: bool,
+    /// What the log says of this replica: rewritten with each record that names its rows.
+    pub tenure: Tenure,
+    /// The step that what is executed now belongs to.
+    pub step: Option<MemberStep>,
+    /// Replicas that are not the first of their nodes, as the row of `members_seen` says and as was heard.
+    generations: Vec<Seat>,
+    members_seen: Option<u64>,
     /// The shard met an entry it can not read: it stands still.
     pub broken: Option<DecodeError>,
     leading: Option<Term>,
@@ -212,8 +224,12 @@ pub struct Replica {
 }
 
 impl Replica {
-    /// A replica as recovered.
+    /// A replica as recovered, the first of its node in a group with its first members; if it is not, its
+    /// `tenure` is to be set.
     pub fn new(id: GroupId, raft: Group, machine: Machine, tree: u64, stored: (Index, Term)) -> Replica {
+        let voters = raft.members().voters.into_iter().map(NodeId).collect();
+        let members = Members { voters, ..Members::default() };
+        let tenure = Tenure::Holds { generation: 0, joined: true, members };
         let (index, term) = machine.applied();
         let predecessors = Predecessors::started(&raft);
         Replica {
@@ -265,6 +281,10 @@ impl Replica {
             ask_rows_ms: 0,
             told: Promise::default(),
             leaving: false,
+            tenure,
+            step: None,
+            generations: Vec::new(),
+            members_seen: None,
             broken: None,
             leading: None,
             taken: 0,
@@ -353,12 +373,60 @@ impl Replica {
         self.order
     }
 
+    /// Whether a Raft message is from and for replicas that are not gone, as far as is known here.
+    #[inline]
+    pub(crate) fn is_between(&mut self, from: NodeId, generations: Generations) -> bool {
+        self.follow_members();
+        let known = self.generation_of(from);
+        if generations.to != self.raft.generation() || generations.from < known {
+            return false;
+        }
+        // One that has just come has no rows that tell whom it answers.
+        if generations.from > known && self.generations.len() < MAX_GENERATIONS {
+            self.generations.retain(|seat| seat.node != from);
+            self.generations.push(Seat { node: from, generation: generations.from });
+        }
+        true
+    }
+
+    /// What a Raft message to another node says of both ends.
+    #[inline]
+    pub(crate) fn generations_to(&mut self, to: NodeId) -> Generations {
+        self.follow_members();
+        Generations { from: self.raft.generation(), to: self.generation_of(to) }
+    }
+
+    #[inline]
+    fn generation_of(&self, node: NodeId) -> u64 {
+        self.generations.iter().find(|seat| seat.node == node).map_or(0, |seat| seat.generation)
+    }
+
+    #[inline]
+    fn follow_members(&mut self) {
+        if self.members_seen != Some(self.machine.system_version()) {
+            self.members_seen = Some(self.machine.system_version());
+            let row = self.machine.system(MEMBERS_ROW).and_then(|row| Members::decode(row).ok());
+            let mut newest = row.map_or(Vec::new(), |members| members.generations);
+            for heard in std::mem::take(&mut self.generations) {
+                match newest.iter_mut().find(|seat| seat.node == heard.node) {
+                    Some(seat) => seat.generation = seat.generation.max(heard.generation),
+                    None => newest.push(heard),
+                }
+            }
+            newest.truncate(MAX_GENERATIONS);
+            self.generations = newest;
+        }
+    }
+
     /// Proposes what was executed since the last call. An error means that leadership is gone: the
     /// caller treats it as lost.
     pub fn propose(&mut self, now_ms: u64) -> Result<(), consensus::Refused> {
         if let Some(payload) = self.machine.take_entry() {
             let bytes = payload.len();
-            let entry = self.raft.propose(payload)?;
+            let entry = match self.step.take() {
+                Some(step) => self.raft.propose_members(&step, payload)?,
+                None => self.raft.propose(payload)?,
+            };
             self.own.push_back(entry);
             if std::mem::take(&mut self.exposes) {
                 self.exposure.proposed(entry.1, bytes, now_ms);
@@ -397,6 +465,7 @@ impl Replica {
         if lost {
             self.note_answered(before);
             self.machine.roll_back();
+            self.step = None;
             self.own.clear();
             self.closing.clear();
             self.to_sync.clear();
@@ -451,13 +520,14 @@ impl Replica {
     /// An entry this version can not read: the replica stops (it is never skipped).
     pub fn apply(&mut self, entry: &Entry) -> Result<(), DecodeError> {
         let (index, term) = (entry.index, entry.term);
-        if entry.data.is_empty() {
+        let payload = consensus::entry_payload(entry)?;
+        if payload.is_empty() {
             self.machine.apply_empty(index, term);
         } else if self.is_own(entry) {
             self.own.pop_front();
-            self.machine.commit_own(index, term, &entry.data)?;
+            self.machine.commit_own(index, term, &payload)?;
         } else {
-            self.machine.apply(index, term, &entry.data)?;
+            self.machine.apply(index, term, &payload)?;
         }
         self.note_applied(index, term);
         Ok(())
@@ -489,6 +559,7 @@ impl Replica {
         self.checkpointing = false;
         self.writing = 0;
         self.layouts_seen = None;
+        self.members_seen = None;
         self.floor = self.floor.max(term);
         self.note_applied(index, term);
     }

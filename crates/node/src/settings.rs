@@ -55,6 +55,12 @@ pub struct Settings {
     pub checkpoint_log_share: u64,
     /// Bytes per second of a snapshot sent to one node.
     pub snapshot_rate: u64,
+    /// A node that is not heard from for so long is given up: its replicas are made anew elsewhere. 0 = never.
+    pub replace_after_ms: u64,
+    /// Groups that change their members at the same time, at most.
+    pub max_moves: usize,
+    /// What may fail together with this node, as told to the cluster.
+    pub zone: String,
     /// Password of the Redis port, empty = none.
     pub requirepass: String,
     /// Executions that take longer, in µs, enter the slow log; negative = none.
@@ -95,6 +101,9 @@ impl Default for Settings {
             no_memory: false,
             checkpoint_log_share: 128 << 20,
             snapshot_rate: 64 << 20,
+            replace_after_ms: 600_000,
+            max_moves: 2,
+            zone: String::new(),
             requirepass: String::new(),
             slowlog_slower_than_us: 10_000,
             slowlog_max_len: 128,

@@ -10,7 +10,6 @@ use crate::frame::{FrameError, Section};
 use crate::outbox::Job;
 use consensus::{Install, Message, SendSnapshot};
 use model::planted::{Bug, is_planted};
-use model::varint::DecodeError;
 use model::{GroupId, Index, NodeId, Term};
 use shard::Machine;
 use std::collections::{BTreeMap, VecDeque};
@@ -81,6 +80,14 @@ impl Transfers {
     /// Rows are on their way to this node's replica of a group.
     pub(crate) fn is_receiving(&self, group: GroupId) -> bool {
         self.receiving.contains_key(&group)
+    }
+
+    /// Rows of a group are being read for another node, or staged for this one.
+    pub(crate) fn is_busy(&self, group: GroupId) -> bool {
+        self.receiving.contains_key(&group)
+            || self.stages.get(&group).is_some_and(|trees| !trees.is_empty())
+            || self.reads.iter().any(|(key, ids)| key.0 == group && !ids.is_empty())
+            || self.ready.contains_key(&group)
     }
 
     /// Drops a tree once a batch is durable.
@@ -217,7 +224,9 @@ impl Core {
         let from = (from, transfer);
         let now_ms = self.now.mono_ms();
         if self.replica(group).is_none() {
-            return Err(FrameError::Content(DecodeError::Malformed("group")));
+            // None any more, or not yet: the map is on its way.
+            self.ack_chunk(group, from, FAILED);
+            return Ok(());
         }
         if self.transfers.receiving.get(&group).is_none_or(|r| r.from != from) {
             if number != 0 {
@@ -285,14 +294,12 @@ impl Core {
             }
             Ok((_, true)) => {
                 receiving.loading = true;
-                let seed = self.settings.seed ^ tree.rotate_left(32);
-                let mut machine = Box::new(Machine::new(self.hasher, self.settings.max_value, seed));
-                machine.set_limits(self.settings.collections);
-                let shards = self.map.shards.len().max(1) as u64;
-                machine.set_load_limit(crate::memory::load_limit(self.settings.max_memory, shards));
+                let at = receiving.at;
+                let machine = Box::new(self.empty_machine(self.settings.seed ^ tree.rotate_left(32)));
                 // Planted: see model/planted.rs
                 if is_planted(Bug::SnapshotBeforeRows) {
-                    machine.apply_empty(receiving.at.0, receiving.at.1);
+                    let mut machine = machine;
+                    machine.apply_empty(at.0, at.1);
                     return self.staged_loaded(group, tree, Ok(machine));
                 }
                 self.outbox.jobs.push(Job::LoadStaged { group, tree, machine });
@@ -382,15 +389,14 @@ impl Core {
             self.outbox.fatal = Some(format!("group {group}: a snapshot without rows was to be installed"));
             return;
         };
-        let conf_state = install.conf_state.voters.iter().flat_map(|v| v.to_be_bytes()).collect();
-        let record = storage::log::Install { tree, index: install.index, term: install.term, conf_state };
-        self.builder.install(group, record);
-        let batch = self.next_batch;
-        self.judge_jump(group, (install.index, install.term));
+        let (batch, at) = (self.next_batch, (install.index, install.term));
+        self.judge_jump(group, at);
         let Some(replica) = self.replica(group) else { return };
         let old = replica.tree;
         replica.installed(*machine, tree);
         replica.active = true;
+        let record = replica.install_record(tree, at, &install.conf_state);
+        self.builder.install(group, record);
         tracing::info!(%group, index = install.index, "snapshot installed");
         self.transfers.drops.push((batch, old));
     }

@@ -5,8 +5,8 @@ use crate::layouts::shown;
 use crate::losses::bound::{self, Possible};
 use cluster::status::diagnose::REBUILDING;
 use cluster::status::{
-    Forming, KeyspaceStatus, NodeState, NodeStatus, PossibleLoss, ReplicaRole, ReplicaStatus, SCHEMA,
-    ShardStatus, Status, diagnose,
+    Forming, KeyspaceStatus, MoveStatus, NodeState, NodeStatus, PossibleLoss, ReplicaRole, ReplicaStatus,
+    SCHEMA, ShardStatus, Status, diagnose,
 };
 use cluster::{Addresses, Health, NodeReport};
 use model::limits::KEYSPACES;
@@ -47,9 +47,28 @@ impl Core {
         }
         status.shards = (1..self.replicas.len()).map(|at| self.group_status(GroupId(at as u32))).collect();
         status.meta = self.replicas.first().map(|_| self.group_status(GroupId::META));
+        status.moves = self.moves();
         status.keyspaces = self.keyspace_status();
         status.problems = diagnose(&status);
         status
+    }
+
+    /// Groups whose members are not those wanted.
+    fn moves(&self) -> Vec<MoveStatus> {
+        let moves = self.map.unsettled().map(|(group, set)| {
+            let votes = |node: NodeId| {
+                let replica = self.replicas[group.0 as usize].as_deref();
+                replica.is_some_and(|replica| replica.raft.members().voters.contains(&node.0))
+            };
+            let to = set.wanted.iter().map(|seat| seat.node).filter(|node| !votes(*node));
+            MoveStatus {
+                group: group.0,
+                to: to.map(|node| node.0).collect(),
+                from: set.leaving.iter().map(|seat| seat.node.0).collect(),
+                bytes: self.bytes_of(group),
+            }
+        });
+        moves.collect()
     }
 
     fn node_status(&self, node: NodeId, report: &NodeReport) -> NodeStatus {
@@ -77,6 +96,9 @@ impl Core {
             admin_address: addresses.admin,
             cluster_address: addresses.cluster,
             state,
+            zone: self.map.members.get(&node).map(|member| member.zone.clone()).unwrap_or_default(),
+            draining: self.map.members.get(&node).is_some_and(|member| member.draining),
+            seats: self.seats_of(node),
             version: report.version.clone(),
             pid: report.pid,
             uptime_ms: report.uptime_ms,
@@ -92,6 +114,11 @@ impl Core {
             losses: report.losses,
             lost_effects: report.lost_effects,
         }
+    }
+
+    fn seats_of(&self, node: NodeId) -> u32 {
+        let groups = (0..self.replicas.len() as u32).map(GroupId);
+        groups.filter(|group| self.map.set_of(*group).seat(node).is_some()).count() as u32
     }
 
     /// Addresses of a member: as told by itself, else as the map knows them.

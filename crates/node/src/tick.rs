@@ -69,6 +69,9 @@ impl Core {
             self.ask_for_rows();
             self.drive_layouts();
             self.drive_modes();
+            self.follow_seats();
+            self.drive_members();
+            self.send_map();
             self.retry_deferred();
             self.drive_polls();
             self.collect_large();
@@ -81,7 +84,9 @@ impl Core {
     }
 
     fn each_second(&mut self) {
+        let large = self.map.level >= cluster::heartbeat::LEVEL;
         for replica in self.replicas.iter_mut().flatten() {
+            replica.machine.set_large(large);
             replica.machine.forget_gone();
         }
         self.stats.each_second();
@@ -94,6 +99,7 @@ impl Core {
         self.rebalance();
         self.announce_recovery();
         self.announce_member();
+        self.drive_placement();
     }
 
     fn end_pause(&mut self) {

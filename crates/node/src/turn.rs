@@ -2,11 +2,12 @@
 
 use crate::conn::Blocked;
 use crate::core::Core;
+use crate::frame::content::Generations;
 use crate::frame::{self, FrameError, Section, content};
 use crate::ops::Op;
 use crate::peer::Peer;
 use crate::replica::Source;
-use consensus::{Entry, Message, Output, Step};
+use consensus::{Entry, Message, Output, Promise, Step};
 use model::time::MS;
 use model::varint::{DecodeError, Reader};
 use model::{GroupId, Index, NodeId, Now, Term};
@@ -36,6 +37,8 @@ pub(crate) struct Built {
     ready: u64,
     /// Term and index of its last entry.
     last: Option<(Term, Index)>,
+    /// Which of the replicas that this node had of the group it is from.
+    generation: u64,
 }
 
 impl Core {
@@ -73,6 +76,7 @@ impl Core {
                 Section::Farewell => self.on_farewell(from, content),
                 Section::Probe => self.on_probe(from, content)?,
                 Section::Proof => self.on_proof(content)?,
+                Section::Map => self.on_map(content)?,
             }
         }
         Ok(())
@@ -80,8 +84,11 @@ impl Core {
 
     /// `later`: nobody waits for its entries to be durable.
     fn on_raft(&mut self, from: NodeId, content: &[u8], later: bool) -> Result<(), FrameError> {
-        let (group, message) = content::raft(content)?;
+        let (group, generations, message) = content::raft(content)?;
         if let Some(replica) = self.replica(group) {
+            if !replica.is_between(NodeId(message.from), generations) {
+                return Ok(()); // From or for a replica that is gone.
+            }
             // Votes and terms never wait, see `absorb`.
             replica.hurry |= !later && !message.entries.is_empty();
         }
@@ -104,6 +111,7 @@ impl Core {
             return Ok(()); // The leader sends it again.
         }
         let promise = self.replica(group).and_then(|replica| replica.raft.promise_of(&message));
+        let promise = promise.map(|promise| Promise { generation: generations.from, ..promise });
         let step = self.step(group, message);
         if let (Some(promise), Some(Step::Taken | Step::Held)) = (promise, step) {
             let groups = self.replicas.len();
@@ -145,6 +153,7 @@ impl Core {
             let Some(replica) = self.replica(built.group) else { continue };
             if let Some((term, index)) = built.last
                 && replica.leading() == Some(term)
+                && replica.raft.generation() == built.generation
             {
                 replica.exposure.written(index);
                 replica.active = true;
@@ -158,8 +167,11 @@ impl Core {
             self.log_written(batch);
         }
         while let Some((_, groups)) = self.batches.pop_front_if(|(number, _)| *number <= batch) {
-            for Built { group, ready, .. } in groups {
-                let Some(replica) = self.replica(group) else { continue };
+            for Built { group, ready, generation, .. } in groups {
+                // Readys of a replica that is gone say nothing of the one in its place.
+                let Some(replica) = self.replica(group).filter(|r| r.raft.generation() == generation) else {
+                    continue;
+                };
                 let mut out = std::mem::take(&mut replica.out);
                 replica.raft.persisted(ready, &mut out);
                 replica.out = out;
@@ -249,6 +261,7 @@ impl Core {
         }
         if applied.0 > replica.woken {
             replica.woken = applied.0;
+            self.note_joined(group);
             self.wake_waiting(group);
             self.release_held(group);
             if self.lost.contains_key(&group) {
@@ -269,13 +282,16 @@ impl Core {
 
     /// Carries out what a group asked for.
     fn absorb(&mut self, group: GroupId, out: &mut Output) {
-        let later = self.replica(group).is_some_and(|replica| !replica.hurry);
+        let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
+        let later = !replica.hurry;
         for message in out.messages.drain(..) {
             let to = NodeId(message.to);
             let Some(peer) = self.peers.get_mut(&to) else { continue };
+            let generations = replica.generations_to(to);
             let waits =
                 later && message.msg_type == consensus::MessageType::MsgAppend && !message.entries.is_empty();
-            send_raft(peer, group, &message, if waits { Section::RaftLater } else { Section::Raft });
+            let section = if waits { Section::RaftLater } else { Section::Raft };
+            send_raft(peer, group, generations, &message, section);
         }
         if let Some(persist) = out.persist.take() {
             if self.builder.size() > self.settings.log_batch {
@@ -297,7 +313,8 @@ impl Core {
             }
             for entry in &persist.entries {
                 bytes += entry.data.len() as u64;
-                self.builder.entry(group, entry.index, entry.term, 0, &entry.data);
+                let kind = consensus::entry_kind(entry);
+                self.builder.entry(group, entry.index, entry.term, kind, &entry.data);
                 if self.builder.size() > self.settings.log_batch {
                     // This batch may be all that is left after a crash, and entries of a term must
                     // never be without the term: they replace entries that were promised in another.
@@ -311,7 +328,8 @@ impl Core {
                 self.builder.hard_state(group, hard);
             }
             let last = persist.entries.last().map(|entry| (entry.term, entry.index));
-            self.building.push(Built { group, ready: persist.number, last });
+            let generation = self.replica(group).map_or(0, |replica| replica.raft.generation());
+            self.building.push(Built { group, ready: persist.number, last, generation });
             if let Some(replica) = self.replica(group) {
                 replica.log_share += bytes;
                 if last.is_some() && replica.answers_early() && replica.leading().is_some() {
@@ -551,9 +569,15 @@ impl Core {
 }
 
 /// Puts a Raft message into the frame for its receiver.
-pub(crate) fn send_raft(peer: &mut Peer, group: GroupId, message: &Message, section: Section) {
+pub(crate) fn send_raft(
+    peer: &mut Peer,
+    group: GroupId,
+    generations: Generations,
+    message: &Message,
+    section: Section,
+) {
     if peer.takes() {
-        peer.frame.section(section, |out| content::put_raft(out, group, message));
+        peer.frame.section(section, |out| content::put_raft(out, group, generations, message));
     }
 }
 

@@ -7,6 +7,8 @@ use model::large::GRACE_MS;
 use model::limits::CHUNK;
 use world::World;
 
+/// Time after which all nodes have said that they understand large values.
+const READY_MS: u64 = 6000;
 /// Bytes of the last chunk of the value in these tests, behind one whole chunk.
 const TAIL: usize = 10;
 
@@ -67,7 +69,7 @@ fn left(world: &mut World) -> (u64, u64) {
 #[test]
 fn any_node_reads_and_keeps_the_order_of_replies() {
     let mut world = World::new(3, 4);
-    world.run(1000);
+    world.run(READY_MS);
     let c = world.connect(1);
     let value = value("a");
     put(&mut world, 1, c, "k", &value);
@@ -102,7 +104,7 @@ fn any_node_reads_and_keeps_the_order_of_replies() {
 #[test]
 fn chunks_wait_for_a_majority_whatever_the_connection_chose() {
     let mut world = World::new(3, 2);
-    world.run(1000);
+    world.run(READY_MS);
     let c = world.connect(1);
     assert_eq!(world.ask(1, c, "KEYSPACE SET 0 REPLICATION async"), "+OK");
     let (id, until) = begin(&mut world, 1, c, "k");
@@ -126,7 +128,7 @@ fn chunks_wait_for_a_majority_whatever_the_connection_chose() {
 #[test]
 fn an_upload_goes_on_through_the_loss_of_leaders() {
     let mut world = World::new(3, 4);
-    world.run(1000);
+    world.run(READY_MS);
     let value = value("b");
     let (first, last) = value.split_at(CHUNK);
     for victim in 1..=3 {
@@ -156,7 +158,7 @@ fn an_upload_goes_on_through_the_loss_of_leaders() {
 #[test]
 fn what_is_good_for_nothing_is_removed_and_nothing_else() {
     let mut world = World::new(3, 4);
-    world.run(1000);
+    world.run(READY_MS);
     let (c, value) = (world.connect(2), value("c"));
     for key in ["kept", "deleted", "replaced", "expires", "{kept}over"] {
         put(&mut world, 2, c, key, &value);
@@ -197,7 +199,7 @@ fn what_is_good_for_nothing_is_removed_and_nothing_else() {
 #[test]
 fn a_new_leader_goes_on_with_the_removal() {
     let mut world = World::new(3, 2);
-    world.run(1000);
+    world.run(READY_MS);
     let (c, value) = (world.connect(1), value("d"));
     put(&mut world, 1, c, "k", &value);
     assert_eq!(world.ask(1, c, "DEL k"), ":1");
@@ -217,7 +219,7 @@ fn a_new_leader_goes_on_with_the_removal() {
 fn chunks_that_are_not_in_memory_are_fetched() {
     let mut world = World::new(3, 2);
     world.keep_rows_on_disk();
-    world.run(1000);
+    world.run(READY_MS);
     let (c, value) = (world.connect(3), value("e"));
     put(&mut world, 3, c, "k", &value);
     world.checkpoint();
@@ -233,7 +235,7 @@ fn chunks_that_are_not_in_memory_are_fetched() {
 #[test]
 fn a_value_without_one_of_its_chunks_is_an_error_or_ends_the_connection() {
     let mut world = World::new(3, 2);
-    world.run(1000);
+    world.run(READY_MS);
     let (c, value) = (world.connect(1), value("f"));
     let (id, until) = begin(&mut world, 1, c, "k");
     assert_eq!(world.ask(1, c, &write(&id, &until, 0, &value[..CHUNK])), "+OK");
@@ -274,7 +276,7 @@ fn feed(world: &mut World, node: u64, conn: u64, bytes: &[u8], piece: usize) -> 
 #[test]
 fn a_long_value_of_any_client_is_cut_as_it_comes() {
     let mut world = World::new(3, 4);
-    world.run(1000);
+    world.run(READY_MS);
     let long = "0123456789".repeat(10 * CHUNK / 10) + &value("g");
     for node in 1..=3 {
         let (c, key) = (world.connect(node), format!("k{node}"));
@@ -312,7 +314,7 @@ fn a_long_value_of_any_client_is_cut_as_it_comes() {
 #[test]
 fn long_values_that_can_not_be_set_are_skipped() {
     let mut world = World::new(3, 2);
-    world.run(1000);
+    world.run(READY_MS);
     let (c, long) = (world.connect(1), "x".repeat(9 * CHUNK));
     assert_eq!(world.ask(1, c, "LPUSH list v"), ":1");
     let command = |words: &[&str]| {
@@ -350,7 +352,7 @@ fn long_values_that_can_not_be_set_are_skipped() {
 #[test]
 fn a_long_value_is_set_through_the_loss_of_a_leader() {
     let mut world = World::new(3, 4);
-    world.run(1000);
+    world.run(READY_MS);
     let (c, long) = (world.connect(1), "y".repeat(20 * CHUNK + TAIL));
     let bytes = set("k", &long, &[]);
     let (first, rest) = bytes.split_at(7 * CHUNK);
@@ -388,7 +390,7 @@ fn is(world: &mut World, node: u64, conn: u64, key: &str, value: &str) {
 #[test]
 fn a_large_value_is_changed_in_place() {
     let mut world = World::new(3, 4);
-    world.run(1000);
+    world.run(READY_MS);
     for node in 1..=3 {
         let (c, key) = (world.connect(node), format!("k{node}"));
         let mut expected = value("h");
@@ -440,7 +442,7 @@ fn a_large_value_is_changed_in_place() {
 #[test]
 fn a_string_that_grows_too_long_for_a_row_becomes_a_large_value() {
     let mut world = World::new(3, 2);
-    world.run(1000);
+    world.run(READY_MS);
     let (c, piece) = (world.connect(1), "p".repeat(3 * CHUNK));
     for n in 1..=4 {
         assert_eq!(world.ask(1, c, &format!("APPEND k {piece}")), format!(":{}", n * piece.len()));
@@ -454,7 +456,7 @@ fn a_string_that_grows_too_long_for_a_row_becomes_a_large_value() {
 #[test]
 fn changes_of_several_clients_are_done_once_and_in_order_through_the_loss_of_leaders() {
     let mut world = World::new(3, 4);
-    world.run(1000);
+    world.run(READY_MS);
     let first = world.connect(1);
     let start = value("i");
     put(&mut world, 1, first, "k", &start);
@@ -494,4 +496,19 @@ fn changes_of_several_clients_are_done_once_and_in_order_through_the_loss_of_lea
         assert!(places.is_sorted(), "{tail}");
     }
     is(&mut world, 1, first, "k", &whole);
+}
+
+#[test]
+fn none_is_made_before_all_members_understand_it() {
+    let mut world = World::new(3, 2);
+    world.run(1000);
+    let c = world.connect(1);
+    let piece = "q".repeat(5 * CHUNK);
+    assert!(world.ask(1, c, "LARGE BEGIN k 5").starts_with("-TRYAGAIN large values can be made when all"));
+    assert_eq!(world.ask(1, c, &format!("APPEND k {piece}")), format!(":{}", piece.len()));
+    assert!(world.ask(1, c, &format!("APPEND k {piece}")).starts_with("-TRYAGAIN large values"));
+    let got = feed(&mut world, 1, c, &set("k", &value("r").repeat(9), &[]), CHUNK);
+    assert!(got.starts_with("-TRYAGAIN large values"), "{got}");
+    world.run(READY_MS);
+    assert_eq!(world.ask(1, c, &format!("APPEND k {piece}")), format!(":{}", 2 * piece.len()));
 }

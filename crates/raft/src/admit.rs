@@ -67,6 +67,10 @@ pub enum Dropped {
         /// The other.
         other: u64,
     },
+    /// Whoever asks may count on a vote that an earlier replica of this node had: this one's log is not yet
+    /// as long as what that one acknowledged.
+    #[error("this replica has not heard of itself yet and has no vote")]
+    Joins,
     /// This replica waits for rows and keeps as much for them as it may.
     #[error("too many entries wait for rows")]
     NoRows,
@@ -167,7 +171,8 @@ impl Group {
 
     fn check_timeout_now(&self, m: &Message) -> Result<(), Dropped> {
         let raft = &self.raw.raft;
-        if m.term != raft.term || m.from != raft.leader_id || self.installing() || self.rebuild.is_some() {
+        let unable = self.installing() || self.rebuild.is_some() || self.joins;
+        if m.term != raft.term || m.from != raft.leader_id || unable {
             return Err(Dropped::TimeoutNow(m.from));
         }
         Ok(())

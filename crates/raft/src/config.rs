@@ -13,6 +13,9 @@ pub struct GroupConfig {
     pub group: GroupId,
     /// The node this replica is on; must be a member of the group.
     pub node: NodeId,
+    /// Tells replicas apart that a node had of this group one after another; later ones have larger numbers.
+    /// It is part of what they promise ([`crate::Promise`]).
+    pub generation: u64,
     /// Length of Raft's tick in ms, 1 ..= 5 (safety rule 8).
     pub tick_ms: u64,
     /// Base election timeout in ms: the vote promise and the lease are measured by it (rule 4).
@@ -49,6 +52,7 @@ impl GroupConfig {
         GroupConfig {
             group,
             node,
+            generation: 0,
             tick_ms: 5,
             base_election_ms: 120,
             heartbeat_ms: 25,
@@ -126,9 +130,12 @@ pub struct Recovered {
     pub compacted_guessed: bool,
     /// The members as of `applied`.
     pub conf_state: ConfState,
-    /// This replica was made for a node that is to be a learner: the members as of `applied` need not name it
-    /// yet. It has no vote until what follows says so.
+    /// This replica was made for a node that is to be a learner: the members as of `applied` do not name it
+    /// yet.
     pub joins: bool,
+    /// If it joins: it has heard before that it is a member. Else it neither votes nor campaigns until
+    /// [`crate::Group::joined`] is called.
+    pub joined: bool,
     /// Last index the state machine has applied; at least `compacted`.
     pub applied: Index,
 }

@@ -42,6 +42,8 @@ pub struct Group {
     pub(crate) durable: (Term, u64),
     /// What it had at its start.
     pub(crate) started: Promise,
+    /// What was applied does not name this replica yet, or names one that its node had before.
+    pub(crate) joins: bool,
     /// Set while rows are missing, and until what was kept back for them is handed out.
     pub(crate) rebuild: Option<Rebuild>,
     /// The compacted index whose term is only an upper bound.
@@ -74,6 +76,7 @@ impl Group {
             pending: VecDeque::new(),
             durable: (hard_state.term, hard_state.vote),
             started: Promise::default(),
+            joins: recovered.joins && !recovered.joined,
             rebuild,
             guessed: None,
             handed: hard_state,
@@ -134,7 +137,7 @@ impl Group {
     /// in an assertion that all entries are durable; neither holds while a Ready is unfinished.
     fn may_campaign(&self) -> bool {
         let log = &self.raw.raft.raft_log;
-        !self.installing() && self.rebuild.is_none() && log.persisted == log.last_index()
+        !self.installing() && self.rebuild.is_none() && !self.joins && log.persisted == log.last_index()
     }
 
     /// True while a snapshot is on its way into the log.
@@ -173,6 +176,9 @@ impl Group {
     }
 
     fn step_vote(&mut self, now_ns: u64, m: Message) -> Step {
+        if self.joins {
+            return self.dropped(m.msg_type, Dropped::Joins);
+        }
         let raft = &self.raw.raft;
         let transfer = m.context == raft::CAMPAIGN_TRANSFER;
         // A leader refuses by the library's own check; a lower term is only told of the higher one.

@@ -28,6 +28,10 @@ impl Group {
     pub fn node(&self) -> NodeId {
         self.config.node
     }
+    /// Which of the replicas that its node had of the group this is.
+    pub fn generation(&self) -> u64 {
+        self.config.generation
+    }
     /// Its role.
     pub fn role(&self) -> StateRole {
         self.raw.raft.state
@@ -84,6 +88,10 @@ impl Group {
     /// The members, lists ascending.
     pub fn members(&self) -> ConfState {
         sorted(self.raw.raft.prs().conf().to_conf_state())
+    }
+    /// The members as of an entry that is applied, from the newest checkpoint that can be sent on.
+    pub fn members_as_of(&self, index: Index) -> Option<ConfState> {
+        self.raw.store().members_at(index).cloned()
     }
     /// True if a vote request arriving at this monotonic time would be held.
     pub fn vote_promised(&self, now: model::Now) -> bool {

@@ -35,7 +35,7 @@ pub use config::{GroupConfig, GroupError, Recovered};
 pub use group::Group;
 pub use inspect::PeerView;
 pub use lease::RoundId;
-pub use members::change::entry_payload;
+pub use members::change::{entry_kind, entry_payload, set_entry_kind};
 pub use members::{MemberStep, MembersRefused};
 pub use output::{Install, Output, Persist, ReadDone, SendSnapshot, SoftChange};
 pub use promise::Promise;

@@ -117,6 +117,17 @@ impl Group {
         Ok(after)
     }
 
+    /// What this replica has applied names it as a member, and not one that its node had before: its log is
+    /// as long as what made it one, so it may vote.
+    pub fn joined(&mut self) {
+        self.joins = false;
+    }
+
+    /// False for a replica that was made for a node that is to be a learner, until [`Group::joined`].
+    pub fn has_joined(&self) -> bool {
+        !self.joins
+    }
+
     /// Proposes a step, as [`Group::propose`] does an entry. The payload comes out with the entry
     /// ([`crate::entry_payload`]) and is applied by the state machine at the same index: it should
     /// hold the members after the step, so that a checkpoint has them (safety rule 18).

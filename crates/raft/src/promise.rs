@@ -21,9 +21,12 @@ use model::{Index, Term};
 use raft::StateRole;
 use raft::eraftpb::{Message, MessageType};
 
-/// A position that a replica promised to keep. Ordered: a later term is more than any index.
+/// A position that a replica promised to keep. Ordered: a later term is more than any index, a later replica
+/// more than any term: what the ones before it promised ended with them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Promise {
+    /// Which of the replicas that its node had of the group promised it ([`crate::GroupConfig::generation`]).
+    pub generation: u64,
     /// A durable term.
     pub term: Term,
     /// Last index of durable entries of that very term, 0 if there are none.
@@ -45,11 +48,11 @@ impl Group {
         let settled = self.raw.raft.term == term;
         let index = log.persisted;
         let own = settled && self.guessed != Some(index) && log.term(index).is_ok_and(|of| of == term);
-        Promise { term, index: if own { index } else { 0 } }
+        Promise { generation: self.config.generation, term, index: if own { index } else { 0 } }
     }
 
     /// What the sender of a message promises with it. To be asked before the message is stepped, and
-    /// remembered if it was taken. `None`: it needs nothing durable (pre-votes), or comes from a leader
+    /// remembered if it was taken, with the generation of the sender, which the caller knows. `None`: it needs nothing durable (pre-votes), or comes from a leader
     /// without waiting for its disk (snapshots).
     pub fn promise_of(&self, m: &Message) -> Option<Promise> {
         use MessageType::*;
@@ -64,7 +67,7 @@ impl Group {
             MsgRequestVote | MsgRequestVoteResponse => 0,
             _ => return None,
         };
-        Some(Promise { term: m.term, index })
+        Some(Promise { generation: 0, term: m.term, index })
     }
 }
 
@@ -99,7 +102,7 @@ mod tests {
     }
 
     fn promise(term: u64, index: u64) -> Promise {
-        Promise { term, index }
+        Promise { generation: 0, term, index }
     }
 
     #[test]

@@ -171,7 +171,7 @@ impl Tail {
         self.members.push_back((index, members));
     }
 
-    fn members_at(&self, index: Index) -> Option<&ConfState> {
+    pub(crate) fn members_at(&self, index: Index) -> Option<&ConfState> {
         self.members.iter().rev().find(|(from, _)| *from <= index).map(|(_, members)| members)
     }
 

@@ -207,7 +207,9 @@ fn change_members(world: &mut World, rng: &mut Rng, id: u64) {
     } else if !learners.is_empty() && rng.chance(15) {
         MemberStep::RemoveLearner(NodeId(some(rng, &learners)))
     } else {
-        let add = learners.iter().filter(|_| rng.chance(80)).copied().map(NodeId).collect();
+        // Whoever does not know that it is a member has no vote to give.
+        let joined = |id: &&u64| world.nodes[**id as usize - 1].disk.joined;
+        let add = learners.iter().filter(joined).filter(|_| rng.chance(80)).copied().map(NodeId).collect();
         let mut remove: Vec<u64> = voters.iter().filter(|_| rng.chance(40)).copied().collect();
         remove.truncate(voters.len() - 1);
         MemberStep::Enter { add, remove: remove.into_iter().map(NodeId).collect() }

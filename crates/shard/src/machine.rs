@@ -118,6 +118,8 @@ pub struct Machine {
     pub waits_again: bool,
     /// Keys given up for want of memory, since start.
     pub evicted_keys: u64,
+    /// Large values may be made.
+    large: bool,
     /// Edits of large values that wait to be prepared.
     pub(crate) edits: Edits,
     /// Keyspaces of which other shards hold keys as well, a bit each.
@@ -170,6 +172,7 @@ impl Machine {
             signals: Signals::default(),
             waits_again: false,
             evicted_keys: 0,
+            large: false,
             edits: Edits::default(),
             spread: 0,
         }
@@ -279,6 +282,16 @@ impl Machine {
 
     pub(crate) fn random(&mut self) -> u64 {
         next_random(&mut self.rng)
+    }
+
+    /// Says whether large values may be made: only if all members of the cluster understand them. Not at first.
+    pub fn set_large(&mut self, may_be_made: bool) {
+        self.large = may_be_made;
+    }
+
+    /// Whether large values may be made.
+    pub(crate) fn large(&self) -> bool {
+        self.large
     }
 
     /// The edit that the command executed last wants to have prepared.

@@ -155,22 +155,8 @@ impl Membership {
         if admission != Admission::Later {
             return Ok(admission);
         }
-        if let Some(text) = self.first_members() {
-            return Ok(Admission::NotNow(text));
-        }
         core.admit_later(joiner.token, &joiner.addresses);
         Ok(Admission::Later)
-    }
-
-    /// Whom to ask instead, on a node that has no replica of the meta group and so hears of no ids.
-    fn first_members(&self) -> Option<String> {
-        let members = &self.folder.formation()?.members;
-        if self.folder.node().is_some_and(|node| members.contains(&node)) {
-            return None;
-        }
-        let at = self.folder.peers().filter(|peer| members.contains(&peer.node));
-        let at: Vec<&str> = at.map(|peer| peer.addresses.peer.as_str()).collect();
-        Some(format!("this node admits no nodes; these do: {}", at.join(", ")))
     }
 }
 
@@ -181,11 +167,14 @@ struct Questions<'a> {
 
 impl Gate for Questions<'_> {
     fn known(&mut self, node: NodeId) -> Option<Known> {
+        if self.core.is_removed(node) {
+            return Some(Known { incarnation: 0, boot: None, removed: true });
+        }
         let core = self.core.known_incarnation(node);
         match self.membership.folder.known(node) {
             // What the core has heard beyond the folder names no process.
             Some(known) if known.incarnation >= core => Some(known),
-            _ if core > 0 => Some(Known { incarnation: core, boot: None }),
+            _ if core > 0 => Some(Known { incarnation: core, boot: None, removed: false }),
             known => known,
         }
     }

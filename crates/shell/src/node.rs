@@ -131,6 +131,7 @@ impl<D> Node<D> {
         self.log_way.opened(log.is_direct());
         let (losses, accounts) = LossFolder::open(&self.disk, folder.losses_dir())?;
         self.core.set_losses(accounts);
+        self.core.set_left(report.left.iter().copied());
         let next_tree = stores.next_id();
         let disks = platform.start_disks(Opened { log, stores, losses, garbage: report.garbage })?;
         Ok((disks, replicas, next_tree))

@@ -9,11 +9,12 @@ pub use error::RecoverError;
 pub(crate) use group::tree_of;
 
 use self::group::{Plan, Restored};
-use cluster::Formation;
+use cluster::{Formation, Tenure};
 use env::Clock;
 use model::time::MS;
 use model::{GroupId, NodeId, Now};
 use node::replica::Replica;
+use node::seats::Left;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use storage::log::{GroupLog, Recovery};
@@ -68,6 +69,8 @@ pub struct RecoverReport {
     pub ms: u64,
     /// Groups and trees with rows that a flush has left behind, for `DiskPool::sweep`.
     pub garbage: Vec<(GroupId, u64)>,
+    /// Groups of which this node had a replica and has none any more.
+    pub left: Vec<(GroupId, Left)>,
     /// Trees of no group that were removed: replaced ones, and snapshots that never became valid.
     pub dropped: Vec<u64>,
 }
@@ -85,11 +88,20 @@ pub fn recover(
     start: &Start<'_>,
 ) -> Result<(Vec<Replica>, RecoverReport), RecoverError> {
     let began_ns = start.clock.mono_ns();
-    let groups: Vec<GroupId> = start
-        .formation
-        .groups()
-        .filter(|group| start.formation.voters(*group).contains(&start.node))
-        .collect();
+    let (mut groups, mut left) = (Vec::new(), Vec::new());
+    for group in start.formation.groups() {
+        let known = log.groups.get(&group);
+        match known.map_or(Ok(None), group::tenure_of)? {
+            Some(Tenure::Left { generation }) => {
+                let hard = known.and_then(|log| log.hard).unwrap_or_default();
+                left.push((group, Left { generation, term: hard.term, vote: hard.vote }));
+                log.groups.remove(&group);
+            }
+            Some(Tenure::Holds { .. }) => groups.push(group),
+            None if start.formation.voters(group).contains(&start.node) => groups.push(group),
+            None => {}
+        }
+    }
     refuse_damaged(&log, &groups)?;
     let known: BTreeSet<u64> = stores.list().into_iter().collect();
     let mut rng = env::Rng::new(start.seed);
@@ -102,7 +114,7 @@ pub fn recover(
         tracing::warn!(%group, "the log knows a group of which this node has no replica");
     }
     let used: BTreeSet<u64> = plans.iter().map(|plan| plan.tree).collect();
-    let mut report = RecoverReport::default();
+    let mut report = RecoverReport { left, ..RecoverReport::default() };
     let mut replicas = Vec::new();
     for restored in load_all(stores, plans, start)? {
         report.add(&restored);

@@ -253,7 +253,7 @@ impl Handshake {
     fn check_news(&self, identity: &Identity) -> Result<(), Refused> {
         let own = |member: &&Peer| Some(member.node) == self.local.node;
         let Some(own) = identity.news.members.iter().find(own) else { return Ok(()) };
-        let known = Known { incarnation: own.incarnation, boot: own.boot };
+        let known = Known { incarnation: own.incarnation, boot: own.boot, removed: false };
         refusal::of_age(own.node, self.local.incarnation, self.local.boot, Some(known))
             .map_err(Refused::own_outdated)
     }
@@ -277,9 +277,9 @@ impl Handshake {
         if identity.purpose != self.purpose {
             return Err("the other side takes the connection for something else".into());
         }
+        refusal::one_formation(self.told.as_ref(), identity.news.formation.as_ref())?;
         refusal::of_age(node, identity.incarnation, identity.boot, gate.known(node))
             .map_err(Refused::other_outdated)?;
-        refusal::one_formation(self.told.as_ref(), identity.news.formation.as_ref())?;
         self.send_proven(&message::ready(), output);
         let joined = identity.assigned;
         Ok(State::Done(Box::new(established(cluster, node, identity, joined))))
@@ -298,11 +298,14 @@ impl Handshake {
         if identity.cluster.is_some_and(|theirs| theirs != cluster) {
             return Err(other_cluster(cluster, identity.cluster));
         }
-        let (node, joined) = match (identity.cluster, identity.node) {
+        let theirs = identity.news.formation.as_ref();
+        let (node, joined, news) = match (identity.cluster, identity.node) {
             (Some(_), Some(node)) => {
+                let news = gate.news();
+                refusal::one_formation(news.formation.as_ref(), theirs)?;
                 refusal::of_age(node, identity.incarnation, identity.boot, gate.known(node))
                     .map_err(Refused::other_outdated)?;
-                (node, None)
+                (node, None, news)
             }
             (None, None) => {
                 let joiner = Joiner {
@@ -312,12 +315,12 @@ impl Handshake {
                     boot: identity.boot,
                 };
                 let node = gate.admit(&joiner)?;
-                (node, Some(node))
+                let news = gate.news();
+                refusal::one_formation(news.formation.as_ref(), theirs)?;
+                (node, Some(node), news)
             }
             _ => return Err("a node has both a cluster and an id, or none of them".into()),
         };
-        let news = gate.news();
-        refusal::one_formation(news.formation.as_ref(), identity.news.formation.as_ref())?;
         self.purpose = identity.purpose;
         self.say_who(joined, news, output);
         self.agreed = Some(established(cluster, node, identity, joined));

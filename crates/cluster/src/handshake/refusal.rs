@@ -116,6 +116,12 @@ pub(super) fn tidy(text: &[u8]) -> String {
 /// Safety rule 2: a folder older than one that was seen, or a second copy of it, must not take part.
 pub(super) fn of_age(node: NodeId, incarnation: u64, boot: Boot, known: Option<Known>) -> Result<(), String> {
     let Some(known) = known else { return Ok(()) };
+    if known.removed {
+        return Err(format!(
+            "node {node} was removed from the cluster: its replicas are elsewhere, and its data folder takes no \
+             part any more; a node that is to join needs an empty one"
+        ));
+    }
     if incarnation < known.incarnation {
         return Err(format!(
             "node {node} comes with an older data folder: incarnation {incarnation}, {} was seen; its replicas \

@@ -53,7 +53,7 @@ struct Knows {
 
 impl Knows {
     fn of(node: u64, incarnation: u64, boot: Option<u8>) -> Knows {
-        let known = Known { incarnation, boot: boot.map(|b| Boot([b; 16])) };
+        let known = Known { incarnation, boot: boot.map(|b| Boot([b; 16])), removed: false };
         Knows { known: BTreeMap::from([(NodeId(node), known)]), ..Knows::default() }
     }
 

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 /// Longest report in bytes: 1025 groups with keys in all keyspaces fit.
 pub const MAX_REPORT: usize = 2 * 1024 * 1024;
 
+/// What this version understands: 1 members of groups may change, and large values.
+pub const LEVEL: u64 = 1;
+
 /// A node's report about itself. JSON, and every field has a default, so that nodes of different
 /// versions understand each other.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -13,6 +16,8 @@ pub const MAX_REPORT: usize = 2 * 1024 * 1024;
 pub struct NodeReport {
     /// Version of the program.
     pub version: String,
+    /// What it understands, see [`LEVEL`].
+    pub level: u64,
     /// Operating system's id of the process.
     pub pid: u32,
     /// Milliseconds since the process started.
@@ -50,6 +55,15 @@ pub struct GroupReport {
     /// Its rows are lost; it waits for those of another replica.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub rebuilding: bool,
+    /// Which of the replicas that its node had of the group it is.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub generation: u64,
+    /// It has not heard yet that it is a member.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub joining: bool,
+    /// Bytes of its rows in memory, about.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub bytes: u64,
     /// As leader: entries answered in asynchronous keyspaces and not committed.
     #[serde(skip_serializing_if = "is_zero")]
     pub exposed_entries: u64,
@@ -129,6 +143,9 @@ mod tests {
             applied: 1 << 50,
             last: 1 << 50,
             rebuilding: true,
+            generation: 1 << 50,
+            joining: true,
+            bytes: 1 << 50,
             exposed_entries: 1 << 40,
             exposed_bytes: 1 << 40,
             keys: (0..16).map(keys).collect(),

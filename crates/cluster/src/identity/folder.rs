@@ -256,7 +256,7 @@ impl Folder {
     /// The highest incarnation known of a member, for [`handshake::Gate::known`].
     pub fn known(&self, node: NodeId) -> Option<handshake::Known> {
         let peer = &self.record.peers.get(&node)?.peer;
-        Some(handshake::Known { incarnation: peer.incarnation, boot: peer.boot })
+        Some(handshake::Known { incarnation: peer.incarnation, boot: peer.boot, removed: false })
     }
 
     /// What this node says of itself in a handshake; `nonce` must be fresh random bytes each time.

@@ -134,7 +134,7 @@ fn what_is_known_of_others_survives_and_never_goes_back() {
     assert_eq!(folder.known(NodeId(2)).unwrap().boot, None);
     folder.learn(&[peer(2, 4, Some(1))]).unwrap();
     folder.learn(&[peer(2, 4, None), peer(2, 4, Some(2))]).unwrap();
-    let known = crate::Known { incarnation: 4, boot: Some(Boot([1; 16])) };
+    let known = crate::Known { incarnation: 4, boot: Some(Boot([1; 16])), removed: false };
     assert_eq!((folder.known(NodeId(2)), folder.known(NodeId(1))), (Some(known), None));
     folder.learn(&[peer(2, 5, Some(2))]).unwrap();
     let moved = Addresses { peer: "h:99".into(), ..Addresses::default() };

@@ -124,4 +124,19 @@ impl Client {
             ))),
         }
     }
+
+    /// Sends a command whose reply is a list of texts.
+    ///
+    /// # Errors
+    /// As [`Client::call_for_text`].
+    pub fn call_for_texts(&mut self, command: &[&str]) -> Result<Vec<String>, CliError> {
+        match self.call(command)? {
+            Value::Array(items) => Ok(items.iter().map(Value::to_string).collect()),
+            other => Err(CliError::Refused(format!(
+                "{} answered {} with {other:?} instead of a list: is it an Everstore node?",
+                self.link.address(),
+                command.join(" ")
+            ))),
+        }
+    }
 }

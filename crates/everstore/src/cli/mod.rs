@@ -12,6 +12,7 @@ mod keyspace;
 mod large;
 mod link;
 mod losses;
+mod node;
 mod parent;
 mod recover;
 mod render;
@@ -57,6 +58,10 @@ enum Command {
     Status(status::StatusArgs),
     /// Move leadership away from a node, or of one shard, without losing a write.
     Switchover(switchover::SwitchoverArgs),
+    /// Show nodes, drain, remove or replace them.
+    Node(node::NodeArgs),
+    /// Show which shards are to move to other nodes, and why.
+    Plan(node::PlanArgs),
     /// Show keyspaces and choose their layout.
     Keyspace(keyspace::KeyspaceArgs),
     /// Go on after a majority of the nodes was lost for good; offline, and some writes may be lost.
@@ -106,6 +111,8 @@ pub fn run() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Switchover(args) => switchover::run(&args),
+        Command::Node(args) => node::run(&args),
+        Command::Plan(args) => node::plan(&args),
         Command::Keyspace(args) => keyspace::run(&args),
         Command::Recover(args) => recover::run(&args),
         Command::Losses(args) => losses::run(&args),

@@ -21,6 +21,7 @@ pub fn page(status: &Status, problems: &[Problem]) -> String {
         };
         let _ = writeln!(out, "  {mark}: {}", problem.text);
     }
+    out.push_str(&moves(status));
     let _ = write!(out, "\n{}", nodes(&status.nodes));
     if !status.shards.is_empty() {
         let _ = write!(out, "\n{}", shards(status));
@@ -48,11 +49,35 @@ fn headline(status: &Status, problems: &[Problem]) -> String {
     )
 }
 
+/// A line on shards that are on their way to other nodes; empty if there are none.
+pub fn moves(status: &Status) -> String {
+    if status.moves.is_empty() {
+        return String::new();
+    }
+    let name = |group: u32| group.checked_sub(1).map_or("meta".to_owned(), |shard| shard.to_string());
+    let shown: Vec<String> = status
+        .moves
+        .iter()
+        .map(|of| {
+            let list = |nodes: &[u64]| nodes.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+            match (of.from.is_empty(), of.to.is_empty()) {
+                (true, _) => format!("{} to {}", name(of.group), list(&of.to)),
+                (_, true) => format!("{} off {}", name(of.group), list(&of.from)),
+                _ => format!("{} from {} to {}", name(of.group), list(&of.from), list(&of.to)),
+            }
+        })
+        .collect();
+    let left: u64 = status.moves.iter().map(|of| of.bytes * of.to.len() as u64).sum();
+    let shards = counted(status.moves.len(), "shard");
+    format!("  moving: {shards}, about {} to copy: {}\n", bytes(left), shown.join("; "))
+}
+
 fn counted(n: usize, word: &str) -> String {
     if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
 }
 
-fn nodes(nodes: &[NodeStatus]) -> String {
+/// Nodes as a table; also what `everstore node list` prints.
+pub fn nodes(nodes: &[NodeStatus]) -> String {
     let mut table = Table::new(&[
         ">NODE",
         "REDIS",
@@ -75,6 +100,7 @@ fn nodes(nodes: &[NodeStatus]) -> String {
             node.redis_address.clone(),
             node.peer_address.clone(),
             match node.state {
+                NodeState::Up if node.draining => "up, draining".into(),
                 NodeState::Up => "up".into(),
                 NodeState::Unreachable { since_ms } => format!("unreachable {}", span(since_ms)),
                 NodeState::NeverSeen => "never seen".into(),

@@ -166,6 +166,12 @@ keys! {
         "Log kept before shards are checkpointed to free it. More means rarer checkpoints and a longer start.";
     "snapshot-rate" snapshot_rate: u64, Kind::Size(64 * 1024, 100 * GIB), "64mb", online, None,
         "Most bytes per second of one snapshot to a follower that is too far behind.";
+    "replace-after" replace_after: Duration, Kind::Time(0, 31_536_000_000), "10m", online, None,
+        "A node that is not heard from for so long is given up and its replicas are made anew on others; 0 never does so.";
+    "max-moves" max_moves: u64, Kind::Whole(1, 64, "shards"), "2", online, None,
+        "Shards that change their nodes at the same time.";
+    "zone" zone: Option<String>, Kind::Text, "", restart, None,
+        "What may fail as a whole with this node, such as a rack or a building; replicas of a shard go to different zones.";
     "threads" threads: u64, Kind::Whole(1, 1, "one shard thread; more are not supported by this version"), "1", restart, None,
         "Shard threads. This version runs exactly one.";
     "log-format" log_format: String, Kind::Choice(&["auto", "human", "json"]), "auto", restart, None,

@@ -56,6 +56,9 @@ fn apply(config: &Config, settings: &mut Settings) {
     settings.no_memory = (1..MIN_MEMORY).contains(&settings.max_memory);
     settings.checkpoint_log_share = config.checkpoint_log_share;
     settings.snapshot_rate = config.snapshot_rate;
+    settings.replace_after_ms = config.replace_after.as_millis() as u64;
+    settings.max_moves = config.max_moves as usize;
+    settings.zone = cluster::map::zone_name(config.zone.as_deref().unwrap_or_default());
     settings.requirepass = config.requirepass.clone().unwrap_or_default();
     settings.slowlog_slower_than_us = config.slowlog_log_slower_than;
     settings.slowlog_max_len = config.slowlog_max_len as usize;

@@ -61,6 +61,47 @@ pub struct RowsWanted {
     pub floor: Index,
 }
 
+/// The rows of the cluster map.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MapNews<'a> {
+    /// Epoch of the map.
+    pub epoch: u64,
+    /// Names and contents.
+    pub rows: Vec<(&'a [u8], &'a [u8])>,
+}
+
+/// Format version of [`MapNews`].
+const MAP_FORMAT: u8 = 1;
+
+impl<'a> MapNews<'a> {
+    /// Appends the section's content.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(MAP_FORMAT);
+        put_u64(out, self.epoch);
+        for (name, content) in &self.rows {
+            put_bytes(out, name);
+            put_bytes(out, content);
+        }
+    }
+
+    /// Reads a section's content.
+    ///
+    /// # Errors
+    /// Bytes that are none, or of a newer format.
+    pub fn decode(content: &'a [u8]) -> Result<MapNews<'a>, DecodeError> {
+        let mut r = Reader::new(content);
+        match r.u8()? {
+            MAP_FORMAT => {}
+            other => return Err(DecodeError::Version(other)),
+        }
+        let mut news = MapNews { epoch: r.u64()?, rows: Vec::new() };
+        while !r.is_empty() {
+            news.rows.push((r.bytes()?, r.bytes()?));
+        }
+        Ok(news)
+    }
+}
+
 impl RowsWanted {
     /// Appends the section's content.
     pub fn encode(&self, out: &mut Vec<u8>) {
@@ -78,9 +119,27 @@ impl RowsWanted {
     }
 }
 
+/// In a number of a group: generations follow it. Groups have numbers far below.
+const WITH_GENERATIONS: u64 = 1 << 32;
+
+/// Which replicas of their nodes the sender of a Raft message is, and takes the receiver for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Generations {
+    /// The sender's.
+    pub from: u64,
+    /// The receiver's, as the sender knows it.
+    pub to: u64,
+}
+
 /// Appends a Raft message of a group.
-pub fn put_raft(out: &mut Vec<u8>, group: GroupId, message: &Message) {
-    put_u64(out, u64::from(group.0));
+pub fn put_raft(out: &mut Vec<u8>, group: GroupId, generations: Generations, message: &Message) {
+    if generations == Generations::default() {
+        put_u64(out, u64::from(group.0));
+    } else {
+        put_u64(out, u64::from(group.0) | WITH_GENERATIONS);
+        put_u64(out, generations.from);
+        put_u64(out, generations.to);
+    }
     wire::encode(message, out);
 }
 
@@ -88,9 +147,32 @@ pub fn put_raft(out: &mut Vec<u8>, group: GroupId, message: &Message) {
 ///
 /// # Errors
 /// Bytes that are no message of a group.
-pub fn raft(content: &[u8]) -> Result<(GroupId, Message), DecodeError> {
+pub fn raft(content: &[u8]) -> Result<(GroupId, Generations, Message), DecodeError> {
     let mut r = Reader::new(content);
-    Ok((read_group(&mut r)?, wire::decode(r.rest())?))
+    let (group, with) = read_flagged_group(&mut r)?;
+    let mut generations = Generations::default();
+    if with {
+        generations = Generations { from: r.u64()?, to: r.u64()? };
+    }
+    Ok((group, generations, wire::decode(r.rest())?))
+}
+
+/// The number of a group, and whether generations follow.
+pub(crate) fn read_flagged_group(r: &mut Reader<'_>) -> Result<(GroupId, bool), DecodeError> {
+    let number = r.u64()?;
+    let group = u32::try_from(number & !WITH_GENERATIONS).map_err(|_| DecodeError::Malformed("group"))?;
+    Ok((GroupId(group), number & WITH_GENERATIONS != 0))
+}
+
+/// Appends the number of a group and, if it is not 0, a generation.
+pub(crate) fn put_flagged_group(out: &mut Vec<u8>, group: GroupId, generation: u64) {
+    match generation {
+        0 => put_u64(out, u64::from(group.0)),
+        _ => {
+            put_u64(out, u64::from(group.0) | WITH_GENERATIONS);
+            put_u64(out, generation);
+        }
+    }
 }
 
 impl Wish {
@@ -175,10 +257,10 @@ mod tests {
     #[test]
     fn a_group_beyond_all_groups_is_not_taken_for_another_one() {
         let mut content = Vec::new();
-        put_u64(&mut content, (1 << 32) + 1);
+        put_u64(&mut content, (1 << 33) + 1);
         content.extend_from_slice(&[0; 8]);
         let refused = DecodeError::Malformed("group");
-        assert_eq!(raft(&content), Err(refused));
+        assert_eq!(raft(&content).map(|_| ()), Err(refused));
         assert_eq!(Wish::decode(&content), Err(refused));
         assert_eq!(Chunk::decode(&content), Err(refused));
         assert_eq!(ChunkAck::decode(&content), Err(refused));

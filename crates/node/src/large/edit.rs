@@ -176,13 +176,13 @@ impl Core {
         let unused = unused.filter(|prepared| prepared.result.is_ok()).is_some();
         self.large.editing.remove(&(group, ks, key.clone()));
         if let Some((id, _)) = upload.filter(|_| unused) {
-            self.give_up(group, ks, &key, id);
+            self.abort_edit(group, ks, &key, id);
         }
         self.run_again(group, Some(ticket));
     }
 
     /// What was written for an edit that nobody wants any more is removed.
-    fn give_up(&mut self, group: GroupId, ks: Keyspace, key: &[u8], id: UploadId) {
+    fn abort_edit(&mut self, group: GroupId, ks: Keyspace, key: &[u8], id: UploadId) {
         let id = id.to_string();
         let flags = Flags::default().with(Flags::WRITE, true);
         let request = Request::new(flags, ks, &[b"LARGE", b"ABORT", key, id.as_bytes()]);

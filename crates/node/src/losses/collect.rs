@@ -76,7 +76,8 @@ pub(crate) fn collect(replica: &Replica, first: Index, unknown: u32) -> Option<A
 fn read(replica: &Replica, entry: &Entry, modes: &mut Modes) -> LostEntry {
     let (index, term) = (entry.index, entry.term);
     let mut lost = LostEntry { index, term, ..LostEntry::default() };
-    let Ok(reader) = EntryReader::new(&entry.data) else { return lost };
+    let Ok(payload) = consensus::entry_payload(entry) else { return lost };
+    let Ok(reader) = EntryReader::new(&payload) else { return lost };
     lost.time_ms = reader.shard_time;
     let answered = replica.may_have_answered(term, index);
     for Found { effect, chosen, .. } in effects(reader) {

@@ -84,6 +84,15 @@ impl Core {
         }
     }
 
+    /// Nothing is applied here any more that would decide the accounts of a group: its leader is asked.
+    pub(crate) fn leave_undecided(&mut self, group: GroupId) {
+        for id in self.open_at(group, |_| true) {
+            let Some(mut account) = self.losses.accounts.remove(&id) else { continue };
+            rows::fill(&mut account, None);
+            self.decide(account, State::Undecided);
+        }
+    }
+
     fn open_at(&self, group: GroupId, is_next: impl Fn(Index) -> bool) -> Vec<LossId> {
         let open = self.losses().filter(|account| {
             let next = account.entries.front().map_or(0, |entry| entry.index);

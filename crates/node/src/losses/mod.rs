@@ -133,6 +133,31 @@ impl Core {
         true
     }
 
+    /// Before a replica is given up: whether that has to wait, because the end of its log is not accounted for
+    /// durably. What it says is undecided: the group goes on elsewhere.
+    pub(crate) fn must_account_all(&mut self, group: GroupId) -> bool {
+        let unknown = self.maybe_asynchronous();
+        let Some(replica) = self.replica(group) else { return false };
+        let first = replica.raft.commit() + 1;
+        if group == GroupId::META || self.losses.writing.contains_key(&group) {
+            return group != GroupId::META;
+        }
+        let tail = self.replica(group).filter(|replica| replica.raft.last_index() >= first);
+        let account = tail.and_then(|replica| collect::collect(replica, first, unknown));
+        if let Some(account) = account
+            && !self.losses.accounts.values().any(|held| held.covers(&account))
+        {
+            let now_ms = self.now.mono_ms();
+            if self.losses.retry_ms.get(&group).is_none_or(|until| now_ms >= *until) {
+                self.losses.writing.insert(group, account.id);
+                self.open_account(Account { node: self.me.node, at_ms: self.true_wall_ms, ..account });
+            }
+            return true;
+        }
+        self.leave_undecided(group);
+        false
+    }
+
     /// Keyspaces (bit by number) that may ever have been asynchronous, as far as this node can tell.
     fn maybe_asynchronous(&self) -> u32 {
         let meta = self.replicas.first().and_then(Option::as_deref);

@@ -61,7 +61,8 @@ fn deliver(from: &mut Core, to: &mut Core) -> Vec<Section> {
 fn heartbeat_response(core: &mut Core, group: u32, term: u64) {
     let mut message = Message { from: core.node().0, to: A.0, term, ..Message::default() };
     message.set_msg_type(MessageType::MsgHeartbeatResponse);
-    crate::turn::send_raft(core.peer(A), GroupId(group), &message, Section::Raft);
+    let generations = crate::frame::content::Generations::default();
+    crate::turn::send_raft(core.peer(A), GroupId(group), generations, &message, Section::Raft);
 }
 
 #[test]
@@ -112,7 +113,7 @@ fn a_connection_that_breaks_is_no_start() {
         deliver(&mut a, &mut b);
         assert!(!a.peer(B).promises.outdated && b.outbox.refused.is_none());
     }
-    assert_eq!(a.peer(B).promises.remembered[1].now, Promise { term: 5, index: 0 });
+    assert_eq!(a.peer(B).promises.remembered[1].now, Promise { generation: 0, term: 5, index: 0 });
     connect(&mut a, B, 6);
     deliver(&mut b, &mut a);
     let mut b = core(B, 4, 9);
@@ -148,7 +149,7 @@ fn memory_is_bounded_by_the_groups_and_content_is_checked() {
     let mut content = Vec::new();
     encode(
         HOLDS,
-        &[(GroupId(1), Promise { term: 4, index: 2 }), (GroupId(9), Promise::default())],
+        &[(GroupId(1), Promise { generation: 0, term: 4, index: 2 }), (GroupId(9), Promise::default())],
         &mut content,
     );
     a.on_promises(B, &content).unwrap();

@@ -159,6 +159,7 @@ impl Node {
             rows_lost,
             compacted_guessed: guessed,
             joins: false,
+            joined: false,
         };
         let config = GroupConfig::new(group, NodeId(self.id), rng.next_u64());
         let raft = Group::new(config, recovered, now).unwrap();

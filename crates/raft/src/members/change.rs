@@ -6,6 +6,7 @@
 use crate::config::MAX_MEMBERS;
 use model::varint::{DecodeError, Reader};
 use raft::eraftpb::{ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfChangeV2, Entry, EntryType};
+use std::borrow::Cow;
 
 // Keys of protobuf fields: number << 3 | wire type.
 const TRANSITION: u8 = 1 << 3;
@@ -37,15 +38,29 @@ pub(crate) fn is_readable_step(entry: &Entry) -> bool {
     is_step(entry) && decode(&entry.data).is_ok()
 }
 
+/// Kind of an entry as the log stores it: 0 an ordinary one, 1 one that changes members.
+pub fn entry_kind(entry: &Entry) -> u8 {
+    u8::from(is_step(entry))
+}
+
+/// Makes an entry of its stored kind what it was; of an unknown one it becomes a kind that no group takes.
+pub fn set_entry_kind(entry: &mut Entry, kind: u8) {
+    entry.set_entry_type(match kind {
+        0 => EntryType::EntryNormal,
+        1 => EntryType::EntryConfChangeV2,
+        _ => EntryType::EntryConfChange,
+    });
+}
+
 /// What the state machine applies of an entry: all of an ordinary one, the payload of
 /// [`crate::Group::propose_members`] of one that changes members.
 ///
 /// # Errors
 /// [`DecodeError`]: not the bytes of a change of members.
-pub fn entry_payload(entry: &Entry) -> Result<Vec<u8>, DecodeError> {
+pub fn entry_payload(entry: &Entry) -> Result<Cow<'_, [u8]>, DecodeError> {
     match is_step(entry) {
-        true => Ok(decode(&entry.data)?.context.to_vec()),
-        false => Ok(entry.data.to_vec()),
+        true => Ok(Cow::Owned(decode(&entry.data)?.context.to_vec())),
+        false => Ok(Cow::Borrowed(&entry.data)),
     }
 }
 

@@ -135,10 +135,10 @@ fn nothing_is_claimed_by_a_term_that_is_only_a_bound() {
     use crate::Promise;
     let mut group = group((5, 4), true, &[], 5);
     // It acknowledged up to 5 in term 4 if that is the true term: it is not taken for an older folder.
-    assert_eq!(group.started(), Promise { term: 4, index: 5 });
-    assert_eq!(group.holds(), Promise { term: 4, index: 0 });
+    assert_eq!(group.started(), Promise { generation: 0, term: 4, index: 5 });
+    assert_eq!(group.holds(), Promise { generation: 0, term: 4, index: 0 });
     assert!(group.rows_arrived(5, 3));
-    assert_eq!((group.compacted(), group.holds()), ((5, 3), Promise { term: 4, index: 0 }));
+    assert_eq!((group.compacted(), group.holds()), ((5, 3), Promise { generation: 0, term: 4, index: 0 }));
 }
 
 #[test]

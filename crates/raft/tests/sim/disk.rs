@@ -12,13 +12,16 @@ pub struct Disk {
     members: ConfState,
     /// The node of this disk, which may be no member yet.
     node: u64,
+    /// It has heard that it is one.
+    pub joined: bool,
 }
 
 impl Disk {
     pub fn new(node: u64, voters: Vec<u64>) -> Disk {
         let members = ConfState { voters, ..ConfState::default() };
         let hard_state = HardState::default();
-        Disk { hard_state, entries: Vec::new(), compacted: (0, 0), applied: 0, members, node }
+        let (joined, entries, compacted, applied) = (false, Vec::new(), (0, 0), 0);
+        Disk { hard_state, entries, compacted, applied, members, node, joined }
     }
 
     /// A write and everything before it is durable.
@@ -59,6 +62,7 @@ impl Disk {
         let conf = &self.members;
         let known = [&conf.voters, &conf.learners, &conf.voters_outgoing];
         Recovered {
+            joined: self.joined,
             joins: !known.iter().any(|list| list.contains(&self.node)),
             hard_state: self.hard_state.clone(),
             entries: self.entries.clone(),

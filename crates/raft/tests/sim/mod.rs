@@ -184,6 +184,12 @@ impl World {
     }
 
     fn take(&mut self, id: u64, out: Output) {
+        let group = self.group(id);
+        let ConfState { voters, learners, .. } = group.members();
+        if voters.contains(&id) || learners.contains(&id) {
+            group.joined();
+            self.node(id).disk.joined = true;
+        }
         if let Some(soft) = out.soft {
             let leader = soft.leader.map_or("nobody".to_owned(), |l| format!("n{l}"));
             self.event(id, format!("is {:?} in term {}, follows {leader}", soft.role, soft.term));

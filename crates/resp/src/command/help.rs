@@ -221,6 +221,14 @@ const DEBUG: &[&str] = &[
 ];
 
 const EVERSTORE: &[&str] = &[
+    "NODE (DRAIN|REMOVE) <number> [FORCE]",
+    "    Have the node give up its replicas; remove it once it has none.",
+    "NODE UNDRAIN <number>",
+    "    Let the node have replicas again.",
+    "NODE REPLACE <number> <number>",
+    "    Have the second node take the place of the first.",
+    "PLAN",
+    "    Return which shards are to move and why.",
     "STATUS [TEXT|JSON]",
     "    Return nodes, shards, keyspaces and what is wrong.",
     "SWITCHOVER (NODE|SHARD) <number>",

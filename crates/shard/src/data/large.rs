@@ -41,6 +41,19 @@ impl Row {
 }
 
 impl Data<'_> {
+    /// Whether large values may be made.
+    ///
+    /// # Errors
+    /// Not all members of the cluster are known to understand them.
+    pub fn check_large(&self) -> Done {
+        if self.machine.large() {
+            return Ok(());
+        }
+        Err(Stop::error(
+            "TRYAGAIN large values can be made when all members of the cluster have said that they understand them",
+        ))
+    }
+
     /// Goes over to the keyspace of chunks.
     pub fn enter_chunks(&mut self) -> Keyspace {
         std::mem::replace(&mut self.ks, CHUNKS)

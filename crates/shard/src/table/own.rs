@@ -108,6 +108,24 @@ pub(super) const OWN: &[Spec] = &[
             own("everstore|help", 2, LOOK, "Show helpful text about the different subcommands"),
             Spec {
                 args: &[
+                    arg(
+                        "decision",
+                        ArgKind::OneOf(&[
+                            token("drain", "DRAIN"),
+                            token("undrain", "UNDRAIN"),
+                            token("remove", "REMOVE"),
+                            token("replace", "REPLACE"),
+                        ]),
+                    ),
+                    arg("node", ArgKind::Integer),
+                    arg("successor", ArgKind::Integer).optional(),
+                    token("force", "FORCE").optional(),
+                ],
+                ..own("everstore|node", -4, STATE, "Drain a node, remove it, or replace it by another one")
+            },
+            own("everstore|plan", 2, LOOK, "Show which shards are to move and why"),
+            Spec {
+                args: &[
                     arg("format", ArgKind::OneOf(&[token("text", "TEXT"), token("json", "JSON")])).optional()
                 ],
                 ..own("everstore|status", -2, LOOK, "Show nodes, shards, keyspaces and what is wrong")

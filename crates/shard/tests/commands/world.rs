@@ -37,7 +37,9 @@ pub fn rows(machine: &Machine) -> Rows {
 
 /// An empty machine.
 pub fn machine() -> Machine {
-    Machine::new(KeyHasher::new(1), MAX_VALUE, 42)
+    let mut machine = Machine::new(KeyHasher::new(1), MAX_VALUE, 42);
+    machine.set_large(true);
+    machine
 }
 
 /// The replicas and the state of one connection.

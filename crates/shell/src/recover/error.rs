@@ -1,5 +1,6 @@
 //! Why a node must not start with its data.
 
+use model::varint::DecodeError;
 use model::{GroupId, Index};
 use std::path::PathBuf;
 use storage::rows::RowError;
@@ -56,6 +57,9 @@ pub enum RecoverError {
         /// Row and reason.
         why: String,
     },
+    /// What the log or the rows say of replica and members can not be read.
+    #[error("what is kept of the members of a group can not be read: {0}")]
+    Tenure(DecodeError),
     /// Raft refuses what was found.
     #[error(transparent)]
     Raft(#[from] consensus::GroupError),

@@ -3,9 +3,12 @@
 use super::error::{Misfit, RecoverError};
 use super::{Start, Timing};
 use crate::disk_pool::{Rows, Unreadable, load_rows};
-use consensus::{ConfState, Entry, Group, GroupConfig, HardState, Recovered};
+use cluster::{MEMBERS_ROW, Members, Tenure};
+use consensus::{Entry, Group, GroupConfig, HardState, Recovered};
+use model::varint::DecodeError;
 use model::{GroupId, Index, KeyHasher, Term};
 use node::replica::Replica;
+use node::seats::conf_state;
 use shard::Machine;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -50,8 +53,9 @@ impl Plan {
     pub(super) fn new(group: GroupId, log: GroupLog, known: &BTreeSet<u64>, seeds: (u64, u64)) -> Plan {
         let installed = log.install.as_ref();
         let tree = tree_of(group, &log);
-        // Opening a tree that does not exist makes it: right at the first start and never later.
-        let missing = !known.contains(&tree) && (installed.is_some() || log.floor > 0);
+        // Opening a tree that does not exist makes it: right at the first start, and for a replica that came
+        // later as long as it has no rows, but never afterwards.
+        let missing = !known.contains(&tree) && (installed.is_some_and(|i| i.index > 0) || log.floor > 0);
         Plan { group, tree, log, missing, seeds }
     }
 
@@ -70,27 +74,37 @@ impl Plan {
             Err(why) => return Err(why),
         };
         let stored = machine.applied();
+        let tenure = self.tenure(start)?;
         let hard_state = self.log.hard.map_or_else(HardState::default, raft_hard_state);
         let (compacted, entries) = tail(self.log, stored);
         let count = entries.iter().filter(|entry| entry.index > stored.0).count() as u64;
-        let conf_state = conf_state(start, group);
+        let members = members(start, group, machine.system(MEMBERS_ROW))?;
+        let (generation, joined, _) = tenure;
+        let named = members.names(start.node) && members.generation(start.node) == generation;
         let recovered = Recovered {
             hard_state,
             entries,
             compacted,
-            conf_state,
+            conf_state: conf_state(&members),
             applied: stored.0,
+            joins: generation > 0,
+            joined: joined || named,
             ..Recovered::default()
         };
-        let mut raft = Group::new(config(group, start, self.seeds.1), recovered, start.now)?;
+        let mut raft = Group::new(config(group, start, generation, self.seeds.1), recovered, start.now)?;
         raft.set_snapshot_source(stored.0, stored.1);
-        Ok(Restored { replica: Replica::new(group, raft, machine, tree, stored), rows, entries: count })
+        let mut replica = Replica::new(group, raft, machine, tree, stored);
+        replica.tenure = Tenure::Holds { generation, joined: joined || named, members };
+        Ok(Restored { replica, rows, entries: count })
     }
 
     /// A replica with its whole log, but without rows.
     fn without_rows(self, start: &Start<'_>) -> Result<Restored, RecoverError> {
         let (group, tree, seed) = (self.group, self.tree, self.seeds.1);
         let machine = self.machine(start);
+        // As of the log's beginning: each checkpoint of a group with other members than its first has said so.
+        let tenure = self.tenure(start)?;
+        let (generation, joined, members) = tenure;
         let GroupLog { hard, floor, floor_term, entries, .. } = self.log;
         let hard_state = hard.map_or_else(HardState::default, raft_hard_state);
         // Terms never fall along a log, and none is above the durable one.
@@ -101,15 +115,32 @@ impl Plan {
             hard_state,
             entries: entries.into_iter().map(raft_entry).collect(),
             compacted: (floor, floor_term.unwrap_or(bound)),
-            conf_state: conf_state(start, group),
+            conf_state: conf_state(&members),
             applied: floor,
             rows_lost: true,
             compacted_guessed: floor_term.is_none(),
-            joins: false,
+            joins: generation > 0,
+            joined,
         };
-        let raft = Group::new(config(group, start, seed), recovered, start.now)?;
-        let replica = Replica::new(group, raft, machine, tree, (0, 0));
+        let raft = Group::new(config(group, start, generation, seed), recovered, start.now)?;
+        let mut replica = Replica::new(group, raft, machine, tree, (0, 0));
+        replica.tenure = Tenure::Holds { generation, joined, members };
         Ok(Restored { replica, rows: Rows::default(), entries: count })
+    }
+
+    /// Generation, whether it may vote, and members as of the last record of its rows, as the log says; else it
+    /// is the first replica of its node.
+    fn tenure(&self, start: &Start<'_>) -> Result<(u64, bool, Members), RecoverError> {
+        let (generation, joined, known) = match tenure_of(&self.log)? {
+            Some(Tenure::Holds { generation, joined, members }) => (generation, joined, Some(members)),
+            Some(Tenure::Left { .. }) => {
+                return Err(RecoverError::Tenure(DecodeError::Malformed("replica that has left")));
+            }
+            None => (0, true, None),
+        };
+        let known = known.filter(|members| members.incarnation == start.formation.incarnation);
+        let members = known.map_or_else(|| members(start, self.group, None), Ok)?;
+        Ok((generation, joined, members))
     }
 
     fn machine(&self, start: &Start<'_>) -> Machine {
@@ -182,18 +213,35 @@ fn tail(log: GroupLog, stored: (Index, Term)) -> ((Index, Term), Vec<Entry>) {
     (compacted, entries.collect())
 }
 
-fn conf_state(start: &Start<'_>, group: GroupId) -> ConfState {
-    let voters = start.formation.voters(group).iter().map(|node| node.0).collect();
-    ConfState { voters, ..ConfState::default() }
+/// What the log says of this node's replica of a group beside entries, if anything.
+pub(super) fn tenure_of(log: &GroupLog) -> Result<Option<Tenure>, RecoverError> {
+    let record = log.install.as_ref().map_or(&b""[..], |install| &install.conf_state);
+    Tenure::decode(record).map_err(RecoverError::Tenure)
 }
 
-fn config(group: GroupId, start: &Start<'_>, seed: u64) -> GroupConfig {
+/// The members as a group's row says, else the first ones. A row of an earlier incarnation of the cluster says
+/// nothing: the survivors go on alone.
+fn members(start: &Start<'_>, group: GroupId, row: Option<&[u8]>) -> Result<Members, RecoverError> {
+    let row = row.map(Members::decode).transpose().map_err(RecoverError::Tenure)?;
+    if let Some(members) = row.filter(|row| row.incarnation == start.formation.incarnation) {
+        return Ok(members);
+    }
+    let mut voters = start.formation.voters(group);
+    voters.sort_unstable();
+    Ok(Members { incarnation: start.formation.incarnation, voters, ..Members::default() })
+}
+
+fn config(group: GroupId, start: &Start<'_>, generation: u64, seed: u64) -> GroupConfig {
     let Timing { tick_ms, base_election_ms, heartbeat_ms } = start.timing;
-    GroupConfig { tick_ms, base_election_ms, heartbeat_ms, ..GroupConfig::new(group, start.node, seed) }
+    let config = GroupConfig::new(group, start.node, seed);
+    GroupConfig { generation, tick_ms, base_election_ms, heartbeat_ms, member_steps: true, ..config }
 }
 
 fn raft_entry(entry: log::Entry) -> Entry {
-    Entry { index: entry.index, term: entry.term, data: entry.data.into(), ..Entry::default() }
+    let (index, term, data) = (entry.index, entry.term, entry.data.into());
+    let mut made = Entry { index, term, data, ..Entry::default() };
+    consensus::set_entry_kind(&mut made, entry.kind);
+    made
 }
 
 fn raft_hard_state(hard: log::HardState) -> HardState {

@@ -214,6 +214,7 @@ pub(in crate::commands) fn edit(
             "ERR string exceeds maximum allowed size: {length} bytes, at most {MAX_EDIT} are allowed"
         )));
     }
+    c.data.check_large()?;
     let Some(prepared) = c.data.prepared(edit)? else { return Err(Stop::Fetch) };
     let (id, manifest) = prepared.result.map_err(Stop::error)?;
     under_way(c, id)?;

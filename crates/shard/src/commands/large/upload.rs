@@ -38,6 +38,7 @@ fn lease(now: u64, options: &[&[u8]]) -> Result<u64, Stop> {
 /// (shard time in ms), and the bytes of a chunk.
 pub(in crate::commands) fn begin(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let (key, now) = (c.data.key(args[2]), c.data.now());
+    c.data.check_large()?;
     c.data.check_size(key, 0)?;
     let bound = number(args[3], "size", MAX_LARGE)?;
     let until = lease(now, &args[4..])?;

@@ -1,0 +1,217 @@
+//! The leader of a group changes its members, step by step, until they are those the map wants.
+//!
+//! Nothing is remembered of a change but the map's row and the members: whoever leads looks at both and takes
+//! the next step. So a change that a failure interrupts goes on under the next leader, and one that is not
+//! wanted any more is taken back.
+
+use crate::core::Core;
+use crate::seats::members_of;
+use cluster::map::Seat;
+use cluster::{MEMBERS_ROW, Members};
+use consensus::MemberStep;
+use model::{GroupId, NodeId};
+
+/// A learner this many entries behind gets no vote.
+const MAX_LAG: u64 = 1000;
+
+/// What is to be done next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// This step.
+    Step(MemberStep),
+    /// The leader has no vote in the next configuration: one of these leads first.
+    HandOver(Vec<NodeId>),
+    /// Nothing until a learner has caught up.
+    Wait,
+    /// The members are those wanted.
+    Settled,
+}
+
+/// The next step from the members as they are to those wanted, as the leader `me` sees it. `ready`: whether a
+/// learner has caught up and may vote.
+pub(crate) fn next_step(now: &Members, wanted: &[Seat], me: NodeId, ready: impl Fn(Seat) -> bool) -> Next {
+    if !now.outgoing.is_empty() {
+        return match now.voters.contains(&me) {
+            true => Next::Step(MemberStep::Leave),
+            false => Next::HandOver(now.voters.clone()),
+        };
+    }
+    let seat_of = |node: NodeId| Seat { node, generation: now.generation(node) };
+    let wants = |node: &NodeId| wanted.contains(&seat_of(*node));
+    if let Some(node) = now.learners.iter().find(|node| !wants(node)) {
+        return Next::Step(MemberStep::RemoveLearner(*node));
+    }
+    // A node may have to go before another replica of it can come.
+    if let Some(seat) = wanted.iter().find(|seat| !now.names(seat.node)) {
+        return Next::Step(MemberStep::AddLearner(seat.node));
+    }
+    let add: Vec<NodeId> = now.learners.clone();
+    let remove: Vec<NodeId> = now.voters.iter().filter(|node| !wants(node)).copied().collect();
+    if add.is_empty() && remove.is_empty() {
+        return Next::Settled;
+    }
+    match add.iter().all(|node| ready(seat_of(*node))) {
+        true => Next::Step(MemberStep::Enter { add, remove }),
+        false => Next::Wait,
+    }
+}
+
+impl Core {
+    /// Takes the next step in every group this node leads whose members are not those wanted.
+    pub(crate) fn drive_members(&mut self) {
+        let unsettled: Vec<(GroupId, Vec<Seat>)> =
+            self.map.unsettled().map(|(group, set)| (group, set.wanted.clone())).collect();
+        for (group, wanted) in unsettled {
+            self.drive_group(group, &wanted);
+        }
+    }
+
+    fn drive_group(&mut self, group: GroupId, wanted: &[Seat]) {
+        self.propose(group);
+        let (me, incarnation) = (self.me.node, self.map.incarnation);
+        let Some(replica) = self.replica(group) else { return };
+        // No lease is needed: nothing is read.
+        if !replica.raft.is_leader() || !replica.can_execute() {
+            return;
+        }
+        let known = replica.members_row().map_or(Vec::new(), |row| row.generations);
+        let now = members_of(&replica.raft.members(), incarnation, &known);
+        match next_step(&now, wanted, me, |seat| self.is_ready(group, seat)) {
+            Next::Step(step) => self.take_step(group, &step, wanted, &known),
+            Next::HandOver(to) => {
+                let best = self.best_successor(group).map(|(node, _)| node).filter(|node| to.contains(node));
+                let to = best.or_else(|| to.into_iter().find(|node| self.is_up(*node)));
+                self.transfer(group, to);
+            }
+            Next::Settled => self.tell_settled(group, &now),
+            Next::Wait => {}
+        }
+    }
+
+    /// Proposes a step, with the row of the members as they are after it.
+    fn take_step(&mut self, group: GroupId, step: &MemberStep, wanted: &[Seat], known: &[Seat]) {
+        let (incarnation, at) = (self.map.incarnation, self.now);
+        let Some(replica) = self.replica(group) else { return };
+        // Refused while the one before is not applied.
+        let Ok(after) = replica.raft.members_after(step) else { return };
+        let mut generations: Vec<Seat> = known.to_vec();
+        if let MemberStep::AddLearner(node) = step {
+            generations.retain(|seat| seat.node != *node);
+            generations.extend(wanted.iter().filter(|seat| seat.node == *node));
+            generations.sort_unstable();
+        }
+        let mut row = Vec::new();
+        members_of(&after, incarnation, &generations).encode(&mut row);
+        replica.begin(at);
+        replica.machine.put_system(MEMBERS_ROW, Some(&row));
+        replica.step = Some(step.clone());
+        tracing::info!(%group, ?step, "the members of a group change");
+        self.propose(group);
+    }
+
+    /// Whether a learner has what it needs to vote: nearly all entries, and the knowledge that it is a member.
+    fn is_ready(&self, group: GroupId, seat: Seat) -> bool {
+        let Some(replica) = self.replicas[group.0 as usize].as_deref() else { return false };
+        let last = replica.raft.last_index();
+        let views = replica.raft.peers();
+        let view = views.iter().find(|view| view.node == seat.node);
+        let caught_up = view.is_some_and(|view| view.matched + MAX_LAG >= last && !view.in_snapshot);
+        let report = self.peers.get(&seat.node).and_then(|peer| peer.report.as_ref());
+        let of_group = report.and_then(|report| report.groups.iter().find(|g| g.group == group.0));
+        let joined = of_group.is_some_and(|g| g.generation == seat.generation && !g.joining);
+        caught_up && joined && self.is_up(seat.node)
+    }
+
+    /// Tells the meta group that the members are those wanted.
+    fn tell_settled(&mut self, group: GroupId, members: &Members) {
+        if self.routes[0].leader().is_none() || !self.routes[0].is_empty() {
+            return;
+        }
+        let seats = members.voters.iter().map(|node| format!("{node}:{}", members.generation(*node)));
+        let seats: Vec<String> = seats.collect();
+        let group = group.0.to_string();
+        self.ask_meta(&[b"settle-replicas", group.as_bytes(), seats.join(",").as_bytes()]);
+    }
+}
+
+/// Reads what [`Core::tell_settled`] has written.
+pub(crate) fn parse_seats(text: &str) -> Option<Vec<Seat>> {
+    let seat = |text: &str| {
+        let (node, generation) = text.split_once(':')?;
+        Some(Seat { node: NodeId(node.parse().ok()?), generation: generation.parse().ok()? })
+    };
+    text.split(',').map(seat).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nodes(list: &[u64]) -> Vec<NodeId> {
+        list.iter().copied().map(NodeId).collect()
+    }
+
+    fn members(voters: &[u64], outgoing: &[u64], learners: &[u64]) -> Members {
+        let (voters, outgoing, learners) = (nodes(voters), nodes(outgoing), nodes(learners));
+        Members { voters, outgoing, learners, ..Members::default() }
+    }
+
+    fn seats(list: &[u64]) -> Vec<Seat> {
+        nodes(list).into_iter().map(|node| Seat { node, generation: 0 }).collect()
+    }
+
+    fn next(now: &Members, wanted: &[u64], me: u64, ready: bool) -> Next {
+        next_step(now, &seats(wanted), NodeId(me), |_| ready)
+    }
+
+    #[test]
+    fn a_voter_is_replaced_in_four_steps() {
+        let mut now = members(&[1, 2, 3], &[], &[]);
+        assert_eq!(next(&now, &[1, 2, 3], 1, true), Next::Settled);
+        assert_eq!(next(&now, &[1, 2, 4], 1, true), Next::Step(MemberStep::AddLearner(NodeId(4))));
+        now.learners = nodes(&[4]);
+        assert_eq!(next(&now, &[1, 2, 4], 1, false), Next::Wait);
+        let enter = MemberStep::Enter { add: nodes(&[4]), remove: nodes(&[3]) };
+        assert_eq!(next(&now, &[1, 2, 4], 1, true), Next::Step(enter));
+        now = members(&[1, 2, 4], &[1, 2, 3], &[]);
+        assert_eq!(next(&now, &[1, 2, 4], 1, true), Next::Step(MemberStep::Leave));
+        assert_eq!(next(&members(&[1, 2, 4], &[], &[]), &[1, 2, 4], 1, true), Next::Settled);
+    }
+
+    #[test]
+    fn a_joint_configuration_is_left_whatever_is_wanted_then_and_by_one_who_stays() {
+        let now = members(&[1, 2, 4], &[1, 2, 3], &[]);
+        assert_eq!(next(&now, &[1, 2, 3], 1, true), Next::Step(MemberStep::Leave));
+        assert_eq!(next(&now, &[1, 2, 4], 3, true), Next::HandOver(nodes(&[1, 2, 4])));
+    }
+
+    #[test]
+    fn what_is_not_wanted_any_more_is_taken_back() {
+        let now = members(&[1, 2, 3], &[], &[4]);
+        assert_eq!(next(&now, &[1, 2, 3], 1, true), Next::Step(MemberStep::RemoveLearner(NodeId(4))));
+        // Also a learner that is not the replica that is wanted now.
+        let wanted = vec![seats(&[1])[0], seats(&[2])[0], Seat { node: NodeId(4), generation: 9 }];
+        let step = next_step(&now, &wanted, NodeId(1), |_| true);
+        assert_eq!(step, Next::Step(MemberStep::RemoveLearner(NodeId(4))));
+    }
+
+    #[test]
+    fn all_learners_come_before_any_voter_goes() {
+        let now = members(&[1], &[], &[2]);
+        assert_eq!(next(&now, &[2, 3, 4], 1, true), Next::Step(MemberStep::AddLearner(NodeId(3))));
+        let now = members(&[1], &[], &[2, 3, 4]);
+        let enter = MemberStep::Enter { add: nodes(&[2, 3, 4]), remove: nodes(&[1]) };
+        assert_eq!(next(&now, &[2, 3, 4], 1, true), Next::Step(enter));
+        // Only fewer of them: nobody has to catch up.
+        let now = members(&[1, 2, 3], &[], &[]);
+        let enter = MemberStep::Enter { add: nodes(&[]), remove: nodes(&[3]) };
+        assert_eq!(next(&now, &[1, 2], 1, false), Next::Step(enter));
+    }
+
+    #[test]
+    fn seats_are_read_as_they_were_written() {
+        let seat = |node, generation| Seat { node: NodeId(node), generation };
+        assert_eq!(parse_seats("1:0,4:37"), Some(vec![seat(1, 0), seat(4, 37)]));
+        assert_eq!((parse_seats(""), parse_seats("1"), parse_seats("1:x")), (None, None, None));
+    }
+}

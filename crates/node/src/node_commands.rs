@@ -1,0 +1,141 @@
+//! `EVERSTORE NODE`: what a person decides about members. The meta group answers.
+
+use crate::conn::Conn;
+use crate::core::Core;
+use cluster::Standing;
+use cluster::map::Row;
+use model::{GroupId, Keyspace, NodeId};
+use router::{Flags, Forward, Request, Target};
+
+/// How such a request reads.
+const SYNTAX: &str =
+    "ERR syntax error: NODE DRAIN n [FORCE] | UNDRAIN n | REMOVE n [FORCE] | REPLACE old new";
+
+impl Core {
+    /// `EVERSTORE NODE DRAIN n [FORCE] | UNDRAIN n | REMOVE n [FORCE] | REPLACE old new`.
+    pub(crate) fn decide_node(&mut self, conn: &mut Conn, args: &[&[u8]]) -> Result<(), String> {
+        let word = |at: usize| args.get(at).map(|arg| arg.to_ascii_lowercase()).unwrap_or_default();
+        let number = |at: usize| {
+            let text = args.get(at).map(|arg| String::from_utf8_lossy(arg)).unwrap_or_default();
+            text.parse::<u64>().map_err(|_| format!("ERR '{text}' is no id of a node; allowed: a number"))
+        };
+        let node = self.member(number(3)?)?.to_string();
+        let force = match &word(4)[..] {
+            b"force" if args.len() == 5 => "force",
+            _ => "",
+        };
+        let (verb, other) = match (&word(2)[..], args.len()) {
+            (b"drain", 4) => ("drain-node", ""),
+            (b"drain", 5) if !force.is_empty() => ("drain-node", force),
+            (b"undrain", 4) => ("undrain-node", ""),
+            (b"remove", 4) => ("remove-node", ""),
+            (b"remove", 5) if !force.is_empty() => ("remove-node", force),
+            (b"replace", 5) => ("replace-node", &*self.member(number(4)?)?.to_string()),
+            _ => return Err(SYNTAX.to_owned()),
+        };
+        let request = [verb, &node, other].map(str::as_bytes);
+        let request = Request::new(Flags::INTERNAL.with(Flags::WRITE, true), Keyspace(0), &request);
+        let target = Target::Slot { conn: conn.id, slot: conn.reserve() };
+        let deadline_ms = self.now.mono_ms() + self.settings.quorum_timeout_ms;
+        if let Err(forward) = self.routes[0].push(Forward::new(target, request, 0, deadline_ms)) {
+            self.fail(forward.target, &crate::execute::queue_full(GroupId::META));
+        }
+        self.pumping.insert(GroupId::META);
+        Ok(())
+    }
+
+    /// Rows of such a decision, on the leader of the meta group.
+    pub(crate) fn node_rows(&self, verb: &str, node: NodeId, other: &str) -> Result<Vec<Row>, String> {
+        let mut member = self.map.members.get(&node).cloned();
+        let member = member.as_mut().ok_or(format!("ERR node {node} is no member of the cluster"))?;
+        match verb {
+            "drain-node" => {
+                self.check_drain(node, other == "force")?;
+                member.draining = true;
+            }
+            "undrain-node" => (member.draining, member.successor) = (false, None),
+            "remove-node" => return self.removal(node, other == "force"),
+            _ => {
+                let to = NodeId(other.parse().map_err(|_| "ERR malformed request")?);
+                self.check_successor(node, to)?;
+                (member.draining, member.successor) = (true, Some(to));
+            }
+        }
+        Ok(self.map.member_rows(node, member))
+    }
+
+    fn check_drain(&self, node: NodeId, force: bool) -> Result<(), String> {
+        let serves = |other: &&NodeId| **other != node && self.standing(**other) == Standing::Serving;
+        let left = self.map.members.keys().filter(serves).count();
+        let needed = self.map.replicas as usize;
+        if left >= needed || force {
+            return Ok(());
+        }
+        Err(format!(
+            "ERR without node {node} there are {left} nodes for {needed} replicas of each shard: add a node first; \
+             with FORCE it gives up what others can take, and keeps the rest until one comes"
+        ))
+    }
+
+    fn check_successor(&self, node: NodeId, to: NodeId) -> Result<(), String> {
+        if node == to {
+            return Err(format!("ERR node {node} can not replace itself"));
+        }
+        match self.standing(to) {
+            Standing::Serving => Ok(()),
+            Standing::Leaving => Err(format!("ERR node {to} is being drained, or was given up")),
+            Standing::Away => Err(format!("ERR node {to} is not heard from")),
+        }
+    }
+
+    /// Rows that remove a member: only one without replicas, or by force one that others do not need.
+    fn removal(&self, node: NodeId, force: bool) -> Result<Vec<Row>, String> {
+        let groups = || (0..self.replicas.len() as u32).map(GroupId);
+        let holds = |group: &GroupId| self.map.set_of(*group).seat(node).is_some();
+        let held = groups().filter(holds).count();
+        if held > 0 && !force {
+            return Err(format!(
+                "ERR node {node} still holds {held} replicas: drain it first (EVERSTORE NODE DRAIN {node}), or \
+                 remove it with FORCE if it is lost for good"
+            ));
+        }
+        if node == self.me.node {
+            return Err(format!(
+                "ERR node {node} leads the cluster's own group: ask again when another one does"
+            ));
+        }
+        if self.is_up(node) && held > 0 {
+            return Err(format!(
+                "ERR node {node} is up: drain it, its replicas are needed until they are elsewhere"
+            ));
+        }
+        for group in groups().filter(holds) {
+            let voters = self.map.set_of(group).nodes();
+            let up = |other: &&NodeId| **other != node && (**other == self.me.node || self.is_up(**other));
+            let up = voters.iter().filter(up).count();
+            if up <= voters.len() / 2 {
+                return Err(format!(
+                    "ERR group {group} has {up} of {} replicas without node {node}, which is no majority",
+                    voters.len()
+                ));
+            }
+        }
+        self.map.removal_rows(node).map_err(|error| format!("ERR {error}"))
+    }
+
+    /// Rows with which groups get other replicas. Arguments: group, nodes, and so on.
+    pub(crate) fn seating_rows(&self, args: &[&[u8]]) -> Result<Vec<Row>, String> {
+        let bad = || "ERR malformed request".to_owned();
+        let text = |arg: &[u8]| std::str::from_utf8(arg).map(str::to_owned).map_err(|_| bad());
+        let mut rows = Vec::new();
+        for pair in args[1..].chunks(2) {
+            let [group, nodes] = pair else { return Err(bad()) };
+            let group = GroupId(text(group)?.parse().map_err(|_| bad())?);
+            let nodes: Option<Vec<NodeId>> =
+                text(nodes)?.split(',').map(|node| Some(NodeId(node.parse().ok()?))).collect();
+            let seated = self.map.seat_rows(group, &nodes.ok_or_else(bad)?);
+            rows.extend(seated.map_err(|error| format!("ERR {error}"))?);
+        }
+        Ok(rows)
+    }
+}

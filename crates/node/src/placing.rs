@@ -1,0 +1,179 @@
+//! The node that leads the meta group decides where replicas should be, a few moves at a time.
+//!
+//! What should be is computed anew each second from the map and from who is heard from
+//! ([`cluster::placement`]); what is decided are rows of the map ([`cluster::map::ReplicaSet`]), which the
+//! leaders of the groups carry out ([`crate::members`]).
+
+use crate::core::Core;
+use cluster::heartbeat::LEVEL;
+use cluster::{Placed, Site, Standing, explain, place};
+use model::{GroupId, NodeId};
+
+/// A member that is not heard from for so long, in ms, leads nothing and gets nothing. Shorter silence, as of a
+/// restart, changes nothing.
+const AWAY_MS: u64 = 15_000;
+/// After it has begun to lead the meta group a node waits so long, in ms, until it has heard from all who are up.
+const LOOK_AROUND_MS: u64 = 3_000;
+/// Groups of which the order of succession changes at a time.
+const MAX_ORDERS: usize = 64;
+
+/// What the planner remembers while this node leads the meta group.
+#[derive(Debug, Default)]
+pub(crate) struct Planner {
+    /// Since when it leads, monotonic ms.
+    since_ms: Option<u64>,
+}
+
+impl Core {
+    /// Once a second: decides what is to move next.
+    pub(crate) fn drive_placement(&mut self) {
+        if !self.drives_changes() || self.ending {
+            self.planner = Planner::default();
+            return;
+        }
+        let now_ms = self.now.mono_ms();
+        let since_ms = *self.planner.since_ms.get_or_insert(now_ms);
+        if now_ms < since_ms + LOOK_AROUND_MS || !self.routes[0].is_empty() {
+            return;
+        }
+        if self.map.level < LEVEL {
+            return self.raise_level();
+        }
+        let mut room = self.settings.max_moves.saturating_sub(self.map.unsettled().count());
+        let mut orders = MAX_ORDERS;
+        let mut args: Vec<String> = vec!["seat-replicas".to_owned()];
+        for (group, nodes) in self.plan() {
+            let set = self.map.set_of(group);
+            let moves = !set.settled || nodes.iter().any(|node| !set.nodes().contains(node));
+            let left = if moves || nodes.len() != set.wanted.len() { &mut room } else { &mut orders };
+            // One that is on its way is taken to its end first, unless that can not be reached.
+            let stuck = set.wanted.iter().any(|seat| self.is_given_up(seat.node));
+            if *left == 0 || !set.settled && !stuck {
+                continue;
+            }
+            *left -= 1;
+            let nodes: Vec<String> = nodes.iter().map(NodeId::to_string).collect();
+            tracing::info!(%group, nodes = nodes.join(" "), "replicas of a group are to be on these nodes");
+            args.push(group.0.to_string());
+            args.push(nodes.join(","));
+        }
+        if args.len() > 1 {
+            let args: Vec<&[u8]> = args.iter().map(String::as_bytes).collect();
+            self.ask_meta(&args);
+        }
+    }
+
+    /// Once all members understand what this version does it may be used (safety rule 20).
+    fn raise_level(&mut self) {
+        let level = |node: &NodeId| match self.peers.get(node).and_then(|peer| peer.report.as_ref()) {
+            Some(report) if self.is_up(*node) => report.level,
+            _ => 0,
+        };
+        let others = self.map.members.keys().filter(|node| **node != self.me.node);
+        if others.map(level).all(|level| level >= LEVEL) {
+            self.ask_meta(&[b"raise-level", LEVEL.to_string().as_bytes()]);
+        }
+    }
+
+    /// The groups that should be elsewhere, with the nodes they should be on.
+    pub(crate) fn plan(&self) -> Vec<(GroupId, Vec<NodeId>)> {
+        let (sites, groups) = (self.sites(), self.placed());
+        let wanted = place(&sites, &groups, self.map.replicas as usize);
+        let mut plan: Vec<(GroupId, Vec<NodeId>)> = Vec::new();
+        for (placed, nodes) in groups.iter().zip(wanted) {
+            let nodes = self.with_successors(&placed.replicas, nodes);
+            if nodes != placed.replicas {
+                plan.push((placed.group, nodes));
+            }
+        }
+        plan
+    }
+
+    /// The plan in words, a line per group.
+    pub(crate) fn explain_plan(&self) -> Vec<String> {
+        let (sites, groups) = (self.sites(), self.placed());
+        let before = |group: GroupId| groups.iter().find(|placed| placed.group == group);
+        let plan = self.plan();
+        plan.iter().filter_map(|(group, after)| Some(explain(&sites, before(*group)?, after))).collect()
+    }
+
+    fn placed(&self) -> Vec<Placed> {
+        let groups = (0..self.replicas.len() as u32).map(GroupId);
+        groups
+            .map(|group| Placed {
+                group,
+                replicas: self.map.set_of(group).nodes(),
+                bytes: self.bytes_of(group),
+                load: 0,
+            })
+            .collect()
+    }
+
+    /// Bytes of the rows of a group, as the largest of its replicas says.
+    pub(crate) fn bytes_of(&self, group: GroupId) -> u64 {
+        let own = self.replicas[group.0 as usize].as_deref().map(|r| r.machine.memory() as u64);
+        let reports = self.peers.values().filter_map(|peer| peer.report.as_ref());
+        let others =
+            reports.flat_map(|report| &report.groups).filter(|g| g.group == group.0).map(|g| g.bytes);
+        others.chain(own).max().unwrap_or(0)
+    }
+
+    fn sites(&self) -> Vec<Site> {
+        let site = |(node, member): (&NodeId, &cluster::Member)| Site {
+            node: *node,
+            zone: member.zone.clone(),
+            weight: 1,
+            standing: self.standing(*node),
+        };
+        self.map.members.iter().map(site).collect()
+    }
+
+    /// What a member is to do with replicas.
+    pub(crate) fn standing(&self, node: NodeId) -> Standing {
+        let draining = self.map.members.get(&node).is_none_or(|member| member.draining);
+        match self.silent_ms(node) {
+            _ if draining || self.is_given_up(node) => Standing::Leaving,
+            silent if silent > AWAY_MS => Standing::Away,
+            _ => Standing::Serving,
+        }
+    }
+
+    /// Whether nobody waits for a node any more.
+    fn is_given_up(&self, node: NodeId) -> bool {
+        let after_ms = self.settings.replace_after_ms;
+        !self.map.members.contains_key(&node) || after_ms > 0 && self.silent_ms(node) > after_ms
+    }
+
+    /// Since when a member is not heard from, in ms; a node that leads the meta group counts from then on.
+    fn silent_ms(&self, node: NodeId) -> u64 {
+        if node == self.me.node
+            || self.is_up(node) && self.peers.get(&node).is_some_and(|p| p.report.is_some())
+        {
+            return 0;
+        }
+        let heard_ns = self.peers.get(&node).and_then(|peer| peer.health.last_heard_ns()).unwrap_or(0);
+        let since_ms = self.planner.since_ms.unwrap_or(self.settings.started_ms);
+        self.now.mono_ms().saturating_sub(since_ms.max(heard_ns / model::time::MS))
+    }
+
+    /// Where a person has named a successor that takes the place of the node it replaces.
+    fn with_successors(&self, before: &[NodeId], after: Vec<NodeId>) -> Vec<NodeId> {
+        let successor = |node: NodeId| {
+            let to = self.map.members.get(&node)?.successor?;
+            let able = self.standing(to) == Standing::Serving && !before.contains(&to);
+            able.then_some((node, to))
+        };
+        let changes: Vec<(NodeId, NodeId)> = before.iter().filter_map(|node| successor(*node)).collect();
+        if changes.is_empty() {
+            return after;
+        }
+        let of = |node: &NodeId| changes.iter().find(|(old, _)| old == node).map_or(*node, |(_, new)| *new);
+        let mut nodes: Vec<NodeId> = Vec::new();
+        for node in before.iter().map(of) {
+            if !nodes.contains(&node) {
+                nodes.push(node);
+            }
+        }
+        nodes
+    }
+}

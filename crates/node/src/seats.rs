@@ -1,0 +1,214 @@
+//! Replicas of this node come and go as the map says.
+//!
+//! A replica that comes is empty. The log says so before anything else of it, with its generation, and that it
+//! may not vote yet; rows and entries come from the group's leader. A replica goes when its group has members
+//! without it, which the map says once that is committed; then the log says that it has left, and keeps its
+//! term and vote, so that a later replica of this node in the same group never votes twice in a term.
+
+use crate::core::Core;
+use crate::replica::Replica;
+use cluster::map::Seat;
+use cluster::{MEMBERS_ROW, Members, Tenure};
+use consensus::{ConfState, Group, GroupConfig, HardState, Promise, Recovered};
+use model::{GroupId, Index, NodeId, Term};
+use shard::Machine;
+use storage::log::Install;
+
+/// What is kept of a replica that has gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// Its generation.
+    pub generation: u64,
+    /// The last term it knew.
+    pub term: Term,
+    /// Whom it voted for in it, 0 for nobody.
+    pub vote: u64,
+}
+
+impl Left {
+    /// More than the replica ever promised: others must not ask for it any more.
+    pub(crate) fn promise(&self) -> Promise {
+        Promise { generation: self.generation + 1, ..Promise::default() }
+    }
+}
+
+/// The members as Raft has them.
+pub fn conf_state(members: &Members) -> ConfState {
+    let ids = |list: &[NodeId]| list.iter().map(|node| node.0).collect();
+    ConfState {
+        voters: ids(&members.voters),
+        voters_outgoing: ids(&members.outgoing),
+        learners: ids(&members.learners),
+        ..ConfState::default()
+    }
+}
+
+/// The members of Raft as a row has them, with the generations that are known.
+pub(crate) fn members_of(conf: &ConfState, incarnation: u64, known: &[Seat]) -> Members {
+    let nodes = |list: &[u64]| list.iter().copied().map(NodeId).collect();
+    let (voters, outgoing, learners) =
+        (nodes(&conf.voters), nodes(&conf.voters_outgoing), nodes(&conf.learners));
+    let mut members = Members { incarnation, voters, outgoing, learners, generations: Vec::new() };
+    let seats = known.iter().filter(|seat| seat.generation > 0 && members.names(seat.node));
+    members.generations = seats.copied().collect();
+    members
+}
+
+impl Replica {
+    /// The members as the rows say, if they ever changed.
+    pub(crate) fn members_row(&self) -> Option<Members> {
+        self.machine.system(MEMBERS_ROW).and_then(|row| Members::decode(row).ok())
+    }
+
+    /// The log's record of the rows in `tree` as of an index, with this replica's tenure and the members then.
+    pub(crate) fn install_record(&mut self, tree: u64, at: (Index, Term), conf: &ConfState) -> Install {
+        let row = self.members_row();
+        if let Tenure::Holds { members, .. } = &mut self.tenure {
+            let known = row.map_or(Vec::new(), |row| row.generations);
+            *members = members_of(conf, members.incarnation, &known);
+        }
+        Install { tree, index: at.0, term: at.1, conf_state: self.tenure.encode() }
+    }
+
+    /// Whether its rows name it as a member, and not one that its node had before.
+    fn is_named(&self) -> bool {
+        let (node, generation) = (self.raft.node(), self.raft.generation());
+        self.members_row().is_some_and(|row| row.names(node) && row.generation(node) == generation)
+    }
+}
+
+impl Core {
+    /// Which replicas this node had and has no more, as the log says. Before [`Core::start`].
+    pub fn set_left(&mut self, left: impl IntoIterator<Item = (GroupId, Left)>) {
+        self.left.extend(left);
+    }
+
+    /// Replicas are made and given up as the map says.
+    pub(crate) fn follow_seats(&mut self) {
+        let me = self.me.node;
+        let seats: Vec<(GroupId, Option<Seat>)> =
+            self.map.sets().map(|(group, set)| (group, set.seat(me))).collect();
+        for (group, seat) in seats {
+            let holds = self.replica(group).map(|replica| replica.raft.generation());
+            match (holds, seat) {
+                (None, Some(seat)) if self.may_come(group, seat) => self.found(group, seat),
+                // A newer one is wanted: this one was given up before.
+                (Some(held), Some(seat)) if held < seat.generation => self.give_up(group),
+                // An older map than the one that made the replica says nothing of it.
+                (Some(held), None) if self.map.epoch > held => self.give_up(group),
+                _ => {}
+            }
+        }
+    }
+
+    fn may_come(&self, group: GroupId, seat: Seat) -> bool {
+        seat.generation > 0 && self.left.get(&group).is_none_or(|left| left.generation < seat.generation)
+    }
+
+    /// Makes an empty replica.
+    fn found(&mut self, group: GroupId, seat: Seat) {
+        let tree = self.transfers.next_tree;
+        self.transfers.next_tree += 1;
+        let (incarnation, mut voters) = (self.map.incarnation, self.map.formation.voters(group));
+        voters.sort_unstable();
+        let members = Members { incarnation, voters, ..Members::default() };
+        let tenure = Tenure::Holds { generation: seat.generation, joined: false, members: members.clone() };
+        let left = self.left.get(&group).copied();
+        let (term, vote) = left.map_or((0, 0), |left| (left.term, left.vote));
+        let recovered = Recovered {
+            conf_state: conf_state(&members),
+            hard_state: HardState { term, vote, ..HardState::default() },
+            joins: true,
+            ..Recovered::default()
+        };
+        let seed = self.settings.seed ^ tree.rotate_left(32);
+        let config = GroupConfig {
+            generation: seat.generation,
+            base_election_ms: self.settings.base_election_ms,
+            heartbeat_ms: self.settings.heartbeat_ms,
+            member_steps: true,
+            ..GroupConfig::new(group, self.me.node, seed)
+        };
+        let raft = match Group::new(config, recovered, self.now) {
+            Ok(raft) => raft,
+            Err(error) => {
+                self.outbox.fatal = Some(format!("group {group}: a replica can not be made: {error}"));
+                return;
+            }
+        };
+        let machine = self.empty_machine(seed);
+        let mut replica = Replica::new(group, raft, machine, tree, (0, 0));
+        replica.tenure = tenure;
+        let record = Install { tree, conf_state: replica.tenure.encode(), ..Install::default() };
+        self.record_anew(group, record, (term, vote));
+        self.left.remove(&group);
+        tracing::info!(%group, generation = seat.generation, "a replica comes to this node");
+        self.replicas[group.0 as usize] = Some(Box::new(replica));
+    }
+
+    /// Nothing of what the log had of a group counts any more but its vote.
+    fn record_anew(&mut self, group: GroupId, record: Install, (term, vote): (Term, u64)) {
+        self.finish_batch();
+        self.builder.forget(group);
+        self.builder.install(group, record);
+        if term > 0 {
+            self.builder.hard_state(group, storage::log::HardState { term, vote, commit: 0 });
+        }
+        self.batch_pace.urgent = true;
+        // One of the replica before may be on its way and must not be taken for one of the next.
+        self.outbox.floors.push((group, 0));
+    }
+
+    /// An empty machine with this node's limits.
+    pub(crate) fn empty_machine(&self, seed: u64) -> Machine {
+        let mut machine = Machine::new(self.hasher, self.settings.max_value, seed);
+        machine.set_limits(self.settings.collections);
+        let shards = self.map.shards.len().max(1) as u64;
+        machine.set_load_limit(crate::memory::load_limit(self.settings.max_memory, shards));
+        machine
+    }
+
+    /// Gives a replica up whose group goes on without it, as soon as nothing is under way with its rows.
+    fn give_up(&mut self, group: GroupId) {
+        let Some(replica) = self.replica(group) else { return };
+        if replica.raft.is_leader() {
+            return self.hand_over_group(group);
+        }
+        if replica.checkpointing || self.transfers.is_busy(group) || self.must_account_all(group) {
+            return;
+        }
+        self.end_sendings(group);
+        self.leave_cold(group);
+        let Some(replica) = self.replicas[group.0 as usize].take() else { return };
+        let (term, vote) = (replica.raft.term(), replica.raft.vote().unwrap_or_default().0);
+        let generation = replica.raft.generation();
+        let left = Left { generation, term, vote };
+        let conf_state = Tenure::Left { generation }.encode();
+        self.record_anew(group, Install { conf_state, ..Install::default() }, (term, vote));
+        self.transfers.drop_after(self.next_batch, replica.tree);
+        self.left.insert(group, left);
+        // Whoever waits for an entry of it learns that its fate can not be told.
+        let waiting = replica.waiting.iter().chain(&replica.waiting_early);
+        self.touched.extend(waiting.map(|(_, conn)| *conn));
+        self.pumping.insert(group);
+        tracing::info!(%group, generation, "a replica has left this node");
+    }
+
+    /// A replica that has heard of itself may vote, also after a crash.
+    pub(crate) fn note_joined(&mut self, group: GroupId) {
+        let Some(replica) = self.replica(group) else { return };
+        if replica.raft.has_joined() || !replica.is_named() {
+            return;
+        }
+        replica.raft.joined();
+        if let Tenure::Holds { joined, .. } = &mut replica.tenure {
+            *joined = true;
+        }
+        let (tree, (index, term)) = (replica.tree, replica.stored);
+        let record = Install { tree, index, term, conf_state: replica.tenure.encode() };
+        self.builder.replace_rows(group, record);
+        self.batch_pace.urgent = true;
+        tracing::info!(%group, "a replica of this node is a member of its group");
+        self.send_reports();
+    }
+}
