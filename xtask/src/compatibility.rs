@@ -112,7 +112,8 @@ fn page() -> Result<String, String> {
          Written by `cargo xtask compatibility` from the command table; do not edit. Of the {} commands and subcommands of Redis \
          7.0.15, {full} are *full* (replies and errors as in Redis, compared with a real one by `cargo xtask parity` for \
          every type of data), {differs} *differ* as said, {refused} are *refused* on purpose, {planned} are *planned*.\n\n\
-         In all of them: values have at most 8 MiB (`max-value`), keys 32 000 bytes, commands 12 MiB. Commands on several keys \
+         In all of them: values have at most 8 MiB (`max-value`), SET, GET, GETRANGE, STRLEN, APPEND and SETRANGE know \
+         longer ones, up to 512 MiB ([large values](guide/large-values.md)), keys 32 000 bytes, commands 12 MiB. Commands on several keys \
          need one slot, or a keyspace of layout single: see [keyspaces](guide/keyspaces.md).\n{body}",
         redis.len()
     ))

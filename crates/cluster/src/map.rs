@@ -13,7 +13,7 @@ mod tests;
 
 use crate::formation::Formation;
 use crate::peer::JoinToken;
-use model::limits::{KEYSPACES, SLOTS};
+use model::limits::{KEYSPACES, SLOTS, SPACES};
 use model::varint::{DecodeError, Reader, put_u64};
 use model::{GroupId, Keyspace, NodeId, ShardId, Slot};
 use std::collections::{BTreeMap, BTreeSet};
@@ -119,8 +119,8 @@ impl ClusterMap {
             level: 0,
             formation: formation.clone(),
             sets: BTreeMap::new(),
-            layouts: (0..KEYSPACES).map(|ks| LayoutRow::first(Keyspace(ks), formation.shards)).collect(),
-            modes: vec![ModeRow::first(); usize::from(KEYSPACES)],
+            layouts: (0..SPACES).map(|ks| LayoutRow::first(Keyspace(ks), formation.shards)).collect(),
+            modes: vec![ModeRow::first(); usize::from(SPACES)],
             owners,
         }
     }

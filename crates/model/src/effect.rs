@@ -5,7 +5,7 @@
 
 use crate::change::Change;
 use crate::ids::{Keyspace, NodeId};
-use crate::limits::{KEYSPACES, MAX_VALUE, SLOTS};
+use crate::limits::{MAX_VALUE, SLOTS, SPACES};
 use crate::slot::Slot;
 use crate::varint::{DecodeError, Reader, put_bytes, put_u64};
 
@@ -326,7 +326,7 @@ fn read_head<'a>(r: &mut Reader<'a>) -> Result<(Keyspace, &'a [u8]), DecodeError
 }
 
 fn read_keyspace(r: &mut Reader<'_>) -> Result<Keyspace, DecodeError> {
-    below(r.u64()?, KEYSPACES).map(Keyspace).ok_or(DecodeError::Malformed("keyspace"))
+    below(r.u64()?, SPACES).map(Keyspace).ok_or(DecodeError::Malformed("keyspace"))
 }
 
 /// The number, if it is below the bound: nothing later is indexed with what a damaged entry says.
@@ -373,7 +373,7 @@ mod tests {
     fn numbers_out_of_bounds_are_refused() {
         let id = WriteId { origin: NodeId(3), incarnation: 9, seq: 1 };
         for (effect, what) in [
-            (Effect::Flush { ks: Keyspace(16) }, "keyspace"),
+            (Effect::Flush { ks: Keyspace(SPACES) }, "keyspace"),
             (Effect::Delete { ks: Keyspace(700), key: b"k" }, "keyspace"),
             (Effect::Answered { id, slot: 16384, reply: None }, "slot"),
             (Effect::Patch { ks: Keyspace(0), key: b"k", offset: u64::MAX, bytes: b"x" }, "offset"),

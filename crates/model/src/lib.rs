@@ -9,6 +9,7 @@ pub mod effect;
 pub mod entry;
 pub mod eviction;
 pub mod ids;
+pub mod large;
 pub mod limits;
 pub mod planted;
 pub mod position;

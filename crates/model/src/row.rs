@@ -36,8 +36,16 @@ pub mod kind {
     pub const SORTED_SET: u8 = 4;
     /// A stream: entries by their ids.
     pub const STREAM: u8 = 5;
+    /// The manifest of a large value, which is a string to clients: see [`crate::large`].
+    pub const MANIFEST: u8 = 6;
     /// Added to a collection whose elements have rows of their own.
     pub const LARGE: u8 = 0x80;
+
+    /// Whether a value of this type has no elements.
+    #[inline]
+    pub const fn is_plain(kind: u8) -> bool {
+        matches!(kind, STRING | MANIFEST)
+    }
 }
 
 /// Name of a system row.

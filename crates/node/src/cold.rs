@@ -181,7 +181,7 @@ impl Core {
         args: &[&[u8]],
     ) {
         self.want_keys(group, conn.session.keyspace, spec, args);
-        let ticket = self.fetch(group);
+        let ticket = self.begin_edit(group).unwrap_or_else(|| self.fetch(group));
         self.block(conn, group, ticket);
     }
 

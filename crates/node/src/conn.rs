@@ -140,6 +140,8 @@ pub struct Conn {
     pub cut: bool,
     /// The client sends no more: close when everything it asked for is answered.
     pub ended: bool,
+    /// The command of which it is sending a value that goes into chunks.
+    pub(crate) incoming: Option<Box<crate::large::Incoming>>,
     /// What it has queued and watches.
     pub(crate) transaction: Option<Box<crate::transaction::Transaction>>,
     /// Last write per group: what WAIT waits for.
@@ -172,6 +174,7 @@ impl Conn {
             closing: false,
             cut: false,
             ended: false,
+            incoming: None,
             transaction: None,
             written: SmallVec::new(),
             fresh_until_ns: u64::MAX,
@@ -314,6 +317,28 @@ impl Conn {
             self.ready_bytes += reply.len();
             slot.state = State::Ready(reply.to_vec());
         }
+    }
+
+    /// True if it has sent a part of a value whose rest is not here.
+    pub fn lacks_input(&self) -> bool {
+        self.incoming
+            .as_ref()
+            .is_some_and(|incoming| self.blocked.is_none() || incoming.lacks(self.input.len()))
+    }
+
+    /// True when this place is the next to be answered.
+    pub fn is_next(&self, place: u64) -> bool {
+        place == self.first && self.slots.front().is_some_and(|slot| matches!(slot.state, State::Waiting))
+    }
+
+    /// True while the next reply is not to be sent.
+    pub fn is_next_muted(&self) -> bool {
+        self.muted.contains(&self.first)
+    }
+
+    /// Places whose answers come from elsewhere and have not.
+    pub fn routed(&self) -> usize {
+        self.routed
     }
 
     /// True when the reply at the front must not be sent.

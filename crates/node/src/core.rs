@@ -138,6 +138,8 @@ pub struct Core {
     pub(crate) deferred: Vec<(GroupId, router::Forward)>,
     /// Goals that connections wait for.
     pub(crate) polls: Vec<Poll>,
+    /// Large values that are read for clients, or removed.
+    pub(crate) large: crate::large::Large,
     /// Connections in `DEBUG SLEEP`: (end, connection) -> place of the reply, and the reply.
     pub(crate) sleeping: BTreeMap<(u64, u64), (u64, Vec<u8>)>,
     pub(crate) gauges: Gauges,
@@ -213,6 +215,7 @@ impl Core {
             driving: BTreeMap::new(),
             deferred: Vec::new(),
             polls: Vec::new(),
+            large: crate::large::Large::default(),
             sleeping: BTreeMap::new(),
             gauges: Gauges::default(),
             memory: Memory::default(),
@@ -336,10 +339,11 @@ impl Core {
     }
 
     pub(crate) fn limits(&self) -> Limits {
-        Limits {
-            max_bulk: self.settings.max_value.max(1024 * 1024) + model::limits::MAX_KEY,
-            ..Limits::default()
+        let whole = self.settings.max_value.max(1024 * 1024) + model::limits::MAX_KEY;
+        if !self.cuts_values() {
+            return Limits { max_bulk: whole, ..Limits::default() };
         }
+        Limits { max_bulk: crate::large::MAX_BULK, stream_from: whole + 1, ..Limits::default() }
     }
 
     /// A client's connection is gone. What it sent and was not answered may still be executed.
@@ -350,6 +354,9 @@ impl Core {
         self.stats.monitors.remove(&id);
         if let Some(conn) = &conn {
             self.forget_marks(conn);
+            if conn.incoming.is_some() {
+                self.forget_uploads(id);
+            }
         }
         if conn.is_some_and(|c| c.blocked == Some(crate::conn::Blocked::Busy)) {
             self.sleeping.retain(|(_, conn), _| *conn != id);
@@ -385,7 +392,7 @@ impl Core {
     pub fn on_eof(&mut self, id: u64) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
         conn.ended = true;
-        conn.cut |= conn.blocked == Some(crate::conn::Blocked::Busy);
+        conn.cut |= conn.blocked == Some(crate::conn::Blocked::Busy) || conn.lacks_input();
         self.outbox.conns.push(id);
     }
 

@@ -33,6 +33,14 @@ impl Core {
         let mut ahead = std::mem::take(&mut self.ahead);
         let mut used = 0;
         while conn.takes_commands() {
+            if conn.incoming.is_some() {
+                let (taken, more) = self.take_in(conn, &mut parser, &buf[used..]);
+                used += taken;
+                if !more {
+                    break;
+                }
+                continue;
+            }
             let most = if conn.session.authenticated { MAX_AHEAD } else { 1 };
             let stop = ahead.fill(&mut parser, &buf[used..], most);
             self.touch(conn, &mut ahead, &buf[used..]);
@@ -61,8 +69,16 @@ impl Core {
                     self.reply_now(conn, |reply| reply.error_bytes(&text));
                     conn.closing = true;
                 }
-                // Streaming is switched off by the limits until values of any size exist.
-                Stop::Stream => conn.closing = true,
+                Stop::Stream { consumed } => {
+                    let args: Vec<Vec<u8>> =
+                        parser.slices(&buf[used..]).iter().map(|arg| arg.to_vec()).collect();
+                    if !self.begin_incoming(conn, &parser, &args) {
+                        parser = Parser::new(self.limits());
+                        parser.set_authenticated(conn.session.authenticated);
+                        break;
+                    }
+                    used += consumed;
+                }
             }
         }
         self.ahead = ahead;
@@ -152,7 +168,7 @@ impl Core {
         conn.blocked != Some(Blocked::Cold)
     }
 
-    fn held_by_pause(&self, conn: &Conn, args: &[&[u8]]) -> bool {
+    pub(crate) fn held_by_pause(&self, conn: &Conn, args: &[&[u8]]) -> bool {
         let Some(pause) = self.pause.filter(|p| p.until_ms > self.now.mono_ms()) else { return false };
         // What is refused anyhow is refused at once.
         match admit(args, conn.session.authenticated) {
@@ -209,6 +225,9 @@ impl Core {
     }
 
     fn run_routed(&mut self, conn: &mut Conn, spec: &'static Spec, args: &[&[u8]]) {
+        if self.goes_in_chunks(spec, args) {
+            return self.upload_whole(conn, args);
+        }
         match spec.route {
             Route::Front => self.run_front(conn, spec, args),
             Route::Transaction => self.run_transaction(conn, spec, args),
@@ -221,6 +240,7 @@ impl Core {
             Route::AllShards(merge) => self.run_all_shards(conn, spec, merge, args),
             Route::Scan => self.run_scan(conn, args),
             Route::Random => self.run_random(conn),
+            Route::Chunk => self.run_chunk(conn, spec, args),
             Route::Wait => self.run_wait(conn, spec, args),
         }
     }
@@ -417,6 +437,9 @@ impl Core {
         let outcome = replica.machine.execute_at(handler, ks, touch, hint, args, reply);
         if outcome.fetch {
             return self.wait_for_rows(conn, group, spec, args);
+        }
+        if crate::large::is_in_chunks(&conn.reply_buffer()[start..]) {
+            return self.read_large(conn, group, flags, start, args);
         }
         self.stats.note_reply(&conn.reply_buffer()[start..]);
         let early = replica.note_executed(Some(&asked), &outcome);

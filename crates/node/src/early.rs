@@ -94,8 +94,9 @@ impl Replica {
     }
 
     fn is_early(&self, asked: &Asked<'_>, outcome: &Outcome) -> bool {
-        // FLUSHALL concerns all keyspaces.
-        if asked.flags.has(Flags::COMMITTED) || asked.spec.name == "flushall" {
+        // FLUSHALL concerns all keyspaces; chunks are written when the row of their upload is committed, and not before.
+        let of_upload = || asked.spec.name == "large|begin" || asked.spec.name == "large|renew";
+        if asked.flags.has(Flags::COMMITTED) || asked.spec.name == "flushall" || of_upload() {
             return false;
         }
         if asked.keyspaces().all(|ks| self.is_async(ks)) {

@@ -347,7 +347,7 @@ impl Core {
             if let Some(spec) = spec {
                 self.want_keys(group, parts.ks, spec, &parts.args);
             }
-            return Some(self.fetch(group));
+            return Some(self.begin_edit(group).unwrap_or_else(|| self.fetch(group)));
         }
         if outcome.blocks
             && let Some(spec) = spec
@@ -573,6 +573,9 @@ impl Core {
     pub(crate) fn complete(&mut self, target: Target, reply: &[u8], group: GroupId, written: (Term, Index)) {
         match target {
             Target::Slot { conn: id, slot } => {
+                if crate::large::is_in_chunks(reply) && self.begin_reading(id, slot, reply) {
+                    return;
+                }
                 if self.busy == Some(id) {
                     self.late.push((target, reply.to_vec()));
                 } else if let Some(conn) = self.conns.get_mut(&id) {

@@ -1,6 +1,7 @@
 //! The sections of `INFO`: Redis's names where they mean the same here, our own beside them.
 
 use crate::core::Core;
+use model::limits::CHUNKS;
 use resp::host::{Host, Section};
 use resp::session::Session;
 use std::fmt::Write;
@@ -188,6 +189,8 @@ impl Core {
             "log_sync_p50_usec" self.gauges.sync_p50_us,
             "log_sync_p99_usec" self.gauges.sync_p99_us,
             "log_bytes" self.gauges.log_bytes,
+            "large_values" self.uploads(),
+            "large_chunks" self.replicas.iter().flatten().map(|r| r.machine.counts(CHUNKS).0).sum::<usize>(),
             "rows_cold" self.replicas.iter().flatten().map(|r| r.machine.cold_rows()).sum::<usize>(),
             "rows_memory_bytes" self.memory.rows,
             "rows_let_go_bytes" self.memory.let_go,

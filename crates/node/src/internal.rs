@@ -35,6 +35,14 @@ pub(crate) const REPLAY: &[u8] = b"replay-row";
 pub(crate) const ACKNOWLEDGE: &[u8] = b"acknowledge-loss";
 /// Name of the request to look at keys for WATCH, see `transaction/watch.rs`: keys.
 pub(crate) const WATCH: &[u8] = b"watch-keys";
+/// Name of the request to free the upload of a large value that is good for nothing: name of its row.
+pub(crate) const COLLECT: &[u8] = b"collect-large";
+/// Name of the request to forget an upload without chunks: name of its row.
+pub(crate) const FORGET: &[u8] = b"forget-large";
+/// Name of the request to begin an upload for an edit: key, first chunk, end in bytes.
+pub(crate) const BEGIN_EDIT: &[u8] = b"begin-edit";
+/// Name of the request to remove a chunk: id of its upload, number.
+pub(crate) const DROP: &[u8] = b"drop-chunk";
 /// Name of the request for the number of keys in a slot: slot.
 pub(crate) const SLOT_COUNT: &[u8] = b"slot-count";
 /// Name of the request for keys in a slot: slot, at most how many.
@@ -51,6 +59,10 @@ pub(crate) fn handler(args: &[&[u8]]) -> Option<Handler> {
         CLOSE => layouts::close,
         OPEN => layouts::open,
         MODE => crate::modes::set,
+        COLLECT => shard::commands::large::collect,
+        FORGET => shard::commands::large::forget,
+        BEGIN_EDIT => shard::commands::large::begin_edit,
+        DROP => shard::commands::large::drop_chunk,
         ACKNOWLEDGE => crate::losses::acknowledge,
         REPLAY => crate::losses::replay_row,
         _ => return None,

@@ -7,7 +7,7 @@ use crate::ops::Step;
 use cluster::map::{EPOCH_ROW, LayoutError, Phase, Placement, layout_name};
 use cluster::peer::MAX_MEMBERS;
 use cluster::{ClusterMap, JoinToken, KeyspaceLayout, ShardLayout};
-use model::limits::{KEYSPACES, SLOTS};
+use model::limits::{KEYSPACES, SLOTS, SPACES};
 use model::slot::Slot;
 use model::{GroupId, Keyspace, NodeId};
 use router::{Flags, Forward, Request, Target};
@@ -52,9 +52,9 @@ fn refresh(replica: &mut Replica, shards: u16) {
     replica.layouts_seen = Some(replica.machine.system_version());
     replica.serves = 0;
     crate::modes::refresh(replica);
-    for ks in 0..KEYSPACES {
+    for ks in 0..SPACES {
         let row = row_of(&replica.machine, Keyspace(ks), shards);
-        replica.serves |= u16::from(row.serves(shard)) << ks;
+        replica.serves |= u32::from(row.serves(shard)) << ks;
         replica.machine.set_spread(Keyspace(ks), row.open == Some(KeyspaceLayout::Spread));
         if replica.closing.get(&Keyspace(ks)).is_some_and(|epoch| row.epoch >= *epoch) {
             replica.closing.remove(&Keyspace(ks));

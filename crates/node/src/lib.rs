@@ -27,6 +27,7 @@ pub mod host;
 pub mod info;
 pub mod inspect;
 pub mod internal;
+mod large;
 pub mod layouts;
 pub mod leadership;
 mod lookahead;

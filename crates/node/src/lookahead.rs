@@ -20,7 +20,10 @@ pub(crate) enum Stop {
     /// What follows is no command.
     Error(ProtocolError),
     /// A bulk string that is given in pieces follows.
-    Stream,
+    Stream {
+        /// Bytes up to it, from the start of its command.
+        consumed: usize,
+    },
 }
 
 #[derive(Debug)]
@@ -64,7 +67,9 @@ impl Lookahead {
                 }
                 Parsed::Incomplete { .. } => return Stop::Incomplete,
                 Parsed::Error(error) => return Stop::Error(error),
-                Parsed::BulkStart { .. } | Parsed::BulkPart { .. } => return Stop::Stream,
+                Parsed::BulkStart { consumed, .. } => return Stop::Stream { consumed },
+                // Only after a start, and then nothing is parsed ahead.
+                Parsed::BulkPart { .. } => return Stop::Incomplete,
             }
         }
         Stop::Full

@@ -36,8 +36,8 @@ pub(crate) fn refresh(replica: &mut Replica) {
         }
         replica.machine.set_eviction(ks, row.mode.eviction);
         let asynchronous = row.mode.replication == Replication::Async;
-        replica.asynchronous |= u16::from(asynchronous) << ks.0;
-        replica.allowing |= u16::from(!asynchronous && row.mode.allow_async) << ks.0;
+        replica.asynchronous |= u32::from(asynchronous) << ks.0;
+        replica.allowing |= u32::from(!asynchronous && row.mode.allow_async) << ks.0;
         if asynchronous || row.mode.allow_async {
             // One log for all keyspaces of a shard: the strictest bound is that of all.
             bound.bytes = bound.bytes.min(row.mode.max_bytes);

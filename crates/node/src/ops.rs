@@ -6,6 +6,7 @@ use crate::core::Core;
 use crate::dispatch::closed;
 use crate::execute::{MAX_REQUEST, too_long};
 use crate::internal;
+use crate::large::{Collecting, Editing, Reading, Upload};
 use crate::losses::Replay;
 use crate::losses::account::LossId;
 use crate::transaction::Watching;
@@ -48,6 +49,14 @@ pub(crate) enum Op {
     Wait(Box<Wait>),
     /// A command waits for something to take.
     Block(Box<Block>),
+    /// A part of a large value is read for a client.
+    Read(Box<Reading>),
+    /// A value that a client sends is cut into chunks.
+    Upload(Box<Upload>),
+    /// New chunks are written for a command that changes a large value.
+    Edit(Box<Editing>),
+    /// Chunks that are good for nothing are removed.
+    Collect(Box<Collecting>),
 }
 
 /// A step of a change that all shards take.
@@ -72,7 +81,9 @@ impl Op {
             Op::Watch(watching) => Some(watching.conn),
             Op::Mixed(mixed) => Some(mixed.conn),
             Op::Replay(replay) => Some(replay.conn),
-            Op::Drive { .. } | Op::Fate(_) => None,
+            Op::Read(reading) => Some(reading.conn),
+            Op::Upload(upload) => Some(upload.conn),
+            Op::Drive { .. } | Op::Fate(_) | Op::Collect(_) | Op::Edit(_) => None,
         }
     }
 }
@@ -345,7 +356,9 @@ impl Core {
             Op::Mixed(mixed) => mixed.conn,
             Op::Replay(replay) => replay.conn,
             Op::Scan(scan) => scan.conn,
-            Op::Drive { .. } | Op::Fate(_) => 0,
+            Op::Read(reading) => reading.conn,
+            Op::Upload(upload) => upload.conn,
+            Op::Drive { .. } | Op::Fate(_) | Op::Collect(_) | Op::Edit(_) => 0,
         };
         if written.1 > 0
             && let Some(conn) = self.conns.get_mut(&conn)
@@ -376,6 +389,10 @@ impl Core {
             Op::Watch(_) => self.watch_part(op, reply),
             Op::Mixed(_) => self.mixed_part(op, reply),
             Op::Replay(_) => self.replay_part(op, part, reply),
+            Op::Read(_) => self.read_part(op, part, reply),
+            Op::Upload(_) => self.upload_part(op, part, reply),
+            Op::Collect(_) => self.collect_part(op, reply),
+            Op::Edit(_) => self.edit_part(op, part, reply),
             Op::Fate(id) => {
                 let id = *id;
                 self.ops.remove(&op);
@@ -415,7 +432,12 @@ impl Core {
                 (scan.conn, scan.place)
             }
             Op::Replay(replay) => (replay.conn, replay.place),
-            Op::Drive { .. } | Op::Fate(_) => return,
+            Op::Read(reading) => (reading.conn, reading.place),
+            Op::Upload(upload) => {
+                self.unblock(upload.conn);
+                (upload.conn, upload.place)
+            }
+            Op::Drive { .. } | Op::Fate(_) | Op::Collect(_) | Op::Edit(_) => return,
         };
         if let Some(asked) = self.conns.get(&conn) {
             self.stats.note_end(asked.session.last_command, reply);

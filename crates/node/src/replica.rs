@@ -152,11 +152,11 @@ pub struct Replica {
     /// The term in which replies were given whose lease could not be proven again yet.
     pub suspect: Option<Term>,
     /// Keyspaces (bit by number) this shard serves, as of `layouts_seen`.
-    pub serves: u16,
+    pub serves: u32,
     /// Keyspaces (bit by number) whose replies leave before the commit, as of `layouts_seen`.
-    pub asynchronous: u16,
+    pub asynchronous: u32,
     /// Synchronous keyspaces (bit by number) that let connections choose less, as of `layouts_seen`.
-    pub allowing: u16,
+    pub allowing: u32,
     /// Keyspaces that an entry not yet applied makes synchronous or keeps so, with its epoch.
     pub to_sync: BTreeMap<Keyspace, u64>,
     /// The bound of what both may expose.

@@ -102,6 +102,10 @@ impl Core {
             }
             ReplicaRead::Done => {}
         }
+        if crate::large::is_in_chunks(&conn.reply_buffer()[start..]) {
+            conn.reply_buffer().truncate(start);
+            return false;
+        }
         self.stats.note_reply(&conn.reply_buffer()[start..]);
         self.stats.replica_reads += 1;
         conn.reply_free(start);

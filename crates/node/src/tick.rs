@@ -74,6 +74,7 @@ impl Core {
             self.send_map();
             self.retry_deferred();
             self.drive_polls();
+            self.collect_large();
             self.end_late_rounds();
         }
         if now_ms >= self.next_second_ms {
@@ -83,7 +84,9 @@ impl Core {
     }
 
     fn each_second(&mut self) {
+        let large = self.map.level >= cluster::heartbeat::LEVEL;
         for replica in self.replicas.iter_mut().flatten() {
+            replica.machine.set_large(large);
             replica.machine.forget_gone();
         }
         self.stats.each_second();

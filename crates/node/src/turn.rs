@@ -199,6 +199,7 @@ impl Core {
             self.next_tick_ns = now.mono_ns + TICK_NS;
             self.tick();
         }
+        self.end_edits();
         for _ in 0..MAX_PASSES {
             if !self.pass() {
                 break;
@@ -207,6 +208,7 @@ impl Core {
         if self.batch_due_ns().is_some_and(|due| due <= now.mono_ns) {
             self.finish_batch();
         }
+        self.drive_readings();
         self.drop_refused();
         self.release_conns();
     }

@@ -109,7 +109,7 @@ pub fn encode(flags: Flags, ks: Keyspace, args: &[&[u8]], out: &mut Vec<u8>) {
 pub fn parse(bytes: &[u8]) -> Result<Parts<'_>, DecodeError> {
     let mut r = Reader::new(bytes);
     let flags = Flags(r.u8()?);
-    let ks = u16::try_from(r.u64()?).ok().filter(|&ks| ks < model::limits::KEYSPACES);
+    let ks = u16::try_from(r.u64()?).ok().filter(|&ks| ks < model::limits::SPACES);
     let ks = Keyspace(ks.ok_or(DecodeError::Malformed("keyspace"))?);
     let count = r.u64()?;
     if count == 0 || count > model::limits::MAX_ARGS as u64 {

@@ -31,7 +31,7 @@ pub(crate) use pile::Pile;
 use crate::machine::Machine;
 use crate::space::Space;
 use crate::undo::Before;
-use model::limits::KEYSPACES;
+use model::limits::SPACES;
 use model::planted::{Bug, is_planted};
 use model::row;
 use model::varint::{DecodeError, Reader, put_u64};
@@ -112,7 +112,7 @@ impl Machine {
     pub fn checkpoint_slice(&mut self, rows: usize) -> Option<Changes> {
         let mut taking = self.taking.take()?;
         let mut budget = Budget::new(rows);
-        while taking.ks < KEYSPACES {
+        while taking.ks < SPACES {
             let Some(changes) = self.space_mut(Keyspace(taking.ks)).capture_some(&mut budget) else {
                 self.taking = Some(taking);
                 return None;

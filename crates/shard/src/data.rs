@@ -4,6 +4,9 @@
 //! Every look is noted (the hold rule: a reply waits for the highest uncommitted index of anything
 //! the command looked at), every change goes at once into the rows, the undo log and the entry.
 
+mod large;
+mod rename;
+
 use crate::collection::{self, Limits};
 use crate::machine::Machine;
 use crate::row::{Form, Row};
@@ -278,7 +281,7 @@ impl<'a> Data<'a> {
     pub fn string(&mut self, key: Key<'_>) -> Result<Option<&[u8]>, Stop> {
         match self.get(key)? {
             Some(row) if row.kind == kind::STRING => Ok(Some(row.value())),
-            Some(_) => Err(Stop::WRONG_TYPE),
+            Some(row) => Err(Stop::no_string(row)),
             None => Ok(None),
         }
     }
@@ -290,6 +293,10 @@ impl<'a> Data<'a> {
     /// row it replaces is not in memory.
     pub fn put(&mut self, key: Key<'_>, kind: u8, expire: u64, value: &[u8]) -> Done {
         self.check_size(key, value.len())?;
+        self.put_of_any_size(key, kind, expire, value)
+    }
+
+    fn put_of_any_size(&mut self, key: Key<'_>, kind: u8, expire: u64, value: &[u8]) -> Done {
         if is_planted(Bug::ColdOverwrites) {
             self.machine.space_mut(self.ks).forget_cold(key.position);
         }
@@ -303,7 +310,7 @@ impl<'a> Data<'a> {
         row.accessed = (self.machine.time() / 1000) as u32;
         self.inherit_frequency(&mut row);
         let before = match self.machine.space_mut(self.ks).insert(row) {
-            Some(old) => Before::Row(old),
+            Some(old) => Before::Row(self.freed(old)),
             None => Before::Absent(key.position, key.bytes.into()),
         };
         self.machine.undo.push(index, self.ks, before);
@@ -447,53 +454,6 @@ impl<'a> Data<'a> {
         Ok(())
     }
 
-    /// Moves a row to another key, which it replaces, with its expiry. The caller looked: the row is there.
-    ///
-    /// # Errors
-    /// A key above [`model::limits::MAX_KEY`]; [`Stop::Fetch`] when a row is not in memory.
-    pub fn rename(&mut self, key: Key<'_>, to_ks: Keyspace, to: Key<'_>) -> Done {
-        self.check_size(to, 0)?;
-        self.absent(key)?;
-        let here = self.enter(to_ks)?;
-        let free = self.absent(to);
-        self.enter(here)?;
-        free?;
-        let (index, ks) = (self.changing(), self.ks);
-        self.machine.signals.changed(to_ks, to.position);
-        self.machine.entry.push(Effect::Rename { ks, key: key.bytes, to_ks, to: to.bytes });
-        let identity = self.machine.new_identity();
-        let Some(moved) = self.machine.move_row((ks, key.bytes), (to_ks, to.bytes), identity, index) else {
-            return Err(Stop::error("ERR no such key"));
-        };
-        self.looked = self.looked.max(moved.changed_at);
-        self.machine.space_mut(ks).note_gone(key.position, index);
-        self.machine.undo.push(index, to_ks, Before::Moved(Box::new(moved)));
-        Ok(())
-    }
-
-    /// Gives a key the value and expiry of another one. The caller looked: the row is there.
-    ///
-    /// # Errors
-    /// As [`Data::rename`].
-    pub fn copy(&mut self, key: Key<'_>, to_ks: Keyspace, to: Key<'_>) -> Done {
-        self.check_size(to, 0)?;
-        self.absent(key)?;
-        let here = self.enter(to_ks)?;
-        let free = self.absent(to);
-        self.enter(here)?;
-        free?;
-        let (index, ks) = (self.changing(), self.ks);
-        self.machine.signals.changed(to_ks, to.position);
-        self.machine.entry.push(Effect::Copy { ks, key: key.bytes, to_ks, to: to.bytes });
-        let before = match self.machine.copy_row((ks, key.bytes), (to_ks, to.bytes), index) {
-            None => return Err(Stop::error("ERR no such key")),
-            Some(Some(row)) => Before::Row(row),
-            Some(None) => Before::Absent(to.position, to.bytes.into()),
-        };
-        self.machine.undo.push(index, to_ks, before);
-        Ok(())
-    }
-
     /// Whether the effects of the running command fit an entry with those before it.
     fn check_effects(&self) -> Done {
         let bytes = self.machine.entry.len().saturating_sub(self.began);
@@ -548,6 +508,7 @@ impl<'a> Data<'a> {
         self.looked = self.looked.max(row.changed_at);
         self.changing();
         self.machine.entry.push(Effect::Delete { ks: self.ks, key: key.bytes });
+        let row = self.freed(row);
         self.machine.undo.push(index, self.ks, Before::Row(row));
         Ok(true)
     }

@@ -23,13 +23,15 @@ pub use self::transaction::{MAX_CHANGES, MAX_REPLIES, Step, Transaction, Watched
 use crate::checkpoint::Taking;
 use crate::collection::Limits;
 use crate::collection::large::Large;
+use crate::commands::large::{Edit, Edits, Prepared};
 use crate::data::{Context, Data, Handler, Key, Stop};
 use crate::space::Space;
 use crate::undo::UndoLog;
 use crate::window::{MAX_REPLY, Seen, Window};
 use model::effect::{Effect, WriteId};
 use model::entry::EntryBuilder;
-use model::limits::KEYSPACES;
+use model::large::UploadId;
+use model::limits::SPACES;
 use model::planted::{Bug, is_planted};
 use model::slot::Slot;
 use model::{Eviction, Index, KeyHasher, Keyspace, NodeId, Position, Reply, Term};
@@ -93,6 +95,8 @@ pub struct Machine {
     of_group: VecDeque<Index>,
     /// Forwarded writes executed here whose entries are not committed.
     in_flight: BTreeMap<WriteId, Index>,
+    /// Uploads whose rows entries change that were executed here and are not committed.
+    pub(crate) changed_uploads: VecDeque<(Index, UploadId)>,
     /// Marks of forwarding nodes that wait for the next entry.
     marks: BTreeMap<(NodeId, u64), u64>,
     /// What flushed keyspaces held, being freed.
@@ -107,15 +111,19 @@ pub struct Machine {
     /// Keys deleted because their time had come, since start.
     pub expired_keys: u64,
     /// How each keyspace gives up keys, see [`evict`].
-    policies: [Eviction; KEYSPACES as usize],
+    policies: [Eviction; SPACES as usize],
     /// Keys that somebody waits for.
     pub signals: Signals,
     /// The command that runs has waited before: a key of another type than it looks for is to it as an absent one.
     pub waits_again: bool,
     /// Keys given up for want of memory, since start.
     pub evicted_keys: u64,
+    /// Large values may be made.
+    large: bool,
+    /// Edits of large values that wait to be prepared.
+    pub(crate) edits: Edits,
     /// Keyspaces of which other shards hold keys as well, a bit each.
-    spread: u16,
+    spread: u32,
 }
 
 /// The next number of a xorshift generator; its state is never 0.
@@ -130,7 +138,7 @@ impl Machine {
     /// An empty shard.
     pub fn new(hasher: KeyHasher, max_value: usize, seed: u64) -> Machine {
         Machine {
-            spaces: (0..KEYSPACES).map(|_| Space::default()).collect(),
+            spaces: (0..SPACES).map(|_| Space::default()).collect(),
             undo: UndoLog::default(),
             entry: EntryBuilder::default(),
             hasher,
@@ -151,6 +159,7 @@ impl Machine {
             executed_from: 0,
             of_group: VecDeque::new(),
             in_flight: BTreeMap::new(),
+            changed_uploads: VecDeque::new(),
             marks: BTreeMap::new(),
             graveyard: Vec::new(),
             dead: Vec::new(),
@@ -159,10 +168,12 @@ impl Machine {
             load_limit: usize::MAX,
             rng: seed | 1,
             expired_keys: 0,
-            policies: [Eviction::No; KEYSPACES as usize],
+            policies: [Eviction::No; SPACES as usize],
             signals: Signals::default(),
             waits_again: false,
             evicted_keys: 0,
+            large: false,
+            edits: Edits::default(),
             spread: 0,
         }
     }
@@ -217,7 +228,7 @@ impl Machine {
 
     /// Says whether other shards hold keys of the keyspace as well.
     pub fn set_spread(&mut self, ks: Keyspace, spread: bool) {
-        self.spread = self.spread & !(1 << ks.0) | u16::from(spread) << ks.0;
+        self.spread = self.spread & !(1 << ks.0) | u32::from(spread) << ks.0;
     }
 
     /// Whether other shards hold keys of the keyspace as well.
@@ -257,8 +268,40 @@ impl Machine {
         from.take_while(move |(name, _)| name.starts_with(prefix)).map(|(n, v)| (&n[..], &v[..]))
     }
 
+    /// Of these rows those behind a name.
+    pub fn systems_after<'a>(
+        &'a self,
+        prefix: &'a [u8],
+        name: &[u8],
+    ) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        let from = self.system.range(name.max(prefix).to_vec()..);
+        let (name, of_prefix) = (name.to_vec(), move |name: &[u8]| name.starts_with(prefix));
+        let all = from.take_while(move |(name, _)| of_prefix(name)).map(|(n, v)| (&n[..], &v[..]));
+        all.filter(move |(found, _)| *found > &name[..])
+    }
+
     pub(crate) fn random(&mut self) -> u64 {
         next_random(&mut self.rng)
+    }
+
+    /// Says whether large values may be made: only if all members of the cluster understand them. Not at first.
+    pub fn set_large(&mut self, may_be_made: bool) {
+        self.large = may_be_made;
+    }
+
+    /// Whether large values may be made.
+    pub(crate) fn large(&self) -> bool {
+        self.large
+    }
+
+    /// The edit that the command executed last wants to have prepared.
+    pub fn take_wanted_edit(&mut self) -> Option<Box<Edit>> {
+        self.edits.wanted.take()
+    }
+
+    /// An edit is prepared: the command that wanted it runs next. Gives back one that was not used.
+    pub fn set_prepared(&mut self, prepared: Option<Box<Prepared>>) -> Option<Box<Prepared>> {
+        std::mem::replace(&mut self.edits.prepared, prepared)
     }
 
     // ---- the leader ----

@@ -114,7 +114,7 @@ impl Row {
         let (kind, expire, value) = decode_value(content)?;
         let mut row = match kind & kind::LARGE {
             0 => {
-                if kind != kind::STRING {
+                if !kind::is_plain(kind) {
                     Packed::new(kind, value).check()?;
                 }
                 Row::new(position, kind, key, value)
@@ -245,7 +245,7 @@ impl Row {
     pub fn elements(&self) -> usize {
         match self.large() {
             Some(large) => large.len(),
-            None if self.kind == kind::STRING => 0,
+            None if kind::is_plain(self.kind) => 0,
             None => Packed::new(self.kind, self.value()).len(),
         }
     }
@@ -331,7 +331,7 @@ impl Row {
     /// A hash over the value that does not depend on its form, nor on the order of elements where they have none.
     pub fn content_hash(&self, seed: u64) -> u64 {
         let hash = xxhash_rust::xxh3::xxh3_64_with_seed;
-        if self.kind == kind::STRING {
+        if kind::is_plain(self.kind) {
             return hash(self.value(), seed);
         }
         let mut sum = seed ^ u64::from(self.kind);

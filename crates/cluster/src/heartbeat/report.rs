@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Longest report in bytes: 1025 groups with keys in all keyspaces fit.
 pub const MAX_REPORT: usize = 2 * 1024 * 1024;
 
-/// What this version understands: 1 members of groups may change.
+/// What this version understands: 1 members of groups may change, and large values.
 pub const LEVEL: u64 = 1;
 
 /// A node's report about itself. JSON, and every field has a default, so that nodes of different

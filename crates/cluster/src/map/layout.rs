@@ -7,7 +7,7 @@
 //! shard never takes a row of an older epoch, so late messages of an abandoned change do nothing.
 
 use super::{ClusterMap, FORMAT, Row, format, layout_name};
-use model::limits::KEYSPACES;
+use model::limits::{CHUNKS, KEYSPACES};
 use model::varint::{DecodeError, Reader, put_u64};
 use model::{Keyspace, ShardId};
 
@@ -80,9 +80,9 @@ impl KeyspaceLayout {
         KeyspaceLayout::Single(ShardId(turn % shards.max(1)))
     }
 
-    /// The layout of a keyspace in a new cluster.
+    /// The layout of a keyspace in a new cluster, and for ever of that of chunks.
     pub fn first(ks: Keyspace, shards: u16) -> KeyspaceLayout {
-        if ks.0 == 0 { KeyspaceLayout::Spread } else { KeyspaceLayout::single(ks, shards) }
+        if ks.0 == 0 || ks == CHUNKS { KeyspaceLayout::Spread } else { KeyspaceLayout::single(ks, shards) }
     }
 
     /// Whether a shard may hold keys of a keyspace with this layout.
@@ -234,7 +234,9 @@ impl ClusterMap {
     /// See [`LayoutError`].
     pub fn begin_change(&self, ks: Keyspace, to: KeyspaceLayout) -> Result<Vec<Row>, LayoutError> {
         let shards = self.shards.len() as u16;
-        let row = self.layouts.get(usize::from(ks.0)).ok_or(LayoutError::Keyspace(ks.0))?;
+        // The layout of chunks is no choice.
+        let row = self.layouts.get(usize::from(ks.0)).filter(|_| ks != CHUNKS);
+        let row = row.ok_or(LayoutError::Keyspace(ks.0))?;
         match (row.phase, to) {
             (_, KeyspaceLayout::Single(shard)) if shard.0 >= shards => {
                 Err(LayoutError::Shard(shard.0, shards.saturating_sub(1)))

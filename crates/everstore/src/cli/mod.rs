@@ -9,6 +9,7 @@ mod error;
 mod export;
 mod import;
 mod keyspace;
+mod large;
 mod link;
 mod losses;
 mod node;
@@ -71,6 +72,12 @@ enum Command {
     Import(import::ImportArgs),
     /// Write the keys of the cluster into an RDB file that Redis loads.
     Export(export::ExportArgs),
+    /// Write a file of any size into the cluster as the value of a key.
+    Put(large::PutArgs),
+    /// Write the value of a key to a file.
+    Get(large::GetArgs),
+    /// Remove keys with their values, of whatever size.
+    Rm(large::RmArgs),
     /// Run whole clusters in a simulated world in which everything goes wrong, and check every promise.
     Sim(sim::SimArgs),
     /// Judge what clients of a real cluster have recorded.
@@ -111,6 +118,9 @@ pub fn run() -> ExitCode {
         Command::Losses(args) => losses::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Put(args) => large::put(&args),
+        Command::Get(args) => large::get(&args),
+        Command::Rm(args) => large::rm(&args),
         Command::Sim(args) => sim::run(&args),
         Command::CheckHistory(args) => check_history::run(&args),
         Command::Config(args) => config::run(&args),

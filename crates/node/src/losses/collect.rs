@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 
 /// The asynchronous keyspaces (bit by number) along the entries of a log.
 struct Modes {
-    asynchronous: u16,
+    asynchronous: u32,
     /// Entries from here on are replaced.
     first: Index,
 }
@@ -21,7 +21,7 @@ struct Modes {
 impl Modes {
     /// As of the last applied entry; `unknown`: those that may have been asynchronous, where the replica has
     /// no rows that tell.
-    fn new(replica: &Replica, first: Index, unknown: u16) -> Modes {
+    fn new(replica: &Replica, first: Index, unknown: u32) -> Modes {
         let of = |ks: Keyspace| match replica.raft.is_rebuilding() {
             true => unknown >> ks.0 & 1 == 1,
             false => crate::modes::row_of(&replica.machine, ks).mode.replication == Replication::Async,
@@ -52,7 +52,7 @@ impl Modes {
 ///
 /// An entry may be counted in vain: after the end of a process nobody knows what it had answered, and in an
 /// asynchronous keyspace a connection may have asked to wait for the commit. None is left out that was answered.
-pub(crate) fn collect(replica: &Replica, first: Index, unknown: u16) -> Option<Account> {
+pub(crate) fn collect(replica: &Replica, first: Index, unknown: u32) -> Option<Account> {
     let mut modes = Modes::new(replica, first, unknown);
     let known = first.min(replica.machine.applied().0 + 1).max(replica.raft.compacted().0 + 1);
     let mut entries = VecDeque::new();

@@ -159,10 +159,10 @@ impl Core {
     }
 
     /// Keyspaces (bit by number) that may ever have been asynchronous, as far as this node can tell.
-    fn maybe_asynchronous(&self) -> u16 {
+    fn maybe_asynchronous(&self) -> u32 {
         let meta = self.replicas.first().and_then(Option::as_deref);
         if meta.is_none_or(|meta| meta.raft.is_rebuilding()) {
-            return u16::MAX;
+            return (1 << KEYSPACES) - 1;
         }
         let changed = (0..KEYSPACES).filter(|n| self.map.mode(Keyspace(*n)).epoch > 0);
         changed.map(|n| 1 << n).sum()

@@ -11,6 +11,7 @@ use crate::core::Core;
 use crate::internal;
 use crate::ops::Op;
 use cluster::map::Placement;
+use model::row::kind;
 use model::slot::slot_of;
 use model::{Keyspace, Reply};
 use resp::{Proto, Resp};
@@ -223,6 +224,9 @@ pub(crate) fn row(cx: &mut Context<'_>, args: &[&[u8]]) -> Done {
         return Ok(());
     }
     match wanted {
+        Some((kind::MANIFEST, ..)) => {
+            return Err(Stop::error("ERR a large value can not be replayed: its chunks may be gone"));
+        }
         Some((kind, expire, value)) => cx.data.put(key, kind, expire, value)?,
         None => drop(cx.data.delete(key)),
     }

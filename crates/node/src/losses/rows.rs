@@ -93,7 +93,7 @@ fn last_of(row: &Row) -> Last {
 /// Names the content of a row, whatever its form.
 pub(crate) fn digest_of(row: &Row) -> u128 {
     match row.kind {
-        kind::STRING => digest(row.kind, row.expire, row.value()),
+        kind::STRING | kind::MANIFEST => digest(row.kind, row.expire, row.value()),
         _ => {
             let halves = [row.content_hash(1), row.content_hash(2)].map(u64::to_be_bytes);
             digest(row.kind, row.expire, &halves.concat())

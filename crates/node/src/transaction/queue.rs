@@ -114,7 +114,7 @@ impl Core {
     }
 
     /// EXEC will run nothing, so nothing is kept for it.
-    fn spoil(&mut self, conn: &mut Conn) {
+    pub(crate) fn spoil(&mut self, conn: &mut Conn) {
         if let Some(queue) = conn.transaction.as_mut().and_then(|transaction| transaction.queue.as_mut()) {
             queue.spoiled = true;
             (queue.items, queue.specs, queue.bytes) = (Vec::new(), Vec::new(), 0);

@@ -28,6 +28,7 @@ fn lines(container: &str) -> &'static [&'static str] {
         "debug" => DEBUG,
         "everstore" => EVERSTORE,
         "keyspace" => KEYSPACE,
+        "large" => LARGE,
         "latency" => LATENCY,
         "losses" => LOSSES,
         "memory" => MEMORY,
@@ -57,6 +58,24 @@ const LOSSES: &[&str] = &[
     "    since; with FORCE also where they were, and if the account is undecided.",
     "SHOW <id> [<cursor>]",
     "    Show the effects and keys of an account as lines of JSON, page by page.",
+];
+
+const LARGE: &[&str] = &[
+    "ABORT <key> <upload>",
+    "    Give an upload up.",
+    "BEGIN <key> <bytes> [LEASE <ms>]",
+    "    Begin to upload a value of at most so many bytes. Return the id of the",
+    "    upload, the end of its lease, and the bytes of a chunk.",
+    "COMMIT <key> <upload> <bytes> <checksum> [NX|XX] [EX s|PX ms|EXAT s|PXAT ms|KEEPTTL]",
+    "    Give the key the value that was uploaded.",
+    "READ <upload> <number>",
+    "    Return checksum and bytes of a chunk, or null.",
+    "RENEW <key> <upload> <bytes> [LEASE <ms>]",
+    "    Begin the lease anew, for at most so many bytes. Return its end.",
+    "STAT <key>",
+    "    Return upload, length, bytes of a chunk and checksum of a value, or null.",
+    "WRITE <upload> <number> <end of lease> <checksum> <bytes>",
+    "    Upload a chunk.",
 ];
 
 const CLIENT: &[&str] = &[

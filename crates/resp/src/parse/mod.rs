@@ -129,6 +129,11 @@ impl Parser {
         &self.args
     }
 
+    /// Bytes of a streamed bulk string that were not given yet.
+    pub fn rest(&self) -> usize {
+        self.rest
+    }
+
     /// The bytes that the ranges of [`Parser::args`] point into: `buf` as it was given to
     /// [`Parser::next`], or the parser's own memory for an inline command.
     #[inline]

@@ -19,7 +19,7 @@ pub struct KeyContent {
 /// What a key holds.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum KeyValue {
-    /// A string.
+    /// A string, or the manifest of a large value.
     String(Vec<u8>),
     /// A collection, as `DUMP` gives it, with its elements in an order that does not depend on the replica.
     Dump(Vec<u8>),
@@ -44,7 +44,7 @@ impl KeyContent {
             }
         }
         let value = match row.kind {
-            kind::STRING => KeyValue::String(row.value().to_vec()),
+            kind::STRING | kind::MANIFEST => KeyValue::String(row.value().to_vec()),
             _ => {
                 let value = value_of(&row).map_err(|_| DecodeError::Malformed("type of a key"))?;
                 KeyValue::Dump(rdb::dump(&value.in_order()))

@@ -33,7 +33,7 @@ fn add(c: &mut Context<'_>, key: &[u8], increment: i64) -> Done {
     let key = c.data.key(key);
     let (old, expire) = match c.data.get(key)? {
         None => (0, 0),
-        Some(row) if row.kind != kind::STRING => return Err(Stop::WRONG_TYPE),
+        Some(row) if row.kind != kind::STRING => return Err(Stop::no_string(row)),
         Some(row) => (integer::argument(row.value())?, row.expire),
     };
     let overflow = Stop::error("ERR increment or decrement would overflow");
@@ -49,7 +49,7 @@ pub(super) fn incrbyfloat(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let key = c.data.key(args[1]);
     let (old, expire) = match c.data.get(key)? {
         None => (float(b"0")?, 0),
-        Some(row) if row.kind != kind::STRING => return Err(Stop::WRONG_TYPE),
+        Some(row) if row.kind != kind::STRING => return Err(Stop::no_string(row)),
         Some(row) => (float(row.value())?, row.expire),
     };
     let infinite = Stop::error("ERR increment would produce NaN or Infinity");

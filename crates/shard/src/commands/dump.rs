@@ -36,6 +36,7 @@ pub(crate) fn value_of(row: &Row) -> Result<Value, Stop> {
             Value::SortedSet(Elements::of(row).iter().map(pair).collect())
         }
         kind::STREAM => Value::Stream(moved::value_of(row)?),
+        kind::MANIFEST => return Err(Stop::no_string(row)),
         _ => return Err(Stop::error("ERR values of this type can not be dumped")),
     })
 }

@@ -6,7 +6,7 @@ use model::row::kind;
 /// Name of a type tag, as TYPE answers and SCAN's TYPE option takes it.
 pub fn type_name(kind: u8) -> &'static str {
     match kind {
-        kind::STRING => "string",
+        kind::STRING | kind::MANIFEST => "string",
         kind::HASH => "hash",
         kind::LIST => "list",
         kind::SET => "set",

@@ -26,6 +26,7 @@ mod hyperloglog;
 pub mod integer;
 mod keys;
 mod keyspace;
+pub mod large;
 mod lcs;
 mod list;
 mod object;
@@ -124,6 +125,13 @@ static HANDLERS: &[(&str, Handler)] = &[
     ("incrby", counters::incrby),
     ("incrbyfloat", counters::incrbyfloat),
     ("keys", keyspace::keys),
+    ("large|abort", large::abort),
+    ("large|begin", large::begin),
+    ("large|commit", large::commit),
+    ("large|read", large::read),
+    ("large|renew", large::renew),
+    ("large|stat", large::stat),
+    ("large|write", large::write),
     ("lcs", lcs::lcs),
     ("lindex", list::lindex),
     ("linsert", list::linsert),

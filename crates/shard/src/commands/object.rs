@@ -56,6 +56,7 @@ pub(super) fn encoding_of(row: &Row) -> &'static str {
         kind::SORTED_SET => "listpack",
         kind::LIST => "quicklist",
         kind::STREAM => "stream",
+        kind::MANIFEST => "raw",
         _ if row.form == Form::Edited => "raw",
         _ if row.form == Form::Afresh && integer::parse(row.value()).is_some() => "int",
         _ if row.value_len() <= EMBEDDED => "embstr",

@@ -3,12 +3,20 @@
 use super::integer;
 use crate::data::{Context, Done, Stop};
 use crate::row::Form;
+use model::row::kind;
 
 /// `APPEND key value`
 pub(super) fn append(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let (key, tail) = (c.data.key(args[1]), args[2]);
-    let old = c.data.string(key)?.map(<[u8]>::len);
+    let old = match c.data.string(key) {
+        Ok(value) => value.map(<[u8]>::len),
+        Err(Stop::Fetch) => return Err(Stop::Fetch),
+        Err(other) => return super::large::edit(c, key, None, tail, other),
+    };
     match old {
+        Some(len) if is_cut(c, len + tail.len()) => {
+            return super::large::edit(c, key, None, tail, Stop::WRONG_TYPE);
+        }
         None => c.data.put_string(key, 0, tail)?,
         Some(_) if tail.is_empty() => c.data.note_form(key, Form::Edited),
         Some(len) => c.data.patch(key, len, tail)?,
@@ -22,7 +30,14 @@ pub(super) fn setrange(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let (key, bytes) = (c.data.key(args[1]), args[3]);
     let offset = integer::argument(args[2])?;
     let offset = usize::try_from(offset).map_err(|_| Stop::error("ERR offset is out of range"))?;
-    let old = c.data.string(key)?.map_or(0, <[u8]>::len);
+    let old = match c.data.string(key) {
+        Ok(value) => value.map_or(0, <[u8]>::len),
+        Err(Stop::Fetch) => return Err(Stop::Fetch),
+        Err(other) => return super::large::edit(c, key, Some(offset as u64), bytes, other),
+    };
+    if !bytes.is_empty() && is_cut(c, offset.saturating_add(bytes.len())) {
+        return super::large::edit(c, key, Some(offset as u64), bytes, Stop::WRONG_TYPE);
+    }
     if bytes.is_empty() {
         c.reply.int(old as i64);
         return Ok(());
@@ -32,13 +47,25 @@ pub(super) fn setrange(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     Ok(())
 }
 
+/// Whether a value of so many bytes is cut into chunks: not where `max-value` is below one, as somebody wants short
+/// values then.
+fn is_cut(c: &Context<'_>, len: usize) -> bool {
+    len > c.data.max_value() && c.data.max_value() >= model::limits::CHUNK
+}
+
 /// `GETRANGE key start end`, also under its old name SUBSTR. Both ends are included; negative ones
 /// count from the end of the value.
 pub(super) fn getrange(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let (start, end) = (integer::argument(args[2])?, integer::argument(args[3])?);
     let key = c.data.key(args[1]);
-    let value = c.data.string(key)?.unwrap_or_default();
-    c.reply.bulk(&value[bounds(start, end, value.len())]);
+    match c.data.get(key)? {
+        Some(row) if row.kind == kind::STRING => {
+            let value = row.value();
+            c.reply.bulk(&value[bounds(start, end, value.len())]);
+        }
+        Some(row) => return Err(super::large::pieces_of(row, |length| bounds(start, end, length))),
+        None => c.reply.bulk(b""),
+    }
     Ok(())
 }
 
@@ -54,7 +81,11 @@ fn bounds(start: i64, end: i64, len: usize) -> std::ops::Range<usize> {
 /// `STRLEN key`
 pub(super) fn strlen(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let key = c.data.key(args[1]);
-    let len = c.data.string(key)?.map_or(0, <[u8]>::len);
+    let len = match c.data.get(key)? {
+        Some(row) if row.kind == kind::STRING => row.value_len() as u64,
+        Some(row) => row.manifest().ok_or(Stop::WRONG_TYPE)??.length,
+        None => 0,
+    };
     c.reply.int(len as i64);
     Ok(())
 }

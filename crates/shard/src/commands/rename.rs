@@ -3,6 +3,7 @@
 use super::integer;
 use crate::data::{Context, Done, Stop};
 use model::Keyspace;
+use model::row::kind;
 
 const SAME: Stop = Stop::Error(std::borrow::Cow::Borrowed("ERR source and destination objects are the same"));
 
@@ -91,6 +92,14 @@ fn put_there(c: &mut Context<'_>, from: &[u8], to: &[u8], there: Keyspace, how: 
     let here = c.data.enter(there)?;
     let free = c.data.get(to)?.is_none() || how.replace;
     c.data.enter(here)?;
+    if free
+        && how.stays
+        && let Some(row) = c.data.peek(from)?
+        && row.kind == kind::MANIFEST
+    {
+        // Two manifests would name the same chunks.
+        return Err(Stop::no_string(row));
+    }
     match (free, how.stays) {
         (false, _) => {}
         (true, true) => c.data.copy(from, there, to)?,

@@ -16,6 +16,7 @@ pub(super) fn mget(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
         for key in keys {
             match c.data.get(key)? {
                 Some(row) if row.kind == kind::STRING => c.reply.bulk(row.value()),
+                Some(row) if row.kind == kind::MANIFEST => return Err(Stop::no_string(row)),
                 _ => c.reply.null(),
             }
         }

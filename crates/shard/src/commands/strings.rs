@@ -8,6 +8,17 @@ use model::row::kind;
 /// `GET key`
 pub(super) fn get(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let key = c.data.key(args[1]);
+    match c.data.get(key)? {
+        Some(row) if row.kind == kind::STRING => c.reply.bulk(row.value()),
+        Some(row) => return Err(super::large::pieces_of(row, |length| 0..length)),
+        None => c.reply.null(),
+    }
+    Ok(())
+}
+
+/// GET for commands that change the key as well: only of what is not in chunks.
+fn get_whole(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
+    let key = c.data.key(args[1]);
     match c.data.string(key)? {
         Some(value) => c.reply.bulk(value),
         None => c.reply.null(),
@@ -29,7 +40,7 @@ pub(super) fn set(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
         Some(row) => {
             if options.get {
                 if row.kind != kind::STRING {
-                    return Err(Stop::WRONG_TYPE);
+                    return Err(Stop::no_string(row));
                 }
                 c.reply.bulk(row.value());
             }
@@ -86,14 +97,14 @@ fn set_for(c: &mut Context<'_>, args: &[&[u8]], unit: Unit, command: &str) -> Do
 
 /// `GETSET key value`
 pub(super) fn getset(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
-    get(c, args)?;
+    get_whole(c, args)?;
     let key = c.data.key(args[1]);
     c.data.put_string(key, 0, args[2])
 }
 
 /// `GETDEL key`
 pub(super) fn getdel(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
-    get(c, args)?;
+    get_whole(c, args)?;
     let key = c.data.key(args[1]);
     c.data.delete(key)?;
     Ok(())
@@ -108,7 +119,7 @@ pub(super) fn getex(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
         return Ok(());
     };
     if row.kind != kind::STRING {
-        return Err(Stop::WRONG_TYPE);
+        return Err(Stop::no_string(row));
     }
     let expires = row.expire != 0;
     // Only now: as in Redis an absent key is answered before the time is looked at.

@@ -28,6 +28,7 @@ impl Machine {
                 _ => {}
             }
         }
+        while self.changed_uploads.pop_front_if(|(changed, _)| *changed <= index).is_some() {}
         // Window and system rows are changed by commits only, on every replica from the same bytes.
         let reader = EntryReader::new(payload)?;
         // Most entries have no such effects, and need not be read again.

@@ -7,7 +7,7 @@
 use super::Machine;
 use crate::row::Row;
 use model::entry::EntryReader;
-use model::limits::KEYSPACES;
+use model::limits::SPACES;
 use model::row;
 use model::varint::DecodeError;
 use model::{Keyspace, Position};
@@ -212,7 +212,7 @@ impl Machine {
         steps: &mut usize,
         is_sparse: fn(&[u8]) -> bool,
     ) -> Option<(u16, usize)> {
-        while ks < KEYSPACES {
+        while ks < SPACES {
             if let Some(on) = self.space_mut(Keyspace(ks)).gather(place, steps, is_sparse) {
                 return Some((ks, on));
             }
@@ -226,7 +226,7 @@ impl Machine {
     /// in `spare`, a bit each, keep theirs.
     /// While rows are fetched nothing goes unless it is urgent: a command may need many, one fetch after the
     /// other.
-    pub fn let_go(&mut self, bytes: usize, urgent: bool, spare: u16) -> usize {
+    pub fn let_go(&mut self, bytes: usize, urgent: bool, spare: u32) -> usize {
         if !urgent && !self.cold.open.is_empty() {
             return 0;
         }
@@ -236,7 +236,7 @@ impl Machine {
         }
         self.cold.listed = None; // It would lack what goes now.
         let (mut freed, mut steps) = (0, LET_GO_STEPS);
-        for ks in (0..KEYSPACES).map(Keyspace).filter(|ks| spare >> ks.0 & 1 == 0) {
+        for ks in (0..SPACES).map(Keyspace).filter(|ks| spare >> ks.0 & 1 == 0) {
             let space = self.space_mut(ks);
             let share = steps;
             let mut left = share;

@@ -24,7 +24,7 @@ impl Machine {
     /// that form gets an index.
     pub(crate) fn new_row(&mut self, position: Position, kind: u8, key: &[u8], value: &[u8]) -> Row {
         let mut row = Row::new(position, kind, key, value);
-        if kind != kind::STRING && !packed::Packed::new(kind, value).fits(&self.limits) {
+        if !kind::is_plain(kind) && !packed::Packed::new(kind, value).fits(&self.limits) {
             row.make_large(self.new_id(), self.hasher.seed());
         }
         row

@@ -33,7 +33,7 @@ impl Machine {
     }
 
     /// Keyspaces that are caches, a bit each.
-    pub fn caches(&self) -> u16 {
+    pub fn caches(&self) -> u32 {
         let caches = (0..KEYSPACES).filter(|&ks| self.eviction(Keyspace(ks)).is_cache());
         caches.fold(0, |set, ks| set | 1 << ks)
     }

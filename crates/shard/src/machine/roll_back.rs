@@ -21,6 +21,7 @@ impl Machine {
         self.entry.truncate(0);
         self.of_group.clear();
         self.in_flight.clear();
+        self.changed_uploads.clear();
         self.marks.clear();
         // Indexes above the applied one will belong to other entries.
         self.spaces.iter_mut().for_each(Space::forget_all_gone);

@@ -75,7 +75,12 @@ impl Machine {
         let mut ran = Ran::default();
         let end = match self.check_watched(what.watched, &mut ran) {
             Some(end) => Err(end),
-            None => self.run_steps(what, entry, reply, &mut ran),
+            None => {
+                self.edits.in_transaction = true;
+                let ended = self.run_steps(what, entry, reply, &mut ran);
+                self.edits.in_transaction = false;
+                ended
+            }
         };
         if let Err(end) = end {
             reply.truncate(written);

@@ -29,6 +29,7 @@ const GROUPS: &[&[Spec]] = &[
     scripting::SCRIPTING,
     server_command::COMMAND,
     server_inspect::INSPECT,
+    large::LARGE,
     own::OWN,
 ];
 

@@ -27,6 +27,7 @@ mod hyperloglog;
 mod keys;
 mod keys_args;
 mod keyspec;
+mod large;
 mod list;
 mod list_args;
 mod lookup;
@@ -91,6 +92,8 @@ pub enum Route {
     Scan,
     /// `RANDOMKEY`: any shard that has keys.
     Random,
+    /// A chunk of a large value: in the shard that its upload and its number, the second and third argument, give.
+    Chunk,
     /// `MULTI`, `EXEC` and the like: by the connection's own node, which sends what was queued to one shard.
     Transaction,
     /// `WAIT`, `WAITAOF`: held until the connection's last write is on enough disks.

@@ -250,7 +250,7 @@ fn the_issue_commands_are_all_there() {
         geodist geohash geopos georadius georadius_ro georadiusbymember georadiusbymember_ro geosearch \
         geosearchstore xadd xdel xinfo xlen xrange xread xrevrange xsetid xtrim sort sort_ro dump restore \
         pfadd pfcount pfdebug pfmerge pfselftest multi exec discard watch unwatch save bgsave bgrewriteaof \
-        monitor replicaof slaveof module function script";
+        monitor replicaof slaveof module function script large";
     let names: BTreeSet<_> = every_container().map(|spec| spec.name).collect();
     for name in all.split_whitespace() {
         assert!(names.contains(name), "{name}");

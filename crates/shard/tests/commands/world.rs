@@ -22,7 +22,7 @@ pub type Rows = BTreeMap<(u16, Vec<u8>), (u8, u64, Vec<u8>, u64)>;
 /// All rows of a machine.
 pub fn rows(machine: &Machine) -> Rows {
     let mut rows = Rows::new();
-    for ks in 0..model::limits::KEYSPACES {
+    for ks in 0..model::limits::SPACES {
         for row in machine.space(Keyspace(ks)).iter() {
             let value = match row.kind {
                 kind::STRING | kind::LIST => row.whole().into_owned(),
@@ -37,7 +37,9 @@ pub fn rows(machine: &Machine) -> Rows {
 
 /// An empty machine.
 pub fn machine() -> Machine {
-    Machine::new(KeyHasher::new(1), MAX_VALUE, 42)
+    let mut machine = Machine::new(KeyHasher::new(1), MAX_VALUE, 42);
+    machine.set_large(true);
+    machine
 }
 
 /// The replicas and the state of one connection.

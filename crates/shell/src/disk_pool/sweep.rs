@@ -2,7 +2,7 @@
 //! the rows of older generations mean nothing any more and are deleted here, a bounded number at a time.
 
 use super::lane::{After, Lane, Task};
-use model::limits::KEYSPACES;
+use model::limits::SPACES;
 use model::row::{self, family};
 use model::{KeyHasher, Keyspace, Position};
 use shard::Machine;
@@ -103,5 +103,5 @@ pub(super) fn generations<'a>(rows: impl Iterator<Item = (&'a [u8], &'a [u8])>) 
     for (name, content) in rows.filter(|(name, _)| name.first() == Some(&family::SYSTEM)) {
         let _ = reader.load(name, content);
     }
-    (0..KEYSPACES).map(|ks| reader.space(Keyspace(ks)).generation).collect()
+    (0..SPACES).map(|ks| reader.space(Keyspace(ks)).generation).collect()
 }

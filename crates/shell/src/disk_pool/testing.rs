@@ -5,7 +5,7 @@ use env::{Disk, DiskFile, DiskLock, LockError, Open, RealDisk};
 use model::change::Change;
 use model::effect::Effect;
 use model::entry::EntryBuilder;
-use model::limits::KEYSPACES;
+use model::limits::SPACES;
 use model::row::kind;
 use model::{Index, Keyspace};
 use shard::Machine;
@@ -114,7 +114,7 @@ fn rows(machine: &Machine) -> Vec<(u16, Vec<u8>, Vec<u8>, u64)> {
         let rows = machine.space(Keyspace(ks)).iter();
         rows.map(move |row| (ks, row.key().to_vec(), row.whole().into_owned(), row.expire))
     };
-    let mut rows: Vec<_> = (0..KEYSPACES).flat_map(of).collect();
+    let mut rows: Vec<_> = (0..SPACES).flat_map(of).collect();
     rows.sort_unstable();
     rows
 }

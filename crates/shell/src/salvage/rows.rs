@@ -3,7 +3,7 @@
 //! Keys have the same place in the order of rows on all nodes, so both are read once, from the beginning to the
 //! end. What is in memory of them is one key of each.
 
-use model::limits::KEYSPACES;
+use model::limits::{CHUNKS, SPACES};
 use model::row::{self, KeyName, family};
 use model::{Keyspace, varint::DecodeError};
 use shard::checkpoint::{Applied, Generation, KeyContent};
@@ -158,7 +158,7 @@ struct Keys {
 impl Keys {
     fn of(store: Arc<dyn RowStore>, whose: &'static str) -> Result<Keys, String> {
         let mut generations = BTreeMap::new();
-        for ks in (0..KEYSPACES).map(Keyspace) {
+        for ks in (0..SPACES).map(Keyspace) {
             if let Some(content) = store.get(&Generation::name(ks)).map_err(told(whose))? {
                 generations.insert(ks, Generation::decode(&content).map_err(told(whose))?);
             }
@@ -174,7 +174,8 @@ impl Keys {
             name.get(at).map_or(0, |bytes| bytes.iter().fold(0, |n, byte| n << 8 | u32::from(*byte)))
         };
         let ks = Keyspace(number(KEYSPACE_AT..GENERATION_AT) as u16);
-        number(GENERATION_AT..POSITION_AT) == self.generations.get(&ks).copied().unwrap_or(0)
+        // Chunks are parts of values whose manifests are compared.
+        ks != CHUNKS && number(GENERATION_AT..POSITION_AT) == self.generations.get(&ks).copied().unwrap_or(0)
     }
 }
 

@@ -21,7 +21,7 @@ impl OutFile {
     pub fn create(path: &Path, force: bool) -> Result<(OutFile, File), CliError> {
         refuse_existing(path, force)?;
         let name = path.file_name().ok_or_else(|| {
-            CliError::Usage(format!("'{}' has no name of a file; allowed: FILE.rdb", path.display()))
+            CliError::Usage(format!("'{}' has no name of a file; allowed: a file", path.display()))
         })?;
         let partial =
             path.with_file_name(format!(".{}.{}.partial", name.to_string_lossy(), std::process::id()));
@@ -58,7 +58,7 @@ impl Drop for OutFile {
 
 fn refuse_existing(path: &Path, force: bool) -> Result<(), CliError> {
     if path.is_dir() {
-        return Err(CliError::Usage(format!("'{}' is a folder; allowed: FILE.rdb", path.display())));
+        return Err(CliError::Usage(format!("'{}' is a folder; allowed: a file", path.display())));
     }
     if !force && path.exists() {
         return Err(CliError::Usage(format!("'{}' exists already; --force replaces it", path.display())));

@@ -129,6 +129,11 @@ impl Peer {
         Ok(link)
     }
 
+    /// Ends the connection; the next command gets a new one.
+    pub fn disconnect(&mut self) {
+        self.link = None;
+    }
+
     /// The connection is of no use any more: another one is tried, after a pause.
     ///
     /// # Errors

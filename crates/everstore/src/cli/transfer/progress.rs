@@ -17,6 +17,8 @@ const CLEAR: &str = "\r\x1b[2K";
 pub struct Progress {
     /// What is done, `importing` for example.
     doing: &'static str,
+    /// Bytes are counted, not keys.
+    bytes: bool,
     bar: bool,
     begun: Instant,
     shown: Option<Instant>,
@@ -27,7 +29,7 @@ pub struct Progress {
 /// How much is done.
 #[derive(Debug, Clone, Copy)]
 pub struct Done {
-    /// Keys so far.
+    /// Keys so far, or bytes.
     pub keys: u64,
     /// Of the whole, in the same unit: keys or bytes.
     pub part: u64,
@@ -39,7 +41,12 @@ impl Progress {
     /// Nothing is done yet.
     pub fn new(doing: &'static str) -> Progress {
         let bar = std::io::stderr().is_terminal();
-        Progress { doing, bar, begun: Instant::now(), shown: None, drawn: false }
+        Progress { doing, bytes: false, bar, begun: Instant::now(), shown: None, drawn: false }
+    }
+
+    /// The same for bytes.
+    pub fn of_bytes(doing: &'static str) -> Progress {
+        Progress { bytes: true, ..Progress::new(doing) }
     }
 
     /// Shows how much is done, if it is time to.
@@ -49,7 +56,7 @@ impl Progress {
             return;
         }
         self.shown = Some(Instant::now());
-        let line = line(self.doing, done, self.begun.elapsed(), self.bar);
+        let line = line(self.doing, done, self.begun.elapsed(), (self.bar, self.bytes));
         let mut out = std::io::stderr().lock();
         // Nobody to show it to is no reason to end.
         let _ = if self.bar { write!(out, "{CLEAR}{line}") } else { writeln!(out, "{line}") };
@@ -71,7 +78,7 @@ impl Progress {
     }
 }
 
-fn line(doing: &str, done: Done, elapsed: Duration, bar: bool) -> String {
+fn line(doing: &str, done: Done, elapsed: Duration, (bar, bytes): (bool, bool)) -> String {
     let Done { keys, part, whole } = done;
     let seconds = elapsed.as_secs_f64().max(0.001);
     let speed = (keys as f64 / seconds) as u64;
@@ -85,12 +92,25 @@ fn line(doing: &str, done: Done, elapsed: Duration, bar: bool) -> String {
         }
         out += &format!(" {}%", u128::from(part) * 100 / u128::from(whole));
     }
-    out += &format!(", {} keys, {}/s", grouped(keys), grouped(speed));
+    out += &match bytes {
+        true => format!(", {}, {}/s", sized(keys), sized(speed)),
+        false => format!(", {} keys, {}/s", grouped(keys), grouped(speed)),
+    };
     if whole > 0 && part > 0 {
         let left = seconds * (whole.saturating_sub(part)) as f64 / part as f64;
         out += &format!(", {} left", span(left as u64));
     }
     out
+}
+
+/// `1.5 GiB`.
+fn sized(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..0x10_0000 => format!("{:.1} KiB", bytes as f64 / 1024.0),
+        0x10_0000..0x4000_0000 => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+        _ => format!("{:.1} GiB", bytes as f64 / 1_073_741_824.0),
+    }
 }
 
 /// `1 234 567`.
@@ -121,7 +141,7 @@ mod tests {
     #[test]
     fn a_line_tells_part_speed_and_time_left() {
         let line = |keys, part, whole, bar| {
-            super::line("importing", Done { keys, part, whole }, Duration::from_secs(10), bar)
+            super::line("importing", Done { keys, part, whole }, Duration::from_secs(10), (bar, false))
         };
         assert_eq!(
             line(1_234_567, 1, 4, true),
@@ -132,6 +152,16 @@ mod tests {
         assert_eq!(line(9, 9, 8, false), "importing 100%, 9 keys, 0/s, 0 s left");
         assert!(line(1, 0, 8, true).contains("[........................] 0%"));
         assert!(line(8, 8, 8, true).contains("[########################] 100%"));
+    }
+
+    #[test]
+    fn bytes_are_told_in_a_unit_of_their_size() {
+        let done = Done { keys: 3 << 29, part: 3 << 29, whole: 3 << 30 };
+        assert_eq!(
+            line("uploading", done, Duration::from_secs(2), (false, true)),
+            "uploading 50%, 1.5 GiB, 768.0 MiB/s, 2 s left"
+        );
+        assert_eq!([0, 1023, 1024, 1 << 20].map(sized), ["0 B", "1023 B", "1.0 KiB", "1.0 MiB"]);
     }
 
     #[test]
