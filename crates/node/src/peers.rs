@@ -185,6 +185,7 @@ impl Core {
                 generation: replica.raft.generation(),
                 joining: !replica.raft.has_joined(),
                 bytes: replica.machine.memory() as u64,
+                load: if replica.raft.is_leader() { replica.load.per_second() } else { 0 },
                 exposed_entries: exposed.entries,
                 exposed_bytes: exposed.bytes,
                 keys: keys.collect(),

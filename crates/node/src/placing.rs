@@ -14,6 +14,8 @@ use model::{GroupId, NodeId};
 const AWAY_MS: u64 = 15_000;
 /// After it has begun to lead the meta group a node waits so long, in ms, until it has heard from all who are up.
 const LOOK_AROUND_MS: u64 = 3_000;
+/// How often leaders may move because of what they have to do, in ms: each move is a pause for clients.
+const LOAD_MS: u64 = 60_000;
 /// Groups of which the order of succession changes at a time.
 const MAX_ORDERS: usize = 64;
 
@@ -22,6 +24,8 @@ const MAX_ORDERS: usize = 64;
 pub(crate) struct Planner {
     /// Since when it leads, monotonic ms.
     since_ms: Option<u64>,
+    /// Not before, leaders move because of what they have to do, monotonic ms.
+    next_load_ms: u64,
 }
 
 impl Core {
@@ -42,7 +46,11 @@ impl Core {
         let mut room = self.settings.max_moves.saturating_sub(self.map.unsettled().count());
         let mut orders = MAX_ORDERS;
         let mut args: Vec<String> = vec!["seat-replicas".to_owned()];
-        for (group, nodes) in self.plan() {
+        let by_load = now_ms >= self.planner.next_load_ms;
+        if by_load {
+            self.planner.next_load_ms = now_ms + LOAD_MS;
+        }
+        for (group, nodes) in self.plan(by_load) {
             let set = self.map.set_of(group);
             let moves = !set.settled || nodes.iter().any(|node| !set.nodes().contains(node));
             let left = if moves || nodes.len() != set.wanted.len() { &mut room } else { &mut orders };
@@ -75,9 +83,10 @@ impl Core {
         }
     }
 
-    /// The groups that should be elsewhere, with the nodes they should be on.
-    pub(crate) fn plan(&self) -> Vec<(GroupId, Vec<NodeId>)> {
-        let (sites, groups) = (self.sites(), self.placed());
+    /// The groups that should be elsewhere, with the nodes they should be on. `by_load`: leaders are to be even also
+    /// by what they have to do, not only by number.
+    pub(crate) fn plan(&self, by_load: bool) -> Vec<(GroupId, Vec<NodeId>)> {
+        let (sites, groups) = (self.sites(), self.placed(by_load));
         let wanted = place(&sites, &groups, self.map.replicas as usize);
         let mut plan: Vec<(GroupId, Vec<NodeId>)> = Vec::new();
         for (placed, nodes) in groups.iter().zip(wanted) {
@@ -91,20 +100,20 @@ impl Core {
 
     /// The plan in words, a line per group.
     pub(crate) fn explain_plan(&self) -> Vec<String> {
-        let (sites, groups) = (self.sites(), self.placed());
+        let (sites, groups) = (self.sites(), self.placed(false));
         let before = |group: GroupId| groups.iter().find(|placed| placed.group == group);
-        let plan = self.plan();
+        let plan = self.plan(false);
         plan.iter().filter_map(|(group, after)| Some(explain(&sites, before(*group)?, after))).collect()
     }
 
-    fn placed(&self) -> Vec<Placed> {
+    fn placed(&self, by_load: bool) -> Vec<Placed> {
         let groups = (0..self.replicas.len() as u32).map(GroupId);
         groups
             .map(|group| Placed {
                 group,
                 replicas: self.map.set_of(group).nodes(),
                 bytes: self.bytes_of(group),
-                load: 0,
+                load: if by_load { self.load_of(group) } else { 0 },
             })
             .collect()
     }
@@ -116,6 +125,14 @@ impl Core {
         let others =
             reports.flat_map(|report| &report.groups).filter(|g| g.group == group.0).map(|g| g.bytes);
         others.chain(own).max().unwrap_or(0)
+    }
+
+    /// Commands per second that the leader of a group executes, as it says.
+    fn load_of(&self, group: GroupId) -> u64 {
+        let own = self.replicas[group.0 as usize].as_deref().filter(|r| r.raft.is_leader());
+        let reports = self.peers.values().filter_map(|peer| peer.report.as_ref());
+        let others = reports.flat_map(|report| &report.groups).filter(|g| g.group == group.0).map(|g| g.load);
+        others.chain(own.map(|r| r.load.per_second())).max().unwrap_or(0)
     }
 
     fn sites(&self) -> Vec<Site> {

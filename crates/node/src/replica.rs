@@ -8,7 +8,7 @@ use crate::frame::content::Generations;
 use crate::freshness::Freshness;
 use crate::losses::Predecessors;
 use crate::wait::Synced;
-use cluster::{MEMBERS_ROW, Members, Seat, Tenure};
+use cluster::{Members, Seat, Tenure};
 use consensus::{Entry, Group, MemberStep, Output, Promise, Role};
 use model::effect::WriteId;
 use model::planted::{Bug, is_planted};
@@ -100,6 +100,28 @@ pub struct Parked {
     pub request: Vec<u8>,
     /// Whether it runs when its turn comes.
     pub standing: Standing,
+}
+
+/// Commands that a leader executes, smoothed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Since the last second ended.
+    commands: u64,
+    /// Per second, over about half a minute, in 32nds.
+    smooth: u64,
+}
+
+impl Load {
+    /// A second is over.
+    pub(crate) fn each_second(&mut self) {
+        self.smooth += std::mem::take(&mut self.commands);
+        self.smooth -= self.smooth / 32;
+    }
+
+    /// Commands per second.
+    pub(crate) fn per_second(self) -> u64 {
+        self.smooth / 32
+    }
 }
 
 /// One replica.
@@ -204,6 +226,8 @@ pub struct Replica {
     pub told: Promise,
     /// Another node is about to lead: what comes waits for it.
     pub leaving: bool,
+    /// How much its leader has to do.
+    pub load: Load,
     /// What the log says of this replica: rewritten with each record that names its rows.
     pub tenure: Tenure,
     /// The step that what is executed now belongs to.
@@ -281,6 +305,7 @@ impl Replica {
             ask_rows_ms: 0,
             told: Promise::default(),
             leaving: false,
+            load: Load::default(),
             tenure,
             step: None,
             generations: Vec::new(),
@@ -346,6 +371,7 @@ impl Replica {
     /// Makes the machine ready to execute in this turn.
     #[inline]
     pub fn begin(&mut self, now: Now) {
+        self.load.commands += 1;
         if !self.begun {
             self.begun = true;
             self.machine.lead(self.raft.term());
@@ -405,8 +431,7 @@ impl Replica {
     fn follow_members(&mut self) {
         if self.members_seen != Some(self.machine.system_version()) {
             self.members_seen = Some(self.machine.system_version());
-            let row = self.machine.system(MEMBERS_ROW).and_then(|row| Members::decode(row).ok());
-            let mut newest = row.map_or(Vec::new(), |members| members.generations);
+            let mut newest = self.members_row().map_or(Vec::new(), |members| members.generations);
             for heard in std::mem::take(&mut self.generations) {
                 match newest.iter_mut().find(|seat| seat.node == heard.node) {
                     Some(seat) => seat.generation = seat.generation.max(heard.generation),

@@ -55,9 +55,13 @@ pub(crate) fn members_of(conf: &ConfState, incarnation: u64, known: &[Seat]) -> 
 }
 
 impl Replica {
-    /// The members as the rows say, if they ever changed.
+    /// The members as the rows say, if they ever changed in this incarnation of the cluster.
     pub(crate) fn members_row(&self) -> Option<Members> {
-        self.machine.system(MEMBERS_ROW).and_then(|row| Members::decode(row).ok())
+        let row = self.machine.system(MEMBERS_ROW).and_then(|row| Members::decode(row).ok())?;
+        match &self.tenure {
+            Tenure::Holds { members, .. } if members.incarnation != row.incarnation => None,
+            _ => Some(row),
+        }
     }
 
     /// The log's record of the rows in `tree` as of an index, with this replica's tenure and the members then.

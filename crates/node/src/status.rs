@@ -62,7 +62,7 @@ impl Core {
         if self.forming.is_some() {
             return Vec::new();
         }
-        let planned = self.plan().into_iter().filter_map(|(group, nodes)| {
+        let planned = self.plan(false).into_iter().filter_map(|(group, nodes)| {
             let set = self.map.set_of(group);
             let new = nodes.iter().filter(|node| set.seat(**node).is_none()).count() as u64;
             (set.settled && new > 0).then(|| new * self.bytes_of(group))

@@ -88,6 +88,7 @@ impl Core {
         for replica in self.replicas.iter_mut().flatten() {
             replica.machine.set_large(large);
             replica.machine.forget_gone();
+            replica.load.each_second();
         }
         self.stats.each_second();
         self.drive_bounds();

@@ -64,6 +64,9 @@ pub struct GroupReport {
     /// Bytes of its rows in memory, about.
     #[serde(skip_serializing_if = "is_zero")]
     pub bytes: u64,
+    /// As leader: commands it executes per second, over about half a minute.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub load: u64,
     /// As leader: entries answered in asynchronous keyspaces and not committed.
     #[serde(skip_serializing_if = "is_zero")]
     pub exposed_entries: u64,
@@ -146,6 +149,7 @@ mod tests {
             generation: 1 << 50,
             joining: true,
             bytes: 1 << 50,
+            load: 1 << 40,
             exposed_entries: 1 << 40,
             exposed_bytes: 1 << 40,
             keys: (0..16).map(keys).collect(),
