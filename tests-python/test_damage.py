@@ -2,12 +2,13 @@
 
 import random
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from harness import chaos
-from harness.cluster import Cluster, Node, wait_for
+from harness.cluster import Cluster, Node, program, wait_for
 
 FLAGS = ("--segment-size", "32mb", "--checkpoint-log-share", "8mb")
 BATCH = b"EvB1"
@@ -180,3 +181,30 @@ def serves(cluster: Cluster, victim: Node, data: Data) -> str:
 def caught_up(cluster: Cluster) -> bool:
     groups = [shard for node in cluster.running() for shard in node.status()["shards"]]
     return all(replica["lag"] == 0 for shard in groups for replica in shard["replicas"])
+
+
+def test_a_scrub_finds_damage_and_mends_it_while_the_node_serves(new_cluster):
+    cluster = new_cluster(shards=4, flags=(*FLAGS, "--scrub-rate", "1gb")).start()
+    data = Data(cluster)
+    for _ in range(5):
+        data.write()
+    cluster_has_rows(cluster)
+    command = [program(), "scrub", "--node", f"127.0.0.1:{cluster.nodes[0].port}"]
+    whole = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert whole.returncode == 0, whole.stdout + whole.stderr
+    victim = cluster.nodes[1]
+    tables = [path for path in victim.folder.glob("rows/*/tables/*") if path.stat().st_size > 200]
+    for path in tables:
+        flip(path, path.stat().st_size // 3, 3)
+    found = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    print(found.stdout, found.stderr)
+    assert found.returncode == 1
+    said = next(n for n in cluster.nodes[0].status()["nodes"] if n["redis_address"].endswith(f":{victim.port}"))
+    assert said["scrub_found"] >= 1 and said["scrub_damaged"] == 0, said
+    assert victim.runs()
+    # Also what it had is right again, and it can be relied on alone with one other.
+    cluster.wait_healthy()
+    assert serves(cluster, victim, data) == "served rightly"
+    cluster.wait_healthy()
+    mended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert mended.returncode == 0, mended.stdout

@@ -152,7 +152,7 @@ def test_what_would_break_the_replica_count_is_refused(new_cluster):
     cluster = new_cluster(flags=FLAGS).start()
     refused = node_command(cluster, "drain", "3")
     assert refused.returncode != 0
-    assert "2 nodes for 3 replicas" in refused.stderr and "FORCE" in refused.stderr
+    assert "only 2 of the 3 nodes are left" in refused.stderr and "FORCE" in refused.stderr
     refused = node_command(cluster, "remove", "3")
     assert "still holds 9 replicas" in refused.stderr
     refused = node_command(cluster, "remove", "3", "--force")

@@ -100,6 +100,12 @@ pub struct NodeStatus {
     pub rss_bytes: u64,
     /// Bytes of log that are kept.
     pub log_bytes: u64,
+    /// When everything on its disk was last read to find damage, ms since 1970; 0 if not since its start.
+    pub scrub_last_ms: u64,
+    /// Damaged row trees it has found since its start.
+    pub scrub_found: u64,
+    /// Damaged row trees that are not replaced yet.
+    pub scrub_damaged: u64,
     /// What keeps the node from leading, as it says itself.
     pub disk: Fitness,
     /// Why it stopped, if it could say so and was not heard from since; else empty.

@@ -84,7 +84,7 @@ impl Core {
     fn checkpoint(&mut self, group: GroupId) -> bool {
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return false };
         let at = replica.machine.applied();
-        if replica.checkpointing || at.0 == 0 {
+        if replica.checkpointing || at.0 == 0 || replica.raft.is_rebuilding() {
             return false;
         }
         let stored = at == replica.stored;
@@ -141,6 +141,7 @@ impl Core {
             JobDone::Fetched { group, tree, ticket, result, damaged } => {
                 self.fetched((group, tree, ticket), result, damaged);
             }
+            JobDone::Scrubbed { group, tree, result, damaged } => self.scrubbed(group, tree, result, damaged),
             JobDone::LossKept { group, name, result } => self.loss_kept(group, &name, result),
             JobDone::Loaded { group, tree, result } => self.staged_loaded(group, tree, result),
         }

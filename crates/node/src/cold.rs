@@ -219,6 +219,8 @@ impl Core {
                 replica.cold.failed.extend(replica.machine.open_fetch(ticket).cloned());
                 return;
             }
+            // Others have the rows; who waits for these runs again when they are here, or another node leads.
+            Err(_) if !replica.raft.peers().is_empty() => return self.tree_is_damaged(group),
             Err(error) => Err(error),
         };
         if let Err(error) = done {

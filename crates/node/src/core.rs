@@ -145,6 +145,8 @@ pub struct Core {
     pub(crate) gauges: Gauges,
     pub(crate) memory: Memory,
     pub(crate) config_table: Option<Box<dyn ConfigTable>>,
+    /// Reading everything now and then.
+    pub(crate) scrub: crate::scrub::Scrub,
     /// What this node remembers as the one that decides where replicas are.
     pub(crate) planner: crate::placing::Planner,
     /// The node is about to end.
@@ -221,6 +223,7 @@ impl Core {
             memory: Memory::default(),
             config_table: None,
             planner: crate::placing::Planner::default(),
+            scrub: crate::scrub::Scrub::default(),
             ending: false,
             rebalance_pause_ms: 0,
             next_drive_ms: 0,

@@ -66,6 +66,11 @@ impl Core {
             _ if self.forming.is_some() => Err(self.forming_text()),
             "everstore|switchover" => self.switchover(conn, args),
             "everstore|node" => self.decide_node(conn, args),
+            "everstore|scrub" => {
+                self.begin_scrub();
+                self.reply_now(conn, |reply| reply.ok());
+                Ok(())
+            }
             "everstore|plan" => {
                 let plan = self.explain_plan();
                 self.reply_now(conn, |reply| {

@@ -48,6 +48,7 @@ pub mod promises;
 pub mod rebuild;
 pub mod replica;
 mod replica_reads;
+mod scrub;
 pub mod seats;
 pub mod settings;
 pub mod slow;

@@ -72,7 +72,7 @@ impl Core {
             return Ok(());
         }
         Err(format!(
-            "ERR without node {node} there are {left} nodes for {needed} replicas of each shard: add a node first; \
+            "ERR without node {node} only {left} of the {needed} nodes are left that a shard needs for its replicas: add a node first; \
              with FORCE it gives up what others can take, and keeps the rest until one comes"
         ))
     }

@@ -71,6 +71,15 @@ pub enum Job {
         /// Name of the account.
         name: String,
     },
+    /// Compare a part of a tree with its checksums.
+    Scrub {
+        /// The group.
+        group: GroupId,
+        /// The tree.
+        tree: u64,
+        /// Where the part before ended; 0 at the beginning.
+        from: u64,
+    },
     /// Remove a tree that is not used any more.
     DropTree {
         /// The tree.
@@ -132,6 +141,17 @@ pub enum JobDone {
         ticket: u64,
         /// What was read; or what went wrong.
         result: Result<Read, String>,
+        /// What went wrong is damage: it will not pass.
+        damaged: bool,
+    },
+    /// A part of a tree was compared with its checksums.
+    Scrubbed {
+        /// The group.
+        group: GroupId,
+        /// The tree.
+        tree: u64,
+        /// Where to go on, if more is left, and bytes that were read; or what went wrong.
+        result: Result<(Option<u64>, u64), String>,
         /// What went wrong is damage: it will not pass.
         damaged: bool,
     },

@@ -203,6 +203,9 @@ impl Core {
             log_bytes: self.gauges.log_bytes,
             losses: losses.accounts,
             lost_effects: losses.effects,
+            scrub_last_ms: self.scrub.last_ms,
+            scrub_found: self.scrub.found,
+            scrub_damaged: self.scrub.damaged() as u64,
             groups: groups.collect(),
         }
     }

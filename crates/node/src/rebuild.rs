@@ -43,17 +43,6 @@ impl Core {
         }
     }
 
-    /// The tree of a running replica is damaged. Its rows in memory are whole and it goes on; whoever
-    /// needs a snapshot gets it from another leader, and the next start finds the damage and rebuilds
-    /// the tree.
-    pub(crate) fn tree_is_damaged(&mut self, group: GroupId) {
-        let Some(tree) = self.replica(group).map(|replica| replica.tree) else { return };
-        tracing::error!(%group, tree,
-            "a row tree is damaged: nothing of it is sent, and leadership goes to a node that can; restart \
-             this node to rebuild it from a healthy replica");
-        self.hand_over_group(group);
-    }
-
     /// A follower lost its rows.
     pub(crate) fn on_rows_wanted(&mut self, from: NodeId, content: &[u8]) -> Result<(), FrameError> {
         let RowsWanted { group, floor } = RowsWanted::decode(content)?;

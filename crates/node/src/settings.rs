@@ -57,6 +57,10 @@ pub struct Settings {
     pub snapshot_rate: u64,
     /// A node that is not heard from for so long is given up: its replicas are made anew elsewhere. 0 = never.
     pub replace_after_ms: u64,
+    /// All row trees are read this often, to find damage, ms; 0 = only when somebody asks.
+    pub scrub_interval_ms: u64,
+    /// Bytes per second that are read for it.
+    pub scrub_rate: u64,
     /// Groups that change their members at the same time, at most.
     pub max_moves: usize,
     /// What may fail together with this node, as told to the cluster.
@@ -102,6 +106,8 @@ impl Default for Settings {
             checkpoint_log_share: 128 << 20,
             snapshot_rate: 64 << 20,
             replace_after_ms: 600_000,
+            scrub_interval_ms: 7 * 86_400_000,
+            scrub_rate: 8 << 20,
             max_moves: 2,
             zone: String::new(),
             requirepass: String::new(),

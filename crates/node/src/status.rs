@@ -128,6 +128,9 @@ impl Core {
             log_bytes: report.log_bytes,
             disk: self.fitness_of(node),
             last_words: self.peers.get(&node).and_then(|p| p.farewell.clone()).unwrap_or_default(),
+            scrub_last_ms: report.scrub_last_ms,
+            scrub_found: report.scrub_found,
+            scrub_damaged: report.scrub_damaged,
             losses: report.losses,
             lost_effects: report.lost_effects,
         }

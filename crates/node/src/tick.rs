@@ -71,6 +71,7 @@ impl Core {
             self.drive_modes();
             self.follow_seats();
             self.drive_members();
+            self.drive_scrub();
             self.send_map();
             self.retry_deferred();
             self.drive_polls();

@@ -41,6 +41,18 @@ impl Group {
         self.rebuild.as_ref().is_some_and(|rebuild| rebuild.next.is_none())
     }
 
+    /// The rows of this replica turned out to be damaged. All entries that were handed out, the last at `applied`, are
+    /// applied or void. From now on it follows without rows. False if it can not now: it leads, it joins,
+    /// or rows or a snapshot are on their way already.
+    pub fn lose_rows(&mut self, applied: Index) -> bool {
+        let known = self.raw.raft.raft_log.applied;
+        if self.is_leader() || self.joins || self.installing() || self.rebuild.is_some() || applied < known {
+            return false;
+        }
+        self.rebuild = Some(Rebuild::new(applied));
+        true
+    }
+
     /// True when no more can be kept for the rows to come.
     pub(crate) fn keeps_too_much(&self) -> bool {
         self.is_rebuilding() && self.raw.store().bytes() > MAX_KEPT_BACK

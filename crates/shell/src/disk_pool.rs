@@ -10,6 +10,7 @@ mod cleaning;
 mod fetching;
 mod lane;
 mod queue;
+mod scrub;
 mod sending;
 mod serial;
 mod staging;

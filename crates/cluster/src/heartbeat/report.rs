@@ -36,6 +36,12 @@ pub struct NodeReport {
     pub losses: u64,
     /// Lost effects in them.
     pub lost_effects: u64,
+    /// When all its row trees were last read to find damage, ms since 1970; 0 if not since its start.
+    pub scrub_last_ms: u64,
+    /// Damaged row trees it has found since its start.
+    pub scrub_found: u64,
+    /// Damaged row trees that are not replaced yet.
+    pub scrub_damaged: u64,
     /// The groups it has a replica of, in the order of their ids.
     pub groups: Vec<GroupReport>,
 }

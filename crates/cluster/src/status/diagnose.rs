@@ -55,6 +55,7 @@ pub fn diagnose(status: &Status) -> Vec<Problem> {
     lagging_replicas(status, &mut problems);
     slow_disks(status, &mut problems);
     unfit_disks(status, &mut problems);
+    damaged_trees(status, &mut problems);
     losses(status, &mut problems);
     if status.replicas_wanted == 1 {
         problems
@@ -62,6 +63,22 @@ pub fn diagnose(status: &Status) -> Vec<Problem> {
     }
     problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
     problems
+}
+
+/// What a scrub has found: being mended, or mended.
+fn damaged_trees(status: &Status, problems: &mut Vec<Problem>) {
+    for node in status.nodes.iter().filter(|node| node.scrub_found > 0) {
+        let (found, left) = (node.scrub_found, node.scrub_damaged);
+        let trees = if found == 1 { "row tree was" } else { "row trees were" };
+        let now = if left == 0 { "all are replaced".to_owned() } else { format!("{left} not yet replaced") };
+        problems.push(Problem {
+            severity: if left == 0 { Severity::Note } else { Severity::Degraded },
+            text: format!(
+                "node {}: {found} {trees} damaged since its start, {now}; look at its disk",
+                node.id
+            ),
+        });
+    }
 }
 
 /// 0 healthy, 1 degraded, 2 unavailable. A note alone is healthy.

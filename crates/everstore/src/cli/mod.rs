@@ -18,6 +18,7 @@ mod recover;
 mod render;
 mod reply;
 mod salvage;
+mod scrub;
 mod sim;
 mod status;
 mod switchover;
@@ -60,6 +61,8 @@ enum Command {
     Switchover(switchover::SwitchoverArgs),
     /// Show nodes, drain, remove or replace them.
     Node(node::NodeArgs),
+    /// Read everything on the disks of all nodes, and mend what is damaged from healthy replicas.
+    Scrub(scrub::ScrubArgs),
     /// Show which shards are to move to other nodes, and why.
     Plan(node::PlanArgs),
     /// Show keyspaces and choose their layout.
@@ -112,6 +115,7 @@ pub fn run() -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Switchover(args) => switchover::run(&args),
         Command::Node(args) => node::run(&args),
+        Command::Scrub(args) => scrub::run(&args),
         Command::Plan(args) => node::plan(&args),
         Command::Keyspace(args) => keyspace::run(&args),
         Command::Recover(args) => recover::run(&args),

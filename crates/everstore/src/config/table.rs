@@ -168,6 +168,10 @@ keys! {
         "Most bytes per second of one snapshot to a follower that is too far behind.";
     "replace-after" replace_after: Duration, Kind::Time(0, 31_536_000_000), "10m", online, None,
         "A node that is not heard from for so long is given up and its replicas are made anew on others; 0 never does so.";
+    "scrub-interval" scrub_interval: Duration, Kind::Time(0, 31_536_000_000), "168h", online, None,
+        "How often everything on the disk is read to find damage, which is mended from a healthy replica; 0 only on demand.";
+    "scrub-rate" scrub_rate: u64, Kind::Size(64 * 1024, 100 * GIB), "8mb", online, None,
+        "Most bytes per second that are read for it.";
     "max-moves" max_moves: u64, Kind::Whole(1, 64, "shards"), "2", online, None,
         "Shards that change their nodes at the same time.";
     "zone" zone: Option<String>, Kind::Text, "", restart, None,

@@ -57,6 +57,8 @@ fn apply(config: &Config, settings: &mut Settings) {
     settings.checkpoint_log_share = config.checkpoint_log_share;
     settings.snapshot_rate = config.snapshot_rate;
     settings.replace_after_ms = config.replace_after.as_millis() as u64;
+    settings.scrub_interval_ms = config.scrub_interval.as_millis() as u64;
+    settings.scrub_rate = config.scrub_rate;
     settings.max_moves = config.max_moves as usize;
     settings.zone = cluster::map::zone_name(config.zone.as_deref().unwrap_or_default());
     settings.requirepass = config.requirepass.clone().unwrap_or_default();

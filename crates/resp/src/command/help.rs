@@ -229,6 +229,8 @@ const EVERSTORE: &[&str] = &[
     "    Have the second node take the place of the first.",
     "PLAN",
     "    Return which shards are to move and why.",
+    "SCRUB",
+    "    Begin to read everything on the disk of the node, to find damage.",
     "STATUS [TEXT|JSON]",
     "    Return nodes, shards, keyspaces and what is wrong.",
     "SWITCHOVER (NODE|SHARD) <number>",

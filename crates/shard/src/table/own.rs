@@ -124,6 +124,7 @@ pub(super) const OWN: &[Spec] = &[
                 ..own("everstore|node", -4, STATE, "Drain a node, remove it, or replace it by another one")
             },
             own("everstore|plan", 2, LOOK, "Show which shards are to move and why"),
+            own("everstore|scrub", 2, STATE, "Read everything on this node's disk to find damage"),
             Spec {
                 args: &[
                     arg("format", ArgKind::OneOf(&[token("text", "TEXT"), token("json", "JSON")])).optional()

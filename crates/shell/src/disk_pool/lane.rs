@@ -2,6 +2,7 @@
 
 use super::checkpoint::Write;
 use super::cleaning::Cleaning;
+use super::scrub::scrub;
 use super::sending::Sending;
 use super::staging;
 use super::sweep::Sweep;
@@ -44,6 +45,11 @@ pub(super) enum Task {
     Drop {
         tree: u64,
     },
+    Scrub {
+        group: GroupId,
+        tree: u64,
+        from: u64,
+    },
     Keep {
         group: GroupId,
         name: String,
@@ -73,6 +79,7 @@ impl Task {
             Job::StageChunk { group, from, tree, chunk } => Task::Stage { group, from, tree, chunk },
             Job::LoadStaged { group, tree, machine } => Task::Load { group, tree, machine },
             Job::DropTree { tree } => Task::Drop { tree },
+            Job::Scrub { group, tree, from } => Task::Scrub { group, tree, from },
             Job::KeepLoss { group, name, content } => Task::Keep { group, name, content },
             Job::ForgetLoss { name, .. } => Task::Forget { name },
         }
@@ -153,6 +160,7 @@ impl Lane {
                     tracing::warn!(tree, %error, "a row tree that is not used any more stays on disk");
                 }
             }
+            Task::Scrub { group, tree, from } => done(scrub(stores, group, tree, from)),
             Task::Keep { group, name, content } => {
                 let result = losses.keep(&name, &content).map_err(|error| error.to_string());
                 done(JobDone::LossKept { group, name, result });

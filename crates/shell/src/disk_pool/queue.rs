@@ -66,9 +66,10 @@ impl Queue {
                 self.owners.insert(tree, group);
                 Some(group)
             }
-            Job::EndSnapshot { group, .. } | Job::KeepLoss { group, .. } | Job::ForgetLoss { group, .. } => {
-                Some(group)
-            }
+            Job::EndSnapshot { group, .. }
+            | Job::Scrub { group, .. }
+            | Job::KeepLoss { group, .. }
+            | Job::ForgetLoss { group, .. } => Some(group),
             // Behind everything that uses the tree.
             Job::DropTree { tree } => self.owners.remove(&tree),
         };

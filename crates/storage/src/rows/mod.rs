@@ -22,4 +22,4 @@ mod store;
 
 pub use batch::{MAX_ROW_KEY, MAX_ROW_VALUE};
 pub use error::RowError;
-pub use store::{Order, Row, RowBatch, RowIter, RowRange, RowStore, RowStores, RowUsage, RowView};
+pub use store::{Order, Row, RowBatch, RowIter, RowRange, RowStore, RowStores, RowUsage, RowView, Verified};

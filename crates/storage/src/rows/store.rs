@@ -65,6 +65,15 @@ pub struct RowUsage {
     pub compacted: u64,
 }
 
+/// A part of a tree that is as it was written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Where to go on; `None` when nothing is left.
+    pub next: Option<u64>,
+    /// Bytes that were read.
+    pub bytes: u64,
+}
+
 /// Reading rows: a store as it is now, or a snapshot of it.
 pub trait RowView: Send + Sync {
     /// The value of `key`, or `None` when there is no such row.
@@ -110,6 +119,13 @@ pub trait RowStore: RowView {
     /// [`RowError::Io`]: nothing is visible now; after a reopen either nothing or the whole batch is.
     /// Back off before the next try ([`RowError::is_transient`]).
     fn ingest(&self, rows: RowBatch<'_>) -> Result<u64, RowError>;
+
+    /// Compares a part of what is on the disk with its checksums, past all caches of ours. Begins at 0, and goes on at
+    /// [`Verified::next`] until there is none; what is written meanwhile may be left out.
+    ///
+    /// # Errors
+    /// [`RowError::Damaged`], [`RowError::Io`].
+    fn verify(&self, from: u64) -> Result<Verified, RowError>;
 
     /// Bytes of the live files of the tree.
     fn bytes_on_disk(&self) -> u64;

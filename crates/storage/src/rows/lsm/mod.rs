@@ -7,6 +7,7 @@ mod current;
 mod engine;
 mod figures;
 mod tree;
+mod verify;
 mod view;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use self::figures::Figures;
 use self::tree::Core;
 use self::view::{LsmView, NEWEST};
 use super::manifest::{Manifest, State};
-use super::{Order, RowBatch, RowError, RowIter, RowRange, RowStore, RowStores, RowUsage, RowView};
+use super::{Order, RowBatch, RowError, RowIter, RowRange, RowStore, RowStores, RowUsage, RowView, Verified};
 
 /// What can be chosen about row trees; the defaults suit a node with its rows in memory.
 #[derive(Debug, Clone)]
@@ -219,6 +220,10 @@ impl RowStore for LsmStore {
 
     fn ingest(&self, rows: RowBatch<'_>) -> Result<u64, RowError> {
         self.core.ingest(rows)
+    }
+
+    fn verify(&self, from: u64) -> Result<Verified, RowError> {
+        verify::next(&self.stores.shared, &*self.core.reader()?, self.core.tree(), from)
     }
 
     fn bytes_on_disk(&self) -> u64 {
