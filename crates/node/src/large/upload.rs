@@ -14,8 +14,8 @@ use resp::decode::walk;
 use router::{Flags, Request};
 use std::collections::VecDeque;
 
-/// Chunks of one upload under way, and those that wait for them before the client is not read any more.
-const UNDER_WAY: usize = 4;
+/// Chunks of one upload under way (few, for small writes of others wait behind them), and those that wait for them before the client is not read any more.
+const UNDER_WAY: usize = 2;
 const WAITING: usize = 1;
 /// Lease of an upload, and the time after which it is renewed, in ms.
 const LEASE_MS: &[u8] = b"30000";

@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::window::Window;
-use super::{KeyArgs, WINDOW, bytes, checksum, parts};
+use super::{KeyArgs, READS, bytes, checksum, parts};
 use crate::cli::CliError;
 use crate::cli::link::Link;
 use crate::cli::reply::Reply;
@@ -140,7 +140,7 @@ fn read(mut peer: Peer, args: &GetArgs, about: &About, out: &mut dyn Write) -> R
     let (mut next, end) = (0, about.length.div_ceil(about.chunk));
     let (mut length, mut sum) = (0, 0);
     loop {
-        while next < end && window.len() < WINDOW {
+        while next < end && window.len() < READS {
             window.add(Wanted { upload: about.owner(next), number: next });
             next += 1;
         }

@@ -22,8 +22,10 @@ use super::transfer::peer::Peer;
 
 /// Longest value that is not cut into chunks, in bytes.
 const THRESHOLD: usize = model::limits::CHUNK;
-/// Chunks under way at a time: what a transfer takes of the memory of this process and of a node.
-const WINDOW: usize = 6;
+/// Chunks under way at a time, to a node and from one: what a transfer takes of the memory of this process and of a node.
+/// Few are written at a time, for small writes of others wait behind them.
+const WRITES: usize = 2;
+const READS: usize = 6;
 
 /// Where the key is.
 #[derive(Debug, Args)]

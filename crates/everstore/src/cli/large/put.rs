@@ -12,7 +12,7 @@ use model::limits::CHUNK;
 use serde_json::json;
 
 use super::window::Window;
-use super::{KeyArgs, THRESHOLD, WINDOW, bytes, parts};
+use super::{KeyArgs, THRESHOLD, WRITES, bytes, parts};
 use crate::cli::CliError;
 use crate::cli::link::Link;
 use crate::cli::reply::Reply;
@@ -165,7 +165,7 @@ impl Upload<'_> {
         let mut progress = Progress::of_bytes("uploading");
         let (mut chunk, mut number, mut answered) = (Some(first), 0, 0);
         loop {
-            while let Some(bytes) = chunk.take_if(|_| self.window.len() < WINDOW) {
+            while let Some(bytes) = chunk.take_if(|_| self.window.len() < WRITES) {
                 self.length += bytes.len() as u64;
                 self.checksum = crc32c::crc32c_append(self.checksum, &bytes);
                 if self.length > self.bound {
