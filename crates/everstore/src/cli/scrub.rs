@@ -36,10 +36,13 @@ pub struct ScrubArgs {
 /// # Errors
 /// No node answers.
 pub fn run(args: &ScrubArgs) -> Result<ExitCode, CliError> {
-    let before = ask(&mut args.target.connect()?)?;
-    let up: Vec<&NodeStatus> = before.nodes.iter().filter(|node| node.state.is_up()).collect();
-    for node in &up {
-        Client::connect(&node.redis_address)?.call(&["EVERSTORE", "SCRUB"])?;
+    let seen = ask(&mut args.target.connect()?)?;
+    let mut up: Vec<NodeStatus> = Vec::new();
+    for node in seen.nodes.iter().filter(|node| node.state.is_up()) {
+        let mut client = Client::connect(&node.redis_address)?;
+        // Others may not have heard yet what it found before.
+        up.extend(ask(&mut client)?.nodes.into_iter().filter(|own| own.id == node.id));
+        client.call(&["EVERSTORE", "SCRUB"])?;
     }
     if args.no_wait {
         println!("{} nodes read everything they have", up.len());

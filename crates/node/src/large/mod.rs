@@ -1,5 +1,5 @@
 //! Large values: their chunks are written and read through this node, and removed by the nodes that lead the shards
-//! of their keys (`docs/decisions/0009-large-values.md`).
+//! of their keys (`docs/decisions/0010-large-values.md`).
 
 mod collect;
 mod edit;
