@@ -59,8 +59,20 @@ pub(crate) fn next_step(now: &Members, wanted: &[Seat], me: NodeId, ready: impl 
 impl Core {
     /// Takes the next step in every group this node leads whose members are not those wanted.
     pub(crate) fn drive_members(&mut self) {
-        let unsettled: Vec<(GroupId, Vec<Seat>)> =
+        let mut unsettled: Vec<(GroupId, Vec<Seat>)> =
             self.map.unsettled().map(|(group, set)| (group, set.wanted.clone())).collect();
+        // After a recovery only the groups know who has what.
+        if self.map.incarnation > 0 {
+            let groups =
+                (0..self.replicas.len() as u32).map(GroupId).filter(|group| !self.map.has_set(*group));
+            let untold: Vec<GroupId> = groups.collect();
+            for group in untold {
+                let members = self.replica(group).filter(|replica| replica.raft.is_leader());
+                let members = members.map(|replica| replica.raft.members().voters);
+                let seat = |node: u64| Seat { node: NodeId(node), generation: 0 };
+                unsettled.extend(members.map(|voters| (group, voters.into_iter().map(seat).collect())));
+            }
+        }
         for (group, wanted) in unsettled {
             self.drive_group(group, &wanted);
         }

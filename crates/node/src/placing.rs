@@ -43,6 +43,10 @@ impl Core {
         if self.map.level < LEVEL {
             return self.raise_level();
         }
+        let groups = || (0..self.replicas.len() as u32).map(GroupId);
+        if self.map.incarnation > 0 && groups().any(|group| !self.map.has_set(group)) {
+            return; // Not before the groups have told who has what.
+        }
         let mut room = self.settings.max_moves.saturating_sub(self.map.unsettled().count());
         let mut orders = MAX_ORDERS;
         let mut args: Vec<String> = vec!["seat-replicas".to_owned()];

@@ -113,7 +113,11 @@ impl Core {
     fn found(&mut self, group: GroupId, seat: Seat) {
         let tree = self.transfers.next_tree;
         self.transfers.next_tree += 1;
-        let (incarnation, mut voters) = (self.map.incarnation, self.map.formation.voters(group));
+        let incarnation = self.map.incarnation;
+        let mut voters = self.map.set_of(group).first;
+        if voters.is_empty() {
+            voters = self.map.formation.voters(group);
+        }
         voters.sort_unstable();
         let members = Members { incarnation, voters, ..Members::default() };
         let tenure = Tenure::Holds { generation: seat.generation, joined: false, members: members.clone() };

@@ -10,6 +10,7 @@ use model::{NodeId, Now};
 use storage::log::{Log, LogOptions};
 
 use crate::dialer::Dialer;
+use crate::holders::Holders;
 use crate::log_mode::LogWay;
 use crate::losses::LossFolder;
 use crate::membership::Membership;
@@ -113,8 +114,14 @@ impl<D> Node<D> {
         // From here on an empty log folder means that votes were lost (safety rule 2).
         folder.log_started().map_err(|error| error.to_string())?;
         let stores = platform.open_rows(&folder.rows_dir())?;
+        let incarnation = folder.formation().map_or(0, |formation| formation.incarnation);
+        let holders = match incarnation {
+            0 => None,
+            _ => Holders::read(self.disk.as_ref(), &self.setup.dir, incarnation)?,
+        };
         let start = recover::Start {
             formation: folder.formation().ok_or("the cluster is not formed")?,
+            holders: holders.as_ref(),
             node,
             timing: self.setup.timing,
             hash_seed: cluster.hash_seed(),

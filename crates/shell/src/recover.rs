@@ -6,13 +6,14 @@ mod group;
 mod tests;
 
 pub use error::RecoverError;
-pub(crate) use group::tree_of;
+pub(crate) use group::{tenure_of, tree_of};
 
 use self::group::{Plan, Restored};
+use crate::holders::Holders;
 use cluster::{Formation, Tenure};
 use env::Clock;
 use model::time::MS;
-use model::{GroupId, NodeId, Now};
+use model::{GroupId, Index, NodeId, Now};
 use node::replica::Replica;
 use node::seats::Left;
 use std::collections::BTreeSet;
@@ -25,6 +26,8 @@ use storage::rows::RowStores;
 pub struct Start<'a> {
     /// The first members of all groups.
     pub formation: &'a Formation,
+    /// Who of them has what, if they are survivors of a lost majority and shards had moved.
+    pub holders: Option<&'a Holders>,
     /// This node.
     pub node: NodeId,
     /// Raft's clock.
@@ -43,6 +46,18 @@ pub struct Start<'a> {
     pub loaders: usize,
     /// Seed of everything random in the replicas; differs from node to node and from start to start.
     pub seed: u64,
+}
+
+impl Start<'_> {
+    /// The first voters of a group in this incarnation of the cluster.
+    fn voters(&self, group: GroupId) -> Vec<NodeId> {
+        self.holders.map_or_else(|| self.formation.voters(group), |holders| holders.of(group).to_vec())
+    }
+
+    /// Steps of members up to this entry are of an earlier incarnation, and mean nothing.
+    fn void_steps(&self, group: GroupId) -> Index {
+        self.holders.map_or(0, |holders| holders.void_steps(group))
+    }
 }
 
 /// Raft's clock, in ms; see [`consensus::GroupConfig`] for the bounds.
@@ -98,7 +113,7 @@ pub fn recover(
                 log.groups.remove(&group);
             }
             Some(Tenure::Holds { .. }) => groups.push(group),
-            None if start.formation.voters(group).contains(&start.node) => groups.push(group),
+            None if start.voters(group).contains(&start.node) => groups.push(group),
             None => {}
         }
     }

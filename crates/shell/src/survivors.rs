@@ -5,8 +5,10 @@
 //! cluster. Nothing of the logs is changed; which group a frame belongs to is its number and the
 //! incarnation, on which both ends of a connection have agreed before (`cluster/handshake`).
 
-use crate::recover::tree_of;
+use crate::holders::Holders;
+use crate::recover::{tenure_of, tree_of};
 use crate::salvage::{WentOn, write_down};
+use cluster::identity::MAX_REPLICAS;
 use cluster::{ClusterId, Folder, Formation, Tenure};
 use env::Disk;
 use model::entry::EntryReader;
@@ -41,6 +43,8 @@ pub struct Survivors {
     folders: Vec<(PathBuf, Folder)>,
     disk: Arc<dyn Disk>,
     holdings: Vec<BTreeMap<GroupId, (Holding, WentOn)>>,
+    /// Shards had moved: not every survivor has all of them.
+    moved: bool,
     cluster: ClusterId,
     before: Formation,
     after: Formation,
@@ -66,7 +70,13 @@ impl Survivors {
         let (cluster, before) = common(&folders)?;
         let mut nodes: Vec<NodeId> = folders.iter().filter_map(|(_, folder)| folder.node()).collect();
         nodes.extend(elsewhere);
-        let Some(after) = before.of_survivors(&nodes) else { return Err(why_not(&before, &nodes)) };
+        let mut moved = false;
+        let mut look = |(_, folder): &(PathBuf, Folder)| holdings(disk, folder, &before, rows, &mut moved);
+        let holdings = folders.iter().map(&mut look).collect::<Result<Vec<_>, _>>()?;
+        let after = match moved {
+            true => after_moves(&before, &nodes, &holdings, elsewhere)?,
+            false => before.of_survivors(&nodes).ok_or_else(|| why_not(&before, &nodes))?,
+        };
         for (dir, folder) in &folders {
             let formation = folder.formation();
             // One that is done already comes from a recovery that was cut off.
@@ -78,9 +88,7 @@ impl Survivors {
                 ));
             }
         }
-        let look = |(_, folder): &(PathBuf, Folder)| holdings(disk, folder, &before, rows);
-        let holdings = folders.iter().map(look).collect::<Result<_, _>>()?;
-        Ok(Survivors { folders, disk: Arc::clone(disk), holdings, cluster, before, after })
+        Ok(Survivors { folders, disk: Arc::clone(disk), holdings, moved, cluster, before, after })
     }
 
     /// The cluster.
@@ -103,6 +111,19 @@ impl Survivors {
         self.before.groups().map(|group| (group, self.best_of(group).map(|(holding, _)| *holding)))
     }
 
+    /// Whether shards had moved to other nodes than the first ones.
+    pub fn are_moved(&self) -> bool {
+        self.moved
+    }
+
+    /// Who votes in a group: its first members, or where shards had moved the survivors with a replica, who will.
+    pub fn voters(&self, group: GroupId) -> Vec<NodeId> {
+        match self.moved {
+            true => self.holdings.iter().filter_map(|of_node| Some(of_node.get(&group)?.0.node)).collect(),
+            false => self.before.members.clone(),
+        }
+    }
+
     fn best_of(&self, group: GroupId) -> Option<&(Holding, WentOn)> {
         let all = self.holdings.iter().filter_map(|of_node| of_node.get(&group));
         all.max_by_key(|(holding, _)| holding.last)
@@ -116,7 +137,18 @@ impl Survivors {
     pub fn recover(&mut self) -> Result<(), String> {
         let best = |group| Some((group, self.best_of(group)?.1.clone()));
         let went_on = self.before.groups().filter_map(best).collect();
-        for (dir, folder) in &mut self.folders {
+        let groups: Vec<GroupId> = self.before.groups().collect();
+        let voters: BTreeMap<GroupId, Vec<NodeId>> = groups.iter().map(|g| (*g, self.voters(*g))).collect();
+        for ((dir, folder), held) in self.folders.iter_mut().zip(&self.holdings) {
+            if self.moved {
+                let mut holders = Holders::default();
+                for (group, nodes) in &voters {
+                    let last = held.get(group).map_or(0, |(holding, _)| holding.last.1);
+                    holders.add(*group, last, nodes.clone());
+                }
+                let written = holders.write(self.disk.as_ref(), dir, self.after.incarnation);
+                written.map_err(|error| format!("{}: {error}", dir.display()))?;
+            }
             write_down(self.disk.as_ref(), dir, self.after.incarnation, &went_on)?;
             folder.recover(&self.after).map_err(|error| format!("{}: {error}", dir.display()))?;
         }
@@ -142,6 +174,31 @@ fn common(folders: &[(PathBuf, Folder)]) -> Result<(ClusterId, Formation), Strin
     found.ok_or_else(|| "no data folder was named".to_owned())
 }
 
+/// The formation with which survivors go on where shards had moved: all of them, whoever the first members were.
+fn after_moves(
+    before: &Formation,
+    nodes: &[NodeId],
+    holdings: &[BTreeMap<GroupId, (Holding, WentOn)>],
+    elsewhere: &[NodeId],
+) -> Result<Formation, String> {
+    if !elsewhere.is_empty() {
+        return Err("shards of this cluster have moved: name the data folders of all survivors in one call, copied here \
+                    if need be, because no node knows what the others have"
+            .to_owned());
+    }
+    let mut members = nodes.to_vec();
+    members.sort_unstable();
+    members.dedup();
+    if members.is_empty() || members.len() > MAX_REPLICAS as usize {
+        return Err(format!("{} survivors; allowed: 1 to {MAX_REPLICAS}", members.len()));
+    }
+    if let Some(group) = before.groups().find(|group| !holdings.iter().any(|held| held.contains_key(group))) {
+        return Err(format!("no survivor has group {group}: name also the folder of a node that had it"));
+    }
+    let (replicas, incarnation) = (members.len() as u32, before.incarnation + 1);
+    Ok(Formation { replicas, shards: before.shards, members, incarnation })
+}
+
 fn why_not(before: &Formation, survivors: &[NodeId]) -> String {
     match survivors.iter().find(|node| !before.members.contains(node)) {
         Some(node) => format!("node {node} has no replicas: it can not be a survivor ({before})"),
@@ -159,6 +216,7 @@ fn holdings(
     folder: &Folder,
     formation: &Formation,
     rows: OpenRows<'_>,
+    moved: &mut bool,
 ) -> Result<BTreeMap<GroupId, (Holding, WentOn)>, String> {
     let Some(node) = folder.node() else { return Ok(BTreeMap::new()) };
     let logs = log_of(disk, folder)?;
@@ -166,11 +224,9 @@ fn holdings(
     let mut holdings = BTreeMap::new();
     for group in formation.groups() {
         let Some(log) = logs.get(&group) else { continue };
-        if was_moved(log, formation.voters(group)) {
-            return Err(format!(
-                "replicas of group {group} were moved to other nodes than the first ones: node {node} can not tell \
-                 who has what, and this version recovers only clusters whose shards are where they began"
-            ));
+        *moved |= was_moved(log, formation.voters(group));
+        if matches!(tenure_of(log), Ok(Some(Tenure::Left { .. }))) {
+            continue;
         }
         let holding = holding(node, log, stored(stores.as_ref(), group, log)?);
         holdings.insert(group, (holding, WentOn::with(holding.last, holding.committed, log)));
@@ -181,8 +237,7 @@ fn holdings(
 /// Whether the members of a group were ever changed, as far as a log tells: each checkpoint after that says so.
 fn was_moved(log: &GroupLog, mut first: Vec<NodeId>) -> bool {
     first.sort_unstable();
-    let record = log.install.as_ref().map_or(&b""[..], |install| &install.conf_state);
-    let says = match Tenure::decode(record) {
+    let says = match tenure_of(log) {
         Ok(Some(Tenure::Holds { generation, members, .. })) => {
             let same = members.voters == first && members.outgoing.is_empty() && members.learners.is_empty();
             generation > 0 || !same

@@ -92,8 +92,11 @@ impl Folder {
     /// [`FolderError::Io`].
     pub fn recover(&mut self, formation: &Formation) -> Result<(), FolderError> {
         let known = self.record.formation.as_ref();
-        let follows = known.and_then(|known| known.of_survivors(&formation.members));
-        if known != Some(formation) && follows.as_ref() != Some(formation) {
+        let own = self.record.node.is_some_and(|node| formation.members.contains(&node));
+        let follows = known.is_some_and(|known| {
+            own && known.shards == formation.shards && known.incarnation + 1 == formation.incarnation
+        });
+        if known != Some(formation) && !follows {
             let known = known.map_or("none".to_owned(), Formation::to_string);
             return Err(FolderError::OtherFormation { known, given: formation.to_string() });
         }

@@ -35,6 +35,8 @@ pub struct ReplicaSet {
     pub leaving: Vec<Seat>,
     /// The group's members are those wanted.
     pub settled: bool,
+    /// With whom the group began in this incarnation of the cluster, if those are not all of the formation.
+    pub first: Vec<NodeId>,
 }
 
 impl ReplicaSet {
@@ -60,6 +62,8 @@ impl ReplicaSet {
                 put_u64(&mut out, seat.generation);
             }
         }
+        put_u64(&mut out, self.first.len() as u64);
+        self.first.iter().for_each(|node| put_u64(&mut out, node.0));
         out
     }
 
@@ -84,7 +88,13 @@ impl ReplicaSet {
             }
             (0..count).map(|_| Ok(Seat { node: NodeId(r.u64()?), generation: r.u64()? })).collect()
         };
-        let set = ReplicaSet { incarnation, wanted: list()?, leaving: list()?, settled };
+        let (wanted, leaving) = (list()?, list()?);
+        let count = r.u64()?;
+        if count > MAX_SEATS as u64 {
+            return Err(bad);
+        }
+        let first = (0..count).map(|_| r.u64().map(NodeId)).collect::<Result<_, _>>()?;
+        let set = ReplicaSet { incarnation, wanted, leaving, settled, first };
         let mut nodes: Vec<NodeId> = set.wanted.iter().chain(&set.leaving).map(|seat| seat.node).collect();
         nodes.sort_unstable();
         let unique = nodes.windows(2).all(|pair| pair[0] != pair[1]);
@@ -102,7 +112,7 @@ impl ClusterMap {
         self.sets.get(&group).cloned().unwrap_or_else(|| {
             let seat = |node| Seat { node, generation: 0 };
             let wanted = self.formation.voters(group).into_iter().map(seat).collect();
-            ReplicaSet { incarnation: self.incarnation, wanted, leaving: Vec::new(), settled: true }
+            ReplicaSet { incarnation: self.incarnation, wanted, settled: true, ..ReplicaSet::default() }
         })
     }
 
@@ -160,6 +170,10 @@ impl ClusterMap {
     /// Rows that say that the members of a group are those wanted; empty if others are wanted meanwhile.
     pub fn settle_rows(&self, group: GroupId, members: &[Seat]) -> Vec<Row> {
         let set = self.set_of(group);
+        if self.incarnation > 0 && !self.has_set(group) {
+            let (wanted, first) = (members.to_vec(), members.iter().map(|seat| seat.node).collect());
+            return self.set_rows(group, &ReplicaSet { wanted, first, ..set });
+        }
         let (mut wanted, mut members) = (set.wanted.clone(), members.to_vec());
         wanted.sort_unstable();
         members.sort_unstable();
@@ -230,7 +244,7 @@ mod tests {
         assert_eq!(map.shards[0].voters, [2, 3, 1].map(NodeId));
         let set = place(&mut map, [2, 3, 4]);
         let (gone, new) = (seats(&[(1, 0)]), seats(&[(2, 0), (3, 0), (4, 2)]));
-        assert_eq!(set, ReplicaSet { incarnation: 0, wanted: new.clone(), leaving: gone, settled: false });
+        assert_eq!(set, ReplicaSet { wanted: new.clone(), leaving: gone, ..ReplicaSet::default() });
         assert_eq!(map.shards[0].voters, [2, 3, 4].map(NodeId));
         // Another node instead: the first may have its replica already.
         let set = place(&mut map, [2, 3, 5]);
@@ -283,8 +297,8 @@ mod tests {
     #[test]
     fn a_row_is_read_as_it_was_written() {
         let (wanted, leaving) = (seats(&[(2, 0), (300, 7)]), seats(&[(1, 0)]));
-        let set = ReplicaSet { incarnation: 0, wanted, leaving, settled: false };
-        let written = [1, 0, 0, 2, 2, 0, 0xac, 2, 7, 1, 1, 0];
+        let set = ReplicaSet { wanted, leaving, first: vec![NodeId(5)], ..ReplicaSet::default() };
+        let written = [1, 0, 0, 2, 2, 0, 0xac, 2, 7, 1, 1, 0, 1, 5];
         assert_eq!(set.encode(), written, "rows of older versions must be read");
         assert_eq!(ReplicaSet::decode(&written), Ok(set));
         assert_eq!(ReplicaSet::decode(&[2]), Err(DecodeError::Version(2)));

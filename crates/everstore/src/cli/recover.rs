@@ -84,7 +84,7 @@ fn page(survivors: &Survivors, now_ms: u64) -> String {
         let age = best.and_then(|best| best.written_ms).map(|ms| span(now_ms.saturating_sub(ms)) + " ago");
         table.row([
             group.shard().map_or("meta".to_owned(), |shard| shard.to_string()),
-            voters.clone(),
+            listed(&survivors.voters(group)),
             show(|best| best.node.to_string()),
             show(|best| best.last.1.to_string()),
             show(|best| best.last.0.to_string()),
@@ -93,17 +93,28 @@ fn page(survivors: &Survivors, now_ms: u64) -> String {
             age.unwrap_or_else(|| "-".to_owned()),
         ]);
     }
+    let head = match survivors.are_moved() {
+        true => format!(
+            "cluster {}: shards have moved; nodes {} survive, all others are given up. VOTERS are the survivors that \
+             have the shard",
+            survivors.cluster(),
+            listed(&after.members)
+        ),
+        false => format!(
+            "cluster {}: nodes {voters} vote, {} of them are needed; nodes {} survive, nodes {} are given up",
+            survivors.cluster(),
+            before.members.len() / 2 + 1,
+            listed(&after.members),
+            listed(&gone)
+        ),
+    };
     format!(
-        "cluster {}: nodes {voters} vote, {} of them are needed; nodes {} survive, nodes {} are given up\n\n\
+        "{head}\n\n\
          {}\n\
          What may be lost: every write after the newest entry of its shard that the given up nodes \
          acknowledged.\nEntries after COMMITTED may never have been acknowledged; they become part of the \
          data.\nThe cluster goes on with {} of {} replicas, as incarnation {}. Data folders of given up nodes \
          are refused\nfrom then on, for good: keep them to look for what was lost.\n",
-        survivors.cluster(),
-        before.members.len() / 2 + 1,
-        listed(&after.members),
-        listed(&gone),
         table.render(),
         after.replicas,
         before.replicas,

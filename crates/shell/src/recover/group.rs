@@ -76,7 +76,8 @@ impl Plan {
         let stored = machine.applied();
         let tenure = self.tenure(start)?;
         let hard_state = self.log.hard.map_or_else(HardState::default, raft_hard_state);
-        let (compacted, entries) = tail(self.log, stored);
+        let (compacted, mut entries) = tail(self.log, stored);
+        void_steps(&mut entries, start.void_steps(group))?;
         let count = entries.iter().filter(|entry| entry.index > stored.0).count() as u64;
         let members = members(start, group, machine.system(MEMBERS_ROW))?;
         let (generation, joined, _) = tenure;
@@ -111,9 +112,11 @@ impl Plan {
         let bound = entries.first().map_or(hard_state.term, |entry| entry.term);
         let floor_term = if floor == 0 { Some(0) } else { floor_term };
         let count = entries.len() as u64;
+        let mut entries: Vec<Entry> = entries.into_iter().map(raft_entry).collect();
+        void_steps(&mut entries, start.void_steps(group))?;
         let recovered = Recovered {
             hard_state,
-            entries: entries.into_iter().map(raft_entry).collect(),
+            entries,
             compacted: (floor, floor_term.unwrap_or(bound)),
             conf_state: conf_state(&members),
             applied: floor,
@@ -139,8 +142,11 @@ impl Plan {
             None => (0, true, None),
         };
         let known = known.filter(|members| members.incarnation == start.formation.incarnation);
-        let members = known.map_or_else(|| members(start, self.group, None), Ok)?;
-        Ok((generation, joined, members))
+        match known {
+            Some(members) => Ok((generation, joined, members)),
+            // The members of a new incarnation begin anew.
+            None => Ok((0, true, members(start, self.group, None)?)),
+        }
     }
 
     fn machine(&self, start: &Start<'_>) -> Machine {
@@ -214,7 +220,7 @@ fn tail(log: GroupLog, stored: (Index, Term)) -> ((Index, Term), Vec<Entry>) {
 }
 
 /// What the log says of this node's replica of a group beside entries, if anything.
-pub(super) fn tenure_of(log: &GroupLog) -> Result<Option<Tenure>, RecoverError> {
+pub(crate) fn tenure_of(log: &GroupLog) -> Result<Option<Tenure>, RecoverError> {
     let record = log.install.as_ref().map_or(&b""[..], |install| &install.conf_state);
     Tenure::decode(record).map_err(RecoverError::Tenure)
 }
@@ -226,7 +232,7 @@ fn members(start: &Start<'_>, group: GroupId, row: Option<&[u8]>) -> Result<Memb
     if let Some(members) = row.filter(|row| row.incarnation == start.formation.incarnation) {
         return Ok(members);
     }
-    let mut voters = start.formation.voters(group);
+    let mut voters = start.voters(group);
     voters.sort_unstable();
     Ok(Members { incarnation: start.formation.incarnation, voters, ..Members::default() })
 }
@@ -242,6 +248,18 @@ fn raft_entry(entry: log::Entry) -> Entry {
     let mut made = Entry { index, term, data, ..Entry::default() };
     consensus::set_entry_kind(&mut made, entry.kind);
     made
+}
+
+/// What entries up to `upto` do is done, but whom they made members means nothing any more.
+fn void_steps(entries: &mut [Entry], upto: Index) -> Result<(), RecoverError> {
+    for entry in entries.iter_mut().filter(|entry| entry.index <= upto) {
+        if consensus::entry_kind(entry) != 0 {
+            let payload = consensus::entry_payload(entry).map_err(RecoverError::Tenure)?.into_owned();
+            entry.data = payload.into();
+            consensus::set_entry_kind(entry, 0);
+        }
+    }
+    Ok(())
 }
 
 fn raft_hard_state(hard: log::HardState) -> HardState {

@@ -21,6 +21,7 @@ fn recovered(fixture: &Fixture, log: Recovery) -> Result<(Vec<Replica>, RecoverR
     let now = Now { mono_ns: 1, wall_ms: 1 };
     let start = Start {
         formation: &formation,
+        holders: None,
         node: NODE,
         timing,
         hash_seed: SEED,
