@@ -157,7 +157,10 @@ impl World {
             };
             let (epoch, removed) = (core.map().epoch, newest.lost.1.contains(&NodeId(*node)));
             if removed || epoch < newest.epoch {
-                return Some(format!("node {node} is at epoch {epoch} of {}, removed {removed}", newest.epoch));
+                return Some(format!(
+                    "node {node} is at epoch {epoch} of {}, removed {removed}",
+                    newest.epoch
+                ));
             }
         }
         if let Some((group, set)) = newest.unsettled().next() {
@@ -180,7 +183,9 @@ impl World {
             for (node, core) in self.cores().filter(|(node, _)| sound.contains(node)) {
                 let (has, wanted) = (core.inspect(group).is_some(), nodes.contains(&node));
                 if has != wanted {
-                    return Some(format!("group {group}: node {node} has a replica: {has}, wanted: {wanted}"));
+                    return Some(format!(
+                        "group {group}: node {node} has a replica: {has}, wanted: {wanted}"
+                    ));
                 }
             }
             let voters: Vec<u64> = nodes.iter().copied().collect::<BTreeSet<u64>>().into_iter().collect();

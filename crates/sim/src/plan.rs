@@ -127,7 +127,8 @@ impl Plan {
             jitter_ns: [20, 100, 1000, 5000][rng.below(4) as usize] * US,
             loss_ppm: [0, 0, 100, 2000][rng.below(4) as usize],
         };
-        let mut drawn: Vec<(bool, u64)> = (0..OF_MEMBERS).map(|_| (rng.chance(1, 2), 1 + rng.below(8))).collect();
+        let mut drawn: Vec<(bool, u64)> =
+            (0..OF_MEMBERS).map(|_| (rng.chance(1, 2), 1 + rng.below(8))).collect();
         let calm_ns = [100, 400, 1500, 5000][rng.below(4) as usize] * MS;
         let share = 30 + rng.below(60);
         // In half of the worlds no row stays in memory that is in the row store.

@@ -144,7 +144,8 @@ impl World {
     fn served(&mut self, when: &str) {
         let since_ns = self.now_ns();
         let asks = |client: &&Client| client.script.is_none();
-        let waiting = |world: &World| world.clients.iter().filter(asks).any(|client| client.answered_ns < since_ns);
+        let waiting =
+            |world: &World| world.clients.iter().filter(asks).any(|client| client.answered_ns < since_ns);
         if !self.run_while(since_ns + SERVED_WITHIN_NS, waiting) {
             let stuck = self.clients.iter().filter(asks).find(|client| client.answered_ns < since_ns);
             let stuck = stuck.map_or_else(String::new, Client::describe);

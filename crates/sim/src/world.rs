@@ -94,12 +94,14 @@ impl World {
         let plan = Plan::draw(options, &mut Rng::new(rng.next_u64()));
         let (time, shape) = (Time::default(), plan.shape);
         let net = Network::new(time.clone(), plan.weather, Rng::new(rng.next_u64()));
-        let places: Places = Rc::new(RefCell::new(vec![0; (plan.shape.nodes + plan.shape.spares) as usize + 1]));
+        let places: Places =
+            Rc::new(RefCell::new(vec![0; (plan.shape.nodes + plan.shape.spares) as usize + 1]));
         let machine = |machine: u64, rng: &mut Rng| {
             let own = Rng::new(rng.next_u64());
             Process::new(machine, plan.shape, Rc::clone(&places), time.clone(), net.clone(), own)
         };
-        let mut processes: Vec<Process> = (1..=plan.shape.nodes + plan.shape.spares).map(|m| machine(m, &mut rng)).collect();
+        let mut processes: Vec<Process> =
+            (1..=plan.shape.nodes + plan.shape.spares).map(|m| machine(m, &mut rng)).collect();
         for process in &mut processes {
             process.clock.rate_ppm = rng.below(2 * plan.rate_ppm + 1) as i64 - plan.rate_ppm as i64;
             process.clock.wall_off_ms = rng.below(201) as i64 - 100;

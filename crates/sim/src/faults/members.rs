@@ -28,7 +28,8 @@ pub(super) fn undrain(world: &mut World) -> bool {
 pub(super) fn remove(world: &mut World) -> bool {
     let mut nodes: Vec<u64> = world.drained.iter().copied().collect();
     nodes.extend(world.lost().iter().copied().collect::<Vec<_>>());
-    nodes.retain(|node| !world.removed.contains(node));
+    // One that does not know its id yet would join again as another.
+    nodes.retain(|node| !world.removed.contains(node) && world.processes[*node as usize - 1].progress_ever());
     let Some(node) = one_of(world, &nodes) else { return false };
     let destroyed = world.lost().contains(&node) && !world.process(node).is_up();
     world.ask_to_remove(node, destroyed);
