@@ -2,6 +2,8 @@
 //! properties with it while the node works.
 
 use crate::core::Core;
+use crate::seats::members_of;
+use cluster::{ClusterMap, Members};
 use model::{GroupId, Index, Now, Term};
 
 /// A replica as it is now.
@@ -17,6 +19,8 @@ pub struct Inspect {
     pub last: Index,
     /// Last index applied, and the hash over all it applied.
     pub applied: (Index, u64),
+    /// Which of the replicas that its node had of the group it is.
+    pub generation: u64,
 }
 
 /// How full queues are, the fullest of each kind; their bounds are in the table of ARCHITECTURE.md.
@@ -54,7 +58,19 @@ impl Core {
             commit: raft.commit(),
             last: raft.last_index(),
             applied: (replica.machine.applied().0, replica.machine.rolling()),
+            generation: raft.generation(),
         })
+    }
+
+    /// The members of a group as this node's replica has applied them.
+    pub fn members(&self, group: GroupId) -> Option<Members> {
+        let replica = self.replicas.get(group.0 as usize)?.as_deref()?;
+        Some(members_of(&replica.raft.members(), self.map.incarnation, &[]))
+    }
+
+    /// The map of the cluster as this node knows it.
+    pub fn map(&self) -> &ClusterMap {
+        &self.map
     }
 
     /// True if this node's replica of a group may answer reads by itself at this time.

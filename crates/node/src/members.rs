@@ -6,6 +6,7 @@
 
 use crate::core::Core;
 use crate::seats::members_of;
+use cluster::heartbeat::LEVEL;
 use cluster::map::Seat;
 use cluster::{MEMBERS_ROW, Members};
 use consensus::MemberStep;
@@ -59,6 +60,10 @@ pub(crate) fn next_step(now: &Members, wanted: &[Seat], me: NodeId, ready: impl 
 impl Core {
     /// Takes the next step in every group this node leads whose members are not those wanted.
     pub(crate) fn drive_members(&mut self) {
+        // Safety rule 20: also what a person has decided waits until all understand it.
+        if self.map.level < LEVEL {
+            return;
+        }
         let mut unsettled: Vec<(GroupId, Vec<Seat>)> =
             self.map.unsettled().map(|(group, set)| (group, set.wanted.clone())).collect();
         // After a recovery only the groups know who has what.
@@ -95,7 +100,7 @@ impl Core {
                 let to = best.or_else(|| to.into_iter().find(|node| self.is_up(*node)));
                 self.transfer(group, to);
             }
-            Next::Settled => self.tell_settled(group, &now),
+            Next::Settled => self.make_known(group, &now),
             Next::Wait => {}
         }
     }
@@ -117,8 +122,35 @@ impl Core {
         replica.begin(at);
         replica.machine.put_system(MEMBERS_ROW, Some(&row));
         replica.step = Some(step.clone());
+        replica.witness = None;
         tracing::info!(%group, ?step, "the members of a group change");
         self.propose(group);
+    }
+
+    /// The members are those wanted. Who goes may forget its replica only once those who stay know that durably:
+    /// a commit is written with the entry after it, so after a restart of all of them the last step could be in
+    /// their logs and not known to be committed, and they would ask the votes of replicas that are gone. An entry
+    /// that is proposed after that commit takes it along to a majority.
+    fn make_known(&mut self, group: GroupId, members: &Members) {
+        let at = self.now;
+        let Some(replica) = self.replica(group) else { return };
+        let term = replica.raft.term();
+        match replica.witness {
+            Some((of, index)) if of == term => {
+                if replica.machine.applied().0 >= index {
+                    self.tell_settled(group, members);
+                }
+            }
+            _ => {
+                let mut row = Vec::new();
+                replica.members_row().unwrap_or_else(|| members.clone()).encode(&mut row);
+                replica.begin(at);
+                replica.machine.put_system(MEMBERS_ROW, Some(&row));
+                self.propose(group);
+                let Some(replica) = self.replica(group) else { return };
+                replica.witness = replica.last_own();
+            }
+        }
     }
 
     /// Whether a learner has what it needs to vote: nearly all entries, and the knowledge that it is a member.

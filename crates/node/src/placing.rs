@@ -81,7 +81,9 @@ impl Core {
             Some(report) if self.is_up(*node) => report.level,
             _ => 0,
         };
-        let others = self.map.members.keys().filter(|node| **node != self.me.node);
+        // Nobody waits for one that was given up: should it come back and not understand, its replicas stop.
+        let waited_for = |node: &&NodeId| **node != self.me.node && !self.is_given_up(**node);
+        let others = self.map.members.keys().filter(waited_for);
         if others.map(level).all(|level| level >= LEVEL) {
             self.ask_meta(&[b"raise-level", LEVEL.to_string().as_bytes()]);
         }

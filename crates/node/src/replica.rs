@@ -232,6 +232,8 @@ pub struct Replica {
     pub tenure: Tenure,
     /// The step that what is executed now belongs to.
     pub step: Option<MemberStep>,
+    /// The entry with which those who stay learn durably that the last step is committed.
+    pub witness: Option<(Term, Index)>,
     /// Replicas that are not the first of their nodes, as the row of `members_seen` says and as was heard.
     generations: Vec<Seat>,
     members_seen: Option<u64>,
@@ -308,6 +310,7 @@ impl Replica {
             load: Load::default(),
             tenure,
             step: None,
+            witness: None,
             generations: Vec::new(),
             members_seen: None,
             broken: None,
@@ -459,6 +462,11 @@ impl Replica {
             self.active = true;
         }
         Ok(())
+    }
+
+    /// The last entry proposed here, if it is not yet applied.
+    pub(crate) fn last_own(&self) -> Option<(Term, Index)> {
+        self.own.back().copied()
     }
 
     /// A request comes in. None runs in a later term than the one it came in: those of an earlier one

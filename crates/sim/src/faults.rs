@@ -1,6 +1,7 @@
 //! What goes wrong: one function per kind of fault, by the names of `--faults`.
 
 mod disk;
+mod members;
 mod network;
 mod process;
 mod time;
@@ -57,6 +58,19 @@ kinds! {
     "lost-file" 1 true disk::lost_file: "a file of a data folder is gone";
     "wipe" 1 true disk::wipe: "a data folder is emptied";
     "old-copy" 1 true disk::old_copy: "a data folder is replaced by an older copy of itself";
+    "drain" 6 false members::drain: "a node is to give up its replicas (worlds in which nodes join)";
+    "undrain" 4 false members::undrain: "a node that is being drained is to stay";
+    "remove" 4 true members::remove: "a node that was drained, or destroyed, is removed from the cluster";
+    "replace" 3 false members::replace: "a node is to take the place of another";
+}
+
+/// From here on kinds are about members, and possible only where nodes join.
+pub(crate) const OF_MEMBERS: usize = KINDS.len() - 4;
+
+/// One of the nodes that were started and not removed.
+fn any(world: &mut World) -> u64 {
+    let nodes = world.existing();
+    nodes[world.rng.below(nodes.len() as u64) as usize]
 }
 
 /// The kind of this name.

@@ -8,6 +8,7 @@ pub mod clients;
 pub mod disks;
 pub mod faults;
 mod majority;
+mod members;
 pub mod net;
 pub mod plan;
 pub mod platform;

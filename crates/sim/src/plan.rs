@@ -3,7 +3,7 @@
 
 use crate::clients::workload::{WORKLOADS, Workload};
 use crate::clients::{MAX_WAITING, Manner};
-use crate::faults::KINDS;
+use crate::faults::{KINDS, OF_MEMBERS};
 use crate::net::Weather;
 use crate::process::{Shape, Small};
 use crate::time::{MS, S, US};
@@ -16,6 +16,8 @@ pub struct Options {
     pub nodes: Option<u64>,
     /// Shards, 1 to 16.
     pub shards: Option<u16>,
+    /// Nodes that join later, 0 to 2; `None`: one or two in one seed of three.
+    pub spares: Option<u64>,
     /// Bytes of memory for rows on each node, 0 = no limit.
     pub max_memory: Option<u64>,
     /// Simulated length, ns.
@@ -50,6 +52,7 @@ impl Default for Options {
         Options {
             nodes: None,
             shards: None,
+            spares: None,
             max_memory: None,
             length_ns: 60 * S,
             until_ns: None,
@@ -105,6 +108,10 @@ pub struct Plan {
     pub restart_at_end: bool,
     /// Then a majority of the nodes is lost for good, and the rest recovered.
     pub majority_lost: bool,
+    /// When each spare node joins, ns after clients have begun.
+    pub joins_ns: Vec<u64>,
+    /// After everything is mended those that are being drained are taken back.
+    pub undrain_at_end: bool,
 }
 
 /// Clients of a world.
@@ -120,20 +127,19 @@ impl Plan {
             jitter_ns: [20, 100, 1000, 5000][rng.below(4) as usize] * US,
             loss_ppm: [0, 0, 100, 2000][rng.below(4) as usize],
         };
-        let drawn: Vec<(bool, u64)> = KINDS.iter().map(|_| (rng.chance(1, 2), 1 + rng.below(8))).collect();
-        let wanted = |at: &usize| options.all_faults || drawn[*at].0;
-        let faults = options.faults.iter().copied().filter(wanted);
-        let faults = faults.map(|at| (at, KINDS[at].weight * drawn[at].1)).collect();
+        let mut drawn: Vec<(bool, u64)> =
+            (0..OF_MEMBERS).map(|_| (rng.chance(1, 2), 1 + rng.below(8))).collect();
         let calm_ns = [100, 400, 1500, 5000][rng.below(4) as usize] * MS;
         let share = 30 + rng.below(60);
         // In half of the worlds no row stays in memory that is in the row store.
         let max_memory = options.max_memory.unwrap_or(u64::from(share.is_multiple_of(2)));
-        let shape = Shape {
+        let mut shape = Shape {
             nodes: options.nodes.unwrap_or(nodes),
             shards: options.shards.unwrap_or(shards),
             max_memory,
-            small: Small::ALL[rng.below(3) as usize],
+            ..Shape::default()
         };
+        shape.small = Small::ALL[rng.below(3) as usize];
         let heal_ns = options.length_ns / 100 * share;
         let heal_ns = options.until_ns.map_or(heal_ns, |until| until.min(heal_ns));
         let workloads = workloads(options, rng);
@@ -145,6 +151,13 @@ impl Plan {
         let sick = sick(options, shape, rng);
         read_replicas(options, &mut clients, rng);
         let by_chance = rng.chance(1, 6);
+        let joins_ns = spares(options, &mut shape, heal_ns, rng);
+        let undrain_at_end = rng.chance(1, 2);
+        drawn.extend(KINDS[OF_MEMBERS..].iter().map(|_| (rng.chance(2, 3), 1 + rng.below(8))));
+        let possible = |at: &usize| shape.spares > 0 || *at < OF_MEMBERS;
+        let wanted = |at: &usize| possible(at) && (options.all_faults || drawn[*at].0);
+        let faults = options.faults.iter().copied().filter(wanted);
+        let faults = faults.map(|at| (at, KINDS[at].weight * drawn[at].1)).collect();
         Plan {
             shape,
             weather,
@@ -156,7 +169,10 @@ impl Plan {
             rate_ppm,
             sick,
             restart_at_end,
-            majority_lost: options.majority_lost.unwrap_or(by_chance),
+            // Who survives would have to be found among those who hold replicas then.
+            majority_lost: shape.spares == 0 && options.majority_lost.unwrap_or(by_chance),
+            joins_ns,
+            undrain_at_end,
         }
     }
 
@@ -164,7 +180,7 @@ impl Plan {
     pub fn describe(&self) -> String {
         let faults: Vec<&str> = self.faults.iter().map(|(at, _)| KINDS[*at].name).collect();
         format!(
-            "{} nodes, {} shards{}{}, faults up to every {} ms: {}",
+            "{} nodes, {} shards{}{}{}, faults up to every {} ms: {}",
             self.shape.nodes,
             self.shape.shards,
             if self.shape.max_memory > 0 { ", rows on disk only" } else { "" },
@@ -173,10 +189,32 @@ impl Plan {
                 Small::Few => ", tiny small collections",
                 Small::Differs => ", tiny small collections on some nodes",
             },
+            match self.shape.spares {
+                0 => String::new(),
+                spares => format!(
+                    ", {spares} more join, given up after {} ms, {} moves at a time",
+                    self.shape.replace_after_ms, self.shape.max_moves
+                ),
+            },
             self.calm_ns / MS,
             if faults.is_empty() { "none".to_owned() } else { faults.join(" ") }
         )
     }
+}
+
+/// Nodes that join later, and when each does. In some worlds a node that is silent for a short time is given up.
+fn spares(options: &Options, shape: &mut Shape, heal_ns: u64, rng: &mut Rng) -> Vec<u64> {
+    let (some, count) = (rng.chance(1, 3), 1 + rng.below(2));
+    let by_chance = if some { count } else { 0 };
+    let (replace_after_ms, max_moves) = ([3000, 8000, 600_000][rng.below(3) as usize], 1 + rng.below(4));
+    let mut joins_ns: Vec<u64> = (0..2).map(|_| rng.below(heal_ns / 2 + 1)).collect();
+    shape.spares = options.spares.unwrap_or(by_chance).min(2);
+    if shape.spares > 0 {
+        (shape.replace_after_ms, shape.max_moves) = (replace_after_ms, max_moves as usize);
+    }
+    joins_ns.truncate(shape.spares as usize);
+    joins_ns.sort_unstable();
+    joins_ns
 }
 
 /// In half of the worlds some clients of synchronous keyspaces let followers answer their reads.

@@ -6,7 +6,8 @@ use crate::platform::SimPlatform;
 use crate::time::{MachineClock, Reading, S, Time, US};
 use cluster::{Addresses, Secret};
 use env::{Disk, MemDisk, Rng};
-use model::Now;
+use model::{GroupId, Now};
+use node::losses::account::Account;
 use node::{CollectionLimits, Core, Settings};
 use shell::recover::Timing;
 use shell::{Disks, LogMode, Port, Setup, Shell, Stop};
@@ -29,14 +30,27 @@ pub const LOG_SHARE: u64 = 192 << 10;
 /// What a cluster starts with.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
-    /// Nodes, all of them with a replica of each shard.
+    /// Nodes, all of them with a replica of each shard at first.
     pub nodes: u64,
+    /// Nodes that join later; their machines are those after the first ones.
+    pub spares: u64,
+    /// A node that is not heard from for so long is given up, ms, 0 = never.
+    pub replace_after_ms: u64,
+    /// Groups whose members change at the same time, at most.
+    pub max_moves: usize,
     /// Shards.
     pub shards: u16,
     /// Bytes of memory for rows on each node, 0 = no limit.
     pub max_memory: u64,
     /// How large small collections are.
     pub small: Small,
+}
+
+impl Default for Shape {
+    fn default() -> Shape {
+        let Settings { replace_after_ms, max_moves, max_memory, .. } = Settings::default();
+        Shape { nodes: 3, spares: 0, replace_after_ms, max_moves, shards: 1, max_memory, small: Small::Usual }
+    }
 }
 
 /// How large collections may be before their elements get an index: nodes need not agree.
@@ -115,6 +129,10 @@ pub struct Process {
     shell: Option<Shell<SimPlatform>>,
     /// The cluster was formed for it.
     formed: bool,
+    /// It was started, and was not removed from the cluster.
+    pub exists: bool,
+    /// When its process last ended: its loss accounts, and whether it had replicas.
+    pub left: (Vec<Account>, bool),
     /// The last pass took until then, ns.
     rested_ns: u64,
     life: u64,
@@ -161,6 +179,8 @@ impl Process {
             passes: 0,
             shell: None,
             formed: false,
+            exists: false,
+            left: Default::default(),
             rested_ns: 0,
             life: 0,
             time,
@@ -195,6 +215,11 @@ impl Process {
 
     fn place(&self, node: u64) -> u8 {
         self.places.borrow()[node as usize]
+    }
+
+    /// Its id, once it has one.
+    pub fn node(&self) -> Option<u64> {
+        self.shell.as_ref().and_then(|shell| shell.node.membership.folder.node()).map(|node| node.0)
     }
 
     /// It listens at another address when it starts again.
@@ -278,7 +303,7 @@ impl Process {
     fn setup(&mut self, redis: SocketAddr, peer: SocketAddr) -> Setup {
         let mut random = [0; 32];
         self.rng.fill(&mut random);
-        let others = (1..=self.shape.nodes).filter(|other| *other != self.machine);
+        let others = (1..=self.shape.nodes + self.shape.spares).filter(|other| *other != self.machine);
         let join = others.map(|other| address(other, self.place(other), 7379).to_string()).collect();
         let addresses =
             Addresses { redis: redis.to_string(), peer: peer.to_string(), ..Addresses::default() };
@@ -300,6 +325,8 @@ impl Process {
                 max_memory: self.shape.max_memory,
                 collections: self.shape.small.limits(self.machine),
                 snapshot_rate: 4 << 20,
+                replace_after_ms: self.shape.replace_after_ms,
+                max_moves: self.shape.max_moves,
                 ..Settings::default()
             },
             timing: Timing { tick_ms: 5, base_election_ms: 120, heartbeat_ms: 40 },
@@ -328,6 +355,10 @@ impl Process {
 
     fn gone(&mut self, power: bool) {
         self.net.died(self.owner(), power);
+        if let Some(core) = self.core() {
+            let holds = (0..core.groups()).any(|group| core.inspect(GroupId(group)).is_some());
+            self.left = (core.losses().cloned().collect(), holds || core.groups() == 0);
+        }
         self.shell = None;
         self.disk.crash_process();
         self.stores.crash();

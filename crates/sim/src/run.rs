@@ -118,7 +118,7 @@ impl World {
                     .report("live", format!("node {node} did not join in {} s", FORMED_WITHIN_NS / S));
             }
         }
-        if !self.run_while(until_ns, |world| world.processes.iter().any(|p| !p.progress().1)) {
+        if !self.run_while(until_ns, |world| world.processes.iter().any(|p| p.exists && !p.progress().1)) {
             self.report("live", format!("the cluster was not formed in {} s", FORMED_WITHIN_NS / S));
         }
     }
@@ -130,6 +130,7 @@ impl World {
         self.begin_faults();
         self.run_until(began_ns + self.plan.heal_ns);
         self.heal();
+        self.tidy_members();
         self.served("after everything was mended");
         // A command that waits may wait in vain, but not for ever.
         self.book.well_since_ns = self.now_ns();
@@ -142,9 +143,11 @@ impl World {
     /// Demands that every client gets an answer to something it asks from now on.
     fn served(&mut self, when: &str) {
         let since_ns = self.now_ns();
-        let waiting = |world: &World| world.clients.iter().any(|client| client.answered_ns < since_ns);
+        let asks = |client: &&Client| client.script.is_none();
+        let waiting =
+            |world: &World| world.clients.iter().filter(asks).any(|client| client.answered_ns < since_ns);
         if !self.run_while(since_ns + SERVED_WITHIN_NS, waiting) {
-            let stuck = self.clients.iter().find(|client| client.answered_ns < since_ns);
+            let stuck = self.clients.iter().filter(asks).find(|client| client.answered_ns < since_ns);
             let stuck = stuck.map_or_else(String::new, Client::describe);
             self.report(
                 "live",
@@ -169,6 +172,7 @@ impl World {
     /// All keys are read, all replicas become equal, and what comes back after a restart is the same, and after the
     /// loss of a majority.
     fn recover(&mut self) {
+        self.settle("after everything was mended");
         self.read_all();
         let before = self.equal("before the end");
         self.accounted();
@@ -176,6 +180,7 @@ impl World {
         if self.plan.restart_at_end && self.found.is_none() {
             self.restart(&before);
         }
+        self.removed_come_back();
         if self.plan.majority_lost && self.found.is_none() && self.lose_majority() {
             self.read_all();
             self.equal("after a majority was lost and the rest recovered");
@@ -190,6 +195,7 @@ impl World {
         }
         self.say(|| "all nodes start again".to_owned());
         self.sound().into_iter().for_each(|node| self.start(node));
+        self.settle("after a restart of all nodes");
         self.read_all();
         let after = self.equal("after a restart of all nodes");
         self.accounted();
@@ -209,7 +215,9 @@ impl World {
             return;
         }
         let cores = self.processes.iter().filter_map(|process| process.core());
-        let accounts = cores.flat_map(node::Core::losses);
+        let left = self.processes.iter().filter(|process| !process.exists);
+        let left = left.flat_map(|process| &process.left.0);
+        let accounts = cores.flat_map(node::Core::losses).chain(left);
         if let Err((property, sentence)) = self.book.accounted(accounts) {
             self.report(property, sentence);
         }
@@ -266,7 +274,10 @@ impl World {
             return false;
         }
         (0..=u32::from(self.plan.shape.shards)).map(GroupId).all(|group| {
+            // Where nodes join not all have a replica; which do was looked at before.
+            let moves = self.operator.is_some();
             let mut seen = cores().flatten().map(|core| core.inspect(group).map(|i| (i.applied.0, i.last)));
+            let mut seen = seen.by_ref().filter(|replica| replica.is_some() || !moves);
             let first = seen.next().flatten();
             first.is_some_and(|(applied, last)| applied == last) && seen.all(|other| other == first)
         })

@@ -5,11 +5,12 @@ mod bounded;
 mod commit;
 mod exposure;
 mod leases;
+mod members;
 mod replicas;
 mod sick;
 mod terms;
 
-use crate::process::Process;
+use crate::process::{Process, Shape};
 use crate::violation::Violation;
 use model::GroupId;
 use node::Inspect;
@@ -35,6 +36,7 @@ pub struct Watch {
     commit: commit::Commit,
     replicas: replicas::Replicas,
     leases: leases::Leases,
+    members: members::MembersSeen,
     bounded: bounded::Bounded,
     /// What leaders expose.
     pub exposures: exposure::Exposures,
@@ -48,8 +50,15 @@ pub struct Watch {
 
 impl Watch {
     /// Watchers that have seen nothing; `said`: changes of leadership are wanted for a timeline.
-    pub fn new(said: bool) -> Watch {
-        Watch { said: said.then(Vec::new), ..Watch::default() }
+    pub fn new(said: bool, shape: Shape) -> Watch {
+        let mut watch = Watch { said: said.then(Vec::new), ..Watch::default() };
+        watch.members.replicas = if shape.spares > 0 { shape.nodes as usize } else { 0 };
+        watch
+    }
+
+    /// So many nodes were removed by force.
+    pub fn forced(&mut self, nodes: usize) {
+        self.members.forced = nodes;
     }
 
     /// Looks at a node after a pass.
@@ -57,9 +66,14 @@ impl Watch {
         let Some(core) = process.core() else { return };
         let (machine, life) = (process.machine, process.life());
         for group in (0..core.groups()).map(GroupId) {
-            let Some(now) = core.inspect(group) else { continue };
+            let Some(now) = core.inspect(group) else {
+                *self.slot(machine, group) = None;
+                continue;
+            };
             let last = self.slot(machine, group).replace((life, now));
-            let before = last.filter(|(of, _)| *of == life).map(|(_, inspect)| inspect);
+            // A replica that has come after another has promised nothing of what that one had.
+            let same = |(of, inspect): &(u64, Inspect)| *of == life && inspect.generation == now.generation;
+            let before = last.filter(same).map(|(_, inspect)| inspect);
             let quiet = before == Some(now);
             let seen = Seen { machine, group, before, now };
             let result = if quiet { Ok(()) } else { self.changed(&seen, process) };
@@ -106,6 +120,10 @@ impl Watch {
         self.terms.look(seen)?;
         self.commit.look(seen, process)?;
         self.replicas.look(seen)?;
+        let moved = seen.before.is_none_or(|before| before.applied != seen.now.applied);
+        if moved && self.members.replicas > 0 {
+            self.members.look(seen, process.core().and_then(|core| core.members(seen.group)))?;
+        }
         self.leases.note(seen, process);
         Ok(())
     }

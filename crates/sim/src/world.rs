@@ -63,6 +63,15 @@ pub struct World {
     wakes: Vec<(Machine, u64)>,
     /// Nodes that lost something they had synced.
     lost: BTreeSet<u64>,
+    /// Nodes of which it was asked that they be removed, and those that found out that they were.
+    pub(crate) to_remove: BTreeSet<u64>,
+    /// Those of them that have lost what they had, and may hold replicas.
+    pub(crate) forced: BTreeSet<u64>,
+    pub(crate) removed: BTreeSet<u64>,
+    /// Nodes of which it was asked that they be drained.
+    pub(crate) drained: BTreeSet<u64>,
+    /// The place of the client that decides about members among the clients.
+    pub(crate) operator: Option<usize>,
     /// Some node has lost what it had written: synced or not, or its log could not be written to the end.
     pub(crate) forgetful: bool,
     excuses: Vec<Excuse>,
@@ -83,14 +92,16 @@ impl World {
     pub fn new(seed: u64, options: &Options) -> World {
         let mut rng = Rng::new(seed);
         let plan = Plan::draw(options, &mut Rng::new(rng.next_u64()));
-        let time = Time::default();
+        let (time, shape) = (Time::default(), plan.shape);
         let net = Network::new(time.clone(), plan.weather, Rng::new(rng.next_u64()));
-        let places: Places = Rc::new(RefCell::new(vec![0; plan.shape.nodes as usize + 1]));
+        let places: Places =
+            Rc::new(RefCell::new(vec![0; (plan.shape.nodes + plan.shape.spares) as usize + 1]));
         let machine = |machine: u64, rng: &mut Rng| {
             let own = Rng::new(rng.next_u64());
             Process::new(machine, plan.shape, Rc::clone(&places), time.clone(), net.clone(), own)
         };
-        let mut processes: Vec<Process> = (1..=plan.shape.nodes).map(|m| machine(m, &mut rng)).collect();
+        let mut processes: Vec<Process> =
+            (1..=plan.shape.nodes + plan.shape.spares).map(|m| machine(m, &mut rng)).collect();
         for process in &mut processes {
             process.clock.rate_ppm = rng.below(2 * plan.rate_ppm + 1) as i64 - plan.rate_ppm as i64;
             process.clock.wall_off_ms = rng.below(201) as i64 - 100;
@@ -104,13 +115,18 @@ impl World {
             processes,
             clients: Vec::new(),
             book: Book::new(options.timeline),
-            watch: Watch::new(options.timeline),
+            watch: Watch::new(options.timeline, shape),
             trace: Trace::new(options.timeline),
             later: BTreeMap::new(),
             next_later: 0,
             next_fault_ns: u64::MAX,
             wakes: Vec::new(),
             lost: BTreeSet::new(),
+            to_remove: BTreeSet::new(),
+            forced: BTreeSet::new(),
+            removed: BTreeSet::new(),
+            drained: BTreeSet::new(),
+            operator: None,
             forgetful: false,
             copies: BTreeMap::new(),
             guarded_until_ns: 0,
@@ -121,9 +137,14 @@ impl World {
         }
     }
 
-    /// Number of nodes.
+    /// Number of nodes with which the cluster begins, which is that of the replicas of a group.
     pub fn nodes(&self) -> u64 {
         self.plan.shape.nodes
+    }
+
+    /// Nodes that were started and not removed from the cluster, ascending.
+    pub(crate) fn existing(&self) -> Vec<u64> {
+        self.processes.iter().filter(|process| process.exists).map(|process| process.machine).collect()
     }
 
     /// The world's time, ns.
@@ -158,10 +179,12 @@ impl World {
         for (number, (workload, manner)) in clients.into_iter().enumerate() {
             let id = number as u32;
             let shape = self.plan.shape;
-            let maker = Maker::new(workload, id, Rng::new(self.rng.next_u64()), shape.nodes, shape.shards);
+            let nodes = shape.nodes + shape.spares;
+            let maker = Maker::new(workload, id, Rng::new(self.rng.next_u64()), nodes, shape.shards);
             let rng = Rng::new(self.rng.next_u64());
             self.clients.push(Client::new(id, maker, manner, self.time.clone(), self.net.clone(), rng));
         }
+        self.add_operator();
     }
 
     /// Faults begin.
@@ -170,6 +193,9 @@ impl World {
             self.later(sick.after_ns, Later::SickDisk(sick.node));
             self.later(sick.after_ns + sick.for_ns, Later::MendDisk(sick.node));
         }
+        for (number, at_ns) in self.plan.joins_ns.clone().into_iter().enumerate() {
+            self.later(at_ns, Later::Start(self.nodes() + 1 + number as u64));
+        }
         if !self.plan.faults.is_empty() {
             self.next_fault_ns = self.time.ns() + 1 + self.rng.below(self.plan.calm_ns);
         }
@@ -177,7 +203,7 @@ impl World {
 
     /// A node starts, or tries to.
     pub(crate) fn start(&mut self, node: u64) {
-        if self.process(node).is_up() {
+        if self.process(node).is_up() || !self.may_start(node) {
             return;
         }
         crate::timeline::speaks(node);
@@ -206,7 +232,7 @@ impl World {
         let Some(why) = self.process(node).stopped.clone() else { return };
         let (shell::Stop::Failed(text) | shell::Stop::Refused(text)) = &why;
         self.say(|| format!("node {node} has stopped: {text}"));
-        if self.lost.contains(&node) {
+        if self.lost.contains(&node) || self.was_removed(node, text) {
             return;
         }
         if self.excuses[node as usize].disk {
@@ -239,12 +265,17 @@ impl World {
 
     /// Nodes that have lost nothing they had synced, and were not given up.
     pub(crate) fn sound(&self) -> Vec<u64> {
-        (1..=self.nodes()).filter(|node| !self.lost.contains(node)).collect()
+        self.existing().into_iter().filter(|node| !self.lost.contains(node)).collect()
+    }
+
+    /// Nodes that have lost something they had synced.
+    pub(crate) fn lost(&self) -> &BTreeSet<u64> {
+        &self.lost
     }
 
     /// True if all nodes are up, and no disk is to fail.
     pub(crate) fn all_well(&self) -> bool {
-        let up = self.processes.iter().all(|p| p.is_up() && p.progress().1);
+        let up = self.processes.iter().filter(|p| p.exists).all(|p| p.is_up() && p.progress().1);
         up && self.excuses.iter().all(|excuse| !excuse.disk)
     }
 
@@ -312,6 +343,8 @@ impl World {
             crate::timeline::said().into_iter().for_each(|line| self.trace.say(now, || line));
         }
         self.watch.look(process, now);
+        self.check_id(at);
+        let process = &self.processes[at];
         if let Some(failover) = self.watch.exposures.look(process, now) {
             self.book.failover(failover);
         }
@@ -341,7 +374,8 @@ impl World {
     }
 
     fn turn_of_client(&mut self, at: usize) {
-        let nodes: Vec<SocketAddr> = self.processes.iter().map(Process::redis_address).collect();
+        let nodes = self.processes.iter().filter(|process| process.exists);
+        let nodes: Vec<SocketAddr> = nodes.map(Process::redis_address).collect();
         self.clients[at].run(&nodes, &mut self.book);
         let note = 0xff << 56 | (at as u64) << 40 | self.book.count() as u64;
         self.trace.note(self.time.ns(), note);
@@ -440,14 +474,15 @@ impl World {
         let returning: Vec<u64> = self.copies.keys().copied().collect();
         self.later.clear();
         returning.iter().for_each(|node| self.bring_back(*node));
-        for node in (1..=self.nodes()).filter(|node| !returning.contains(node)) {
+        let all = 1..=self.processes.len() as u64;
+        for node in all.filter(|node| !returning.contains(node)) {
             self.later(1, Later::Start(node));
         }
     }
 
     /// Networks, clocks and disks are well, and nobody stands still.
     fn mend(&mut self) {
-        let nodes = self.nodes();
+        let nodes = self.processes.len() as u64;
         self.later.retain(|_, what| !matches!(what, Later::CutLink(..)));
         for a in 1..=nodes {
             for b in (1..=nodes).filter(|b| *b != a) {

@@ -29,6 +29,8 @@ struct Hunt {
     /// Clients think so many times as short as usual.
     haste: u64,
     shards: u16,
+    /// Nodes that join later.
+    spares: u64,
     /// Simulated seconds of a seed.
     seconds: u64,
 }
@@ -195,7 +197,17 @@ const HUNTS: &[Hunt] = &[
 impl Hunt {
     /// With the mix of faults that each seed draws.
     const fn usual(bug: Bug, seeds: u64) -> Hunt {
-        Hunt { bug, seeds, faults: &[], calm_ms: 0, workloads: &[], haste: 1, shards: 2, seconds: 20 }
+        Hunt {
+            bug,
+            seeds,
+            faults: &[],
+            calm_ms: 0,
+            workloads: &[],
+            haste: 1,
+            shards: 2,
+            spares: 0,
+            seconds: 20,
+        }
     }
 
     fn name(&self) -> &'static str {
@@ -212,6 +224,7 @@ impl Hunt {
         let workloads = WORKLOADS.iter().filter(|(name, _)| wanted(name)).map(|(_, workload)| *workload);
         Options {
             nodes: Some(3),
+            spares: Some(self.spares),
             shards: Some(self.shards),
             max_memory: matches!(self.bug, Bug::ColdOverwrites | Bug::TransactionTorn).then_some(1),
             length_ns: self.seconds * sim::time::S,

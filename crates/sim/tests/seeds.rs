@@ -47,7 +47,7 @@ fn check(seed: u64, options: &Options) {
 #[cfg_attr(not(feature = "planted"), ignore = "slow without optimization; runs in profile sim")]
 fn seeds_that_found_something_stay_clean() {
     for &(seed, seconds, _) in FOUND {
-        check(seed, &Options { length_ns: seconds * S, ..Options::default() });
+        check(seed, &Options { length_ns: seconds * S, spares: Some(0), ..Options::default() });
     }
 }
 
@@ -114,4 +114,49 @@ fn a_timeline_changes_nothing_and_tells_what_happened() {
     assert_eq!(plain.hash, told.hash);
     assert!(told.lines.iter().any(|line| line.contains("is killed")), "{} lines", told.lines.len());
     assert!(plain.lines.is_empty());
+}
+
+/// Seeds of worlds in which nodes join, as [`FOUND`], with the number of nodes that do.
+const FOUND_WITH_SPARES: &[(u64, u64, u64, &str)] = &[
+    (
+        701105,
+        6,
+        2,
+        "node: replicas that had to go were forgotten before those that stay knew durably that the joint configuration \
+         was left; after a restart of all they asked votes of the former",
+    ),
+    (701111, 6, 2, "node: the same"),
+    (701129, 6, 2, "node: the same"),
+    (
+        700102,
+        18,
+        1,
+        "node: a node that was lost before it had said what it understands was never replaced, as was no other",
+    ),
+];
+
+#[test]
+#[cfg_attr(not(feature = "planted"), ignore = "slow without optimization; runs in profile sim")]
+fn seeds_that_found_something_where_nodes_join_stay_clean() {
+    for &(seed, seconds, spares, _) in FOUND_WITH_SPARES {
+        check(seed, &Options { length_ns: seconds * S, spares: Some(spares), ..Options::default() });
+    }
+}
+
+#[test]
+#[cfg_attr(not(feature = "planted"), ignore = "slow without optimization; runs in profile sim")]
+fn usual_seeds_in_which_nodes_join_are_clean() {
+    for seed in 1..=20 {
+        check(seed, &Options { length_ns: 18 * S, spares: Some(1 + seed % 2), ..Options::default() });
+    }
+}
+
+#[test]
+fn nodes_that_join_a_cluster_without_troubles_get_their_part() {
+    for spares in [1, 2] {
+        check(
+            1,
+            &Options { length_ns: 3 * S, faults: Vec::new(), spares: Some(spares), ..Options::default() },
+        );
+    }
 }

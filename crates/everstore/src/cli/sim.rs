@@ -39,6 +39,9 @@ pub struct SimArgs {
     /// Nodes of the cluster: 3 or 5; drawn by the seed if not given.
     #[arg(long, value_name = "N", value_parser = choice::nodes)]
     nodes: Option<u64>,
+    /// Nodes that join later, 0 to 2; drawn by the seed if not given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=2))]
+    spares: Option<u64>,
     /// Shards, 1 to 16; drawn by the seed if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]
     shards: Option<u16>,
@@ -70,6 +73,7 @@ impl SimArgs {
         let (faults, all_faults) = self.faults.clone().into_kinds();
         Options {
             nodes: self.nodes,
+            spares: self.spares,
             shards: self.shards,
             length_ns: (self.minutes * 60e9) as u64,
             until_ns: self.until_ms.map(|ms| ms * 1_000_000),
@@ -87,6 +91,9 @@ impl SimArgs {
         let mut add = |flag: &str, value: String| command.push_str(&format!(" --{flag} {value}"));
         if let Some(nodes) = self.nodes {
             add("nodes", nodes.to_string());
+        }
+        if let Some(spares) = self.spares {
+            add("spares", spares.to_string());
         }
         if let Some(shards) = self.shards {
             add("shards", shards.to_string());

@@ -1,17 +1,13 @@
 //! Troubles of disks. Those that destroy what was synced strike nodes that are down, and only as many
 //! as may be lost (`World::may_destroy`).
 
-use super::{below_one_of, length};
+use super::{any, below_one_of, length};
 use crate::time::{MS, US};
 use crate::world::{Later, World};
 use env::{Disk, Op};
 use std::path::{Path, PathBuf};
 
 const LOG: &str = "/data/log";
-
-fn any(world: &mut World) -> u64 {
-    1 + world.rng.below(world.nodes())
-}
 
 pub(super) fn slow_sync(world: &mut World) -> bool {
     let (node, for_ns) = (any(world), length(world));
@@ -127,7 +123,7 @@ pub(super) fn wipe(world: &mut World) -> bool {
 /// they know in memory; and when it comes back they can reach it (`World::guard`).
 pub(super) fn old_copy(world: &mut World) -> bool {
     let node = any(world);
-    if !world.may_destroy(node) || !world.all_well() {
+    if !world.may_destroy(node) || !world.all_well() || world.is_deciding() {
         return false;
     }
     let delay_ns = (100 + world.rng.below(3000)) * MS;

@@ -1,15 +1,16 @@
 //! Troubles of the network.
 
-use super::{below_one_of, length};
+use super::{any, below_one_of, length};
 use crate::time::{MS, US};
 use crate::world::{Later, World};
 
 /// Two different nodes.
 fn pair(world: &mut World) -> (u64, u64) {
-    let nodes = world.nodes();
-    let a = 1 + world.rng.below(nodes);
-    let b = 1 + (a + world.rng.below(nodes - 1)) % nodes;
-    (a, b)
+    let nodes = world.existing();
+    let count = nodes.len() as u64;
+    let a = world.rng.below(count);
+    let b = (a + 1 + world.rng.below(count - 1)) % count;
+    (nodes[a as usize], nodes[b as usize])
 }
 
 pub(super) fn reset(world: &mut World) -> bool {
@@ -53,7 +54,7 @@ pub(super) fn cut(world: &mut World) -> bool {
 
 /// A node does not hear of others what happens meanwhile; clients still reach it.
 pub(super) fn deafen(world: &mut World, node: u64, for_ns: u64) {
-    for other in (1..=world.nodes()).filter(|other| *other != node) {
+    for other in world.existing().into_iter().filter(|other| *other != node) {
         cut_one(world, other, node, for_ns);
     }
 }
@@ -65,11 +66,10 @@ fn cut_one(world: &mut World, from: u64, to: u64, for_ns: u64) {
 }
 
 pub(super) fn isolate(world: &mut World) -> bool {
-    let nodes = world.nodes();
-    let a = 1 + world.rng.below(nodes);
+    let a = any(world);
     let direction = world.rng.below(4);
     let for_ns = length(world);
-    for b in (1..=nodes).filter(|b| *b != a) {
+    for b in world.existing().into_iter().filter(|b| *b != a) {
         if direction != 0 {
             cut_one(world, a, b, for_ns);
         }

@@ -1,16 +1,12 @@
 //! Troubles of processes and their machines.
 
-use super::length;
+use super::{any, length};
 use crate::time::{MS, S};
 use crate::world::{Later, World};
 
 /// Longest interruption of a pass that has read its clock, ns. What it executes then counts its times to
 /// live from that clock, so a key may expire early by as much: less than the slack of the check.
 const MAX_EARLY_NS: u64 = 900 * MS;
-
-fn any(world: &mut World) -> u64 {
-    1 + world.rng.below(world.nodes())
-}
 
 fn kill_one(world: &mut World, node: u64, power: bool, for_ns: u64) -> bool {
     if !world.process(node).is_up() {
@@ -55,7 +51,7 @@ fn lose_power(world: &mut World, node: u64, for_ns: u64) -> bool {
 
 fn all(world: &mut World, strike: impl Fn(&mut World, u64, u64) -> bool) -> bool {
     let mut some = false;
-    for node in 1..=world.nodes() {
+    for node in world.existing() {
         let for_ns = length(world);
         some |= strike(world, node, for_ns);
     }

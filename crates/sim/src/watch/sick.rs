@@ -24,7 +24,7 @@ impl Sick {
     pub fn look(&mut self, processes: &[Process], now_ns: u64) -> Result<(), (&'static str, String)> {
         self.since_ns.resize(processes.len(), None);
         let calm = self.trouble_ns.is_none_or(|at| at + TROUBLE_NS < now_ns);
-        let whole = calm && processes.iter().all(Process::is_up);
+        let whole = calm && processes.iter().all(|process| process.is_up() || !process.exists);
         let sick = |process: &Process| process.pace.borrow().sync_ns >= SICK_NS;
         let alone = whole && processes.iter().filter(|process| sick(process)).count() == 1;
         for (process, since_ns) in processes.iter().zip(&mut self.since_ns) {

@@ -59,7 +59,7 @@ pub fn seeds(text: &str) -> Result<(u64, u64), String> {
     }
 }
 
-/// A size of a cluster in which every node has a replica of each shard.
+/// A size of a cluster in which at first every node has a replica of each shard.
 pub fn nodes(text: &str) -> Result<u64, String> {
     match text.parse() {
         Ok(nodes @ (3 | 5)) => Ok(nodes),
