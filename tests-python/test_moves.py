@@ -212,9 +212,11 @@ def test_a_lost_majority_is_recovered_after_shards_moved(new_cluster):
     cluster.restart(second)
     assert second.end() == 2
     assert "recovered after its majority was lost" in second.log_text()
-    # The cluster grows again, also where the old members' steps are still in the logs.
+    # The cluster grows again, also in replicas, also where the old members' steps are still in the logs.
     join(cluster, 5)
-    settled(cluster, first, 3, replicas=2)
+    more = subprocess.run([program(), "replicas", "3", "--node", f"127.0.0.1:{first.port}"], capture_output=True, timeout=60)
+    assert more.returncode == 0, more.stderr
+    settled(cluster, first, 3)
     for node in (first, fourth, cluster.nodes[4]):
         node.kill()
     for node in (first, fourth, cluster.nodes[4]):

@@ -12,6 +12,7 @@ mod seats;
 mod tests;
 
 use crate::formation::Formation;
+use crate::identity::MAX_REPLICAS;
 use crate::peer::JoinToken;
 use model::limits::{KEYSPACES, SLOTS, SPACES};
 use model::varint::{DecodeError, Reader, put_u64};
@@ -33,6 +34,8 @@ pub const LOST_ROW: &[u8] = b"lost";
 pub const NEXT_NODE_ROW: &[u8] = b"next_node";
 /// Name of the row with what all members understand ([`crate::heartbeat::LEVEL`]).
 pub const LEVEL_ROW: &[u8] = b"level";
+/// Name of the row with the number of replicas that each group should have, if a person has changed it.
+pub const REPLICAS_ROW: &[u8] = b"wanted_replicas";
 const MEMBER_PREFIX: &str = "member/";
 const LAYOUT_PREFIX: &str = "layout/";
 const MODE_PREFIX: &str = "mode/";
@@ -184,6 +187,23 @@ impl ClusterMap {
         rows
     }
 
+    /// Rows with which each group should have this many replicas; empty if it should already.
+    ///
+    /// # Errors
+    /// In words: the number is out of its bounds.
+    pub fn replicas_rows(&self, replicas: u32) -> Result<Vec<Row>, String> {
+        if !(1..=MAX_REPLICAS).contains(&replicas) {
+            return Err(format!("{replicas} replicas; allowed: 1 to {MAX_REPLICAS}"));
+        }
+        if replicas == self.replicas {
+            return Ok(Vec::new());
+        }
+        let mut content = vec![FORMAT];
+        put_u64(&mut content, self.incarnation);
+        put_u64(&mut content, u64::from(replicas));
+        Ok(vec![(REPLICAS_ROW.to_vec(), content), self.next_epoch()])
+    }
+
     /// Rows that say what all members understand; empty if the map says so or more.
     pub fn level_rows(&self, level: u64) -> Vec<Row> {
         if level <= self.level {
@@ -278,6 +298,11 @@ impl ClusterMap {
             self.epoch = value.map_or(Ok(1), number)?;
         } else if name == LEVEL_ROW {
             self.level = value.map_or(Ok(0), number)?;
+        } else if name == REPLICAS_ROW {
+            self.replicas = match value.map(read_replicas).transpose()? {
+                Some((incarnation, replicas)) if incarnation == self.incarnation => replicas,
+                _ => self.formation.replicas,
+            };
         } else if name == LOST_ROW {
             self.lost = value.map_or(Ok((0, BTreeSet::new())), read_lost)?;
             self.members.retain(|node, _| !self.lost.1.contains(node));
@@ -295,7 +320,7 @@ impl ClusterMap {
     pub fn knows_row(&self, name: &[u8]) -> bool {
         let prefixes = [MEMBER_PREFIX, LAYOUT_PREFIX, MODE_PREFIX, SET_PREFIX];
         prefixes.iter().any(|prefix| name.starts_with(prefix.as_bytes()))
-            || [EPOCH_ROW, LEVEL_ROW, LOST_ROW, NEXT_NODE_ROW].contains(&name)
+            || [EPOCH_ROW, LEVEL_ROW, LOST_ROW, NEXT_NODE_ROW, REPLICAS_ROW].contains(&name)
     }
 
     fn next_epoch(&self) -> Row {
@@ -322,6 +347,14 @@ pub fn layout_name(ks: Keyspace) -> Vec<u8> {
 /// Name of the row with a keyspace's replication mode, in the meta group and in each shard.
 pub fn mode_name(ks: Keyspace) -> Vec<u8> {
     format!("{MODE_PREFIX}{:02}", ks.0).into_bytes()
+}
+
+fn read_replicas(content: &[u8]) -> Result<(u64, u32), DecodeError> {
+    let mut r = Reader::new(content);
+    format(&mut r)?;
+    let (incarnation, replicas) = (r.u64()?, r.u64()?);
+    let replicas = u32::try_from(replicas).ok().filter(|n| (1..=MAX_REPLICAS).contains(n));
+    Ok((incarnation, replicas.ok_or(DecodeError::Malformed("number of replicas"))?))
 }
 
 fn read_lost(content: &[u8]) -> Result<(u64, BTreeSet<NodeId>), DecodeError> {

@@ -66,6 +66,7 @@ impl Core {
             _ if self.forming.is_some() => Err(self.forming_text()),
             "everstore|switchover" => self.switchover(conn, args),
             "everstore|node" => self.decide_node(conn, args),
+            "everstore|replicas" => self.decide_replicas(conn, args),
             "everstore|scrub" => {
                 self.begin_scrub();
                 self.reply_now(conn, |reply| reply.ok());

@@ -166,6 +166,10 @@ impl Core {
             "join" => self.join_rows(args),
             "recovered" => Ok(self.map.recovery_rows()),
             "raise-level" => Ok(self.map.level_rows(number(1)?)),
+            "set-replicas" => {
+                let rows = self.map.replicas_rows(u32::try_from(number(1)?).unwrap_or(u32::MAX));
+                rows.map_err(|error| format!("ERR {error}"))
+            }
             "seat-replicas" => self.seating_rows(args),
             verb @ ("drain-node" | "undrain-node" | "remove-node" | "replace-node") => {
                 self.node_rows(verb, NodeId(number(1)?), text(2))

@@ -3,6 +3,7 @@
 use crate::conn::Conn;
 use crate::core::Core;
 use cluster::Standing;
+use cluster::identity::MAX_REPLICAS;
 use cluster::map::Row;
 use model::{GroupId, Keyspace, NodeId};
 use router::{Flags, Forward, Request, Target};
@@ -33,15 +34,29 @@ impl Core {
             (b"replace", 5) => ("replace-node", &*self.member(number(4)?)?.to_string()),
             _ => return Err(SYNTAX.to_owned()),
         };
-        let request = [verb, &node, other].map(str::as_bytes);
-        let request = Request::new(Flags::INTERNAL.with(Flags::WRITE, true), Keyspace(0), &request);
+        self.have_decided(conn, &[verb, &node, other]);
+        Ok(())
+    }
+
+    /// `EVERSTORE REPLICAS n`: how many replicas each shard should have.
+    pub(crate) fn decide_replicas(&mut self, conn: &mut Conn, args: &[&[u8]]) -> Result<(), String> {
+        let text = args.get(2).map(|arg| String::from_utf8_lossy(arg).into_owned()).unwrap_or_default();
+        let number = text.parse::<u32>().ok().filter(|n| (1..=MAX_REPLICAS).contains(n));
+        let number = number.ok_or(format!("ERR '{text}' replicas; allowed: 1 to {MAX_REPLICAS}"))?;
+        self.have_decided(conn, &["set-replicas", &number.to_string()]);
+        Ok(())
+    }
+
+    /// Has the meta group decide; its answer is the connection's.
+    fn have_decided(&mut self, conn: &mut Conn, words: &[&str]) {
+        let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+        let request = Request::new(Flags::INTERNAL.with(Flags::WRITE, true), Keyspace(0), &words);
         let target = Target::Slot { conn: conn.id, slot: conn.reserve() };
         let deadline_ms = self.now.mono_ms() + self.settings.quorum_timeout_ms;
         if let Err(forward) = self.routes[0].push(Forward::new(target, request, 0, deadline_ms)) {
             self.fail(forward.target, &crate::execute::queue_full(GroupId::META));
         }
         self.pumping.insert(GroupId::META);
-        Ok(())
     }
 
     /// Rows of such a decision, on the leader of the meta group.

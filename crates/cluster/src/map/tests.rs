@@ -227,6 +227,20 @@ fn layouts() -> impl Strategy<Value = KeyspaceLayout> {
     prop_oneof![Just(KeyspaceLayout::Spread), single]
 }
 
+#[test]
+fn the_number_of_replicas_is_changed_by_a_row_of_this_incarnation() {
+    let mut map = ClusterMap::new(&formation(2));
+    let rows = map.replicas_rows(5).unwrap();
+    for (name, content) in &rows {
+        assert_eq!(map.apply_row(name, Some(content)), Ok(true));
+    }
+    assert_eq!((map.replicas, map.replicas_rows(5)), (5, Ok(Vec::new())));
+    assert_eq!(map.replicas_rows(8).unwrap_err(), "8 replicas; allowed: 1 to 7");
+    let mut after = ClusterMap::new(&formation(2).of_survivors(&[NodeId(3)]).unwrap());
+    assert_eq!(after.apply_row(&rows[0].0, Some(&rows[0].1)), Ok(true));
+    assert_eq!(after.replicas, 1, "it was said of the cluster before the recovery");
+}
+
 proptest! {
     #[test]
     fn rows_round_trip(epoch: u64, from in layouts(), to in layouts(), open: bool, boot: Option<[u8; 16]>) {

@@ -61,6 +61,8 @@ enum Command {
     Switchover(switchover::SwitchoverArgs),
     /// Show nodes, drain, remove or replace them.
     Node(node::NodeArgs),
+    /// Change how many replicas each shard should have.
+    Replicas(node::ReplicasArgs),
     /// Read everything on the disks of all nodes, and mend what is damaged from healthy replicas.
     Scrub(scrub::ScrubArgs),
     /// Show which shards are to move to other nodes, and why.
@@ -115,6 +117,7 @@ pub fn run() -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Switchover(args) => switchover::run(&args),
         Command::Node(args) => node::run(&args),
+        Command::Replicas(args) => node::replicas(&args),
         Command::Scrub(args) => scrub::run(&args),
         Command::Plan(args) => node::plan(&args),
         Command::Keyspace(args) => keyspace::run(&args),

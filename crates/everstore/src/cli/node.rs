@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use cluster::identity::MAX_REPLICAS;
 use cluster::status::Status;
 
 use super::CliError;
@@ -101,6 +102,29 @@ pub struct PlanArgs {
     target: TargetArgs,
 }
 
+/// Flags of `replicas`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  everstore replicas 5     each shard gets five replicas, as soon as there are five nodes")]
+pub struct ReplicasArgs {
+    /// How many replicas each shard should have. Odd numbers survive more: 3 and 4 survive the loss of one.
+    #[arg(value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_REPLICAS)))]
+    number: u32,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+/// Changes the number of replicas.
+///
+/// # Errors
+/// As [`run`].
+pub fn replicas(args: &ReplicasArgs) -> Result<ExitCode, CliError> {
+    decide(&args.target, &["EVERSTORE", "REPLICAS", &args.number.to_string()])?;
+    println!("each shard is to have {} replicas: everstore status --watch", args.number);
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Runs the subcommand.
 ///
 /// # Errors
@@ -116,18 +140,18 @@ pub fn run(args: &NodeArgs) -> Result<ExitCode, CliError> {
             }
         }
         NodeCommand::Drain { node, force, no_wait, target } => {
-            decide(target, &["DRAIN", &node.to_string()], *force)?;
+            decide_node(target, &["DRAIN", &node.to_string()], *force)?;
             if !no_wait {
                 wait_until_empty(target, *node)?;
             }
         }
-        NodeCommand::Undrain { node, target } => decide(target, &["UNDRAIN", &node.to_string()], false)?,
+        NodeCommand::Undrain { node, target } => decide_node(target, &["UNDRAIN", &node.to_string()], false)?,
         NodeCommand::Remove { node, force, target } => {
-            decide(target, &["REMOVE", &node.to_string()], *force)?;
+            decide_node(target, &["REMOVE", &node.to_string()], *force)?;
             println!("node {node} was removed");
         }
         NodeCommand::Replace { old, new, no_wait, target } => {
-            decide(target, &["REPLACE", &old.to_string(), &new.to_string()], false)?;
+            decide_node(target, &["REPLACE", &old.to_string(), &new.to_string()], false)?;
             if !no_wait {
                 wait_until_empty(target, *old)?;
             }
@@ -153,16 +177,20 @@ pub fn plan(args: &PlanArgs) -> Result<ExitCode, CliError> {
 }
 
 /// Has the cluster decide; again while another change is under way.
-fn decide(target: &TargetArgs, words: &[&str], force: bool) -> Result<(), CliError> {
+fn decide_node(target: &TargetArgs, words: &[&str], force: bool) -> Result<(), CliError> {
     let mut request = vec!["EVERSTORE", "NODE"];
     request.extend(words);
     if force {
         request.push("FORCE");
     }
+    decide(target, &request)
+}
+
+fn decide(target: &TargetArgs, request: &[&str]) -> Result<(), CliError> {
     let mut tries = 0;
     loop {
         tries += 1;
-        match target.connect().and_then(|mut client: Client| client.call(&request)) {
+        match target.connect().and_then(|mut client: Client| client.call(request)) {
             Ok(_) => return Ok(()),
             Err(CliError::Refused(text)) if text.starts_with("TRYAGAIN") && tries < TRIES => {
                 std::thread::sleep(Duration::from_millis(50));

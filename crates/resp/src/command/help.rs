@@ -229,6 +229,8 @@ const EVERSTORE: &[&str] = &[
     "    Have the second node take the place of the first.",
     "PLAN",
     "    Return which shards are to move and why.",
+    "REPLICAS <number>",
+    "    Change how many replicas each shard should have.",
     "SCRUB",
     "    Begin to read everything on the disk of the node, to find damage.",
     "STATUS [TEXT|JSON]",

@@ -124,6 +124,10 @@ pub(super) const OWN: &[Spec] = &[
                 ..own("everstore|node", -4, STATE, "Drain a node, remove it, or replace it by another one")
             },
             own("everstore|plan", 2, LOOK, "Show which shards are to move and why"),
+            Spec {
+                args: &[arg("number", ArgKind::Integer)],
+                ..own("everstore|replicas", 3, STATE, "Change how many replicas each shard should have")
+            },
             own("everstore|scrub", 2, STATE, "Read everything on this node's disk to find damage"),
             Spec {
                 args: &[
