@@ -61,7 +61,8 @@ impl World {
 
     /// Whether a node may be started now; a spare node that may not comes later.
     pub(crate) fn may_start(&mut self, node: u64) -> bool {
-        if self.removed.contains(&node) {
+        // One that has lost its folder and was given up would join again, as another node.
+        if self.removed.contains(&node) || self.forced.contains(&node) {
             return false;
         }
         let first = self.nodes() + 1;
