@@ -61,8 +61,9 @@ impl World {
 
     /// Whether a node may be started now; a spare node that may not comes later.
     pub(crate) fn may_start(&mut self, node: u64) -> bool {
-        // One that has lost its folder and was given up would join again, as another node.
-        if self.removed.contains(&node) || self.forced.contains(&node) {
+        // Without its folder, and at another address or given up, it would join again as another node.
+        let other = self.operator.is_some() && self.emptied.contains(&node);
+        if other || self.removed.contains(&node) || self.forced.contains(&node) {
             return false;
         }
         let first = self.nodes() + 1;
