@@ -64,6 +64,8 @@ impl World {
         // Without its folder, and at another address or given up, it would join again as another node.
         let other = self.operator.is_some() && self.emptied.contains(&node);
         if other || self.removed.contains(&node) || self.forced.contains(&node) {
+            // Whoever calls it is refused, as by a machine without the process.
+            self.net.powered(node);
             return false;
         }
         let first = self.nodes() + 1;

@@ -180,7 +180,8 @@ fn newcomer(joined: bool) -> Group {
 }
 
 fn vote_request(from: u64, term: u64) -> raft::eraftpb::Message {
-    let mut message = raft::eraftpb::Message { to: 2, from, term, index: 5, log_term: 3, ..Default::default() };
+    let mut message =
+        raft::eraftpb::Message { to: 2, from, term, index: 5, log_term: 3, ..Default::default() };
     message.set_msg_type(raft::eraftpb::MessageType::MsgRequestVote);
     message
 }
