@@ -60,10 +60,12 @@ pub enum Bug {
     RenameLosesTarget,
     /// The effects of a turn, also of one transaction, go into entries of several turns.
     EntryInParts,
+    /// Replicas that are to go are forgotten before those that stay know durably that they may.
+    SettledTooEarly,
 }
 
 /// All bugs, with the names by which they are planted.
-pub const BUGS: [(&str, Bug); 25] = [
+pub const BUGS: [(&str, Bug); 26] = [
     ("ack-before-sync", Bug::AckBeforeSync),
     ("lease-not-checked", Bug::LeaseNotChecked),
     ("batch-append", Bug::BatchAppend),
@@ -89,6 +91,7 @@ pub const BUGS: [(&str, Bug); 25] = [
     ("last-id-forgotten", Bug::LastIdForgotten),
     ("rename-loses-target", Bug::RenameLosesTarget),
     ("entry-in-parts", Bug::EntryInParts),
+    ("settled-too-early", Bug::SettledTooEarly),
 ];
 
 #[cfg(feature = "planted")]

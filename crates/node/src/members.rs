@@ -10,6 +10,7 @@ use cluster::heartbeat::LEVEL;
 use cluster::map::Seat;
 use cluster::{MEMBERS_ROW, Members};
 use consensus::MemberStep;
+use model::planted::{Bug, is_planted};
 use model::{GroupId, NodeId};
 
 /// A learner this many entries behind gets no vote.
@@ -134,6 +135,10 @@ impl Core {
     fn make_known(&mut self, group: GroupId, members: &Members) {
         let at = self.now;
         let Some(replica) = self.replica(group) else { return };
+        // Planted: see model/planted.rs
+        if is_planted(Bug::SettledTooEarly) {
+            return self.tell_settled(group, members);
+        }
         let term = replica.raft.term();
         match replica.witness {
             Some((of, index)) if of == term => {

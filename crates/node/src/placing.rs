@@ -167,7 +167,8 @@ impl Core {
         !self.map.members.contains_key(&node) || after_ms > 0 && self.silent_ms(node) > after_ms
     }
 
-    /// Since when a member is not heard from, in ms; a node that leads the meta group counts from then on.
+    /// Since when a member is not heard from, in ms. Not since this node leads: where leaders change often nobody
+    /// would ever be given up.
     fn silent_ms(&self, node: NodeId) -> u64 {
         if node == self.me.node
             || self.is_up(node) && self.peers.get(&node).is_some_and(|p| p.report.is_some())
@@ -175,8 +176,7 @@ impl Core {
             return 0;
         }
         let heard_ns = self.peers.get(&node).and_then(|peer| peer.health.last_heard_ns()).unwrap_or(0);
-        let since_ms = self.planner.since_ms.unwrap_or(self.settings.started_ms);
-        self.now.mono_ms().saturating_sub(since_ms.max(heard_ns / model::time::MS))
+        self.now.mono_ms().saturating_sub(self.settings.started_ms.max(heard_ns / model::time::MS))
     }
 
     /// Where a person has named a successor that takes the place of the node it replaces.

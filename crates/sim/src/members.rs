@@ -61,7 +61,11 @@ impl World {
 
     /// Whether a node may be started now; a spare node that may not comes later.
     pub(crate) fn may_start(&mut self, node: u64) -> bool {
-        if self.removed.contains(&node) {
+        // Without its folder, and at another address or given up, it would join again as another node.
+        let other = self.operator.is_some() && self.emptied.contains(&node);
+        if other || self.removed.contains(&node) || self.forced.contains(&node) {
+            // Whoever calls it is refused, as by a machine without the process.
+            self.net.powered(node);
             return false;
         }
         let first = self.nodes() + 1;

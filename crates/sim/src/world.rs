@@ -67,6 +67,8 @@ pub struct World {
     pub(crate) to_remove: BTreeSet<u64>,
     /// Those of them that have lost what they had, and may hold replicas.
     pub(crate) forced: BTreeSet<u64>,
+    /// Nodes whose folder, or a file of it, is gone.
+    pub(crate) emptied: BTreeSet<u64>,
     pub(crate) removed: BTreeSet<u64>,
     /// Nodes of which it was asked that they be drained.
     pub(crate) drained: BTreeSet<u64>,
@@ -123,6 +125,7 @@ impl World {
             wakes: Vec::new(),
             lost: BTreeSet::new(),
             to_remove: BTreeSet::new(),
+            emptied: BTreeSet::new(),
             forced: BTreeSet::new(),
             removed: BTreeSet::new(),
             drained: BTreeSet::new(),

@@ -192,6 +192,7 @@ const HUNTS: &[Hunt] = &[
         seconds: 8,
         ..Hunt::usual(Bug::SyncReadSeesAsyncTail, 40)
     },
+    Hunt { spares: 2, seconds: 6, ..Hunt::usual(Bug::SettledTooEarly, 80) },
 ];
 
 impl Hunt {

@@ -169,3 +169,38 @@ fn whoever_does_not_apply_steps_takes_none() {
     step.data = b"no step".to_vec().into();
     assert!(refused(&step, true), "not the bytes of a step");
 }
+
+/// The second of three nodes gets a replica that comes; it knew term 4 and voted for node 3 before.
+fn newcomer(joined: bool) -> Group {
+    let hard_state = raft::eraftpb::HardState { term: 4, vote: 3, ..Default::default() };
+    let mut recovered = Recovered { hard_state, joins: true, joined, ..Recovered::default() };
+    recovered.conf_state.voters = vec![1, 2, 3];
+    let config = GroupConfig { generation: 9, ..GroupConfig::new(GroupId(1), NodeId(2), 7) };
+    Group::new(config, recovered, Now { mono_ns: 0, wall_ms: 0 }).unwrap()
+}
+
+fn vote_request(from: u64, term: u64) -> raft::eraftpb::Message {
+    let mut message =
+        raft::eraftpb::Message { to: 2, from, term, index: 5, log_term: 3, ..Default::default() };
+    message.set_msg_type(raft::eraftpb::MessageType::MsgRequestVote);
+    message
+}
+
+#[test]
+fn who_comes_has_no_vote_until_it_knows_that_it_is_a_member() {
+    let late = Now { mono_ns: 10_000_000_000, wall_ms: 0 };
+    let mut group = newcomer(false);
+    assert_eq!(group.step(late, vote_request(1, 5)), crate::Step::Dropped(crate::Dropped::Joins));
+    assert_eq!((group.term(), group.has_joined()), (4, false));
+    group.joined();
+    assert_eq!(group.step(late, vote_request(1, 5)), crate::Step::Taken);
+    assert_eq!((group.term(), group.vote()), (5, Some(NodeId(1))));
+}
+
+#[test]
+fn who_comes_keeps_the_vote_of_the_replica_before_it() {
+    let late = Now { mono_ns: 10_000_000_000, wall_ms: 0 };
+    let mut group = newcomer(true);
+    group.step(late, vote_request(1, 4));
+    assert_eq!((group.term(), group.vote()), (4, Some(NodeId(3))));
+}

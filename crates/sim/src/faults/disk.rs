@@ -106,6 +106,7 @@ pub(super) fn lost_file(world: &mut World) -> bool {
     let _ = disk.remove(&file);
     let _ = disk.sync_dir(file.parent().unwrap_or(Path::new("/")));
     world.destroyed(node);
+    world.emptied.insert(node);
     true
 }
 
@@ -116,6 +117,7 @@ pub(super) fn wipe(world: &mut World) -> bool {
     process.disk = env::MemDisk::new();
     process.stores = storage::rows::memory::MemoryStores::new();
     world.destroyed(node);
+    world.emptied.insert(node);
     true
 }
 
