@@ -220,3 +220,42 @@ impl Core {
         self.send_reports();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::content::Generations;
+    use model::{KeyHasher, Now};
+
+    fn replica(generation: u64) -> Replica {
+        let members = Members { voters: [1, 2, 3].map(NodeId).to_vec(), ..Members::default() };
+        let recovered = Recovered { conf_state: conf_state(&members), ..Recovered::default() };
+        let config = GroupConfig { generation, ..GroupConfig::new(GroupId(1), NodeId(1), 7) };
+        let raft = Group::new(config, recovered, Now { mono_ns: 1, wall_ms: 1 }).unwrap();
+        Replica::new(GroupId(1), raft, Machine::new(KeyHasher::new(1), 1000, 1), 9, (0, 0))
+    }
+
+    #[test]
+    fn messages_from_and_for_replicas_that_are_gone_count_for_nothing() {
+        let mut replica = replica(5);
+        let mut counts = |from, to| replica.is_between(NodeId(2), Generations { from, to });
+        assert!(!counts(0, 0), "for the first one of this node");
+        assert!(!counts(0, 6), "for one that is still to come");
+        assert!(counts(0, 5));
+        assert!(counts(7, 5), "another one speaks there now");
+        assert!(!counts(0, 5), "the first one is gone");
+        assert!(!counts(6, 5));
+        assert!(counts(7, 5));
+        let answer = replica.generations_to(NodeId(2));
+        assert_eq!(answer, Generations { from: 5, to: 7 }, "it is answered as what it is");
+        assert_eq!(replica.generations_to(NodeId(3)), Generations { from: 5, to: 0 });
+    }
+
+    #[test]
+    fn who_has_left_promises_more_than_it_ever_held_and_less_than_the_next() {
+        let left = Left { generation: 5, term: 9, vote: 2 };
+        let held = Promise { generation: 5, term: u64::MAX, index: u64::MAX };
+        let next = Promise { generation: 6, term: 1, index: 0 };
+        assert!(held < left.promise() && left.promise() < next);
+    }
+}
