@@ -134,6 +134,8 @@ pub struct Core {
     pub(crate) map_seen: Option<u64>,
     /// Steps of layout changes that are under way, with their operation.
     pub(crate) driving: BTreeMap<(Keyspace, u64), u64>,
+    /// Epochs of layouts that all shards have said they have.
+    pub(crate) opened: BTreeMap<Keyspace, u64>,
     /// Requests that wait for a keyspace to be open again, with the group they were sent to.
     pub(crate) deferred: Vec<(GroupId, router::Forward)>,
     /// Goals that connections wait for.
@@ -215,6 +217,7 @@ impl Core {
             resuming: Vec::new(),
             map_seen: None,
             driving: BTreeMap::new(),
+            opened: BTreeMap::new(),
             deferred: Vec::new(),
             polls: Vec::new(),
             large: crate::large::Large::default(),

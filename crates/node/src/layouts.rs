@@ -333,7 +333,7 @@ impl Core {
             }
             match row.phase {
                 Phase::Closing { .. } => self.drive(step, internal::CLOSE, None),
-                Phase::Open(layout) if row.epoch > 1 && self.some_shard_is_behind(ks, &row.for_shards()) => {
+                Phase::Open(layout) if row.epoch > 1 && self.may_be_behind(ks, &row.for_shards()) => {
                     self.drive(step, internal::OPEN, Some(layout));
                 }
                 Phase::Open(_) => {}
@@ -341,10 +341,16 @@ impl Core {
         }
     }
 
-    fn some_shard_is_behind(&self, ks: Keyspace, row: &ShardLayout) -> bool {
+    /// Whether some shard may still have another row. Of those without a replica here nothing is known until all
+    /// have said, once, that they have this one.
+    fn may_be_behind(&self, ks: Keyspace, row: &ShardLayout) -> bool {
         let shards = self.shards();
-        let local = self.replicas.iter().skip(1).flatten();
-        local.into_iter().any(|replica| row_of(&replica.machine, ks, shards).yields_to(row))
+        let told = self.opened.get(&ks) == Some(&row.epoch);
+        let behind = |replica: &Option<Box<Replica>>| match replica {
+            Some(replica) => row_of(&replica.machine, ks, shards).yields_to(row),
+            None => !told,
+        };
+        self.replicas.iter().skip(1).any(behind)
     }
 
     fn drive(&mut self, step: (Keyspace, u64), name: &[u8], layout: Option<KeyspaceLayout>) {
@@ -375,6 +381,9 @@ impl Core {
     pub(crate) fn driven(&mut self, step: (Keyspace, u64), kind: Step, replies: &[Vec<u8>]) {
         self.driving.remove(&step);
         let all = replies.iter().all(|r| r == b"+OK\r\n");
+        if all && kind == Step::Open {
+            self.opened.insert(step.0, step.1);
+        }
         let verb: &[u8] = match kind {
             Step::Close if all => b"finish-layout",
             Step::Close if replies.iter().any(|r| r.starts_with(b"-NOTEMPTY")) => b"abort-layout",

@@ -184,18 +184,16 @@ impl Core {
         let successor = |node: NodeId| {
             let to = self.map.members.get(&node)?.successor?;
             let able = self.standing(to) == Standing::Serving && !before.contains(&to);
-            able.then_some((node, to))
+            able.then_some(to)
         };
-        let changes: Vec<(NodeId, NodeId)> = before.iter().filter_map(|node| successor(*node)).collect();
-        if changes.is_empty() {
+        if before.iter().all(|node| successor(*node).is_none()) {
             return after;
         }
-        let of = |node: &NodeId| changes.iter().find(|(old, _)| old == node).map_or(*node, |(_, new)| *new);
+        // One may succeed several, but has one replica: the others go by the usual way then.
         let mut nodes: Vec<NodeId> = Vec::new();
-        for node in before.iter().map(of) {
-            if !nodes.contains(&node) {
-                nodes.push(node);
-            }
+        for &node in before {
+            let next = successor(node).filter(|to| !nodes.contains(to));
+            nodes.push(next.unwrap_or(node));
         }
         nodes
     }

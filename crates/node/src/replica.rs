@@ -249,13 +249,17 @@ pub struct Replica {
     order: u64,
 }
 
+fn first_tenure(raft: &Group) -> Tenure {
+    let voters = raft.members().voters.into_iter().map(NodeId).collect();
+    let members = Members { voters, ..Members::default() };
+    Tenure::Holds { generation: 0, joined: true, members }
+}
+
 impl Replica {
     /// A replica as recovered, the first of its node in a group with its first members; if it is not, its
     /// `tenure` is to be set.
     pub fn new(id: GroupId, raft: Group, machine: Machine, tree: u64, stored: (Index, Term)) -> Replica {
-        let voters = raft.members().voters.into_iter().map(NodeId).collect();
-        let members = Members { voters, ..Members::default() };
-        let tenure = Tenure::Holds { generation: 0, joined: true, members };
+        let tenure = first_tenure(&raft);
         let (index, term) = machine.applied();
         let predecessors = Predecessors::started(&raft);
         Replica {

@@ -63,25 +63,29 @@ impl Core {
         }
         if now_ms >= self.next_drive_ms {
             self.next_drive_ms = now_ms + DRIVE_MS;
-            self.judge_disk();
-            self.start_checkpoints();
-            self.retry_fetches();
-            self.ask_for_rows();
-            self.drive_layouts();
-            self.drive_modes();
-            self.follow_seats();
-            self.drive_members();
-            self.drive_scrub();
-            self.send_map();
-            self.retry_deferred();
-            self.drive_polls();
-            self.collect_large();
-            self.end_late_rounds();
+            self.drive_all();
         }
         if now_ms >= self.next_second_ms {
             self.next_second_ms = now_ms + SECOND_MS;
             self.each_second();
         }
+    }
+
+    fn drive_all(&mut self) {
+        self.judge_disk();
+        self.start_checkpoints();
+        self.retry_fetches();
+        self.ask_for_rows();
+        self.drive_layouts();
+        self.drive_modes();
+        self.follow_seats();
+        self.drive_members();
+        self.drive_scrub();
+        self.send_map();
+        self.retry_deferred();
+        self.drive_polls();
+        self.collect_large();
+        self.end_late_rounds();
     }
 
     fn each_second(&mut self) {
