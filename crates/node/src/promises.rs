@@ -89,7 +89,8 @@ impl Core {
     pub(crate) fn greet(&mut self, node: NodeId) {
         let mut start = self.list(|replica| replica.raft.started());
         start.extend(self.left.iter().map(|(group, left)| (*group, left.promise())));
-        let holds = self.list(|replica| replica.raft.holds());
+        let mut holds = self.list(|replica| replica.raft.holds());
+        holds.retain(|(_, promise)| is_durable(promise));
         let peer = self.peer(node);
         let known = peer.promises.remembered.iter().enumerate();
         let seen: Vec<(GroupId, Promise)> = known
@@ -119,7 +120,7 @@ impl Core {
         let mut news = Vec::new();
         for replica in self.replicas.iter_mut().flatten() {
             let holds = replica.raft.holds();
-            if holds > replica.told {
+            if holds > replica.told && is_durable(&holds) {
                 replica.told = holds;
                 news.push((replica.id, holds));
             }
@@ -140,8 +141,10 @@ impl Core {
         let promises = &mut self.peer(from).promises;
         match kind {
             START => {
-                for &(group, start) in &list {
-                    let promised = promises.before(group);
+                // A folder from before a replica came does not even know that there was one.
+                for group in (0..promises.remembered.len() as u32).map(GroupId) {
+                    let start = list.iter().find(|(of, _)| *of == group).map(|(_, start)| *start);
+                    let (start, promised) = (start.unwrap_or_default(), promises.before(group));
                     if start < promised {
                         promises.outdated = true;
                         tracing::error!(%from, %group, ?promised, ?start,
@@ -166,7 +169,11 @@ impl Core {
         for &(group, promised) in &peer.promises.told {
             let replica = self.replicas.get(group.0 as usize).and_then(Option::as_deref);
             let left = self.left.get(&group).map(crate::seats::Left::promise);
-            let Some(start) = replica.map(|replica| replica.raft.started()).or(left) else { continue };
+            if self.forming.is_some() {
+                continue; // Its groups have not started.
+            }
+            // A folder from before a replica came does not even know that there was one.
+            let start = replica.map(|replica| replica.raft.started()).or(left).unwrap_or_default();
             if start < promised {
                 self.outbox.refused = Some(format!(
                     "the data folder of node {} is older than what the node acknowledged: node {from} knows \
@@ -178,6 +185,11 @@ impl Core {
             }
         }
     }
+}
+
+/// Of a replica that has just come not even its existence is on the disk: that is so once a term is.
+fn is_durable(promise: &Promise) -> bool {
+    promise.term > 0
 }
 
 /// Appends the content of a section: a kind of statement, and groups with promises.

@@ -135,7 +135,8 @@ fn a_folder_of_before_the_forming_is_older_too() {
     connect(&mut b, A, 1);
     deliver(&mut b, &mut a);
     deliver(&mut a, &mut b);
-    assert!(!a.peer(B).promises.outdated && b.outbox.refused.is_none());
+    assert!(a.peer(B).promises.outdated, "it had groups before");
+    assert!(b.outbox.refused.is_none(), "it does not know yet which there are");
     start(&mut b, 0, 0);
     assert!(b.outbox.refused.is_some());
     deliver(&mut b, &mut a);
@@ -160,4 +161,33 @@ fn memory_is_bounded_by_the_groups_and_content_is_checked() {
     content.push(0);
     assert!(a.on_promises(B, &content).is_err());
     assert!(a.on_promises(B, &[9, 0]).is_err());
+}
+
+#[test]
+fn a_folder_from_before_a_replica_came_is_older_too() {
+    let mut a = core(A, 3, 9);
+    connect(&mut a, B, 5);
+    let held = Promise { generation: 32, term: 4, index: 7 };
+    let mut holds = Vec::new();
+    encode(HOLDS, &[(GroupId(1), held)], &mut holds);
+    a.on_promises(B, &holds).unwrap();
+    // It comes back without the replica, or with one of the same generation that is empty; or it has left.
+    let left = crate::seats::Left { generation: 32, term: 4, vote: 0 }.promise();
+    let empty = Promise { generation: 32, ..Promise::default() };
+    for (incarnation, start, outdated) in [(6, None, true), (7, Some(empty), true), (8, Some(left), false)] {
+        connect(&mut a, B, incarnation);
+        let list: Vec<_> = start.into_iter().map(|start| (GroupId(1), start)).collect();
+        let mut said = Vec::new();
+        encode(START, &list, &mut said);
+        a.on_promises(B, &said).unwrap();
+        assert_eq!(a.peer(B).promises.outdated, outdated, "{start:?}");
+    }
+    // The node itself stops when it hears of it.
+    let mut b = core(B, 3, 9);
+    connect(&mut b, A, 1);
+    b.replicas[1] = None;
+    let mut seen = Vec::new();
+    encode(SEEN, &[(GroupId(1), held)], &mut seen);
+    b.on_promises(A, &seen).unwrap();
+    assert!(b.outbox.refused.unwrap().contains("held group 1 up to index 7 of term 4"));
 }
