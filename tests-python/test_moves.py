@@ -21,9 +21,11 @@ def node_command(cluster, *words: str, ask: Node | None = None) -> subprocess.Co
 
 
 def join(cluster, number: int, *flags: str) -> Node:
+    """Starts a node and waits until it is a member: two that come at once may get their ids in any order."""
     node = Node(number, cluster.folder / f"node-{number}")
     cluster.nodes.append(node)
     node.start("--join", cluster.seeds(node), "--secret-file", str(cluster.secret_file), *cluster.flags, *flags)
+    wait_for(lambda: number in seats(cluster, node), f"node {number} is a member")
     return node
 
 

@@ -127,6 +127,16 @@ impl Core {
         {
             return self.send(conn, shard.group(), spec, args, *slot);
         }
+        // Asked of every part before any of them is sent: what is refused has changed nothing.
+        let most = self.settings.max_value;
+        let values = if step == 2 { &args[1..] } else { &[] };
+        if let Some(value) = values.iter().skip(1).step_by(2).find(|value| value.len() > most) {
+            let text = format!(
+                "ERR string exceeds maximum allowed size (max-value): {} bytes, at most {most} are allowed",
+                value.len()
+            );
+            return self.reply_now(conn, |reply| reply.error(&text));
+        }
         let places =
             parts.values().map(|(_, keys)| keys.iter().map(|at| (at - 1) / step).collect()).collect();
         let flags = self.flags_of(conn, spec);

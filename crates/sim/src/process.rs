@@ -228,6 +228,11 @@ impl Process {
         *place = place.wrapping_add(1) % 200;
     }
 
+    /// It is not where it was when the world began.
+    pub fn has_moved(&self) -> bool {
+        self.places.borrow()[self.machine as usize] != 0
+    }
+
     /// True once the cluster was formed for it, in any life.
     pub fn progress_ever(&self) -> bool {
         self.formed || self.progress().1

@@ -56,6 +56,17 @@ pub(super) fn full(world: &mut World) -> bool {
 /// A node for something that destroys, killed if it was up.
 fn victim(world: &mut World) -> Option<u64> {
     let node = any(world);
+    taken(world, node)
+}
+
+/// A node for something that takes its id: not one that has moved, see [`super::process::move_away`].
+fn victim_of_all(world: &mut World) -> Option<u64> {
+    let node = any(world);
+    let may = world.operator.is_some() || !world.process(node).has_moved();
+    may.then(|| taken(world, node)).flatten()
+}
+
+fn taken(world: &mut World, node: u64) -> Option<u64> {
     if !world.may_destroy(node) || !world.process(node).progress_ever() {
         return None;
     }
@@ -96,7 +107,7 @@ pub(super) fn flip_rows(world: &mut World) -> bool {
 }
 
 pub(super) fn lost_file(world: &mut World) -> bool {
-    let Some(node) = victim(world) else { return false };
+    let Some(node) = victim_of_all(world) else { return false };
     let mut files = log_files(world, node);
     files.push(PathBuf::from("/data/node.toml"));
     let file = files[world.rng.below(files.len() as u64) as usize].clone();
@@ -111,7 +122,7 @@ pub(super) fn lost_file(world: &mut World) -> bool {
 }
 
 pub(super) fn wipe(world: &mut World) -> bool {
-    let Some(node) = victim(world) else { return false };
+    let Some(node) = victim_of_all(world) else { return false };
     world.say(|| format!("the data folder of node {node} is emptied"));
     let process = world.process(node);
     process.disk = env::MemDisk::new();

@@ -114,7 +114,9 @@ pub(super) fn slow_cpu(world: &mut World) -> bool {
 
 pub(super) fn move_away(world: &mut World) -> bool {
     let (node, for_ns) = (any(world), length(world));
-    let moved = kill_one(world, node, true, for_ns);
+    // Emptied, it would come back as another node, and without an operator nobody removes the one it was.
+    let stays = world.operator.is_none() && world.emptied.contains(&node);
+    let moved = !stays && kill_one(world, node, true, for_ns);
     if moved {
         world.process(node).move_away();
     }
