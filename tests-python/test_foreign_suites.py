@@ -58,20 +58,32 @@ def test_commands_are_counted_with_what_became_of_them(r):
     r.config_resetstat()
 
 
-def test_a_command_that_waited_is_in_the_slow_log_once_it_was_served(single):
-    asked = single.connection_pool.connection_kwargs
-    single.config_set("slowlog-log-slower-than", 0)
+def test_a_command_that_waited_is_in_the_slow_log_once_it_was_served(single, shared_ports):
+    """Of its client's node; and in that of no other, whoever leads the shard and however often it was asked."""
+    nodes = [connect(port, db=9) for port in shared_ports]
+
+    def noted():
+        return [sum("BLPOP" in str(entry) for entry in node.slowlog_get(100)) for node in nodes]
+
     try:
-        single.slowlog_reset()
-        with connect(asked["port"], db=asked.get("db", 0)).client() as waiting:
-            waiting.connection.send_command("BLPOP", "waited", "0")
-            wait_for(lambda: single.info("clients")["blocked_clients"] == 1, "it waits", 10)
-            assert not any("BLPOP" in str(entry) for entry in single.slowlog_get(100))
-            single.rpush("waited", "x")
-            assert waiting.connection.read_response() in (["waited", "x"], [b"waited", b"x"])
-        assert any("BLPOP waited 0" in str(entry) for entry in single.slowlog_get(100))
+        for node in nodes:
+            node.config_set("slowlog-log-slower-than", 0)
+        for at, node in enumerate(nodes):
+            for other in nodes:
+                other.slowlog_reset()
+            with connect(shared_ports[at], db=9).client() as waiting:
+                waiting.connection.send_command("BLPOP", "waited", "0")
+                wait_for(lambda: node.info("clients")["blocked_clients"] == 1, "it waits", 10)
+                # The node asks the leader anew once a second.
+                time.sleep(1.5)
+                assert noted() == [0, 0, 0]
+                single.rpush("waited", "x")
+                assert waiting.connection.read_response() in (["waited", "x"], [b"waited", b"x"])
+            assert noted() == [int(other is node) for other in nodes]
     finally:
-        single.config_set("slowlog-log-slower-than", 10_000)
+        for node in nodes:
+            node.config_set("slowlog-log-slower-than", 10_000)
+            node.close()
 
 
 def test_one_byte_of_memory_refuses_what_needs_some(r):

@@ -292,20 +292,33 @@ impl Core {
             return None;
         }
         match room {
-            Room::Enough => {
-                let began = spec.and_then(|spec| self.begin_timing(spec));
-                let waits = self.run_request(group, id, arrival, parts, spec);
-                if let Some(spec) = spec.filter(|_| waits.is_none()) {
-                    self.end_timing_for(self.origin(source), spec, &parts.args, began);
-                }
-                waits
-            }
+            Room::Enough => self.run_timed(group, id, arrival, parts, spec),
             Room::Wait => Some(MEMORY),
             Room::None => {
                 self.answer_error(group, source, OUT_OF_MEMORY);
                 None
             }
         }
+    }
+
+    /// Runs a request, and notes it if it took long.
+    fn run_timed(
+        &mut self,
+        group: GroupId,
+        id: WriteId,
+        arrival: Arrival<'_>,
+        parts: &Parts<'_>,
+        spec: Option<&'static Spec>,
+    ) -> Option<u64> {
+        let (source, began) = (arrival.source, spec.and_then(|spec| self.begin_timing(spec)));
+        let waits = self.run_request(group, id, arrival, parts, spec);
+        // A round of a command that waits is asked again and again: that is noted once it is served.
+        let replica = self.replica(group);
+        let in_round = replica.is_some_and(|r| r.blocking.rounds.running_until_ms().is_some());
+        if let Some(spec) = spec.filter(|_| waits.is_none() && !in_round) {
+            self.end_timing_for(self.origin(source), spec, &parts.args, began);
+        }
+        waits
     }
 
     /// Runs a request, unless rows have to be fetched first: `Some`, see above.

@@ -36,11 +36,11 @@ impl Core {
     /// Notes a command of a connection that began then.
     #[inline]
     pub(crate) fn end_timing(&mut self, conn: &Conn, spec: &Spec, args: &[&[u8]], began: Option<u64>) {
-        let took_ns = began.map(|began| (self.settings.stopwatch)().saturating_sub(began));
-        if !matches!(conn.blocked, Some(Blocked::Cold | Blocked::Drain(_))) {
-            // Those run again.
-            self.stats.by_command.called(spec, took_ns);
+        if matches!(conn.blocked, Some(Blocked::Cold | Blocked::Drain(_))) {
+            return; // It runs again.
         }
+        let took_ns = began.map(|began| (self.settings.stopwatch)().saturating_sub(began));
+        self.stats.by_command.called(spec, took_ns);
         let Some(took_us) = took_ns.map(|ns| ns / 1000) else { return };
         self.note_time(spec, took_us);
         if spec.flags.has(flag::BLOCKING) && conn.blocked == Some(Blocked::Busy) {

@@ -34,7 +34,8 @@ struct Tally {
 pub fn scripts(names: &[String], contenders: &Contenders) -> Result<ExitCode, String> {
     let mut all: Vec<Script> = FOLDERS.iter().flat_map(|folder| Script::all(&root().join(folder))).collect();
     all.retain(|script| {
-        names.is_empty() || names.iter().any(|name| script.name().starts_with(name.as_str()))
+        let chosen = names.is_empty() || names.iter().any(|name| script.name().starts_with(name.as_str()));
+        chosen && has_counterpart(script)
     });
     if all.is_empty() {
         return Err(format!("no script in {} begins with {}", FOLDERS.join(" or "), names.join(", ")));
@@ -55,6 +56,12 @@ pub fn scripts(names: &[String], contenders: &Contenders) -> Result<ExitCode, St
         tally.wrong.len()
     );
     Ok(if tally.wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether Redis knows any command of a script. Of one with none the golden tests see to all: a cluster has other ids in
+/// its replies than they have.
+fn has_counterpart(script: &Script) -> bool {
+    script.steps.iter().any(|step| matches!(step, Step::Command { marks, .. } if !marks.contains('!')))
 }
 
 fn run(script: &Script, pair: &mut Pair, resp3: bool, tally: &mut Tally) -> Result<(), String> {

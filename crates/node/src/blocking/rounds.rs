@@ -92,7 +92,7 @@ impl Rounds {
     }
 
     /// Monotonic ms at which the round of the command that runs now ends; `None`: none runs that may wait.
-    pub(super) fn running_until_ms(&self) -> Option<u64> {
+    pub(crate) fn running_until_ms(&self) -> Option<u64> {
         self.running().map(|round| round.until_ms)
     }
 
