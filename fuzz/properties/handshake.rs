@@ -204,7 +204,7 @@ impl Answers {
         if what & 8 != 0 {
             let (replicas, shards) = (1 + script.below(7) as u32, 1 + script.below(1024) as u16);
             let members = (1..=u64::from(replicas)).map(NodeId).collect();
-            self.news.formation = Some(Formation { replicas, shards, members, incarnation: 0 });
+            self.news.formation = Some(Formation { replicas, shards, members, ..Formation::default() });
         }
         for _ in 0..script.byte() % 8 {
             let node = NodeId(script.number().max(1));

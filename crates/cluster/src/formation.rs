@@ -27,6 +27,9 @@ pub struct Formation {
     /// also replaces the members by the survivors. Nodes of different ones have nothing to do with each
     /// other (safety rule 24).
     pub incarnation: u64,
+    /// The highest id of a first member of an earlier incarnation, 0 in the first one: such ids are not given
+    /// again, and there may be no row that says so.
+    pub before: NodeId,
 }
 
 impl Formation {
@@ -59,23 +62,28 @@ impl Formation {
         members.dedup();
         let minority = !members.is_empty() && members.len() <= self.members.len() / 2;
         let known = members.iter().all(|node| self.members.contains(node));
-        let replicas = members.len() as u32;
-        (minority && known).then_some(Formation {
-            replicas,
-            members,
-            incarnation: self.incarnation + 1,
-            ..self.clone()
-        })
+        (minority && known).then(|| self.followed_by(members))
     }
 
-    /// Appends the formation, without the incarnation of the cluster.
+    /// The formation of the next incarnation of the cluster, with these members, ascending.
+    pub fn followed_by(&self, members: Vec<NodeId>) -> Formation {
+        let (replicas, incarnation) = (members.len() as u32, self.incarnation + 1);
+        Formation { replicas, shards: self.shards, members, incarnation, before: self.highest_id() }
+    }
+
+    /// The highest id that a first member has or had.
+    pub fn highest_id(&self) -> NodeId {
+        self.members.iter().copied().fold(self.before, NodeId::max)
+    }
+
+    /// Appends the formation, without what tells it from those of other incarnations.
     pub fn encode(&self, out: &mut Vec<u8>) {
         put_u64(out, u64::from(self.replicas));
         put_u64(out, u64::from(self.shards));
         self.members.iter().for_each(|node| put_u64(out, node.0));
     }
 
-    /// Reads what [`Formation::encode`] wrote; the incarnation of the cluster is 0 then.
+    /// Reads what [`Formation::encode`] wrote; it is one of the first incarnation then.
     ///
     /// # Errors
     /// [`DecodeError::Malformed`] if a number is out of its bounds.
@@ -88,7 +96,7 @@ impl Formation {
         if members[0].0 == 0 || !ascending {
             return Err(bad);
         }
-        Ok(Formation { replicas, shards, members, incarnation: 0 })
+        Ok(Formation { replicas, shards, members, ..Formation::default() })
     }
 }
 

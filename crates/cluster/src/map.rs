@@ -13,7 +13,7 @@ mod tests;
 
 use crate::formation::Formation;
 use crate::identity::MAX_REPLICAS;
-use crate::peer::JoinToken;
+use crate::peer::{Addresses, JoinToken, MAX_MEMBERS};
 use model::limits::{KEYSPACES, SLOTS, SPACES};
 use model::varint::{DecodeError, Reader, put_u64};
 use model::{GroupId, Keyspace, NodeId, ShardId, Slot};
@@ -108,7 +108,6 @@ impl ClusterMap {
             slots: vec![formation.slots(shard)],
             voters: formation.voters(shard.group()),
         };
-        let last = formation.members.iter().max().copied().unwrap_or_default();
         ClusterMap {
             epoch: 1,
             replicas: formation.replicas,
@@ -117,7 +116,7 @@ impl ClusterMap {
             meta_voters: formation.voters(model::GroupId::META),
             incarnation: formation.incarnation,
             lost: (0, BTreeSet::new()),
-            next_node: NodeId(last.0 + 1),
+            next_node: NodeId(formation.highest_id().0 + 1),
             next_is_kept: false,
             level: 0,
             formation: formation.clone(),
@@ -187,6 +186,24 @@ impl ClusterMap {
         rows
     }
 
+    /// Rows of a node that joins after the cluster was formed; empty if it has an id already.
+    ///
+    /// # Errors
+    /// In words: there are too many members, or it is not yet recorded whom a recovery gave up, of whom it would
+    /// be taken for one.
+    pub fn join_rows(&self, token: JoinToken, addresses: Addresses) -> Result<Vec<Row>, String> {
+        if self.member_by_token(token).is_some() {
+            return Ok(Vec::new());
+        }
+        if self.members.len() >= MAX_MEMBERS {
+            return Err(format!("the cluster has {MAX_MEMBERS} members, which is the most"));
+        }
+        if !self.recovery_rows().is_empty() {
+            return Err("the cluster is still recording whom its recovery gave up".to_owned());
+        }
+        Ok(self.member_rows(self.next_node, &Member { addresses, token: Some(token), ..Member::default() }))
+    }
+
     /// Rows with which each group should have this many replicas; empty if it should already.
     ///
     /// # Errors
@@ -248,7 +265,7 @@ impl ClusterMap {
         if self.lost.0 >= self.incarnation {
             return Vec::new();
         }
-        let gone = self.members.keys().filter(|node| !self.meta_voters.contains(node)).copied();
+        let gone = self.members.keys().filter(|node| !self.formation.members.contains(node)).copied();
         vec![self.lost_row(self.incarnation, gone), self.next_epoch()]
     }
 

@@ -5,7 +5,6 @@ use crate::core::Core;
 use crate::internal;
 use crate::ops::Step;
 use cluster::map::{EPOCH_ROW, LayoutError, Phase, Placement, layout_name};
-use cluster::peer::MAX_MEMBERS;
 use cluster::{ClusterMap, JoinToken, KeyspaceLayout, ShardLayout};
 use model::limits::{KEYSPACES, SLOTS, SPACES};
 use model::slot::Slot;
@@ -205,20 +204,13 @@ impl Core {
         let bad = || "ERR malformed request".to_owned();
         let text = |at: usize| args.get(at).and_then(|a| std::str::from_utf8(a).ok()).ok_or_else(bad);
         let token = JoinToken::parse(text(1)?).ok_or_else(bad)?;
-        if self.map.member_by_token(token).is_some() {
-            return Ok(Vec::new());
-        }
-        if self.map.members.len() >= MAX_MEMBERS {
-            return Err(format!("ERR the cluster has {MAX_MEMBERS} members, which is the most"));
-        }
         let addresses = cluster::Addresses {
             redis: text(2)?.to_owned(),
             peer: text(3)?.to_owned(),
             admin: text(4)?.to_owned(),
             cluster: text(5).unwrap_or_default().to_owned(),
         };
-        let member = cluster::Member { addresses, token: Some(token), ..cluster::Member::default() };
-        Ok(self.map.member_rows(self.map.next_node, &member))
+        self.map.join_rows(token, addresses).map_err(|error| format!("ERR {error}"))
     }
 
     /// The member that joined with this token, as far as this node knows.

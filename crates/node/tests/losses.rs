@@ -143,7 +143,7 @@ fn a_replay_of_many_keys_has_a_line_for_each() {
 /// A node that starts with these accounts, and with rows as of index 10, term 3.
 fn started_with(accounts: Vec<Account>) -> Vec<Account> {
     let formation =
-        Formation { replicas: 3, shards: 1, members: (1..=3).map(NodeId).collect(), incarnation: 0 };
+        Formation { replicas: 3, shards: 1, members: (1..=3).map(NodeId).collect(), ..Formation::default() };
     let now = Now { mono_ns: 1_000_000_000, wall_ms: 1_700_000_000_000 };
     let me = Identity { node: NodeId(1), incarnation: 1, ..Identity::default() };
     let mut core = Core::new(Settings::default(), me, 7, Forming { joined: 3, needed: 3 }, now);

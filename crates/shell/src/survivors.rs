@@ -195,8 +195,7 @@ fn after_moves(
     if let Some(group) = before.groups().find(|group| !holdings.iter().any(|held| held.contains_key(group))) {
         return Err(format!("no survivor has group {group}: name also the folder of a node that had it"));
     }
-    let (replicas, incarnation) = (members.len() as u32, before.incarnation + 1);
-    Ok(Formation { replicas, shards: before.shards, members, incarnation })
+    Ok(before.followed_by(members))
 }
 
 fn why_not(before: &Formation, survivors: &[NodeId]) -> String {

@@ -137,7 +137,7 @@ impl Forming {
             return Ok(());
         }
         members.truncate(replicas as usize);
-        folder.formed(&Formation { replicas, shards, members, incarnation: 0 })
+        folder.formed(&Formation { replicas, shards, members, ..Formation::default() })
     }
 }
 

@@ -9,13 +9,23 @@ use std::sync::Arc;
 #[test]
 fn survivors_are_members_and_a_minority() {
     let nodes = |ids: &[u64]| ids.iter().map(|id| NodeId(*id)).collect::<Vec<_>>();
-    let five = Formation { replicas: 5, shards: 4, members: nodes(&[1, 2, 3, 4, 5]), incarnation: 6 };
+    let five = Formation {
+        replicas: 5,
+        shards: 4,
+        members: nodes(&[1, 2, 3, 4, 5]),
+        incarnation: 6,
+        before: NodeId(0),
+    };
     let two = five.of_survivors(&nodes(&[4, 2, 4])).unwrap();
-    assert_eq!(two, Formation { replicas: 2, shards: 4, members: nodes(&[2, 4]), incarnation: 7 });
+    assert_eq!(
+        two,
+        Formation { replicas: 2, shards: 4, members: nodes(&[2, 4]), incarnation: 7, before: NodeId(5) }
+    );
     for refused in [&[][..], &[1, 2, 3], &[1, 6]] {
         assert_eq!(five.of_survivors(&nodes(refused)), None, "{refused:?}");
     }
-    assert_eq!(two.of_survivors(&nodes(&[4])).unwrap().incarnation, 8, "one of two is no majority");
+    let one = two.of_survivors(&nodes(&[4])).expect("one of two is no majority");
+    assert_eq!((one.incarnation, one.before, one.highest_id()), (8, NodeId(5), NodeId(5)));
 }
 
 fn start(replicas: u32) -> Start {
@@ -57,7 +67,7 @@ fn three_nodes_form_a_cluster_once() {
     assert_eq!(forming.admit(&mut folder, &joiner(2)).unwrap(), Admission::Member(NodeId(2)));
     assert_eq!((folder.formation(), forming.progress(&folder)), (None, Some((2, 3))));
     assert_eq!(forming.admit(&mut folder, &joiner(3)).unwrap(), Admission::Member(NodeId(3)));
-    let formed = Formation { replicas: 3, shards: 4, members: nodes(&[1, 2, 3]), incarnation: 0 };
+    let formed = Formation { replicas: 3, shards: 4, members: nodes(&[1, 2, 3]), ..Formation::default() };
     assert_eq!(folder.formation(), Some(&formed));
     assert_eq!(forming.uninformed(&folder), nodes(&[2, 3]));
     forming.informed(NodeId(2));
@@ -74,7 +84,7 @@ fn one_replica_needs_no_other_node() {
     let mut folder = open(&MemDisk::new(), 1);
     assert_eq!(folder.formation(), None);
     let mut forming = Forming::start(&mut folder).unwrap();
-    let formed = Formation { replicas: 1, shards: 4, members: nodes(&[1]), incarnation: 0 };
+    let formed = Formation { replicas: 1, shards: 4, members: nodes(&[1]), ..Formation::default() };
     assert_eq!(folder.formation(), Some(&formed));
     assert_eq!(forming.uninformed(&folder), []);
     assert_eq!(forming.admit(&mut folder, &joiner(2)).unwrap(), Admission::Later);
@@ -137,7 +147,9 @@ fn only_the_bootstrap_node_admits_while_the_cluster_forms() {
     assert_eq!(forming.progress(&folder), None);
     let text = "the cluster is forming: only node 1 at h:7101 admits nodes now";
     assert_eq!(forming.admit(&mut folder, &joiner(3)).unwrap(), Admission::NotNow(text.into()));
-    folder.formed(&Formation { replicas: 3, shards: 4, members: nodes(&[1, 2, 3]), incarnation: 0 }).unwrap();
+    folder
+        .formed(&Formation { replicas: 3, shards: 4, members: nodes(&[1, 2, 3]), ..Formation::default() })
+        .unwrap();
     assert_eq!(forming.admit(&mut folder, &joiner(4)).unwrap(), Admission::Later);
 }
 
@@ -197,7 +209,7 @@ proptest! {
     fn formations_round_trip(half in 0u32..4, shards in 1u16..=MAX_SHARDS, first in 1u64..u64::MAX / 2) {
         let replicas = half * 2 + 1;
         let members = (0..replicas).map(|n| NodeId(first + u64::from(n))).collect();
-        let formation = Formation { replicas, shards, members, incarnation: 0 };
+        let formation = Formation { replicas, shards, members, ..Formation::default() };
         let mut out = Vec::new();
         formation.encode(&mut out);
         prop_assert_eq!(Formation::decode(&mut Reader::new(&out)), Ok(formation));

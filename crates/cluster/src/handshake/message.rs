@@ -94,11 +94,15 @@ impl Identity {
         put_u64(&mut out, self.assigned.map_or(0, |node| node.0));
         match &self.news.formation {
             Some(formation) => {
-                // Without incarnation it is what programs read that know none.
-                out.push(if formation.incarnation == 0 { 1 } else { 2 });
-                if formation.incarnation > 0 {
-                    put_u64(&mut out, formation.incarnation);
-                }
+                // Each form has what older programs know as far as it says all.
+                let form = match (formation.incarnation, formation.before.0) {
+                    (0, 0) => 1,
+                    (_, 0) => 2,
+                    _ => 3,
+                };
+                out.push(form);
+                let more = [formation.incarnation, formation.before.0];
+                more[..form as usize - 1].iter().for_each(|number| put_u64(&mut out, *number));
                 formation.encode(&mut out);
             }
             None => out.push(0),
@@ -147,12 +151,13 @@ impl Identity {
         let formation = match r.u8()? {
             0 => None,
             1 => Some(Formation::decode(&mut r)?),
-            2 => {
+            form @ (2 | 3) => {
                 let incarnation = r.u64()?;
                 if incarnation == 0 {
                     return Err(DecodeError::Malformed("cluster incarnation"));
                 }
-                Some(Formation { incarnation, ..Formation::decode(&mut r)? })
+                let before = NodeId(if form == 3 { r.u64()? } else { 0 });
+                Some(Formation { incarnation, before, ..Formation::decode(&mut r)? })
             }
             _ => return Err(DecodeError::Malformed("formation")),
         };

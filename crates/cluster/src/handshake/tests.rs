@@ -39,7 +39,7 @@ fn peer(n: u64, incarnation: u64, boot: Option<u8>) -> Peer {
 }
 
 fn formation(shards: u16) -> Formation {
-    Formation { replicas: 3, shards, members: vec![NodeId(1), NodeId(2), NodeId(3)], incarnation: 0 }
+    Formation { replicas: 3, shards, members: vec![NodeId(1), NodeId(2), NodeId(3)], ..Formation::default() }
 }
 
 /// A gate that knows what the test says.

@@ -86,6 +86,8 @@ struct FormationTable {
     /// A program that does not know it must not open the folder: it refuses the file.
     #[serde(default, skip_serializing_if = "is_zero")]
     incarnation: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    before: u64,
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -126,6 +128,7 @@ impl Record {
                 shards: formation.shards,
                 members: formation.members.iter().map(|node| node.0).collect(),
                 incarnation: formation.incarnation,
+                before: formation.before.0,
             }),
             peer: self.peers.values().map(peer_table).collect(),
         };
@@ -175,6 +178,7 @@ impl File {
                 shards: table.shards,
                 members: table.members.into_iter().map(NodeId).collect(),
                 incarnation: table.incarnation,
+                before: NodeId(table.before),
             }),
             peers,
         })

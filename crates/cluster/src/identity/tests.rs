@@ -141,7 +141,7 @@ fn what_is_known_of_others_survives_and_never_goes_back() {
     folder.remember(NodeId(2), &moved).unwrap();
     folder.remember(NodeId(7), &moved).unwrap();
     folder.remember(NodeId(1), &moved).unwrap();
-    let formation = Formation { replicas: 1, shards: 2, members: vec![NodeId(1)], incarnation: 0 };
+    let formation = Formation { replicas: 1, shards: 2, members: vec![NodeId(1)], ..Formation::default() };
     folder.formed(&formation).unwrap();
     folder.formed(&formation).unwrap();
     let other = Formation { shards: 3, ..formation.clone() };
@@ -168,7 +168,7 @@ fn a_recovered_folder_knows_the_survivors_only_and_can_be_recovered_again() {
     let mut folder = open(&disk, &bootstrap(1)).unwrap();
     folder.learn(&[peer(2, 4, Some(1)), peer(3, 4, Some(1))]).unwrap();
     let members = vec![NodeId(1), NodeId(2), NodeId(3)];
-    let formation = Formation { replicas: 3, shards: 2, members, incarnation: 0 };
+    let formation = Formation { replicas: 3, shards: 2, members, ..Formation::default() };
     folder.formed(&formation).unwrap();
     drop(folder);
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());

@@ -173,7 +173,8 @@ mod tests {
 
     #[test]
     fn a_mode_is_asked_for_and_settled_once() {
-        let formation = Formation { replicas: 1, shards: 2, members: vec![NodeId(1)], incarnation: 0 };
+        let formation =
+            Formation { replicas: 1, shards: 2, members: vec![NodeId(1)], ..Formation::default() };
         let mut map = ClusterMap::new(&formation);
         let ks = Keyspace(3);
         assert_eq!(map.mode(ks), ModeRow::first());

@@ -213,7 +213,7 @@ mod tests {
 
     fn map() -> ClusterMap {
         let members = [1, 2, 3].map(NodeId).to_vec();
-        let formation = Formation { replicas: 3, shards: 2, members, incarnation: 0 };
+        let formation = Formation { replicas: 3, shards: 2, members, ..Formation::default() };
         let mut map = ClusterMap::new(&formation);
         for node in [4, 5] {
             map.members.insert(NodeId(node), Member::default());

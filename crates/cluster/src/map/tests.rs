@@ -1,9 +1,9 @@
 use super::*;
-use crate::peer::{Addresses, Boot, Peer};
+use crate::peer::{Addresses, Boot, JoinToken, Peer};
 use proptest::prelude::*;
 
 fn formation(shards: u16) -> Formation {
-    Formation { replicas: 3, shards, members: vec![NodeId(1), NodeId(2), NodeId(3)], incarnation: 0 }
+    Formation { replicas: 3, shards, members: vec![NodeId(1), NodeId(2), NodeId(3)], ..Formation::default() }
 }
 
 /// Applies rows as the meta group would and checks that the epoch rises by one.
@@ -36,6 +36,28 @@ fn members_given_up_by_a_recovery_are_none_any_more() {
     after.apply_row(&name, Some(&content)).unwrap();
     assert!(!after.members.contains_key(&NodeId(2)), "nor when its row comes later");
     assert!(ClusterMap::new(&formation(2)).apply_row(LOST_ROW, Some(&[FORMAT, 1, 0x80])).is_err());
+}
+
+#[test]
+fn who_joins_after_a_recovery_gets_an_id_of_nobody_before_and_is_not_given_up_with_them() {
+    // The members of before were never written down.
+    let mut map = ClusterMap::new(&formation(2).of_survivors(&[NodeId(1)]).unwrap());
+    let join = |map: &ClusterMap| map.join_rows(JoinToken([7; 16]), Addresses::default());
+    assert_eq!(join(&map).unwrap_err(), "the cluster is still recording whom its recovery gave up");
+    let rows = map.recovery_rows();
+    apply(&mut map, &rows);
+    let rows = join(&map).unwrap();
+    apply(&mut map, &rows);
+    assert_eq!(map.member_by_token(JoinToken([7; 16])), Some(NodeId(4)));
+    assert_eq!((join(&map), map.next_node, map.lost.1.len()), (Ok(Vec::new()), NodeId(5), 0));
+    // Nor are survivors without a place in the meta group.
+    let two = Formation { members: vec![NodeId(1), NodeId(3)], ..map.formation };
+    let mut map = ClusterMap::new(&two);
+    let rows = map.settle_rows(GroupId::META, &[Seat { node: NodeId(1), generation: 0 }]);
+    apply(&mut map, &rows);
+    let rows = map.recovery_rows();
+    apply(&mut map, &rows);
+    assert_eq!((map.meta_voters, map.members.len(), map.lost.1.len()), (vec![NodeId(1)], 2, 0));
 }
 
 #[test]
@@ -111,7 +133,8 @@ fn a_layout_that_is_not_possible_is_refused_with_what_is_allowed() {
     assert!(map.begin_change(Keyspace(0), single(3)).is_ok());
     assert_eq!(map.change_of(Keyspace(16)), None);
     // A node that does not know the formation yet has a map without shards.
-    let none = ClusterMap::new(&Formation { replicas: 0, shards: 0, members: Vec::new(), incarnation: 0 });
+    let none =
+        ClusterMap::new(&Formation { replicas: 0, shards: 0, members: Vec::new(), ..Formation::default() });
     assert_eq!(none.begin_change(Keyspace(0), single(0)), Err(LayoutError::Shard(0, 0)));
     assert_eq!((none.shards_of(Keyspace(0)), none.next_node), (Vec::new(), NodeId(1)));
 }

@@ -26,7 +26,8 @@ fn empty(node: NodeId) -> Core {
 }
 
 fn start(core: &mut Core, term: u64, index: u64) {
-    let formation = Formation { replicas: 3, shards: 1, members: vec![A, B, NodeId(3)], incarnation: 0 };
+    let formation =
+        Formation { replicas: 3, shards: 1, members: vec![A, B, NodeId(3)], ..Formation::default() };
     let node = core.node();
     let replica = |group| {
         let mut recovered = Recovered::default();

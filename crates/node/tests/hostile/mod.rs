@@ -46,7 +46,7 @@ impl World {
         let mut rng = Rng::new(seed);
         let shards = 1 + rng.below(4) as u16;
         let members: Vec<NodeId> = (1..=NODES).map(NodeId).collect();
-        let formation = Formation { replicas: NODES as u32, shards, members, incarnation: 0 };
+        let formation = Formation { replicas: NODES as u32, shards, members, ..Formation::default() };
         let now = Now { mono_ns: 1_000_000_000, wall_ms: 1_700_000_000_000 };
         let mut world = World {
             now,

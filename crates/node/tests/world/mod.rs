@@ -104,7 +104,7 @@ fn without_answers(content: &[u8]) -> Vec<u8> {
 impl World {
     pub fn new(nodes: u64, shards: u16) -> World {
         let members = (1..=nodes).map(NodeId).collect();
-        let formation = Formation { replicas: nodes as u32, shards, members, incarnation: 0 };
+        let formation = Formation { replicas: nodes as u32, shards, members, ..Formation::default() };
         let now = Now { mono_ns: 1_000_000_000, wall_ms: 1_700_000_000_000 };
         let cores = (1..=nodes).map(|n| (n, core(n, &formation, now))).collect();
         let mut world = World {

@@ -12,7 +12,7 @@ const GROUP: GroupId = GroupId(2);
 const TREE: u64 = 3;
 
 fn formation() -> Formation {
-    Formation { replicas: 3, shards: 3, members: vec![NodeId(1), NODE, NodeId(3)], incarnation: 0 }
+    Formation { replicas: 3, shards: 3, members: vec![NodeId(1), NODE, NodeId(3)], ..Formation::default() }
 }
 
 fn recovered(fixture: &Fixture, log: Recovery) -> Result<(Vec<Replica>, RecoverReport), RecoverError> {
