@@ -193,6 +193,8 @@ const HUNTS: &[Hunt] = &[
         ..Hunt::usual(Bug::SyncReadSeesAsyncTail, 40)
     },
     Hunt { spares: 2, seconds: 6, ..Hunt::usual(Bug::SettledTooEarly, 80) },
+    Hunt { workloads: &["uploads"], seconds: 4, ..Hunt::usual(Bug::LiveCollected, 20) },
+    Hunt { workloads: &["uploads"], seconds: 4, ..Hunt::usual(Bug::ChunksForgotten, 20) },
 ];
 
 impl Hunt {
