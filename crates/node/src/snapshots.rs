@@ -8,6 +8,7 @@ use crate::core::Core;
 use crate::frame::content::{Chunk, ChunkAck};
 use crate::frame::{FrameError, Section};
 use crate::outbox::Job;
+use crate::throttle::Throttle;
 use consensus::{Install, Message, SendSnapshot};
 use model::planted::{Bug, is_planted};
 use model::{GroupId, Index, NodeId, Term};
@@ -28,6 +29,7 @@ const FAILED: u64 = u64::MAX - 1;
 /// Snapshots on their way.
 #[derive(Debug, Default)]
 pub(crate) struct Transfers {
+    pub(crate) throttle: Throttle,
     sending: BTreeMap<(GroupId, NodeId), Sending>,
     receiving: BTreeMap<GroupId, Receiving>,
     /// Reads under way, by transfer, in the order in which they are answered.
@@ -82,9 +84,9 @@ impl Transfers {
         self.receiving.contains_key(&group)
     }
 
-    /// Any snapshot is being sent.
-    pub(crate) fn is_sending(&self) -> bool {
-        !self.sending.is_empty()
+    /// A group has committed up to an index.
+    pub(crate) fn committed(&mut self, group: GroupId, index: Index, now_ns: u64) {
+        self.throttle.committed(group, index, now_ns, !self.sending.is_empty());
     }
 
     /// Rows of a group are being read for another node, or staged for this one.
@@ -215,7 +217,7 @@ impl Core {
             sending.busy = false;
             return;
         };
-        let wait_ms = bytes.len() as u64 * 1000 / self.throttle.rate(self.settings.snapshot_rate);
+        let wait_ms = bytes.len() as u64 * 1000 / self.transfers.throttle.rate(self.settings.snapshot_rate);
         sending.due_ms = self.now.mono_ms() + wait_ms;
         sending.all_sent = last;
         let message = last.then(|| sending.message.clone());

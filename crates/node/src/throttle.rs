@@ -99,20 +99,20 @@ impl Throttle {
 impl Core {
     /// Watches a write, if it was proposed just now and none is watched.
     pub(crate) fn watch_write(&mut self, group: GroupId, before: Option<(Term, Index)>) {
-        if !self.throttle.is_free() {
+        if !self.transfers.throttle.is_free() {
             return;
         }
         let now_ns = self.now.mono_ns;
         let last = self.replica(group).and_then(|replica| replica.last_own());
         if let Some(write) = last.filter(|last| Some(*last) != before) {
-            self.throttle.watch(group, write, now_ns);
+            self.transfers.throttle.watch(group, write, now_ns);
         }
     }
 
     pub(crate) fn tick_throttle(&mut self) {
         let replicas = &self.replicas;
         let leads = |group: GroupId| replicas.get(group.0 as usize)?.as_deref()?.leading();
-        self.throttle.tick(self.now.mono_ns, leads);
+        self.transfers.throttle.tick(self.now.mono_ns, leads);
     }
 }
 

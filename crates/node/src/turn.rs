@@ -263,7 +263,7 @@ impl Core {
         }
         if applied.0 > replica.woken {
             replica.woken = applied.0;
-            self.throttle.committed(group, applied.0, self.now.mono_ns, self.transfers.is_sending());
+            self.transfers.committed(group, applied.0, self.now.mono_ns);
             self.note_joined(group);
             self.wake_waiting(group);
             self.release_held(group);
