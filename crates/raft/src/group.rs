@@ -267,7 +267,7 @@ impl Group {
         self.set_timeout();
     }
 
-    fn set_timeout(&mut self) {
+    pub(crate) fn set_timeout(&mut self) {
         let timeout = self.election.timeout();
         self.raw.raft.set_randomized_election_timeout(timeout);
     }

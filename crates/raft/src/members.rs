@@ -175,7 +175,7 @@ impl Group {
             let change = change::decode(&data).expect("entries are checked before they get here");
             let members = self.raw.apply_conf_change(&change).expect("a committed step fits the members");
             let members = sorted(members);
-            self.election.set_voters(&electors(&members));
+            self.set_successors(&members);
             self.contacts.retain(|(id, _)| self.raw.raft.prs().get(*id).is_some());
             self.sending.retain(|id, _| self.raw.raft.prs().get(*id).is_some());
             self.raw.mut_store().set_members(index, members);

@@ -5,7 +5,6 @@
 //! only what term and vote already say (rule 5).
 
 use crate::group::Group;
-use crate::members::electors;
 use crate::output::{Install, Output, Persist, SendSnapshot, SoftChange};
 use model::planted::{Bug, is_planted};
 use model::{Index, NodeId, Term};
@@ -70,7 +69,7 @@ impl Group {
         });
         if let Some(install) = &install {
             self.raw.mut_store().restore(install.index, install.term, install.conf_state.clone());
-            self.election.set_voters(&electors(&install.conf_state));
+            self.set_successors(&install.conf_state);
             // Its rows are there as well.
             (self.rebuild, self.guessed) = (None, None);
         }

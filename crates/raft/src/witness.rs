@@ -108,7 +108,13 @@ impl Witnesses {
 impl Group {
     /// Names the members that are witnesses. At any time; what is not known in time costs no safety.
     pub fn set_witnesses(&mut self, nodes: impl Iterator<Item = NodeId>) {
-        self.witnesses.nodes = nodes.map(|node| node.0).collect();
+        let nodes = nodes.map(|node| node.0).collect();
+        if self.witnesses.nodes != nodes {
+            self.witnesses.nodes = nodes;
+            let members = self.members();
+            self.set_successors(&members);
+            self.set_timeout();
+        }
     }
 
     /// Names the nodes that are lost, not merely slow. While no other data voter counts, entries are committed by
@@ -122,13 +128,30 @@ impl Group {
         self.config.witness
     }
 
-    /// While this replica leads: what is committed now may be on its own disk alone, beside a witness.
+    /// While this replica leads: what is committed now is on its own disk alone, beside a witness, or would be.
     pub fn rests_on_witness(&self) -> bool {
         let voters = electors(&self.members());
-        let own = self.config.node.0;
-        let witness = voters.iter().any(|id| self.witnesses.is_witness(*id));
-        let data = |id: &&u64| **id != own && !self.witnesses.is_witness(**id);
-        self.is_leader() && witness && !voters.iter().filter(data).any(|id| self.witnesses.counts(*id))
+        if !self.is_leader() || !voters.iter().any(|id| self.witnesses.is_witness(*id)) {
+            return false;
+        }
+        let others = || self.data_voters().filter(|id| *id != self.config.node.0);
+        let commit = self.raw.raft.raft_log.committed;
+        let has = |id: u64| self.raw.raft.prs().get(id).is_some_and(|progress| progress.matched >= commit);
+        // Before its first entry is committed a leader does not know who has what.
+        let known = self.noop.is_some_and(|noop| commit >= noop);
+        !others().any(|id| self.witnesses.counts(id)) || known && !others().any(has)
+    }
+
+    /// The voters that keep data, this replica's node included.
+    fn data_voters(&self) -> impl Iterator<Item = u64> + '_ {
+        electors(&self.members()).into_iter().filter(|id| !self.witnesses.is_witness(*id))
+    }
+
+    /// Whoever may have to succeed a leader.
+    pub(crate) fn set_successors(&mut self, members: &ConfState) {
+        let mut successors = electors(members);
+        successors.retain(|id| !self.witnesses.is_witness(*id));
+        self.election.set_voters(&successors);
     }
 
     /// At each tick of a leader: who keeps up.
@@ -138,11 +161,10 @@ impl Group {
         }
         let raft = &self.raw.raft;
         let (own, last) = (raft.id, raft.raft_log.last_index());
-        let voters = electors(&self.members());
-        self.witnesses.paces.retain(|id, _| voters.contains(id));
-        for id in voters {
-            let data = id != own && !self.witnesses.is_witness(id);
-            if let Some(progress) = self.raw.raft.prs().get(id).filter(|_| data) {
+        let others: Vec<u64> = self.data_voters().filter(|id| *id != own).collect();
+        self.witnesses.paces.retain(|id, _| others.contains(id));
+        for id in others {
+            if let Some(progress) = self.raw.raft.prs().get(id) {
                 self.witnesses.look(id, progress.matched, last, now_ns);
             }
         }
@@ -152,8 +174,11 @@ impl Group {
     fn witness_cap(&self) -> Index {
         let (own, tracker) = (self.raw.raft.id, self.raw.raft.prs());
         let counts = |id: &u64| *id == own || self.witnesses.counts(*id);
-        let data = electors(&self.members()).into_iter().filter(|id| !self.witnesses.is_witness(*id));
-        let matched = data.filter(counts).filter_map(|id| tracker.get(id)).map(|progress| progress.matched);
+        let matched = self
+            .data_voters()
+            .filter(counts)
+            .filter_map(|id| tracker.get(id))
+            .map(|progress| progress.matched);
         matched.min().unwrap_or(0)
     }
 

@@ -18,6 +18,8 @@ pub struct Options {
     pub shards: Option<u16>,
     /// Nodes that join later, 0 to 2; `None`: one or two in one seed of three.
     pub spares: Option<u64>,
+    /// Whether one of the first nodes is a witness; `None`: in one seed of four in which nobody joins.
+    pub witness: Option<bool>,
     /// Bytes of memory for rows on each node, 0 = no limit.
     pub max_memory: Option<u64>,
     /// Simulated length, ns.
@@ -53,6 +55,7 @@ impl Default for Options {
             nodes: None,
             shards: None,
             spares: None,
+            witness: None,
             max_memory: None,
             length_ns: 60 * S,
             until_ns: None,
@@ -154,6 +157,10 @@ impl Plan {
         let joins_ns = spares(options, &mut shape, heal_ns, rng);
         let undrain_at_end = rng.chance(1, 2);
         drawn.extend(KINDS[OF_MEMBERS..].iter().map(|_| (rng.chance(2, 3), 1 + rng.below(8))));
+        let (by_seed, node) = (rng.chance(1, 4), 2 + rng.below(shape.nodes - 1));
+        // Where nodes join, who is where is looked at by rules that know no witness.
+        let witness = shape.spares == 0 && options.witness.unwrap_or(by_seed);
+        shape.witness = if witness { node } else { 0 };
         let possible = |at: &usize| shape.spares > 0 || *at < OF_MEMBERS;
         let wanted = |at: &usize| possible(at) && (options.all_faults || drawn[*at].0);
         let faults = options.faults.iter().copied().filter(wanted);
@@ -167,10 +174,11 @@ impl Plan {
             length_ns: options.length_ns,
             clients,
             rate_ppm,
-            sick,
+            // Without a healthy node that could lead a sick one does.
+            sick: sick.filter(|_| !witness),
             restart_at_end,
             // Who survives would have to be found among those who hold replicas then.
-            majority_lost: shape.spares == 0 && options.majority_lost.unwrap_or(by_chance),
+            majority_lost: shape.spares == 0 && !witness && options.majority_lost.unwrap_or(by_chance),
             joins_ns,
             undrain_at_end,
         }
@@ -189,9 +197,10 @@ impl Plan {
                 Small::Few => ", tiny small collections",
                 Small::Differs => ", tiny small collections on some nodes",
             },
-            match self.shape.spares {
-                0 => String::new(),
-                spares => format!(
+            match (self.shape.spares, self.shape.witness) {
+                (0, 0) => String::new(),
+                (0, witness) => format!(", node {witness} is a witness"),
+                (spares, _) => format!(
                     ", {spares} more join, given up after {} ms, {} moves at a time",
                     self.shape.replace_after_ms, self.shape.max_moves
                 ),

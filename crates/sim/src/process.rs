@@ -34,6 +34,8 @@ pub struct Shape {
     pub nodes: u64,
     /// Nodes that join later; their machines are those after the first ones.
     pub spares: u64,
+    /// The first node that is a witness, 0 = none is.
+    pub witness: u64,
     /// A node that is not heard from for so long is given up, ms, 0 = never.
     pub replace_after_ms: u64,
     /// Groups whose members change at the same time, at most.
@@ -49,7 +51,8 @@ pub struct Shape {
 impl Default for Shape {
     fn default() -> Shape {
         let Settings { replace_after_ms, max_moves, max_memory, .. } = Settings::default();
-        Shape { nodes: 3, spares: 0, replace_after_ms, max_moves, shards: 1, max_memory, small: Small::Usual }
+        let (nodes, spares, witness, shards, small) = (3, 0, 0, 1, Small::Usual);
+        Shape { nodes, spares, witness, replace_after_ms, max_moves, shards, max_memory, small }
     }
 }
 
@@ -320,6 +323,7 @@ impl Process {
                 replicas: self.shape.nodes as u32,
                 shards: self.shape.shards,
                 join: if first { Vec::new() } else { join },
+                witness: self.machine == self.shape.witness,
                 secret: Some(Secret::new([7; 32])),
                 addresses,
                 random,

@@ -144,6 +144,9 @@ fn when_the_other_is_lost_they_commit_alone_and_only_what_is_on_the_leaders_disk
     leader.group.propose(b"c".to_vec()).unwrap();
     leader.sync();
     assert_eq!(leader.told(), Some(4));
+    leader.acknowledge(3, 4);
+    leader.pass(10);
+    assert!(leader.group.rests_on_witness(), "an entry is committed that the other lacks");
     leader.acknowledge(2, 4);
     leader.pass(10);
     leader.group.propose(b"d".to_vec()).unwrap();
