@@ -128,15 +128,22 @@ impl Group {
         self.config.witness
     }
 
-    /// While this replica leads: what is committed now is on its own disk alone, beside a witness, or would be.
+    /// While this replica leads: something committed is on its own disk alone, beside a witness, or would be; or the
+    /// witness knows of something that no other has, so that nobody could succeed this replica.
     pub fn rests_on_witness(&self) -> bool {
         let voters = electors(&self.members());
         if !self.is_leader() || !voters.iter().any(|id| self.witnesses.is_witness(*id)) {
             return false;
         }
         let others = || self.data_voters().filter(|id| *id != self.config.node.0);
-        let commit = self.raw.raft.raft_log.committed;
-        let has = |id: u64| self.raw.raft.prs().get(id).is_some_and(|progress| progress.matched >= commit);
+        let (tracker, commit) = (self.raw.raft.prs(), self.raw.raft.raft_log.committed);
+        let told = |progress: &raft::Progress| match progress.state {
+            ProgressState::Replicate => progress.next_idx.saturating_sub(1),
+            _ => progress.matched,
+        };
+        let of_witnesses = voters.iter().filter(|id| self.witnesses.is_witness(**id));
+        let told = of_witnesses.filter_map(|id| tracker.get(*id)).map(told).max().unwrap_or(0);
+        let has = |id: u64| tracker.get(id).is_some_and(|progress| progress.matched >= commit.max(told));
         // Before its first entry is committed a leader does not know who has what.
         let known = self.noop.is_some_and(|noop| commit >= noop);
         !others().any(|id| self.witnesses.counts(id)) || known && !others().any(has)
