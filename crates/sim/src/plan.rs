@@ -18,7 +18,7 @@ pub struct Options {
     pub shards: Option<u16>,
     /// Nodes that join later, 0 to 2; `None`: one or two in one seed of three.
     pub spares: Option<u64>,
-    /// Whether one of the first nodes is a witness; `None`: in one seed of four in which nobody joins.
+    /// Whether one of the first nodes is a witness; `None`: in one seed of four.
     pub witness: Option<bool>,
     /// Bytes of memory for rows on each node, 0 = no limit.
     pub max_memory: Option<u64>,
@@ -158,8 +158,7 @@ impl Plan {
         let undrain_at_end = rng.chance(1, 2);
         drawn.extend(KINDS[OF_MEMBERS..].iter().map(|_| (rng.chance(2, 3), 1 + rng.below(8))));
         let (by_seed, node) = (rng.chance(1, 4), 2 + rng.below(shape.nodes - 1));
-        // Where nodes join, who is where is looked at by rules that know no witness.
-        let witness = shape.spares == 0 && options.witness.unwrap_or(by_seed);
+        let witness = options.witness.unwrap_or(by_seed);
         shape.witness = if witness { node } else { 0 };
         let possible = |at: &usize| shape.spares > 0 || *at < OF_MEMBERS;
         let wanted = |at: &usize| possible(at) && (options.all_faults || drawn[*at].0);
@@ -188,7 +187,7 @@ impl Plan {
     pub fn describe(&self) -> String {
         let faults: Vec<&str> = self.faults.iter().map(|(at, _)| KINDS[*at].name).collect();
         format!(
-            "{} nodes, {} shards{}{}{}, faults up to every {} ms: {}",
+            "{} nodes, {} shards{}{}{}{}, faults up to every {} ms: {}",
             self.shape.nodes,
             self.shape.shards,
             if self.shape.max_memory > 0 { ", rows on disk only" } else { "" },
@@ -197,10 +196,13 @@ impl Plan {
                 Small::Few => ", tiny small collections",
                 Small::Differs => ", tiny small collections on some nodes",
             },
-            match (self.shape.spares, self.shape.witness) {
-                (0, 0) => String::new(),
-                (0, witness) => format!(", node {witness} is a witness"),
-                (spares, _) => format!(
+            match self.shape.witness {
+                0 => String::new(),
+                witness => format!(", node {witness} is a witness"),
+            },
+            match self.shape.spares {
+                0 => String::new(),
+                spares => format!(
                     ", {spares} more join, given up after {} ms, {} moves at a time",
                     self.shape.replace_after_ms, self.shape.max_moves
                 ),

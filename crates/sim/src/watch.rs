@@ -54,7 +54,7 @@ impl Watch {
     /// Watchers that have seen nothing; `said`: changes of leadership are wanted for a timeline.
     pub fn new(said: bool, shape: Shape) -> Watch {
         let mut watch = Watch { said: said.then(Vec::new), ..Watch::default() };
-        watch.witness = shape.witness;
+        (watch.witness, watch.members.witness) = (shape.witness, shape.witness);
         watch.members.replicas = if shape.spares > 0 { shape.nodes as usize } else { 0 };
         watch
     }

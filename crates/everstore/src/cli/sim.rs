@@ -42,8 +42,8 @@ pub struct SimArgs {
     /// Nodes that join later, 0 to 2; drawn by the seed if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=2))]
     spares: Option<u64>,
-    /// One of the nodes is a witness, and none joins later; drawn by the seed if not given.
-    #[arg(long, conflicts_with = "spares")]
+    /// One of the first nodes is a witness; drawn by the seed if not given.
+    #[arg(long)]
     witness: bool,
     /// Shards, 1 to 16; drawn by the seed if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]
@@ -76,7 +76,7 @@ impl SimArgs {
         let (faults, all_faults) = self.faults.clone().into_kinds();
         Options {
             nodes: self.nodes,
-            spares: if self.witness { Some(0) } else { self.spares },
+            spares: self.spares,
             witness: self.witness.then_some(true),
             shards: self.shards,
             length_ns: (self.minutes * 60e9) as u64,
