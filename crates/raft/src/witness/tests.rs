@@ -234,3 +234,16 @@ fn a_witness_votes_beside_two_others_and_alone_of_its_kind() {
     assert!(!witnesses.may_vote(&of(&[1, 3])));
     assert!(!witnesses.may_vote(&of(&[1, 2, 3, 4])));
 }
+
+#[test]
+fn a_snapshot_that_tells_a_witness_of_more_than_others_have_waits() {
+    let mut leader = Leader::elected();
+    let mut snapshot = message(MessageType::MsgSnapshot, (1, 3), leader.group.term(), 0);
+    snapshot.mut_snapshot().mut_metadata().index = 2;
+    assert_eq!(leader.group.for_witness(snapshot.clone()), None);
+    leader.acknowledge(2, 2);
+    assert_eq!(leader.group.for_witness(snapshot.clone()), Some(snapshot.clone()));
+    snapshot.to = 2;
+    snapshot.mut_snapshot().mut_metadata().index = 9;
+    assert_eq!(leader.group.for_witness(snapshot.clone()), Some(snapshot), "others get what they need");
+}
