@@ -1,16 +1,22 @@
 """Two nodes with data and a witness: any one of the three may be lost."""
 
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 import redis
 
-from harness.cluster import Node, wait_for
+from harness.cluster import Node, program, wait_for
 from harness.ledger import Ledger
 
 # What a witness may keep: two active and two spare segments of 4 MiB, and rows of a few bytes.
 TINY = 32 << 20
+
+
+def recover(*flags: str) -> subprocess.CompletedProcess:
+    command = [program(), "recover", *flags]
+    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
 
 
 def folder_bytes(folder: Path) -> int:
@@ -115,6 +121,9 @@ def test_its_folder_stays_tiny_and_it_serves_nothing_itself(small):
     with first.client() as client:
         assert client.get("from") == "the witness"
         assert client.wait(2, 300) == 1, "a witness is no copy"
+        with pytest.raises(redis.RedisError, match="node 3 is a witness, which keeps no data and never leads"):
+            client.execute_command("EVERSTORE", "SWITCHOVER", "SHARD", "0", "TO", "3")
+        assert len(client.role()[2]) == 1
     for number in (1, 2):
         status = small.nodes[number - 1].status()
         assert leads(status, 3) == []
@@ -135,6 +144,36 @@ def test_a_witness_far_behind_gets_a_snapshot_of_next_to_nothing(small):
     with first.client() as client:
         wait_for(lambda: client.set("after", "1"), "a majority is there")
     assert folder_bytes(witness.folder) < TINY
+
+
+def test_what_was_on_one_disk_is_lost_with_it_loudly(small):
+    first, second, witness = small.nodes
+    with first.client() as client:
+        client.set("on both", "yes")
+        wait_for(on_both(small.nodes), "both have everything")
+        name = first.status()["cluster_id"]
+        second.kill()
+        wait_for(lambda: client.set("on one", "yes"), "leader and witness commit")
+    first.kill()
+    small.restart(second)
+    wait_for(lambda: "no leader" in problems(second), "it can not lead: the witness knows of more")
+    time.sleep(2)
+    assert "no leader" in problems(second), "nothing is lost in silence"
+    second.stop()
+    witness.stop()
+
+    named = ("--cluster-name", name)
+    refused = recover("--force-majority-lost", "--dir", str(witness.folder), *named)
+    assert refused.returncode == 2 and "the folder of a witness, which has no data" in refused.stderr
+    done = recover("--force-majority-lost", "--dir", str(second.folder), *named)
+    assert done.returncode == 0, done.stderr
+    small.restart(second)
+    wait_for(lambda: all(s["leader"] == 2 for s in second.status()["shards"]), "it goes on alone")
+    with second.client() as client:
+        assert client.get("on both") == "yes"
+        assert client.get("on one") is None
+    small.restart(witness)
+    assert witness.end() == 2, "it was given up like any other"
 
 
 def test_a_folder_is_a_witness_or_it_is_not(small, tmp_path):

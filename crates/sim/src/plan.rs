@@ -157,9 +157,8 @@ impl Plan {
         let joins_ns = spares(options, &mut shape, heal_ns, rng);
         let undrain_at_end = rng.chance(1, 2);
         drawn.extend(KINDS[OF_MEMBERS..].iter().map(|_| (rng.chance(2, 3), 1 + rng.below(8))));
-        let (by_seed, node) = (rng.chance(1, 4), 2 + rng.below(shape.nodes - 1));
-        let witness = options.witness.unwrap_or(by_seed);
-        shape.witness = if witness { node } else { 0 };
+        shape.witness = witness(options, shape, &mut rng.clone());
+        let witness = shape.witness > 0;
         let possible = |at: &usize| shape.spares > 0 || *at < OF_MEMBERS;
         let wanted = |at: &usize| possible(at) && (options.all_faults || drawn[*at].0);
         let faults = options.faults.iter().copied().filter(wanted);
@@ -211,6 +210,14 @@ impl Plan {
             if faults.is_empty() { "none".to_owned() } else { faults.join(" ") }
         )
     }
+}
+
+/// The node that is a witness, 0 = none is. Drawn apart, so that worlds without one stay what they were.
+fn witness(options: &Options, shape: Shape, rng: &mut Rng) -> u64 {
+    let (some, node) = (rng.chance(1, 4), 2 + rng.below(shape.nodes - 1));
+    // Worlds that a witness would make other ones than were asked for.
+    let by_chance = some && !options.sick_disk && options.majority_lost != Some(true);
+    if options.witness.unwrap_or(by_chance) { node } else { 0 }
 }
 
 /// Nodes that join later, and when each does. In some worlds a node that is silent for a short time is given up.
