@@ -108,9 +108,10 @@ impl Core {
     }
 
     /// Hash over the content of all rows of a replica, whatever their history; `None` while some of it
-    /// is not committed.
+    /// is not committed, and for a witness, which has none.
     pub fn content_hash(&self, group: GroupId) -> Option<u64> {
-        self.replicas.get(group.0 as usize)?.as_ref()?.machine.content_hash()
+        let replica = self.replicas.get(group.0 as usize)?.as_ref()?;
+        Some(&replica.machine).filter(|_| !replica.raft.is_witness())?.content_hash()
     }
 
     /// Of the shards that this node leads: what they know of uploads, and the chunks they hold.

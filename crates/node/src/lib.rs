@@ -61,6 +61,7 @@ mod topology;
 pub mod transaction;
 pub mod turn;
 pub mod wait;
+mod witness;
 
 pub use crate::core::Core;
 pub use fitness::DiskState;

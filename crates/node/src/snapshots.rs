@@ -147,7 +147,8 @@ impl Core {
                 sending.busy = true;
                 self.transfers.reads.entry((group, to)).or_default().push_back(sending.id);
                 let (tree, next) = (sending.tree, sending.next);
-                self.outbox.jobs.push(Job::ReadSnapshot { group, tree, to, next });
+                let metadata = self.map.is_witness(to);
+                self.outbox.jobs.push(Job::ReadSnapshot { group, tree, to, next, metadata });
             }
         }
         for (group, to) in over {

@@ -17,6 +17,7 @@ impl Core {
         let (now, now_ms) = (self.now, self.now.mono_ms());
         self.ticks += 1;
         let (full, expires) = (self.disk.is_full(), self.settings.active_expire);
+        self.name_lost();
         let on_beat = self.ticks.is_multiple_of((2 * self.settings.heartbeat_ms / TICK_MS).max(1));
         for at in 0..self.replicas.len() {
             let group = GroupId(at as u32);
@@ -90,7 +91,7 @@ impl Core {
     }
 
     fn each_second(&mut self) {
-        let large = self.map.level >= cluster::heartbeat::LEVEL;
+        let large = self.map.level >= cluster::heartbeat::MEMBERS_LEVEL;
         for replica in self.replicas.iter_mut().flatten() {
             replica.machine.set_large(large);
             replica.machine.forget_gone();

@@ -7,6 +7,7 @@ use crate::frame::{self, FrameError, Section, content};
 use crate::ops::Op;
 use crate::peer::Peer;
 use crate::replica::Source;
+use crate::witness::METADATA_BYTES;
 use consensus::{Entry, Message, Output, Promise, Step};
 use model::time::MS;
 use model::varint::{DecodeError, Reader};
@@ -316,6 +317,9 @@ impl Core {
             }
             for entry in &persist.entries {
                 bytes += entry.data.len() as u64;
+                if self.me.witness {
+                    bytes += METADATA_BYTES;
+                }
                 let kind = consensus::entry_kind(entry);
                 self.builder.entry(group, entry.index, entry.term, kind, &entry.data);
                 if self.builder.size() > self.settings.log_batch {

@@ -9,6 +9,7 @@ mod checkpoint;
 mod cleaning;
 mod fetching;
 mod lane;
+mod metadata;
 mod queue;
 mod scrub;
 mod sending;

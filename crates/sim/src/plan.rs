@@ -18,6 +18,8 @@ pub struct Options {
     pub shards: Option<u16>,
     /// Nodes that join later, 0 to 2; `None`: one or two in one seed of three.
     pub spares: Option<u64>,
+    /// Whether one of the first nodes is a witness; `None`: in one seed of four.
+    pub witness: Option<bool>,
     /// Bytes of memory for rows on each node, 0 = no limit.
     pub max_memory: Option<u64>,
     /// Simulated length, ns.
@@ -53,6 +55,7 @@ impl Default for Options {
             nodes: None,
             shards: None,
             spares: None,
+            witness: None,
             max_memory: None,
             length_ns: 60 * S,
             until_ns: None,
@@ -158,6 +161,7 @@ impl Plan {
         drawn.extend(KINDS[OF_MEMBERS..].iter().map(|_| (rng.chance(2, 3), 1 + rng.below(8))));
         shape.whole_chunks = uploads(options, &mut clients, rng);
         let collect_at_end = rng.chance(1, 4);
+        shape.witness = witness(options, shape, &mut rng.clone());
         let shape = shape;
         let possible = |at: &usize| shape.spares > 0 || *at < OF_MEMBERS;
         let wanted = |at: &usize| possible(at) && (options.all_faults || drawn[*at].0);
@@ -172,10 +176,11 @@ impl Plan {
             length_ns: options.length_ns,
             clients,
             rate_ppm,
-            sick,
+            // Without a healthy node that could lead a sick one does.
+            sick: sick.filter(|_| shape.witness == 0),
             restart_at_end,
             // Who survives would have to be found among those who hold replicas then.
-            majority_lost: shape.spares == 0 && options.majority_lost.unwrap_or(by_chance),
+            majority_lost: shape.spares + shape.witness == 0 && options.majority_lost.unwrap_or(by_chance),
             joins_ns,
             undrain_at_end,
             collect_at_end,
@@ -186,7 +191,7 @@ impl Plan {
     pub fn describe(&self) -> String {
         let faults: Vec<&str> = self.faults.iter().map(|(at, _)| KINDS[*at].name).collect();
         format!(
-            "{} nodes, {} shards{}{}{}, faults up to every {} ms: {}",
+            "{} nodes, {} shards{}{}{}{}, faults up to every {} ms: {}",
             self.shape.nodes,
             self.shape.shards,
             match (self.shape.max_memory > 0, self.shape.whole_chunks) {
@@ -200,6 +205,10 @@ impl Plan {
                 Small::Few => ", tiny small collections",
                 Small::Differs => ", tiny small collections on some nodes",
             },
+            match self.shape.witness {
+                0 => String::new(),
+                witness => format!(", node {witness} is a witness"),
+            },
             match self.shape.spares {
                 0 => String::new(),
                 spares => format!(
@@ -211,6 +220,14 @@ impl Plan {
             if faults.is_empty() { "none".to_owned() } else { faults.join(" ") }
         )
     }
+}
+
+/// The node that is a witness, 0 = none is. Drawn apart, so that worlds without one stay what they were.
+fn witness(options: &Options, shape: Shape, rng: &mut Rng) -> u64 {
+    let (some, node) = (rng.chance(1, 4), 2 + rng.below(shape.nodes - 1));
+    // Worlds that a witness would make other ones than were asked for.
+    let by_chance = some && !options.sick_disk && options.majority_lost != Some(true);
+    if options.witness.unwrap_or(by_chance) { node } else { 0 }
 }
 
 /// Nodes that join later, and when each does. In some worlds a node that is silent for a short time is given up.

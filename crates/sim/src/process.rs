@@ -36,6 +36,8 @@ pub struct Shape {
     pub nodes: u64,
     /// Nodes that join later; their machines are those after the first ones.
     pub spares: u64,
+    /// The first node that is a witness, 0 = none is.
+    pub witness: u64,
     /// A node that is not heard from for so long is given up, ms, 0 = never.
     pub replace_after_ms: u64,
     /// Groups whose members change at the same time, at most.
@@ -53,8 +55,8 @@ pub struct Shape {
 impl Default for Shape {
     fn default() -> Shape {
         let Settings { replace_after_ms, max_moves, max_memory, .. } = Settings::default();
-        let (small, whole_chunks) = (Small::Usual, false);
-        Shape { nodes: 3, spares: 0, replace_after_ms, max_moves, shards: 1, max_memory, small, whole_chunks }
+        let (nodes, spares, witness, shards, small, whole_chunks) = (3, 0, 0, 1, Small::Usual, false);
+        Shape { nodes, spares, witness, replace_after_ms, max_moves, shards, max_memory, small, whole_chunks }
     }
 }
 
@@ -338,6 +340,7 @@ impl Process {
                 replicas: self.shape.nodes as u32,
                 shards: self.shape.shards,
                 join: if first { Vec::new() } else { join },
+                witness: self.machine == self.shape.witness,
                 secret: Some(Secret::new([7; 32])),
                 addresses,
                 random,

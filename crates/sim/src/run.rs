@@ -185,6 +185,10 @@ impl World {
             self.restart(&before);
         }
         self.removed_come_back();
+        if self.lose_data_node() {
+            self.read_all();
+            self.equal("after a data node was lost beside a witness");
+        }
         if self.plan.majority_lost && self.found.is_none() && self.lose_majority() {
             self.read_all();
             self.equal("after a majority was lost and the rest recovered");

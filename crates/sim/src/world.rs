@@ -256,7 +256,10 @@ impl World {
 
     /// True if a node may lose what it has synced: then still only a minority has.
     pub(crate) fn may_destroy(&self, node: u64) -> bool {
-        !self.lost.contains(&node) && (self.lost.len() as u64) < (self.nodes() - 1) / 2
+        // Beside a witness the disk of one data node may be all there is.
+        let witness = self.plan.shape.witness;
+        let may = witness == 0 || node == witness;
+        may && !self.lost.contains(&node) && (self.lost.len() as u64) < (self.nodes() - 1) / 2
     }
 
     pub(crate) fn destroyed(&mut self, node: u64) {

@@ -228,6 +228,7 @@ impl Hunt {
         Options {
             nodes: Some(3),
             spares: Some(self.spares),
+            witness: Some(false),
             shards: Some(self.shards),
             max_memory: matches!(self.bug, Bug::ColdOverwrites | Bug::TransactionTorn).then_some(1),
             length_ns: self.seconds * sim::time::S,

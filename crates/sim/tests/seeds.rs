@@ -113,6 +113,14 @@ fn what_is_left_after_a_majority_is_lost_goes_on_with_all_that_was_acknowledged(
 }
 
 #[test]
+fn two_nodes_with_data_and_a_witness_keep_all_promises() {
+    for (seed, spares) in [(1, 0), (2, 0), (3, 2)] {
+        let (length_ns, witness) = (4 * S, Some(true));
+        check(seed, &Options { length_ns, witness, spares: Some(spares), ..Options::default() });
+    }
+}
+
+#[test]
 fn a_seed_is_the_same_run_every_time() {
     let options = Options { length_ns: 4 * S, all_faults: true, ..Options::default() };
     let first = run(5, &options);

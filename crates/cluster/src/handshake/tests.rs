@@ -24,6 +24,7 @@ fn member(n: u64) -> Local {
         incarnation: 5,
         boot: Boot([n as u8; 16]),
         token: JoinToken([n as u8; 16]),
+        witness: false,
         secret: Secret::new([7; 32]),
         addresses: addresses(n),
         nonce: [n as u8; 32],

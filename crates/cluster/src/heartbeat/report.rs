@@ -6,8 +6,12 @@ use serde::{Deserialize, Serialize};
 /// Longest report in bytes: 1025 groups with keys in all keyspaces fit.
 pub const MAX_REPORT: usize = 2 * 1024 * 1024;
 
-/// What this version understands: 1 members of groups may change, and large values.
-pub const LEVEL: u64 = 1;
+/// What this version understands: see the other levels.
+pub const LEVEL: u64 = 2;
+/// Members of groups may change, and there may be large values.
+pub const MEMBERS_LEVEL: u64 = 1;
+/// There may be witnesses.
+pub const WITNESS_LEVEL: u64 = 2;
 
 /// A node's report about itself. JSON, and every field has a default, so that nodes of different
 /// versions understand each other.
@@ -67,6 +71,9 @@ pub struct GroupReport {
     /// It has not heard yet that it is a member.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub joining: bool,
+    /// As leader: its writes are on its disk alone, beside a witness.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub on_witness: bool,
     /// Bytes of its rows in memory, about.
     #[serde(skip_serializing_if = "is_zero")]
     pub bytes: u64,
@@ -154,6 +161,7 @@ mod tests {
             rebuilding: true,
             generation: 1 << 50,
             joining: true,
+            on_witness: true,
             bytes: 1 << 50,
             load: 1 << 40,
             exposed_entries: 1 << 40,

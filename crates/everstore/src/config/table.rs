@@ -111,6 +111,8 @@ keys! {
         "Shards of the cluster, read at bootstrap.";
     "join" join: Vec<String>, Kind::AddressList, "", restart, None,
         "Peer addresses of nodes of the cluster: to enter it, and later to find it again when all addresses changed.";
+    "witness" witness: bool, Kind::Flag, "false", restart, None,
+        "This node votes and keeps no data, so that two nodes with data and this one survive the loss of any. Given at every start of the node, and only with 'join' at the first.";
     "secret-file" secret_file: Option<PathBuf>, Kind::Path, "", restart, None,
         "File with the secret that nodes of one cluster share (DIR/secret of its first node). Needed for the first --join only.";
     "secret" secret: Option<String>, Kind::Password, "", restart, None,
