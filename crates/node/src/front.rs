@@ -67,6 +67,7 @@ impl Core {
             "everstore|switchover" => self.switchover(conn, args),
             "everstore|node" => self.decide_node(conn, args),
             "everstore|replicas" => self.decide_replicas(conn, args),
+            "everstore|zone" => self.decide_zone(conn, args),
             "everstore|scrub" => {
                 self.begin_scrub();
                 self.reply_now(conn, |reply| reply.ok());

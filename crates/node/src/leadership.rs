@@ -88,7 +88,10 @@ impl Core {
     /// The fittest follower that is up and has the most of the log; among equals another one per group.
     pub(crate) fn best_successor(&self, group: GroupId) -> Option<(NodeId, Fitness)> {
         let replica = self.replicas.get(group.0 as usize)?.as_deref()?;
-        let fit = |p: &consensus::PeerView| self.is_up(p.node) && !self.lacks_rows(p.node, group);
+        let voters = replica.raft.members().voters;
+        let fit = |p: &consensus::PeerView| {
+            voters.contains(&p.node.0) && self.is_up(p.node) && !self.lacks_rows(p.node, group)
+        };
         let mut up: Vec<_> = replica.raft.peers().into_iter().filter(fit).collect();
         let best = up.iter().map(|p| p.matched).max()?;
         up.retain(|p| p.matched + MAX_LAG >= best && !p.in_snapshot);

@@ -23,6 +23,7 @@ pub mod frame;
 pub mod freshness;
 pub mod front;
 pub mod handlers;
+pub mod heard;
 pub mod host;
 pub mod info;
 pub mod inspect;
@@ -60,6 +61,7 @@ mod topology;
 pub mod transaction;
 pub mod turn;
 pub mod wait;
+mod zones;
 
 pub use crate::core::Core;
 pub use fitness::DiskState;

@@ -5,8 +5,8 @@
 //! leaders of the groups carry out ([`crate::members`]).
 
 use crate::core::Core;
-use cluster::heartbeat::LEVEL;
-use cluster::{Placed, Site, Standing, explain, place};
+use cluster::heartbeat::{LEVEL, MEMBERS_LEVEL};
+use cluster::{Placed, ReplicaSet, Site, Standing, explain, explain_learners, place, place_learners};
 use model::{GroupId, NodeId};
 
 /// A member that is not heard from for so long, in ms, leads nothing and gets nothing. Shorter silence, as of a
@@ -18,6 +18,54 @@ const LOOK_AROUND_MS: u64 = 3_000;
 const LOAD_MS: u64 = 60_000;
 /// Groups of which the order of succession changes at a time.
 const MAX_ORDERS: usize = 64;
+
+/// Where a group should be.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// The group.
+    pub group: GroupId,
+    /// Nodes with a vote; the first should lead.
+    pub voters: Vec<NodeId>,
+    /// Nodes without one.
+    pub learners: Vec<NodeId>,
+}
+
+impl Wanted {
+    /// As an argument of the request that seats replicas.
+    fn show(&self) -> String {
+        let list = |nodes: &[NodeId]| nodes.iter().map(NodeId::to_string).collect::<Vec<_>>().join(",");
+        match self.learners.is_empty() {
+            true => list(&self.voters),
+            false => format!("{}/{}", list(&self.voters), list(&self.learners)),
+        }
+    }
+}
+
+/// How many groups may still change, by what is to change.
+struct Room {
+    /// Their voters.
+    moves: usize,
+    /// Their learners only: a site that is far away and slow must not hold up the others.
+    copies: usize,
+    /// The order of succession only.
+    orders: usize,
+}
+
+impl Room {
+    /// What a change takes from.
+    fn of(&mut self, set: &ReplicaSet, wanted: &Wanted) -> &mut usize {
+        let voters = set.nodes();
+        let same =
+            wanted.voters.len() == voters.len() && wanted.voters.iter().all(|node| voters.contains(node));
+        if !same || !set.settled {
+            &mut self.moves
+        } else if wanted.learners != set.learner_nodes() {
+            &mut self.copies
+        } else {
+            &mut self.orders
+        }
+    }
+}
 
 /// What the planner remembers while this node leads the meta group.
 #[derive(Debug, Default)]
@@ -40,34 +88,35 @@ impl Core {
         if now_ms < since_ms + LOOK_AROUND_MS || !self.routes[0].is_empty() {
             return;
         }
-        if self.map.level < LEVEL {
-            return self.raise_level();
+        if self.map.level < LEVEL && self.raise_level() || self.map.level < MEMBERS_LEVEL {
+            return;
         }
         let groups = || (0..self.replicas.len() as u32).map(GroupId);
         if self.map.incarnation > 0 && groups().any(|group| !self.map.has_set(group)) {
             return; // Not before the groups have told who has what.
         }
-        let mut room = self.settings.max_moves.saturating_sub(self.map.unsettled().count());
-        let mut orders = MAX_ORDERS;
+        let left = |busy: usize| self.settings.max_moves.saturating_sub(busy);
+        let (moves, copies) = (left(self.map.unsettled().count()), left(self.copies_under_way()));
+        let mut room = Room { moves, copies, orders: MAX_ORDERS };
         let mut args: Vec<String> = vec!["seat-replicas".to_owned()];
         let by_load = now_ms >= self.planner.next_load_ms;
         if by_load {
             self.planner.next_load_ms = now_ms + LOAD_MS;
         }
-        for (group, nodes) in self.plan(by_load) {
+        for wanted in self.plan(by_load) {
+            let group = wanted.group;
             let set = self.map.set_of(group);
-            let moves = !set.settled || nodes.iter().any(|node| !set.nodes().contains(node));
-            let left = if moves || nodes.len() != set.wanted.len() { &mut room } else { &mut orders };
+            let left = room.of(&set, &wanted);
             // One that is on its way is taken to its end first, unless that can not be reached.
             let stuck = set.wanted.iter().any(|seat| self.is_given_up(seat.node));
             if *left == 0 || !set.settled && !stuck {
                 continue;
             }
             *left -= 1;
-            let nodes: Vec<String> = nodes.iter().map(NodeId::to_string).collect();
-            tracing::info!(%group, nodes = nodes.join(" "), "replicas of a group are to be on these nodes");
+            let nodes = wanted.show();
+            tracing::info!(%group, nodes, "replicas of a group are to be on these nodes");
             args.push(group.0.to_string());
-            args.push(nodes.join(","));
+            args.push(nodes);
         }
         if args.len() > 1 {
             let args: Vec<&[u8]> = args.iter().map(String::as_bytes).collect();
@@ -75,8 +124,17 @@ impl Core {
         }
     }
 
-    /// Once all members understand what this version does it may be used (safety rule 20).
-    fn raise_level(&mut self) {
+    /// Groups whose learners, of nodes that are up, have not got their rows yet.
+    fn copies_under_way(&self) -> usize {
+        let copying = |(group, set): &(GroupId, &ReplicaSet)| {
+            set.learners.iter().any(|seat| self.is_up(seat.node) && !self.has_joined(*group, *seat))
+        };
+        self.map.sets().filter(copying).count()
+    }
+
+    /// Once all members understand what this version does it may be used (safety rule 20). True if they do, and it
+    /// is asked for.
+    fn raise_level(&mut self) -> bool {
         let level = |node: &NodeId| match self.peers.get(node).and_then(|peer| peer.report.as_ref()) {
             Some(report) if self.is_up(*node) => report.level,
             _ => 0,
@@ -84,21 +142,29 @@ impl Core {
         // Nobody waits for one that was given up: should it come back and not understand, its replicas stop.
         let waited_for = |node: &&NodeId| **node != self.me.node && !self.is_given_up(**node);
         let others = self.map.members.keys().filter(waited_for);
-        if others.map(level).all(|level| level >= LEVEL) {
+        let all = others.map(level).all(|level| level >= LEVEL);
+        if all {
             self.ask_meta(&[b"raise-level", LEVEL.to_string().as_bytes()]);
         }
+        all
     }
 
     /// The groups that should be elsewhere, with the nodes they should be on. `by_load`: leaders are to be even also
     /// by what they have to do, not only by number.
-    pub(crate) fn plan(&self, by_load: bool) -> Vec<(GroupId, Vec<NodeId>)> {
+    pub(crate) fn plan(&self, by_load: bool) -> Vec<Wanted> {
         let (sites, groups) = (self.sites(), self.placed(by_load));
-        let wanted = place(&sites, &groups, self.map.replicas as usize);
-        let mut plan: Vec<(GroupId, Vec<NodeId>)> = Vec::new();
-        for (placed, nodes) in groups.iter().zip(wanted) {
-            let nodes = self.with_successors(&placed.replicas, nodes);
-            if nodes != placed.replicas {
-                plan.push((placed.group, nodes));
+        let voters = place(&sites, &groups, self.map.replicas as usize);
+        let all_voters: Vec<Vec<NodeId>> = groups
+            .iter()
+            .zip(voters)
+            .map(|(placed, voters)| self.with_successors(&placed.replicas, voters))
+            .collect();
+        let learners = place_learners(&sites, &groups, &all_voters);
+        let mut plan = Vec::new();
+        for ((placed, voters), learners) in groups.iter().zip(all_voters).zip(learners) {
+            let learners = self.with_successors(&placed.learners, learners);
+            if voters != placed.replicas || learners != placed.learners {
+                plan.push(Wanted { group: placed.group, voters, learners });
             }
         }
         plan
@@ -109,7 +175,14 @@ impl Core {
         let (sites, groups) = (self.sites(), self.placed(false));
         let before = |group: GroupId| groups.iter().find(|placed| placed.group == group);
         let plan = self.plan(false);
-        plan.iter().filter_map(|(group, after)| Some(explain(&sites, before(*group)?, after))).collect()
+        let said = plan.iter().flat_map(|wanted| {
+            let before = before(wanted.group);
+            let moves = before.filter(|before| before.replicas != wanted.voters);
+            let moves = moves.map(|before| explain(&sites, before, &wanted.voters));
+            let copies = before.and_then(|before| explain_learners(&sites, before, &wanted.learners));
+            moves.into_iter().chain(copies)
+        });
+        said.collect()
     }
 
     fn placed(&self, by_load: bool) -> Vec<Placed> {
@@ -118,6 +191,7 @@ impl Core {
             .map(|group| Placed {
                 group,
                 replicas: self.map.set_of(group).nodes(),
+                learners: self.map.set_of(group).learner_nodes(),
                 bytes: self.bytes_of(group),
                 load: if by_load { self.load_of(group) } else { 0 },
             })
@@ -145,6 +219,7 @@ impl Core {
         let site = |(node, member): (&NodeId, &cluster::Member)| Site {
             node: *node,
             zone: member.zone.clone(),
+            role: self.map.role_of_zone(&member.zone),
             weight: 1,
             standing: self.standing(*node),
         };
@@ -153,8 +228,12 @@ impl Core {
 
     /// What a member is to do with replicas.
     pub(crate) fn standing(&self, node: NodeId) -> Standing {
-        let draining = self.map.members.get(&node).is_none_or(|member| member.draining);
+        let member = self.map.members.get(&node);
+        let draining = member.is_none_or(|member| member.draining);
+        // One that joins has not said yet which zone it is in.
+        let silent = member.is_some_and(|member| member.incarnation == 0);
         match self.silent_ms(node) {
+            _ if silent && !draining && !self.map.formation.members.contains(&node) => Standing::Away,
             _ if draining || self.is_given_up(node) => Standing::Leaving,
             silent if silent > AWAY_MS => Standing::Away,
             _ => Standing::Serving,

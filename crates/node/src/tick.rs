@@ -89,7 +89,7 @@ impl Core {
     }
 
     fn each_second(&mut self) {
-        let large = self.map.level >= cluster::heartbeat::LEVEL;
+        let large = self.map.level >= cluster::heartbeat::MEMBERS_LEVEL;
         for replica in self.replicas.iter_mut().flatten() {
             replica.machine.set_large(large);
             replica.machine.forget_gone();
@@ -105,6 +105,7 @@ impl Core {
         self.rebalance();
         self.announce_recovery();
         self.announce_member();
+        self.write_heard();
         self.drive_placement();
     }
 

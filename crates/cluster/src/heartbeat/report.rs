@@ -6,8 +6,12 @@ use serde::{Deserialize, Serialize};
 /// Longest report in bytes: 1025 groups with keys in all keyspaces fit.
 pub const MAX_REPORT: usize = 2 * 1024 * 1024;
 
-/// What this version understands: 1 members of groups may change, and large values.
-pub const LEVEL: u64 = 1;
+/// What this version understands: 1 members of groups may change, and large values; 2 learner zones.
+pub const LEVEL: u64 = 2;
+/// Of [`LEVEL`]: from here on members of groups may change, and values may be large.
+pub const MEMBERS_LEVEL: u64 = 1;
+/// Of [`LEVEL`]: from here on zones may be learner zones.
+pub const LEARNERS_LEVEL: u64 = 2;
 
 /// A node's report about itself. JSON, and every field has a default, so that nodes of different
 /// versions understand each other.
@@ -58,6 +62,9 @@ pub struct GroupReport {
     pub applied: u64,
     /// Last index in its log.
     pub last: u64,
+    /// Shard time of what is applied, ms since 1970; 0 if there is none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub time_ms: u64,
     /// Its rows are lost; it waits for those of another replica.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub rebuilding: bool,
@@ -151,6 +158,7 @@ mod tests {
             role: ReplicaRole::Follower,
             applied: 1 << 50,
             last: 1 << 50,
+            time_ms: 1 << 50,
             rebuilding: true,
             generation: 1 << 50,
             joining: true,

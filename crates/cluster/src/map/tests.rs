@@ -53,7 +53,7 @@ fn who_joins_after_a_recovery_gets_an_id_of_nobody_before_and_is_not_given_up_wi
     // Nor are survivors without a place in the meta group.
     let two = Formation { members: vec![NodeId(1), NodeId(3)], ..map.formation };
     let mut map = ClusterMap::new(&two);
-    let rows = map.settle_rows(GroupId::META, &[Seat { node: NodeId(1), generation: 0 }]);
+    let rows = map.settle_rows(GroupId::META, &[Seat { node: NodeId(1), generation: 0 }], &[]);
     apply(&mut map, &rows);
     let rows = map.recovery_rows();
     apply(&mut map, &rows);

@@ -176,7 +176,6 @@ pub fn plan(args: &PlanArgs) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Has the cluster decide; again while another change is under way.
 fn decide_node(target: &TargetArgs, words: &[&str], force: bool) -> Result<(), CliError> {
     let mut request = vec!["EVERSTORE", "NODE"];
     request.extend(words);
@@ -186,7 +185,11 @@ fn decide_node(target: &TargetArgs, words: &[&str], force: bool) -> Result<(), C
     decide(target, &request)
 }
 
-fn decide(target: &TargetArgs, request: &[&str]) -> Result<(), CliError> {
+/// Has the cluster decide; again while another change is under way.
+///
+/// # Errors
+/// The node asked refuses, or can not be reached.
+pub fn decide(target: &TargetArgs, request: &[&str]) -> Result<(), CliError> {
     let mut tries = 0;
     loop {
         tries += 1;
