@@ -82,7 +82,7 @@ impl Core {
         let other = self.map.members.iter().any(|(other, member)| *other != node && member.zone == zone);
         let has_replicas = self.holds_any(node);
         let role = match role {
-            ZoneRole::Learner if !other && !has_replicas && self.check_learner_zone(zone).is_ok() => role,
+            ZoneRole::Learner if !other && !has_replicas => role,
             _ => ZoneRole::Voter,
         };
         self.map.zone_rows(zone, role).map_err(|error| format!("ERR {error}"))

@@ -5,7 +5,7 @@ use crate::clients::Client;
 use crate::clients::command::Command;
 use crate::time::{MS, S};
 use crate::world::{Later, World};
-use cluster::ClusterMap;
+use cluster::{ClusterMap, ZoneRole};
 use env::Rng;
 use model::{GroupId, NodeId};
 use node::Core;
@@ -36,13 +36,18 @@ impl World {
         self.clients.push(Client::reader(id, 0, std::iter::empty(), time, net, rng));
     }
 
-    /// A person asks a node, whichever the client is connected to.
+    /// A person decides about a node.
     pub(crate) fn decide(&mut self, words: &str) {
+        self.ask(&format!("NODE {words}"));
+    }
+
+    /// A person asks a node, whichever the client is connected to.
+    pub(crate) fn ask(&mut self, words: &str) {
         let Some(at) = self.operator else { return };
-        self.say(|| format!("somebody asks for NODE {words}"));
+        self.say(|| format!("somebody asks for {words}"));
         let now = self.now_ns();
         let client = &mut self.clients[at];
-        client.script.get_or_insert_default().push_back(Command::noise(&format!("EVERSTORE NODE {words}")));
+        client.script.get_or_insert_default().push_back(Command::noise(&format!("EVERSTORE {words}")));
         client.wake_ns = client.wake_ns.min(now);
     }
 
@@ -174,7 +179,8 @@ impl World {
         let keeps = |node: &&u64| newest.members.get(&NodeId(**node)).is_some_and(|member| !member.draining);
         let up = self.processes.iter().filter(|process| process.progress().1).map(|process| process.machine);
         let up: BTreeSet<u64> = up.collect();
-        let able: BTreeSet<u64> = up.iter().filter(keeps).copied().collect();
+        let learns = |node: &u64| newest.role_of(NodeId(*node)) == ZoneRole::Learner;
+        let (far, able): (BTreeSet<u64>, BTreeSet<u64>) = up.iter().filter(keeps).copied().partition(learns);
         let replicas = newest.replicas as usize;
         let mut seats = vec![0u64; self.processes.len() + 1];
         for group in (0..=u32::from(self.plan.shape.shards)).map(GroupId) {
@@ -184,8 +190,14 @@ impl World {
                 return Some(format!("group {group} is on nodes {nodes:?}, able are {able:?}"));
             }
             nodes.iter().for_each(|node| seats[*node as usize] += 1);
+            let learners: Vec<u64> = newest.set_of(group).learner_nodes().iter().map(|node| node.0).collect();
+            let one = learners.len() == 1 && far.contains(&learners[0]);
+            if !far.is_empty() && !one || learners.iter().any(|node| !learns(node)) {
+                return Some(format!("group {group} has learners {learners:?}, able are {far:?}"));
+            }
             for (node, core) in self.cores().filter(|(node, _)| sound.contains(node)) {
-                let (has, wanted) = (core.inspect(group).is_some(), nodes.contains(&node));
+                let wanted = nodes.contains(&node) || learners.contains(&node);
+                let has = core.inspect(group).is_some();
                 if has != wanted {
                     return Some(format!(
                         "group {group}: node {node} has a replica: {has}, wanted: {wanted}"
@@ -196,7 +208,8 @@ impl World {
             let other = self.cores().filter(|(node, _)| sound.contains(node)).find_map(|(node, core)| {
                 let members = core.members(group)?;
                 let of: Vec<u64> = members.voters.iter().map(|node| node.0).collect();
-                let same = of == voters && members.outgoing.is_empty() && members.learners.is_empty();
+                let follow: Vec<u64> = members.learners.iter().map(|node| node.0).collect();
+                let same = of == voters && members.outgoing.is_empty() && follow == learners;
                 (!same).then(|| format!("group {group}: node {node} knows {members:?}, wanted {voters:?}"))
             });
             if other.is_some() {

@@ -18,6 +18,8 @@ pub struct Options {
     pub shards: Option<u16>,
     /// Nodes that join later, 0 to 2; `None`: one or two in one seed of three.
     pub spares: Option<u64>,
+    /// Whether nodes that join later are of a learner zone; `None`: in one seed of three with such nodes.
+    pub learners: Option<bool>,
     /// Bytes of memory for rows on each node, 0 = no limit.
     pub max_memory: Option<u64>,
     /// Simulated length, ns.
@@ -53,6 +55,7 @@ impl Default for Options {
             nodes: None,
             shards: None,
             spares: None,
+            learners: None,
             max_memory: None,
             length_ns: 60 * S,
             until_ns: None,
@@ -110,6 +113,8 @@ pub struct Plan {
     pub majority_lost: bool,
     /// When each spare node joins, ns after clients have begun.
     pub joins_ns: Vec<u64>,
+    /// When the role of the learner zone changes to voter, and back, ns after clients have begun.
+    pub roles_ns: Vec<u64>,
     /// After everything is mended those that are being drained are taken back.
     pub undrain_at_end: bool,
 }
@@ -158,6 +163,7 @@ impl Plan {
         let wanted = |at: &usize| possible(at) && (options.all_faults || drawn[*at].0);
         let faults = options.faults.iter().copied().filter(wanted);
         let faults = faults.map(|at| (at, KINDS[at].weight * drawn[at].1)).collect();
+        let roles_ns = roles(options, &mut shape, heal_ns, rng);
         Plan {
             shape,
             weather,
@@ -172,6 +178,7 @@ impl Plan {
             // Who survives would have to be found among those who hold replicas then.
             majority_lost: shape.spares == 0 && options.majority_lost.unwrap_or(by_chance),
             joins_ns,
+            roles_ns,
             undrain_at_end,
         }
     }
@@ -192,8 +199,14 @@ impl Plan {
             match self.shape.spares {
                 0 => String::new(),
                 spares => format!(
-                    ", {spares} more join, given up after {} ms, {} moves at a time",
-                    self.shape.replace_after_ms, self.shape.max_moves
+                    ", {spares} more join{}, given up after {} ms, {} moves at a time",
+                    match (self.shape.learners, self.roles_ns.len()) {
+                        (false, _) => String::new(),
+                        (true, 0) => " as learners".to_owned(),
+                        (true, times) => format!(" as learners, whose role changes {times} times"),
+                    },
+                    self.shape.replace_after_ms,
+                    self.shape.max_moves
                 ),
             },
             self.calm_ns / MS,
@@ -215,6 +228,16 @@ fn spares(options: &Options, shape: &mut Shape, heal_ns: u64, rng: &mut Rng) -> 
     joins_ns.truncate(shape.spares as usize);
     joins_ns.sort_unstable();
     joins_ns
+}
+
+/// Whether the nodes that join are of a learner zone, and when its role changes: in half of such worlds never.
+fn roles(options: &Options, shape: &mut Shape, heal_ns: u64, rng: &mut Rng) -> Vec<u64> {
+    let (by_chance, times) = (rng.chance(1, 3), [0, 0, 1, 2][rng.below(4) as usize]);
+    let mut roles_ns: Vec<u64> = (0..2).map(|_| rng.below(heal_ns + 1)).collect();
+    shape.learners = shape.spares > 0 && options.learners.unwrap_or(by_chance);
+    roles_ns.truncate(if shape.learners { times } else { 0 });
+    roles_ns.sort_unstable();
+    roles_ns
 }
 
 /// In half of the worlds some clients of synchronous keyspaces let followers answer their reads.

@@ -12,7 +12,7 @@ mod terms;
 
 use crate::process::{Process, Shape};
 use crate::violation::Violation;
-use model::GroupId;
+use model::{GroupId, NodeId};
 use node::Inspect;
 
 /// Between two looks at the queues of a node, passes.
@@ -54,6 +54,11 @@ impl Watch {
         let mut watch = Watch { said: said.then(Vec::new), ..Watch::default() };
         watch.members.replicas = if shape.spares > 0 { shape.nodes as usize } else { 0 };
         watch
+    }
+
+    /// These nodes must never have a vote.
+    pub fn never_vote(&mut self, nodes: impl Iterator<Item = u64>) {
+        self.members.learners.extend(nodes.map(NodeId));
     }
 
     /// So many nodes were removed by force.

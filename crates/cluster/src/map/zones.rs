@@ -16,7 +16,7 @@ pub const MAX_ZONES: usize = 64;
 pub(super) const ZONE_PREFIX: &str = "zone/";
 
 /// What the nodes of a zone are for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub enum ZoneRole {
     /// They hold replicas with a vote.
     #[default]

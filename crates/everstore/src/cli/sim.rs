@@ -42,6 +42,9 @@ pub struct SimArgs {
     /// Nodes that join later, 0 to 2; drawn by the seed if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=2))]
     spares: Option<u64>,
+    /// Nodes that join later are of a learner zone; drawn by the seed if not given.
+    #[arg(long)]
+    learners: bool,
     /// Shards, 1 to 16; drawn by the seed if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]
     shards: Option<u16>,
@@ -74,6 +77,7 @@ impl SimArgs {
         Options {
             nodes: self.nodes,
             spares: self.spares,
+            learners: self.learners.then_some(true),
             shards: self.shards,
             length_ns: (self.minutes * 60e9) as u64,
             until_ns: self.until_ms.map(|ms| ms * 1_000_000),
@@ -87,7 +91,8 @@ impl SimArgs {
 
     /// What replays a seed with these flags.
     fn replay(&self, seed: u64, until_ms: Option<u64>) -> String {
-        let mut command = format!("everstore sim --seed {seed}");
+        let learners = if self.learners { " --learners" } else { "" };
+        let mut command = format!("everstore sim --seed {seed}{learners}");
         let mut add = |flag: &str, value: String| command.push_str(&format!(" --{flag} {value}"));
         if let Some(nodes) = self.nodes {
             add("nodes", nodes.to_string());
