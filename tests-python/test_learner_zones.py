@@ -245,6 +245,8 @@ def test_what_can_not_be_is_refused(new_cluster):
     assert "learner" not in roles(asked.status())[3]
     refused = everstore("node", "replace", "3", "4", ask=asked)
     assert refused.returncode != 0 and "the same role" in refused.stderr
+    refused = everstore("switchover", "--shard", "0", "--to", "4", "--node", f"127.0.0.1:{asked.port}")
+    assert refused.returncode != 0 and "never leads" in refused.stderr
     with asked.client() as client:
         for words in (["SET", "far"], ["SET", "far", "x"], ["GET", "far", "voter"]):
             with pytest.raises(redis.ResponseError):

@@ -261,8 +261,10 @@ impl Core {
         {
             return;
         }
-        if self.wishes_for_zone() {
-            return; // Not before it is known what its zone is for: until then it gets nothing.
+        // One that has just come waits until it is known what its zone is for: until then it gets nothing.
+        let new = self.map.members.get(&self.me.node).is_none_or(|member| member.incarnation == 0);
+        if self.wishes_for_zone() && new {
+            return;
         }
         let (node, incarnation) = (self.me.node.to_string(), self.me.incarnation.to_string());
         let at = self.me.addresses.clone();

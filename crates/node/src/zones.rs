@@ -63,6 +63,17 @@ impl Core {
         ))
     }
 
+    /// Refuses a node as a leader that never leads.
+    pub(crate) fn check_leads(&self, node: NodeId) -> Result<(), String> {
+        match self.map.members.get(&node).filter(|_| self.map.role_of(node) == ZoneRole::Learner) {
+            None => Ok(()),
+            Some(member) => Err(format!(
+                "ERR node {node} is in learner zone {zone} and never leads: EVERSTORE ZONE SET {zone} VOTER first",
+                zone = member.zone
+            )),
+        }
+    }
+
     /// Whether a node may get replicas with a vote now.
     pub(crate) fn takes_votes(&self, node: NodeId) -> bool {
         self.map.role_of(node) == ZoneRole::Voter && self.standing(node) == Standing::Serving

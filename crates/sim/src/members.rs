@@ -156,6 +156,15 @@ impl World {
         }
     }
 
+    /// A sound node that has a learner of every group.
+    pub(crate) fn whole_learner(&self) -> Option<u64> {
+        let map = self.newest_map()?;
+        let groups = || (0..=u32::from(self.plan.shape.shards)).map(GroupId);
+        let whole =
+            |node: &u64| groups().all(|group| map.set_of(group).learner_nodes().contains(&NodeId(*node)));
+        self.sound().into_iter().find(whole)
+    }
+
     /// What is not yet as it should be once everything is well, in words.
     fn misplaced(&self) -> Option<String> {
         let newest = self.newest_map()?;

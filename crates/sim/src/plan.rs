@@ -111,6 +111,8 @@ pub struct Plan {
     pub restart_at_end: bool,
     /// Then a majority of the nodes is lost for good, and the rest recovered.
     pub majority_lost: bool,
+    /// Then all are lost but a node of the learner zone that has everything, if there is one.
+    pub promotes: bool,
     /// When each spare node joins, ns after clients have begun.
     pub joins_ns: Vec<u64>,
     /// When the role of the learner zone changes to voter, and back, ns after clients have begun.
@@ -164,6 +166,7 @@ impl Plan {
         let faults = options.faults.iter().copied().filter(wanted);
         let faults = faults.map(|at| (at, KINDS[at].weight * drawn[at].1)).collect();
         let roles_ns = roles(options, &mut shape, heal_ns, rng);
+        let promotes = rng.chance(1, 2);
         Plan {
             shape,
             weather,
@@ -176,6 +179,7 @@ impl Plan {
             sick,
             restart_at_end,
             // Who survives would have to be found among those who hold replicas then.
+            promotes: shape.learners && options.majority_lost.unwrap_or(promotes),
             majority_lost: shape.spares == 0 && options.majority_lost.unwrap_or(by_chance),
             joins_ns,
             roles_ns,

@@ -61,6 +61,11 @@ impl Watch {
         self.members.learners.extend(nodes.map(NodeId));
     }
 
+    /// After a recovery members are others, and those that never voted are the only ones.
+    pub fn begins_anew(&mut self) {
+        self.members = members::MembersSeen::default();
+    }
+
     /// So many nodes were removed by force.
     pub fn forced(&mut self, nodes: usize) {
         self.members.forced = nodes;

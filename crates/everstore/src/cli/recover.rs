@@ -128,19 +128,28 @@ fn page(survivors: &Survivors, now_ms: u64) -> String {
     )
 }
 
+fn named(group: GroupId) -> String {
+    group.shard().map_or("the meta group".to_owned(), |shard| format!("shard {shard}"))
+}
+
 /// What is known of entries that are not here: ANNOUNCED is the newest commit that a leader told a learner zone.
 fn known(survivors: &Survivors, now_ms: u64) -> String {
     let announced: Vec<(GroupId, Announced)> =
         survivors.best().filter_map(|(group, _)| Some((group, survivors.announced(group)?))).collect();
+    let empty = survivors.best().filter(|(_, best)| best.is_none_or(|best| best.last.1 == 0));
+    let empty: String = empty
+        .map(|(group, _)| format!("{}: NOTHING of it is here, its copy never became whole.\n", named(group)))
+        .collect();
     let Some(last_ms) = announced.iter().map(|(_, announced)| announced.wall_ms).max() else {
-        return "No node wrote down what the leaders announced (those of learner zones do): nothing is known of \
-                newer entries.\n"
-            .to_owned();
+        return format!(
+            "{empty}No node wrote down what the leaders announced (those of learner zones do): nothing is known of \
+             newer entries.\n"
+        );
     };
     let ago = |ms: u64| span(now_ms.saturating_sub(ms));
     let mut text = String::new();
     for (group, announced) in &announced {
-        let name = group.shard().map_or("the meta group".to_owned(), |shard| format!("shard {shard}"));
+        let name = named(*group);
         match survivors.known_lost(*group) {
             0 => {}
             lost => {
@@ -162,6 +171,7 @@ fn known(survivors: &Survivors, now_ms: u64) -> String {
     if text.is_empty() {
         text.push_str("All that the leaders had announced is here.\n");
     }
+    text.insert_str(0, &empty);
     let _ = writeln!(
         text,
         "The last announcement was {} ago: of what came after it nothing is known.",
