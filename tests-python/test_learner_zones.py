@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import signal
 import subprocess
 import time
 
@@ -37,9 +38,9 @@ def join(cluster, *flags: str) -> Node:
     return node
 
 
-def with_far(new_cluster, nodes: int = 2, **options):
+def with_far(new_cluster, nodes: int = 2, flags: tuple[str, ...] = ()):
     """Three voters, and a learner zone that has a whole copy."""
-    cluster = new_cluster(flags=("--max-moves", "4"), **options).start()
+    cluster = new_cluster(flags=("--max-moves", "4", *flags)).start()
     far = [join(cluster, *FAR) for _ in range(nodes)]
     copied(cluster.nodes[0])
     return cluster, far
@@ -83,8 +84,11 @@ def test_learners_get_a_copy_and_are_never_waited_for(new_cluster):
         assert all(sorted(r["node"] for r in g["replicas"] if r["role"] != "learner") == [1, 2, 3] for g in groups(status))
         ledger.wait_for_more(300)
         ledger.longest_gap = 0.0
-        for node in far:
-            node.kill()
+        # One stands still, the other is gone; then both are.
+        far[0].signal(signal.SIGSTOP)
+        far[1].kill()
+        ledger.wait_for_more(1000)
+        far[0].kill()
         ledger.wait_for_more(1000)
         assert ledger.errors == []
         # Longer than nothing, shorter than any failover: nobody noticed.
@@ -224,6 +228,37 @@ def test_a_zone_changes_its_role_while_clients_go_on(new_cluster):
     assert everstore("node", "remove", "4", ask=asked).returncode == 0
     refused = everstore("node", "drain", "5", ask=asked)
     assert refused.returncode != 0 and "the only one of learner zone far" in refused.stderr
+
+
+def test_a_lost_node_of_the_zone_is_replaced_and_a_lost_zone_keeps_its_copies(new_cluster):
+    cluster, far = with_far(new_cluster, flags=("--replace-after", "4s"))
+    asked = cluster.nodes[0]
+
+    def held() -> dict[int, int]:
+        return {n["id"]: n["seats"] for n in asked.status()["nodes"] if n["id"] > 3}
+
+    with Ledger([asked], threads=1) as ledger:
+        far[1].kill()
+        wait_for(lambda: held() == {4: GROUPS, 5: 0}, "the other node of the zone has all copies", 120)
+        ledger.wait_for_more(100)
+        far[0].kill()
+        ledger.wait_for_more(100)
+        # Longer than anybody is waited for: the copies are still those of the zone.
+        time.sleep(8)
+        assert held()[4] == GROUPS
+        assert everstore("node", "remove", "5", ask=asked).returncode == 0
+        cluster.restart(far[0])
+        copied(asked)
+    assert ledger.errors == []
+    caught_up(asked)
+    ledger.check(far[0])
+    # By force what is down for good goes, and the copies with it.
+    far[0].kill()
+    wait_for(lambda: asked.status()["nodes"][3]["state"]["state"] != "up", "it is missed")
+    done = everstore("node", "remove", "4", "--force", ask=asked)
+    assert done.returncode == 0, done.stderr
+    wait_for(lambda: all(len(g["replicas"]) == 3 for g in groups(asked.status())), "no learner is left")
+    ledger.check(asked)
 
 
 def test_what_can_not_be_is_refused(new_cluster):

@@ -27,4 +27,6 @@ pub use map::{
 };
 pub use members::{MEMBERS_ROW, Members, Tenure};
 pub use peer::{Addresses, Boot, JoinToken, Peer};
-pub use placement::{Placed, Site, Standing, explain, explain_learners, place, place_learners};
+pub use placement::{
+    Placed, Site, Standing, explain, explain_learners, place, place_learners, stage_learners,
+};

@@ -25,7 +25,7 @@ use board::Board;
 use model::{GroupId, NodeId};
 
 pub use explain::{explain, explain_learners};
-pub use learners::place_learners;
+pub use learners::{place_learners, stage_learners};
 
 /// A node that may hold replicas.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -14,7 +14,7 @@ use model::planted::{Bug, is_planted};
 use model::{GroupId, NodeId};
 
 /// A learner this many entries behind gets no vote.
-const MAX_LAG: u64 = 1000;
+pub(crate) const MAX_LAG: u64 = 1000;
 
 /// What is to be done next.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,8 +5,11 @@
 //! leaders of the groups carry out ([`crate::members`]).
 
 use crate::core::Core;
+use crate::members::MAX_LAG;
 use cluster::heartbeat::{LEVEL, MEMBERS_LEVEL};
-use cluster::{Placed, ReplicaSet, Site, Standing, explain, explain_learners, place, place_learners};
+use cluster::{
+    Placed, ReplicaSet, Site, Standing, explain, explain_learners, place, place_learners, stage_learners,
+};
 use model::{GroupId, NodeId};
 
 /// A member that is not heard from for so long, in ms, leads nothing and gets nothing. Shorter silence, as of a
@@ -26,8 +29,10 @@ pub(crate) struct Wanted {
     pub group: GroupId,
     /// Nodes with a vote; the first should lead.
     pub voters: Vec<NodeId>,
-    /// Nodes without one.
+    /// Nodes without one, also those that keep theirs until others have it.
     pub learners: Vec<NodeId>,
+    /// Nodes without one in the end.
+    target: Vec<NodeId>,
 }
 
 impl Wanted {
@@ -132,6 +137,15 @@ impl Core {
         self.map.sets().filter(copying).count()
     }
 
+    /// Whether a learner has its rows and nearly all that others have applied, as they say.
+    fn has_copy(&self, group: GroupId, node: NodeId) -> bool {
+        let set = self.map.set_of(group);
+        let Some(seat) = set.learners.iter().find(|seat| seat.node == node) else { return false };
+        let applied = |node| self.reported(node, group);
+        let most = set.learner_nodes().into_iter().map(applied).max().unwrap_or(0);
+        self.is_up(node) && self.has_joined(group, *seat) && applied(node) + MAX_LAG >= most
+    }
+
     /// Once all members understand what this version does it may be used (safety rule 20). True if they do, and it
     /// is asked for.
     fn raise_level(&mut self) -> bool {
@@ -162,9 +176,12 @@ impl Core {
         let learners = place_learners(&sites, &groups, &all_voters);
         let mut plan = Vec::new();
         for ((placed, voters), learners) in groups.iter().zip(all_voters).zip(learners) {
-            let learners = self.with_successors(&placed.learners, learners);
+            let (group, target) = (placed.group, self.with_successors(&placed.learners, learners));
+            let before: Vec<NodeId> =
+                placed.learners.iter().copied().filter(|node| !voters.contains(node)).collect();
+            let learners = stage_learners(&sites, &before, &target, |node| self.has_copy(group, node));
             if voters != placed.replicas || learners != placed.learners {
-                plan.push(Wanted { group: placed.group, voters, learners });
+                plan.push(Wanted { group, voters, learners, target });
             }
         }
         plan
@@ -179,7 +196,7 @@ impl Core {
             let before = before(wanted.group);
             let moves = before.filter(|before| before.replicas != wanted.voters);
             let moves = moves.map(|before| explain(&sites, before, &wanted.voters));
-            let copies = before.and_then(|before| explain_learners(&sites, before, &wanted.learners));
+            let copies = before.and_then(|before| explain_learners(&sites, before, &wanted.target));
             moves.into_iter().chain(copies)
         });
         said.collect()

@@ -221,7 +221,7 @@ impl Core {
         report.and_then(|r| r.groups.iter().find(|g| g.group == group.0)).is_some_and(|g| g.rebuilding)
     }
 
-    fn reported(&self, node: NodeId, group: GroupId) -> u64 {
+    pub(crate) fn reported(&self, node: NodeId, group: GroupId) -> u64 {
         if node == self.me.node {
             return self.replicas[group.0 as usize].as_deref().map_or(0, |r| r.machine.applied().0);
         }

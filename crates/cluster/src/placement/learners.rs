@@ -5,10 +5,11 @@
 //! changes: what it has is the copy for the day on which the rest is lost.
 
 use super::{Placed, Site, Standing};
+use crate::identity::MAX_REPLICAS;
 use crate::map::ZoneRole;
 use model::NodeId;
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The nodes that should hold a replica without a vote of each group, in the order of `groups`; one for each
 /// learner zone that has a node for it. `voters`: who should have one with a vote, as [`super::place`] says. Its own
@@ -20,7 +21,8 @@ pub fn place_learners(sites: &[Site], groups: &[Placed], voters: &[Vec<NodeId>])
     }
     let mut lists = vec![Vec::new(); groups.len()];
     for nodes in zones.into_values() {
-        let mut zone = Zone { held: nodes.keys().map(|node| (*node, 0)).collect(), nodes, groups, voters };
+        let held = nodes.keys().map(|node| (*node, 0)).collect();
+        let mut zone = Zone { held, takers: takers(&nodes, groups), nodes, groups, voters };
         for (list, node) in lists.iter_mut().zip(zone.place()) {
             list.extend(node);
         }
@@ -28,8 +30,42 @@ pub fn place_learners(sites: &[Site], groups: &[Placed], voters: &[Vec<NodeId>])
     lists
 }
 
+/// The learners a group should have on its way from those `before` to those of [`place_learners`]: who gives up its
+/// copy keeps it until the one that gets it in the same zone has it (`whole`), so that the zone is never without.
+/// The target comes first, which is how [`place_learners`] knows it again.
+pub fn stage_learners(
+    sites: &[Site],
+    before: &[NodeId],
+    target: &[NodeId],
+    whole: impl Fn(NodeId) -> bool,
+) -> Vec<NodeId> {
+    let zone = |node: &NodeId| sites.iter().find(|site| site.node == *node).map(|site| &site.zone);
+    let waits = |node: &NodeId| {
+        let heir = target.iter().find(|to| zone(to).is_some() && zone(to) == zone(node));
+        !target.contains(node) && heir.is_some_and(|to| !whole(*to))
+    };
+    target.iter().chain(before.iter().filter(|node| waits(node))).copied().collect()
+}
+
+/// The nodes of a zone that take replicas: those that have some first, and no more than can be promoted together when
+/// all others are lost ([`MAX_REPLICAS`]). Those that are away and keep theirs count.
+fn takers(nodes: &BTreeMap<NodeId, &Site>, groups: &[Placed]) -> BTreeSet<NodeId> {
+    let has: BTreeSet<NodeId> = groups.iter().flat_map(|group| &group.learners).copied().collect();
+    let stays = |site: &&&Site| match site.standing {
+        Standing::Serving => site.weight > 0 || has.contains(&site.node),
+        Standing::Away => has.contains(&site.node),
+        Standing::Leaving => false,
+    };
+    let mut stay: Vec<&Site> = nodes.values().filter(stays).copied().collect();
+    stay.sort_by_key(|site| (!has.contains(&site.node), site.node));
+    stay.truncate(MAX_REPLICAS as usize);
+    let takes = |site: &&Site| site.standing == Standing::Serving && site.weight > 0;
+    stay.into_iter().filter(takes).map(|site| site.node).collect()
+}
+
 /// One learner zone.
 struct Zone<'a> {
+    takers: BTreeSet<NodeId>,
     nodes: BTreeMap<NodeId, &'a Site>,
     /// Replicas that each node holds.
     held: BTreeMap<NodeId, u64>,
@@ -67,7 +103,7 @@ impl Zone<'_> {
     }
 
     fn takes(&self, node: NodeId) -> bool {
-        self.nodes.get(&node).is_some_and(|site| site.standing == Standing::Serving && site.weight > 0)
+        self.takers.contains(&node)
     }
 
     /// Whether a node has no replica with a vote of a group: it has one at most.
@@ -75,7 +111,7 @@ impl Zone<'_> {
         !self.voters[group].contains(&node) && !self.groups[group].replicas.contains(&node)
     }
 
-    /// The replica that a group has in this zone; of several one on a node that stays.
+    /// The replica that a group has in this zone; of several the first on a node that stays.
     fn kept(&self, group: usize) -> Option<NodeId> {
         let here = |node: &NodeId| self.nodes.contains_key(node) && self.is_free(group, *node);
         let mut here: Vec<NodeId> = self.groups[group].learners.iter().copied().filter(here).collect();

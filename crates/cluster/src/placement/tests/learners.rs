@@ -3,7 +3,7 @@
 use super::world::{World, any_world};
 use super::{groups, line, sites};
 use crate::map::ZoneRole;
-use crate::placement::{Site, Standing, explain_learners, place, place_learners};
+use crate::placement::{Site, Standing, explain_learners, place, place_learners, stage_learners};
 use model::NodeId;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -46,10 +46,52 @@ fn examples_to_read() {
 }
 
 #[test]
+fn no_more_nodes_of_a_zone_have_copies_than_can_be_promoted_together() {
+    let nodes: String = (11..=20).map(|node| format!(" {node}:x")).collect();
+    let mut sites = learning(sites(&format!("1 2 3{nodes}")));
+    let mut groups = with_learners(&"123 ".repeat(21), &". ".repeat(21));
+    let mut settle = |sites: &[Site]| {
+        let lists = place_learners(sites, &groups, &place(sites, &groups, 3));
+        groups.iter_mut().zip(&lists).for_each(|(group, list)| group.learners.clone_from(list));
+        let mut counts: BTreeMap<u64, usize> = BTreeMap::new();
+        lists.iter().flatten().for_each(|node| *counts.entry(node.0).or_default() += 1);
+        counts
+    };
+    let all = |nodes: &[u64]| nodes.iter().map(|node| (*node, 3)).collect::<BTreeMap<u64, usize>>();
+    assert_eq!(settle(&sites), all(&[11, 12, 13, 14, 15, 16, 17]));
+    assert_eq!(settle(&sites), all(&[11, 12, 13, 14, 15, 16, 17]));
+    // One that leaves makes room for the next; one that is away keeps its copies and its place.
+    sites[3].standing = Standing::Leaving;
+    sites[4].standing = Standing::Away;
+    assert_eq!(settle(&sites), all(&[12, 13, 14, 15, 16, 17, 18]));
+}
+
+#[test]
 fn voters_leave_a_learner_zone_as_soon_as_others_can_take_them() {
     let placed = |nodes: &str| line(&place(&learning(sites(nodes)), &groups("412 142 124"), 3));
     assert_eq!(placed("1 2 3 4:x"), "213 123 312");
     assert_eq!(placed("1 2 4:x"), "241 142 124", "and lead nothing before");
+}
+
+#[test]
+fn a_copy_stays_until_the_one_that_takes_its_place_is_whole() {
+    let nodes = |list: &[u64]| list.iter().copied().map(NodeId).collect::<Vec<_>>();
+    let staged = |line: &str, before: &[u64], target: &[u64], whole: bool| {
+        stage_learners(&learning(sites(line)), &nodes(before), &nodes(target), |_| whole)
+    };
+    assert_eq!(staged("4:x- 5:x 6:y", &[4, 6], &[5, 6], false), nodes(&[5, 6, 4]));
+    assert_eq!(staged("4:x- 5:x 6:y", &[5, 6, 4], &[5, 6], false), nodes(&[5, 6, 4]));
+    assert_eq!(staged("4:x- 5:x 6:y", &[5, 6, 4], &[5, 6], true), nodes(&[5, 6]));
+    // Nobody takes its place, or it is no member any more.
+    assert_eq!(staged("4:a 6:y", &[4, 6], &[6], false), nodes(&[6]));
+    assert_eq!(staged("5:x", &[4], &[5], false), nodes(&[5]));
+    // On the way the target stays what it is, and is taken back if its node leaves.
+    let placed = |line: &str| {
+        let (sites, groups) = (learning(sites(line)), with_learners("123", "54"));
+        place_learners(&sites, &groups, &place(&sites, &groups, 3))[0].clone()
+    };
+    assert_eq!(placed("1 2 3 4:x 5:x"), nodes(&[5]));
+    assert_eq!(placed("1 2 3 4:x 5:x-"), nodes(&[4]));
 }
 
 #[test]
@@ -110,6 +152,10 @@ proptest! {
         let learners = place_learners(&world.sites, &world.groups, &lists);
         for zone in ["c", "d"] {
             let here = |node: &NodeId| world.zone(*node) == zone;
+            // Of more not all take copies.
+            if world.sites.iter().filter(|site| site.zone == zone).count() > 7 {
+                continue;
+            }
             let able: Vec<&Site> = world.takers().into_iter().filter(|site| site.zone == zone).collect();
             let mut counts: BTreeMap<NodeId, usize> = able.iter().map(|site| (site.node, 0)).collect();
             for ((group, voters), learners) in world.groups.iter().zip(&lists).zip(&learners) {
