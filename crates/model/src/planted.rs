@@ -62,10 +62,12 @@ pub enum Bug {
     EntryInParts,
     /// Replicas that are to go are forgotten before those that stay know durably that they may.
     SettledTooEarly,
+    /// A learner that is to stay one gets a vote as soon as it has caught up.
+    LearnerGetsVote,
 }
 
 /// All bugs, with the names by which they are planted.
-pub const BUGS: [(&str, Bug); 26] = [
+pub const BUGS: [(&str, Bug); 27] = [
     ("ack-before-sync", Bug::AckBeforeSync),
     ("lease-not-checked", Bug::LeaseNotChecked),
     ("batch-append", Bug::BatchAppend),
@@ -92,6 +94,7 @@ pub const BUGS: [(&str, Bug); 26] = [
     ("rename-loses-target", Bug::RenameLosesTarget),
     ("entry-in-parts", Bug::EntryInParts),
     ("settled-too-early", Bug::SettledTooEarly),
+    ("learner-gets-vote", Bug::LearnerGetsVote),
 ];
 
 #[cfg(feature = "planted")]

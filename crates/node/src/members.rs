@@ -52,7 +52,9 @@ pub(crate) fn next_step(now: &Members, set: &ReplicaSet, me: NodeId, ready: impl
     if let Some(node) = absent(&set.wanted) {
         return Next::Step(MemberStep::AddLearner(node));
     }
-    let add: Vec<NodeId> = now.learners.iter().filter(|node| votes(node)).copied().collect();
+    // Planted: see model/planted.rs
+    let gets_vote = |node: &NodeId| votes(node) || is_planted(Bug::LearnerGetsVote);
+    let add: Vec<NodeId> = now.learners.iter().filter(|node| gets_vote(node)).copied().collect();
     let remove: Vec<NodeId> = now.voters.iter().filter(|node| !votes(node)).copied().collect();
     if add.is_empty() && remove.is_empty() {
         return absent(&set.learners).map_or(Next::Settled, |node| Next::Step(MemberStep::AddLearner(node)));

@@ -31,6 +31,8 @@ struct Hunt {
     shards: u16,
     /// Nodes that join later.
     spares: u64,
+    /// They are of a learner zone.
+    learners: bool,
     /// Simulated seconds of a seed.
     seconds: u64,
 }
@@ -193,6 +195,7 @@ const HUNTS: &[Hunt] = &[
         ..Hunt::usual(Bug::SyncReadSeesAsyncTail, 40)
     },
     Hunt { spares: 2, seconds: 6, ..Hunt::usual(Bug::SettledTooEarly, 80) },
+    Hunt { spares: 2, learners: true, seconds: 6, ..Hunt::usual(Bug::LearnerGetsVote, 10) },
 ];
 
 impl Hunt {
@@ -207,6 +210,7 @@ impl Hunt {
             haste: 1,
             shards: 2,
             spares: 0,
+            learners: false,
             seconds: 20,
         }
     }
@@ -226,6 +230,7 @@ impl Hunt {
         Options {
             nodes: Some(3),
             spares: Some(self.spares),
+            learners: Some(self.learners),
             shards: Some(self.shards),
             max_memory: matches!(self.bug, Bug::ColdOverwrites | Bug::TransactionTorn).then_some(1),
             length_ns: self.seconds * sim::time::S,
