@@ -62,12 +62,16 @@ pub enum Bug {
     EntryInParts,
     /// Replicas that are to go are forgotten before those that stay know durably that they may.
     SettledTooEarly,
+    /// The chunks of a value are removed when the lease with which they were uploaded is over.
+    LiveCollected,
+    /// An upload that was given up is forgotten before its chunks are removed.
+    ChunksForgotten,
     /// A learner that is to stay one gets a vote as soon as it has caught up.
     LearnerGetsVote,
 }
 
 /// All bugs, with the names by which they are planted.
-pub const BUGS: [(&str, Bug); 27] = [
+pub const BUGS: [(&str, Bug); 29] = [
     ("ack-before-sync", Bug::AckBeforeSync),
     ("lease-not-checked", Bug::LeaseNotChecked),
     ("batch-append", Bug::BatchAppend),
@@ -94,6 +98,8 @@ pub const BUGS: [(&str, Bug); 27] = [
     ("rename-loses-target", Bug::RenameLosesTarget),
     ("entry-in-parts", Bug::EntryInParts),
     ("settled-too-early", Bug::SettledTooEarly),
+    ("live-collected", Bug::LiveCollected),
+    ("chunks-forgotten", Bug::ChunksForgotten),
     ("learner-gets-vote", Bug::LearnerGetsVote),
 ];
 

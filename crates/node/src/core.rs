@@ -15,6 +15,7 @@ use crate::replica::Replica;
 use crate::settings::{ConfigTable, Settings};
 use crate::snapshots::Transfers;
 use crate::stats::{Gauges, Stats};
+use crate::throttle::Throttle;
 use crate::turn::{BatchPace, Built};
 use cluster::map::ClusterMap;
 use foldhash::fast::FixedState;
@@ -120,6 +121,7 @@ pub struct Core {
     pub(crate) written_batch: u64,
     pub(crate) next_batch: u64,
     pub(crate) transfers: Transfers,
+    pub(crate) throttle: Throttle,
     /// How far the log has grown, for the choice of checkpoints.
     pub(crate) log_growth: LogGrowth,
     pub(crate) handlers: Handlers,
@@ -210,6 +212,7 @@ impl Core {
             written_batch: 0,
             next_batch: 1,
             transfers: Transfers::default(),
+            throttle: Throttle::default(),
             log_growth: LogGrowth::default(),
             handlers: Handlers::default(),
             quarantine: false,

@@ -56,6 +56,7 @@ pub mod slow;
 pub mod snapshots;
 pub mod stats;
 pub mod status;
+mod throttle;
 pub mod tick;
 mod topology;
 pub mod transaction;

@@ -90,10 +90,14 @@ impl Core {
         }
         let now_ms = self.now.mono_ms();
         let since_ms = *self.planner.since_ms.get_or_insert(now_ms);
-        if now_ms < since_ms + LOOK_AROUND_MS || !self.routes[0].is_empty() {
+        if !self.routes[0].is_empty() {
             return;
         }
+        // At once, since all have to be heard from for it.
         if self.map.level < LEVEL && self.raise_level() || self.map.level < MEMBERS_LEVEL {
+            return;
+        }
+        if now_ms < since_ms + LOOK_AROUND_MS {
             return;
         }
         let groups = || (0..self.replicas.len() as u32).map(GroupId);

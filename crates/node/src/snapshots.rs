@@ -2,7 +2,7 @@
 //!
 //! The follower stages the chunks in a new tree; only when all are there and loaded is Raft's own
 //! message stepped, and one synced log record makes the new tree valid (safety rule 19). Chunks go
-//! one at a time and no faster than the configured rate; a broken transfer goes on where it stopped.
+//! one at a time and no faster than `throttle.rs` says; a broken transfer goes on where it stopped.
 
 use crate::core::Core;
 use crate::frame::content::{Chunk, ChunkAck};
@@ -80,6 +80,11 @@ impl Transfers {
     /// Rows are on their way to this node's replica of a group.
     pub(crate) fn is_receiving(&self, group: GroupId) -> bool {
         self.receiving.contains_key(&group)
+    }
+
+    /// Any snapshot is being sent.
+    pub(crate) fn is_sending(&self) -> bool {
+        !self.sending.is_empty()
     }
 
     /// Rows of a group are being read for another node, or staged for this one.
@@ -210,7 +215,7 @@ impl Core {
             sending.busy = false;
             return;
         };
-        let wait_ms = bytes.len() as u64 * 1000 / self.settings.snapshot_rate.max(1);
+        let wait_ms = bytes.len() as u64 * 1000 / self.throttle.rate(self.settings.snapshot_rate);
         sending.due_ms = self.now.mono_ms() + wait_ms;
         sending.all_sent = last;
         let message = last.then(|| sending.message.clone());

@@ -51,6 +51,7 @@ impl Core {
         self.take_checkpoints(SLICE_ROWS);
         self.keep_within_memory();
         self.expire_requests();
+        self.tick_throttle();
         self.drive_transfers();
         self.end_pause();
         self.wake_sleepers();

@@ -134,10 +134,12 @@ impl Core {
     pub(crate) fn propose(&mut self, group: GroupId) {
         let now_ms = self.now.mono_ms();
         let Some(replica) = self.replica(group) else { return };
+        let before = replica.last_own();
         if let Err(refused) = replica.propose(now_ms) {
             // Not possible as long as commands are only executed when the group would accept them.
             self.outbox.fatal = Some(format!("group {group} refused an entry that was executed: {refused}"));
         }
+        self.watch_write(group, before);
     }
 
     /// The log has written everything up to this batch: a crash of this process loses none of it.
@@ -261,6 +263,7 @@ impl Core {
         }
         if applied.0 > replica.woken {
             replica.woken = applied.0;
+            self.throttle.committed(group, applied.0, self.now.mono_ns, self.transfers.is_sending());
             self.note_joined(group);
             self.wake_waiting(group);
             self.release_held(group);

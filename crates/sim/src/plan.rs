@@ -119,6 +119,8 @@ pub struct Plan {
     pub roles_ns: Vec<u64>,
     /// After everything is mended those that are being drained are taken back.
     pub undrain_at_end: bool,
+    /// Large values: it is waited until leases are over and nothing is left of what nobody needs.
+    pub collect_at_end: bool,
 }
 
 /// Clients of a world.
@@ -161,12 +163,15 @@ impl Plan {
         let joins_ns = spares(options, &mut shape, heal_ns, rng);
         let undrain_at_end = rng.chance(1, 2);
         drawn.extend(KINDS[OF_MEMBERS..].iter().map(|_| (rng.chance(2, 3), 1 + rng.below(8))));
+        shape.whole_chunks = uploads(options, &mut clients, rng);
+        let collect_at_end = rng.chance(1, 4);
+        let roles_ns = roles(options, &mut shape, heal_ns, rng);
+        let promotes = rng.chance(1, 2);
+        let shape = shape;
         let possible = |at: &usize| shape.spares > 0 || *at < OF_MEMBERS;
         let wanted = |at: &usize| possible(at) && (options.all_faults || drawn[*at].0);
         let faults = options.faults.iter().copied().filter(wanted);
         let faults = faults.map(|at| (at, KINDS[at].weight * drawn[at].1)).collect();
-        let roles_ns = roles(options, &mut shape, heal_ns, rng);
-        let promotes = rng.chance(1, 2);
         Plan {
             shape,
             weather,
@@ -178,12 +183,13 @@ impl Plan {
             rate_ppm,
             sick,
             restart_at_end,
-            // Who survives would have to be found among those who hold replicas then.
             promotes: shape.learners && options.majority_lost.unwrap_or(promotes),
+            // Who survives would have to be found among those who hold replicas then.
             majority_lost: shape.spares == 0 && options.majority_lost.unwrap_or(by_chance),
             joins_ns,
             roles_ns,
             undrain_at_end,
+            collect_at_end,
         }
     }
 
@@ -194,7 +200,12 @@ impl Plan {
             "{} nodes, {} shards{}{}{}, faults up to every {} ms: {}",
             self.shape.nodes,
             self.shape.shards,
-            if self.shape.max_memory > 0 { ", rows on disk only" } else { "" },
+            match (self.shape.max_memory > 0, self.shape.whole_chunks) {
+                (true, true) => ", rows on disk only, whole chunks",
+                (true, false) => ", rows on disk only",
+                (false, true) => ", whole chunks",
+                (false, false) => "",
+            },
             match self.shape.small {
                 Small::Usual => "",
                 Small::Few => ", tiny small collections",
@@ -256,6 +267,19 @@ fn read_replicas(options: &Options, clients: &mut [(Workload, Manner)], rng: &mu
     }
 }
 
+/// In a third of the worlds two clients of strings upload large values instead. Whether some of them have whole chunks.
+fn uploads(options: &Options, clients: &mut [(Workload, Manner)], rng: &mut Rng) -> bool {
+    let (by_chance, whole_chunks) = (rng.chance(1, 3), rng.chance(1, 4));
+    if by_chance && options.workloads.contains(&Workload::Uploads) {
+        let of_strings = clients.iter_mut().filter(|(w, _)| !w.is_of_collections() && !w.is_trouble());
+        for (workload, manner) in of_strings.take(2) {
+            *workload = Workload::Uploads;
+            manner.max_staleness_ms = None;
+        }
+    }
+    whole_chunks && clients.iter().any(|(workload, _)| *workload == Workload::Uploads)
+}
+
 fn sick(options: &Options, shape: Shape, rng: &mut Rng) -> Option<SickDisk> {
     let drawn = SickDisk {
         node: 1 + rng.below(shape.nodes),
@@ -279,6 +303,11 @@ fn workloads(options: &Options, rng: &mut Rng) -> Vec<Workload> {
     let all = &options.workloads;
     let mixed = all.iter().any(|w| w.is_of_collections())
         && all.iter().any(|w| !w.is_of_collections() && !w.is_trouble());
+    // Uploads come beside the others: see below.
+    let all: Vec<Workload> = match all.iter().all(|w| *w == Workload::Uploads || w.is_trouble()) {
+        true => all.clone(),
+        false => all.iter().filter(|w| **w != Workload::Uploads).copied().collect(),
+    };
     let wanted = |w: &&Workload| !mixed || mix == 2 || w.is_trouble() || w.is_of_collections() == (mix == 1);
     let mut workloads: Vec<Workload> = all.iter().filter(wanted).copied().collect();
     // Where there are more of them than clients, others are left out in each world.

@@ -26,6 +26,8 @@ pub const FOLDER: &str = "/data";
 pub const FAR: &str = "far";
 /// Bytes of a log segment: small, so that segments change often.
 pub const SEGMENT_BYTES: u64 = 256 << 10;
+/// Bytes of a log segment in worlds where an entry may have a whole chunk.
+pub const LARGE_SEGMENT_BYTES: u64 = 2 << 20;
 /// Log that is filled before shards are checkpointed.
 pub const LOG_SHARE: u64 = 192 << 10;
 
@@ -48,6 +50,8 @@ pub struct Shape {
     pub max_memory: u64,
     /// How large small collections are.
     pub small: Small,
+    /// Values may have whole chunks, and the log segments in which they fit.
+    pub whole_chunks: bool,
 }
 
 impl Default for Shape {
@@ -62,7 +66,15 @@ impl Default for Shape {
             shards: 1,
             max_memory,
             small: Small::Usual,
+            whole_chunks: false,
         }
+    }
+}
+
+impl Shape {
+    /// Bytes of a log segment.
+    pub fn segment_bytes(&self) -> u64 {
+        if self.whole_chunks { LARGE_SEGMENT_BYTES } else { SEGMENT_BYTES }
     }
 }
 
@@ -269,6 +281,12 @@ impl Process {
         self.life
     }
 
+    /// Bytes of its log that may be there: what the share of the log needs, the segments in reserve, and those that
+    /// the shards at work fill until their checkpoints are done.
+    pub fn log_bound(&self) -> u64 {
+        (64 * LOG_SHARE).max(16 * self.shape.segment_bytes())
+    }
+
     /// Bytes of its log's segments.
     pub fn log_bytes(&self) -> u64 {
         let disks = self.shell.as_ref().and_then(|shell| shell.node.disks.as_ref());
@@ -339,7 +357,7 @@ impl Process {
                 random,
             },
             settings: Settings {
-                log_batch: SEGMENT_BYTES / 5,
+                log_batch: self.shape.segment_bytes() / 5,
                 checkpoint_log_share: LOG_SHARE,
                 max_memory: self.shape.max_memory,
                 collections: self.shape.small.limits(self.machine),
@@ -351,7 +369,7 @@ impl Process {
                 ..Settings::default()
             },
             timing: Timing { tick_ms: 5, base_election_ms: 120, heartbeat_ms: 40 },
-            segment_bytes: SEGMENT_BYTES,
+            segment_bytes: self.shape.segment_bytes(),
             log_mode: LogMode::Auto,
             table: None,
         }

@@ -172,7 +172,7 @@ fn judge(member: &Peer, joiner: &Joiner) -> Admission {
 pub fn lost_folder(node: NodeId, address: &str) -> String {
     format!(
         "node {node} at {address} was a member and lost its data folder; its replicas can not vote again; \
-         replacing it is a membership change"
+         everstore node replace has them made anew elsewhere"
     )
 }
 

@@ -97,7 +97,7 @@ fn a_member_without_its_folder_is_refused_whatever_the_cluster_does() {
     forming.admit(&mut folder, &joiner(2)).unwrap();
     let emptied = Joiner { token: JoinToken([9; 16]), boot: Boot([9; 16]), ..joiner(2) };
     let text = "node 2 at h:7102 was a member and lost its data folder; its replicas can not vote again; \
-                replacing it is a membership change";
+                everstore node replace has them made anew elsewhere";
     let refused = Admission::Refused(text.into());
     assert_eq!(forming.admit(&mut folder, &emptied).unwrap(), refused);
     forming.admit(&mut folder, &joiner(3)).unwrap();

@@ -227,8 +227,8 @@ fn folders_that_lost_something_are_refused() {
     drop(folder);
     drop(open(&disk, &bootstrap(1)).unwrap());
     disk.remove(Path::new("/data/log/1")).unwrap();
-    let text = "/data/log is gone or empty, but node 1 had one: its replicas can not vote again; replacing it is \
-                a membership change";
+    let text = "/data/log is gone or empty, but node 1 had one: its replicas can not vote again; everstore node replace has them made anew \
+                elsewhere";
     assert_eq!(refusal(&disk, &bootstrap(1)), text);
     disk.remove_dir_all(Path::new("/data/log")).unwrap();
     assert_eq!(refusal(&disk, &bootstrap(1)), text);

@@ -165,7 +165,7 @@ keys! {
     "checkpoint-log-share" checkpoint_log_share: u64, Kind::Size(8 * MIB, 1024 * GIB), "128mb", online, None,
         "Log kept before shards are checkpointed to free it. More means rarer checkpoints and a longer start.";
     "snapshot-rate" snapshot_rate: u64, Kind::Size(64 * 1024, 100 * GIB), "64mb", online, None,
-        "Most bytes per second of one snapshot to a follower that is too far behind.";
+        "Most bytes per second of one snapshot to a follower that is too far behind; fewer while writes of clients are slow.";
     "replace-after" replace_after: Duration, Kind::Time(0, 31_536_000_000), "10m", online, None,
         "A node that is not heard from for so long is given up and its replicas are made anew on others; 0 never does so.";
     "scrub-interval" scrub_interval: Duration, Kind::Time(0, 31_536_000_000), "168h", online, None,
