@@ -225,10 +225,17 @@ impl World {
                 return other;
             }
         }
-        let of_able = || able.iter().map(|node| seats[*node as usize]);
-        let (least, most) = (of_able().min().unwrap_or(0), of_able().max().unwrap_or(0));
-        let uneven = able.len() >= replicas && most > least + 1;
-        uneven.then(|| format!("nodes {able:?} hold from {least} to {most} replicas"))
+        // A zone has one of each group where there are others, so its nodes are even among themselves only.
+        let (zoned, free): (BTreeSet<u64>, BTreeSet<u64>) = able
+            .iter()
+            .partition(|node| newest.members.get(&NodeId(**node)).is_some_and(|m| !m.zone.is_empty()));
+        let uneven = |nodes: &BTreeSet<u64>| {
+            let of = || nodes.iter().map(|node| seats[*node as usize]);
+            let (least, most) = (of().min().unwrap_or(0), of().max().unwrap_or(0));
+            let uneven = able.len() >= replicas && most > least + 1;
+            uneven.then(|| format!("nodes {nodes:?} hold from {least} to {most} replicas"))
+        };
+        uneven(&free).or_else(|| uneven(&zoned))
     }
 
     /// Who was removed starts again: it must end, and say why.
