@@ -4,7 +4,7 @@
 // A measurement needs a clock.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
-use everstore_cluster::{Placed, Site, Standing, place};
+use everstore_cluster::{Placed, Site, Standing, ZoneRole, place};
 use model::varint::put_u64;
 use model::{GroupId, NodeId};
 use std::time::Instant;
@@ -14,7 +14,7 @@ const SHARDS: u32 = 16_384;
 
 fn site(node: u64, zones: u64) -> Site {
     let zone = if zones == 0 { String::new() } else { format!("z{}", node % zones) };
-    Site { node: NodeId(node), zone, weight: 1, standing: Standing::Serving }
+    Site { node: NodeId(node), zone, role: ZoneRole::Voter, weight: 1, standing: Standing::Serving }
 }
 
 fn main() {
@@ -42,7 +42,8 @@ fn main() {
 fn group(group: u32) -> Placed {
     // Few groups have most of the load, as in life.
     let load = 1_000_000 / u64::from(1 + group.wrapping_mul(2_654_435_761) % SHARDS);
-    Placed { group: GroupId(group), replicas: Vec::new(), bytes: u64::from(group * 7919 % 1000), load }
+    let (replicas, learners) = (Vec::new(), Vec::new());
+    Placed { group: GroupId(group), replicas, learners, bytes: u64::from(group * 7919 % 1000), load }
 }
 
 fn timed(what: &str, sites: &[Site], groups: &mut [Placed]) {

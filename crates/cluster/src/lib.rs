@@ -22,7 +22,12 @@ pub use handshake::{
 pub use health::{DiskJudge, Fitness, Health, PeerHealth};
 pub use heartbeat::{DiskBeat, GroupBeat, Heartbeat, NodeReport};
 pub use identity::{ClusterId, Folder, FolderError, Secret, Start};
-pub use map::{ClusterMap, KeyspaceLayout, Member, Placement, ReplicaSet, Seat, ShardInfo, ShardLayout};
+pub use map::{
+    ClusterMap, KeyspaceLayout, Member, Placement, ReplicaSet, Seat, ShardInfo, ShardLayout, ZoneRole,
+};
 pub use members::{MEMBERS_ROW, Members, Tenure};
 pub use peer::{Addresses, Boot, JoinToken, Peer};
-pub use placement::{Placed, Site, Standing, explain, place, place_with_witnesses};
+pub use placement::{
+    Placed, Site, Standing, explain, explain_learners, place, place_learners, place_with_witnesses,
+    stage_learners,
+};

@@ -10,6 +10,7 @@ pub mod mode;
 mod seats;
 #[cfg(test)]
 mod tests;
+mod zones;
 
 use crate::formation::Formation;
 use crate::heartbeat::WITNESS_LEVEL;
@@ -24,6 +25,7 @@ pub use layout::{KeyspaceLayout, LayoutError, LayoutRow, Phase, ShardLayout};
 pub use member::{MAX_ZONE, Member, zone_name};
 pub use mode::{Mode, ModeRow, Replication};
 pub use seats::{ReplicaSet, Seat, set_name};
+pub use zones::{MAX_ZONES, ZoneRole};
 
 /// Format version of the rows of this module.
 pub const FORMAT: u8 = 1;
@@ -90,6 +92,8 @@ pub struct ClusterMap {
     pub formation: Formation,
     /// Who holds the replicas of groups that were ever moved.
     sets: BTreeMap<GroupId, ReplicaSet>,
+    /// What zones are for, where that was ever decided.
+    zones: BTreeMap<String, zones::Decided>,
     layouts: Vec<LayoutRow>,
     modes: Vec<ModeRow>,
     /// Shard of each slot.
@@ -122,6 +126,7 @@ impl ClusterMap {
             level: 0,
             formation: formation.clone(),
             sets: BTreeMap::new(),
+            zones: BTreeMap::new(),
             layouts: (0..SPACES).map(|ks| LayoutRow::first(Keyspace(ks), formation.shards)).collect(),
             modes: vec![ModeRow::first(); usize::from(SPACES)],
             owners,
@@ -259,8 +264,12 @@ impl ClusterMap {
         }
         let mut rows = vec![self.lost_row(self.lost.0, [node].into_iter())];
         for group in (0..=self.shards.len() as u32).map(GroupId) {
-            if self.set_of(group).nodes().contains(&node) {
-                let seated = self.seat_rows(group, &self.seats_without(group, node));
+            let set = self.set_of(group);
+            if set.seat(node).is_some() {
+                let others = self.seats_without(group, node);
+                let learners: Vec<NodeId> =
+                    set.learner_nodes().into_iter().filter(|other| *other != node).collect();
+                let seated = self.seat_rows(group, &others, &learners);
                 rows.extend(
                     seated.map_err(|_| format!("node {node} has the only replica of group {group}"))?,
                 );
@@ -331,6 +340,12 @@ impl ClusterMap {
             let group: u32 =
                 n.parse().ok().filter(|group| *group as usize <= self.shards.len()).ok_or(bad)?;
             self.apply_set(GroupId(group), value.map(ReplicaSet::decode).transpose()?);
+        } else if let Some(zone) = text.strip_prefix(zones::ZONE_PREFIX) {
+            let zone = zones::zone_of(zone)?;
+            match value {
+                Some(value) => self.zones.insert(zone.to_owned(), zones::Decided::decode(value)?),
+                None => self.zones.remove(zone),
+            };
         } else if name == EPOCH_ROW {
             self.epoch = value.map_or(Ok(1), number)?;
         } else if name == LEVEL_ROW {
@@ -355,7 +370,7 @@ impl ClusterMap {
 
     /// Whether a row of the meta group is one of the map.
     pub fn knows_row(&self, name: &[u8]) -> bool {
-        let prefixes = [MEMBER_PREFIX, LAYOUT_PREFIX, MODE_PREFIX, SET_PREFIX];
+        let prefixes = [MEMBER_PREFIX, LAYOUT_PREFIX, MODE_PREFIX, SET_PREFIX, zones::ZONE_PREFIX];
         prefixes.iter().any(|prefix| name.starts_with(prefix.as_bytes()))
             || [EPOCH_ROW, LEVEL_ROW, LOST_ROW, NEXT_NODE_ROW, REPLICAS_ROW].contains(&name)
     }

@@ -2,8 +2,9 @@
 //!
 //! A pure function of the nodes and of what there is: no clock, no randomness, the same answer on every
 //! node. It starts from what is and changes only what a rule demands, so that its own answer is left as
-//! it is. The steps, each in a file: what is too much goes and what is missing comes, with
-//! zones), replicas are evened out by weight, leaders by count, then by load. Why it is no solver:
+//! it is. The steps, each in a file: what is too much goes and what is missing comes (with
+//! zones), replicas are evened out by weight, leaders by count, then by load. Replicas without a vote come
+//! after that ([`place_learners`]). Why it is no solver:
 //! `docs/decisions/0009-placement.md`.
 //!
 //! **Invariant:** a group never has fewer replicas than it came with, unless it came with too many.
@@ -13,16 +14,19 @@ mod board;
 mod explain;
 mod fill;
 mod leaders;
+mod learners;
 mod loads;
 mod shares;
 #[cfg(test)]
 mod tests;
 mod witness;
 
+use crate::map::ZoneRole;
 use board::Board;
 use model::{GroupId, NodeId};
 
-pub use explain::explain;
+pub use explain::{explain, explain_learners};
+pub use learners::{place_learners, stage_learners};
 pub use witness::place_with_witnesses;
 
 /// A node that may hold replicas.
@@ -32,6 +36,8 @@ pub struct Site {
     pub node: NodeId,
     /// What may fail as a whole: a rack, a building. Empty: unknown, a zone of its own.
     pub zone: String,
+    /// Whether its replicas vote. Where they do not it is in the eyes of [`place`] a node that is to leave.
+    pub role: ZoneRole,
     /// Relative capacity: a node of weight 2 gets twice the replicas of one of weight 1. 0: takes nothing new
     /// and keeps what it has.
     pub weight: u32,
@@ -56,8 +62,10 @@ pub enum Standing {
 pub struct Placed {
     /// Which group. The meta group is placed like any other, but not counted among those that a node leads.
     pub group: GroupId,
-    /// The nodes with a replica; the first should lead.
+    /// The nodes with a replica that votes; the first should lead.
     pub replicas: Vec<NodeId>,
+    /// The nodes with one that never does.
+    pub learners: Vec<NodeId>,
     /// Size of one replica in bytes. Of several groups that could move, the smallest does.
     pub bytes: u64,
     /// Commands per second, which its leader has to do.

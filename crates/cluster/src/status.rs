@@ -36,6 +36,8 @@ pub struct Status {
     pub shards: Vec<ShardStatus>,
     /// The meta group, which holds members, map and keyspace options.
     pub meta: Option<ShardStatus>,
+    /// Zones whose role was decided, or that members name, by name.
+    pub zones: Vec<ZoneStatus>,
     /// Shards (and the meta group) whose replicas are on their way to other nodes.
     pub moves: Vec<MoveStatus>,
     /// Those that are to follow.
@@ -118,6 +120,26 @@ pub struct NodeStatus {
     pub losses: u64,
     /// Lost effects in them.
     pub lost_effects: u64,
+}
+
+/// What may fail as a whole, and what it is for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ZoneStatus {
+    /// Its name.
+    pub zone: String,
+    /// `voter` or `learner`.
+    pub role: String,
+    /// Ids of its nodes.
+    pub nodes: Vec<u64>,
+    /// Of a learner zone: groups of which it has a whole copy, the meta group included.
+    pub copies: u32,
+    /// Groups that there are, the meta group included.
+    pub groups: u32,
+    /// Of a learner zone: how many entries the copy that is furthest behind lacks.
+    pub lag: u64,
+    /// Of a learner zone: how old the oldest copy is, ms, as far as it lacks something.
+    pub lag_ms: u64,
 }
 
 /// A group that gets other replicas.
@@ -208,10 +230,12 @@ pub struct ReplicaStatus {
     pub matched: u64,
     /// Highest index applied on the replica; 0 if not known.
     pub applied: u64,
-    /// Entries it lacks, as the leader knows.
+    /// Entries it lacks, as the leader knows; of a learner as it says itself each second.
     pub lag: u64,
-    /// How it follows: `rebuilding` (its rows are lost), `replicate`, `snapshot`, `witness` (it keeps
-    /// no data); empty if not known.
+    /// Of a learner that lacks some: how old what it has is, ms, measured by shard time.
+    pub lag_ms: u64,
+    /// How it follows: `rebuilding` (its rows are lost), `copying` (a learner that has no rows yet), `replicate`, `snapshot`,
+    /// `witness` (it keeps no data); empty if not known.
     pub state: String,
 }
 

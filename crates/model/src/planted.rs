@@ -66,10 +66,12 @@ pub enum Bug {
     LiveCollected,
     /// An upload that was given up is forgotten before its chunks are removed.
     ChunksForgotten,
+    /// A learner that is to stay one gets a vote as soon as it has caught up.
+    LearnerGetsVote,
 }
 
 /// All bugs, with the names by which they are planted.
-pub const BUGS: [(&str, Bug); 28] = [
+pub const BUGS: [(&str, Bug); 29] = [
     ("ack-before-sync", Bug::AckBeforeSync),
     ("lease-not-checked", Bug::LeaseNotChecked),
     ("batch-append", Bug::BatchAppend),
@@ -98,6 +100,7 @@ pub const BUGS: [(&str, Bug); 28] = [
     ("settled-too-early", Bug::SettledTooEarly),
     ("live-collected", Bug::LiveCollected),
     ("chunks-forgotten", Bug::ChunksForgotten),
+    ("learner-gets-vote", Bug::LearnerGetsVote),
 ];
 
 #[cfg(feature = "planted")]

@@ -148,6 +148,7 @@ impl Core {
                 self.fetched((group, tree, ticket), result, damaged);
             }
             JobDone::Scrubbed { group, tree, result, damaged } => self.scrubbed(group, tree, result, damaged),
+            JobDone::HeardKept { result } => self.heard_kept(result),
             JobDone::LossKept { group, name, result } => self.loss_kept(group, &name, result),
             JobDone::Loaded { group, tree, result } => self.staged_loaded(group, tree, result),
         }

@@ -67,6 +67,7 @@ impl Core {
             "everstore|switchover" => self.switchover(conn, args),
             "everstore|node" => self.decide_node(conn, args),
             "everstore|replicas" => self.decide_replicas(conn, args),
+            "everstore|zone" => self.decide_zone(conn, args),
             "everstore|scrub" => {
                 self.begin_scrub();
                 self.reply_now(conn, |reply| reply.ok());
@@ -121,7 +122,9 @@ impl Core {
         let to = match args.get(4) {
             None => None,
             Some(word) if word.eq_ignore_ascii_case(b"to") && args.len() == 6 => {
-                Some(self.member(number(5)?)?)
+                let to = self.member(number(5)?)?;
+                self.check_leads(to)?;
+                Some(to)
             }
             Some(_) => return Err("ERR syntax error: SWITCHOVER NODE n|SHARD s [TO n]".to_owned()),
         };
@@ -185,7 +188,9 @@ impl Core {
                     let address = String::from_utf8_lossy(&address).into_owned();
                     let found =
                         self.map.members.keys().copied().find(|n| self.addresses(*n).redis == address);
-                    to = Some(found.ok_or("ERR FAILOVER target HOST and PORT is not a replica.")?);
+                    let found = found.ok_or("ERR FAILOVER target HOST and PORT is not a replica.")?;
+                    self.check_leads(found)?;
+                    to = Some(found);
                     at += 3;
                 }
                 b"timeout" if at + 1 < args.len() => {

@@ -6,7 +6,7 @@ use crate::internal;
 use crate::ops::Step;
 use crate::witness::WITNESS;
 use cluster::map::{EPOCH_ROW, LayoutError, Phase, Placement, layout_name};
-use cluster::{ClusterMap, JoinToken, KeyspaceLayout, ShardLayout};
+use cluster::{ClusterMap, JoinToken, KeyspaceLayout, ShardLayout, ZoneRole};
 use model::limits::{KEYSPACES, SLOTS, SPACES};
 use model::slot::Slot;
 use model::{GroupId, Keyspace, NodeId};
@@ -174,12 +174,20 @@ impl Core {
                 rows.map_err(|error| format!("ERR {error}"))
             }
             "seat-replicas" => self.seating_rows(args),
+            verb @ ("set-zone" | "first-zone") => {
+                let role = ZoneRole::parse(text(2)).ok_or("ERR malformed request")?;
+                match verb {
+                    "set-zone" => self.zone_rows(text(1), role),
+                    _ => self.first_zone_rows(text(1), role, NodeId(number(3)?)),
+                }
+            }
             verb @ ("drain-node" | "undrain-node" | "remove-node" | "replace-node") => {
                 self.node_rows(verb, NodeId(number(1)?), text(2))
             }
             "settle-replicas" => {
-                let seats = crate::members::parse_seats(text(2)).ok_or("ERR malformed request")?;
-                Ok(self.map.settle_rows(GroupId(number(1)? as u32), &seats))
+                let seats = |at| crate::members::parse_seats(text(at)).ok_or("ERR malformed request");
+                let learners = if args.len() > 3 { seats(3)? } else { Vec::new() };
+                Ok(self.map.settle_rows(GroupId(number(1)? as u32), &seats(2)?, &learners))
             }
             other => Err(format!("ERR unknown request '{other}'")),
         }
@@ -258,6 +266,11 @@ impl Core {
             || self.routes[0].leader().is_none()
             || !self.routes[0].is_empty()
         {
+            return;
+        }
+        // One that has just come waits until it is known what its zone is for: until then it gets nothing.
+        let new = self.map.members.get(&self.me.node).is_none_or(|member| member.incarnation == 0);
+        if self.wishes_for_zone() && new {
             return;
         }
         let (node, incarnation) = (self.me.node.to_string(), self.me.incarnation.to_string());

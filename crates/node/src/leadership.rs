@@ -88,13 +88,13 @@ impl Core {
     /// The fittest follower that is up and has the most of the log; among equals another one per group.
     pub(crate) fn best_successor(&self, group: GroupId) -> Option<(NodeId, Fitness)> {
         let replica = self.replicas.get(group.0 as usize)?.as_deref()?;
-        let fit = |p: &consensus::PeerView| {
-            self.is_up(p.node) && !self.lacks_rows(p.node, group) && !self.map.is_witness(p.node)
-        };
+        let voters = replica.raft.members().voters;
+        let votes = |p: &&consensus::PeerView| voters.contains(&p.node.0) && self.is_up(p.node);
+        let fit = |p: &consensus::PeerView| !self.lacks_rows(p.node, group) && !self.map.is_witness(p.node);
         let peers = replica.raft.peers();
         // A witness may be the only one that knows how far behind the others are.
-        let best = peers.iter().filter(|p| self.is_up(p.node)).map(|p| p.matched).max()?;
-        let mut up: Vec<_> = peers.into_iter().filter(fit).collect();
+        let best = peers.iter().filter(votes).map(|p| p.matched).max()?;
+        let mut up: Vec<_> = peers.into_iter().filter(|p| votes(&p) && fit(p)).collect();
         up.retain(|p| p.matched + MAX_LAG >= best && !p.in_snapshot);
         let fitness = up.iter().map(|p| self.fitness_of(p.node)).min()?;
         up.retain(|p| self.fitness_of(p.node) == fitness);

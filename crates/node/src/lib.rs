@@ -23,6 +23,7 @@ pub mod frame;
 pub mod freshness;
 pub mod front;
 pub mod handlers;
+pub mod heard;
 pub mod host;
 pub mod info;
 pub mod inspect;
@@ -62,6 +63,7 @@ pub mod transaction;
 pub mod turn;
 pub mod wait;
 mod witness;
+mod zones;
 
 pub use crate::core::Core;
 pub use fitness::DiskState;

@@ -8,13 +8,13 @@ use crate::core::Core;
 use crate::seats::members_of;
 use cluster::heartbeat::MEMBERS_LEVEL;
 use cluster::map::Seat;
-use cluster::{MEMBERS_ROW, Members};
+use cluster::{MEMBERS_ROW, Members, ReplicaSet};
 use consensus::MemberStep;
 use model::planted::{Bug, is_planted};
 use model::{GroupId, NodeId};
 
 /// A learner this many entries behind gets no vote.
-const MAX_LAG: u64 = 1000;
+pub(crate) const MAX_LAG: u64 = 1000;
 
 /// What is to be done next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,10 @@ pub(crate) enum Next {
 
 /// The next step from the members as they are to those wanted, as the leader `me` sees it. `ready`: whether a
 /// learner has caught up and may vote.
-pub(crate) fn next_step(now: &Members, wanted: &[Seat], me: NodeId, ready: impl Fn(Seat) -> bool) -> Next {
+///
+/// A learner gets a vote only if it is wanted with one. Those wanted without come after everything else and are
+/// waited for by nobody.
+pub(crate) fn next_step(now: &Members, set: &ReplicaSet, me: NodeId, ready: impl Fn(Seat) -> bool) -> Next {
     if !now.outgoing.is_empty() {
         return match now.voters.contains(&me) {
             true => Next::Step(MemberStep::Leave),
@@ -39,18 +42,22 @@ pub(crate) fn next_step(now: &Members, wanted: &[Seat], me: NodeId, ready: impl 
         };
     }
     let seat_of = |node: NodeId| Seat { node, generation: now.generation(node) };
-    let wants = |node: &NodeId| wanted.contains(&seat_of(*node));
-    if let Some(node) = now.learners.iter().find(|node| !wants(node)) {
+    let votes = |node: &NodeId| set.wanted.contains(&seat_of(*node));
+    let learns = |node: &NodeId| set.learners.contains(&seat_of(*node));
+    if let Some(node) = now.learners.iter().find(|node| !votes(node) && !learns(node)) {
         return Next::Step(MemberStep::RemoveLearner(*node));
     }
     // A node may have to go before another replica of it can come.
-    if let Some(seat) = wanted.iter().find(|seat| !now.names(seat.node)) {
-        return Next::Step(MemberStep::AddLearner(seat.node));
+    let absent = |seats: &[Seat]| seats.iter().find(|seat| !now.names(seat.node)).map(|seat| seat.node);
+    if let Some(node) = absent(&set.wanted) {
+        return Next::Step(MemberStep::AddLearner(node));
     }
-    let add: Vec<NodeId> = now.learners.clone();
-    let remove: Vec<NodeId> = now.voters.iter().filter(|node| !wants(node)).copied().collect();
+    // Planted: see model/planted.rs
+    let gets_vote = |node: &NodeId| votes(node) || is_planted(Bug::LearnerGetsVote);
+    let add: Vec<NodeId> = now.learners.iter().filter(|node| gets_vote(node)).copied().collect();
+    let remove: Vec<NodeId> = now.voters.iter().filter(|node| !votes(node)).copied().collect();
     if add.is_empty() && remove.is_empty() {
-        return Next::Settled;
+        return absent(&set.learners).map_or(Next::Settled, |node| Next::Step(MemberStep::AddLearner(node)));
     }
     match add.iter().all(|node| ready(seat_of(*node))) {
         true => Next::Step(MemberStep::Enter { add, remove }),
@@ -65,8 +72,8 @@ impl Core {
         if self.map.level < MEMBERS_LEVEL {
             return;
         }
-        let mut unsettled: Vec<(GroupId, Vec<Seat>)> =
-            self.map.unsettled().map(|(group, set)| (group, set.wanted.clone())).collect();
+        let mut unsettled: Vec<(GroupId, ReplicaSet)> =
+            self.map.unsettled().map(|(group, set)| (group, set.clone())).collect();
         // After a recovery only the groups know who has what.
         if self.map.incarnation > 0 {
             let groups =
@@ -76,15 +83,19 @@ impl Core {
                 let members = self.replica(group).filter(|replica| replica.raft.is_leader());
                 let members = members.map(|replica| replica.raft.members().voters);
                 let seat = |node: u64| Seat { node: NodeId(node), generation: 0 };
-                unsettled.extend(members.map(|voters| (group, voters.into_iter().map(seat).collect())));
+                let set = |voters: Vec<u64>| ReplicaSet {
+                    wanted: voters.into_iter().map(seat).collect(),
+                    ..ReplicaSet::default()
+                };
+                unsettled.extend(members.map(|voters| (group, set(voters))));
             }
         }
-        for (group, wanted) in unsettled {
-            self.drive_group(group, &wanted);
+        for (group, set) in unsettled {
+            self.drive_group(group, &set);
         }
     }
 
-    fn drive_group(&mut self, group: GroupId, wanted: &[Seat]) {
+    fn drive_group(&mut self, group: GroupId, set: &ReplicaSet) {
         self.propose(group);
         let (me, incarnation) = (self.me.node, self.map.incarnation);
         let Some(replica) = self.replica(group) else { return };
@@ -94,8 +105,8 @@ impl Core {
         }
         let known = replica.members_row().map_or(Vec::new(), |row| row.generations);
         let now = members_of(&replica.raft.members(), incarnation, &known);
-        match next_step(&now, wanted, me, |seat| self.is_ready(group, seat)) {
-            Next::Step(step) => self.take_step(group, &step, wanted, &known),
+        match next_step(&now, set, me, |seat| self.is_ready(group, seat)) {
+            Next::Step(step) => self.take_step(group, &step, set, &known),
             Next::HandOver(to) => {
                 let best = self.best_successor(group).map(|(node, _)| node).filter(|node| to.contains(node));
                 let to = best.or_else(|| to.into_iter().find(|node| self.is_up(*node)));
@@ -107,7 +118,7 @@ impl Core {
     }
 
     /// Proposes a step, with the row of the members as they are after it.
-    fn take_step(&mut self, group: GroupId, step: &MemberStep, wanted: &[Seat], known: &[Seat]) {
+    fn take_step(&mut self, group: GroupId, step: &MemberStep, set: &ReplicaSet, known: &[Seat]) {
         let (incarnation, at) = (self.map.incarnation, self.now);
         let Some(replica) = self.replica(group) else { return };
         // Refused while the one before is not applied.
@@ -115,7 +126,8 @@ impl Core {
         let mut generations: Vec<Seat> = known.to_vec();
         if let MemberStep::AddLearner(node) = step {
             generations.retain(|seat| seat.node != *node);
-            generations.extend(wanted.iter().filter(|seat| seat.node == *node));
+            let seats = set.wanted.iter().chain(&set.learners);
+            generations.extend(seats.filter(|seat| seat.node == *node));
             generations.sort_unstable();
         }
         let mut row = Vec::new();
@@ -165,10 +177,14 @@ impl Core {
         let views = replica.raft.peers();
         let view = views.iter().find(|view| view.node == seat.node);
         let caught_up = view.is_some_and(|view| view.matched + MAX_LAG >= last && !view.in_snapshot);
+        caught_up && self.has_joined(group, seat) && self.is_up(seat.node)
+    }
+
+    /// Whether a replica of another node knows that it is a member, so that it has rows or all entries.
+    pub(crate) fn has_joined(&self, group: GroupId, seat: Seat) -> bool {
         let report = self.peers.get(&seat.node).and_then(|peer| peer.report.as_ref());
         let of_group = report.and_then(|report| report.groups.iter().find(|g| g.group == group.0));
-        let joined = of_group.is_some_and(|g| g.generation == seat.generation && !g.joining);
-        caught_up && joined && self.is_up(seat.node)
+        of_group.is_some_and(|g| g.generation == seat.generation && !g.joining)
     }
 
     /// Tells the meta group that the members are those wanted.
@@ -176,10 +192,17 @@ impl Core {
         if self.routes[0].leader().is_none() || !self.routes[0].is_empty() {
             return;
         }
-        let seats = members.voters.iter().map(|node| format!("{node}:{}", members.generation(*node)));
-        let seats: Vec<String> = seats.collect();
-        let group = group.0.to_string();
-        self.ask_meta(&[b"settle-replicas", group.as_bytes(), seats.join(",").as_bytes()]);
+        let seats = |nodes: &[NodeId]| {
+            let seats = nodes.iter().map(|node| format!("{node}:{}", members.generation(*node)));
+            seats.collect::<Vec<_>>().join(",")
+        };
+        let (group, voters, learners) =
+            (group.0.to_string(), seats(&members.voters), seats(&members.learners));
+        let mut args: Vec<&[u8]> = vec![b"settle-replicas", group.as_bytes(), voters.as_bytes()];
+        if !learners.is_empty() {
+            args.push(learners.as_bytes());
+        }
+        self.ask_meta(&args);
     }
 }
 
@@ -210,7 +233,11 @@ mod tests {
     }
 
     fn next(now: &Members, wanted: &[u64], me: u64, ready: bool) -> Next {
-        next_step(now, &seats(wanted), NodeId(me), |_| ready)
+        next_step(now, &set(wanted, &[]), NodeId(me), |_| ready)
+    }
+
+    fn set(wanted: &[u64], learners: &[u64]) -> ReplicaSet {
+        ReplicaSet { wanted: seats(wanted), learners: seats(learners), ..ReplicaSet::default() }
     }
 
     #[test]
@@ -240,6 +267,7 @@ mod tests {
         assert_eq!(next(&now, &[1, 2, 3], 1, true), Next::Step(MemberStep::RemoveLearner(NodeId(4))));
         // Also a learner that is not the replica that is wanted now.
         let wanted = vec![seats(&[1])[0], seats(&[2])[0], Seat { node: NodeId(4), generation: 9 }];
+        let wanted = ReplicaSet { wanted, ..ReplicaSet::default() };
         let step = next_step(&now, &wanted, NodeId(1), |_| true);
         assert_eq!(step, Next::Step(MemberStep::RemoveLearner(NodeId(4))));
     }
@@ -255,6 +283,81 @@ mod tests {
         let now = members(&[1, 2, 3], &[], &[]);
         let enter = MemberStep::Enter { add: nodes(&[]), remove: nodes(&[3]) };
         assert_eq!(next(&now, &[1, 2], 1, false), Next::Step(enter));
+    }
+
+    #[test]
+    fn a_learner_that_is_wanted_without_a_vote_never_gets_one_and_holds_nobody_up() {
+        let wanted = set(&[1, 2, 3], &[5]);
+        let next = |now: &Members, ready| next_step(now, &wanted, NodeId(1), |_| ready);
+        assert_eq!(
+            next(&members(&[1, 2, 3], &[], &[]), false),
+            Next::Step(MemberStep::AddLearner(NodeId(5)))
+        );
+        // Ready or not: it stays what it is, and the group is as it should be.
+        assert_eq!(next(&members(&[1, 2, 3], &[], &[5]), true), Next::Settled);
+        assert_eq!(next(&members(&[1, 2, 3], &[], &[5]), false), Next::Settled);
+        // A voter is replaced beside it, and before it comes.
+        let comes = Next::Step(MemberStep::AddLearner(NodeId(3)));
+        assert_eq!(next(&members(&[1, 2, 4], &[], &[]), true), comes);
+        let enter = MemberStep::Enter { add: nodes(&[3]), remove: nodes(&[4]) };
+        assert_eq!(next(&members(&[1, 2, 4], &[], &[3, 5]), true), Next::Step(enter));
+        assert_eq!(next(&members(&[1, 2, 4], &[], &[3, 5]), false), Next::Wait);
+        // A voter that is to be a learner gives its vote up, and comes again.
+        let enter = MemberStep::Enter { add: Vec::new(), remove: nodes(&[5]) };
+        assert_eq!(next(&members(&[1, 2, 3, 5], &[], &[]), true), Next::Step(enter));
+        // Only a person's word gives it one.
+        let step = next_step(&members(&[1, 2, 3], &[], &[5]), &set(&[1, 2, 5], &[]), NodeId(1), |_| true);
+        assert_eq!(step, Next::Step(MemberStep::Enter { add: nodes(&[5]), remove: nodes(&[3]) }));
+    }
+
+    /// Carries a step out on the lists, as the group does.
+    fn after(now: &Members, step: &MemberStep) -> Members {
+        let mut next = now.clone();
+        match step {
+            MemberStep::AddLearner(node) => next.learners.push(*node),
+            MemberStep::RemoveLearner(node) => next.learners.retain(|other| other != node),
+            MemberStep::Enter { add, remove } => {
+                next.outgoing.clone_from(&now.voters);
+                next.voters.retain(|node| !remove.contains(node));
+                next.voters.extend(add);
+                next.learners.retain(|node| !add.contains(node));
+            }
+            MemberStep::Leave => next.outgoing.clear(),
+        }
+        next
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_change_ends_with_what_is_wanted_and_gives_no_other_vote(
+            voters in proptest::collection::btree_set(1..9u64, 1..5),
+            learners in proptest::collection::btree_set(1..9u64, 0..4),
+            wanted in proptest::collection::btree_set(1..9u64, 1..5),
+            copies in proptest::collection::btree_set(1..9u64, 0..4),
+        ) {
+            let list = |set: &std::collections::BTreeSet<u64>| nodes(&set.iter().copied().collect::<Vec<_>>());
+            let without = |set: &std::collections::BTreeSet<u64>, other: &std::collections::BTreeSet<u64>| set - other;
+            let (learners, copies) = (without(&learners, &voters), without(&copies, &wanted));
+            let mut now = Members { voters: list(&voters), learners: list(&learners), ..Members::default() };
+            let before = now.clone();
+            let seats = |set| list(set).into_iter().map(|node| Seat { node, generation: 0 }).collect();
+            let set = ReplicaSet { wanted: seats(&wanted), learners: seats(&copies), ..ReplicaSet::default() };
+            let mut me = now.voters[0];
+            for _ in 0..40 {
+                match next_step(&now, &set, me, |_| true) {
+                    Next::Step(step) => now = after(&now, &step),
+                    Next::HandOver(to) => me = to[0],
+                    Next::Wait => proptest::prop_assert!(false, "all are ready"),
+                    Next::Settled => break,
+                }
+                for node in &now.voters {
+                    proptest::prop_assert!(before.voters.contains(node) || wanted.contains(&node.0), "{now:?}");
+                }
+            }
+            now.voters.sort_unstable();
+            now.learners.sort_unstable();
+            proptest::prop_assert_eq!((now.voters, now.learners), (list(&wanted), list(&copies)));
+        }
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use crate::conn::Conn;
 use crate::core::Core;
-use cluster::Standing;
 use cluster::identity::MAX_REPLICAS;
 use cluster::map::Row;
+use cluster::{Standing, ZoneRole};
 use model::{GroupId, Keyspace, NodeId};
 use router::{Flags, Forward, Request, Target};
 
@@ -48,7 +48,7 @@ impl Core {
     }
 
     /// Has the meta group decide; its answer is the connection's.
-    fn have_decided(&mut self, conn: &mut Conn, words: &[&str]) {
+    pub(crate) fn have_decided(&mut self, conn: &mut Conn, words: &[&str]) {
         let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
         let request = Request::new(Flags::INTERNAL.with(Flags::WRITE, true), Keyspace(0), &words);
         let target = Target::Slot { conn: conn.id, slot: conn.reserve() };
@@ -80,13 +80,14 @@ impl Core {
     }
 
     fn check_drain(&self, node: NodeId, force: bool) -> Result<(), String> {
-        let serves = |other: &&NodeId| **other != node && self.standing(**other) == Standing::Serving;
-        let left = self.map.members.keys().filter(serves).copied();
-        let (witnesses, data): (Vec<NodeId>, Vec<NodeId>) =
-            left.partition(|other| self.map.is_witness(*other));
+        if self.map.role_of(node) == ZoneRole::Learner && !self.map.is_witness(node) {
+            return self.check_learner_drain(node, force);
+        }
+        let others = || self.map.members.keys().copied().filter(|other| *other != node);
+        let data = others().filter(|other| self.takes_votes(*other)).count();
+        let votes = |other: NodeId| self.map.is_witness(other) && self.standing(other) == Standing::Serving;
         // What a data node holds goes to others; of witnesses a group has one at most.
-        let others = if self.map.is_witness(node) { witnesses.len().min(1) } else { 0 };
-        let left = data.len() + others;
+        let left = data + usize::from(self.map.is_witness(node) && others().any(votes));
         let needed = self.map.replicas as usize;
         if left >= needed || force {
             return Ok(());
@@ -94,6 +95,21 @@ impl Core {
         Err(format!(
             "ERR without node {node} only {left} of the {needed} nodes are left that a shard needs for its replicas: add a node first; \
              with FORCE it gives up what others can take, and keeps the rest until one comes"
+        ))
+    }
+
+    /// Its learners need another node of the same zone.
+    fn check_learner_drain(&self, node: NodeId, force: bool) -> Result<(), String> {
+        let zone = |node: NodeId| self.map.members.get(&node).map(|member| member.zone.as_str());
+        let takes = |other: &NodeId| *other != node && zone(*other) == zone(node);
+        let mut others = self.map.members.keys().copied().filter(takes);
+        if force || others.any(|other| self.standing(other) == Standing::Serving) {
+            return Ok(());
+        }
+        let zone = zone(node).unwrap_or_default();
+        Err(format!(
+            "ERR node {node} is the only one of learner zone {zone} that serves: add a node to the zone first; with \
+             FORCE it keeps what it has until one comes, or until the zone has another role"
         ))
     }
 
@@ -105,6 +121,14 @@ impl Core {
             return Err(
                 "ERR a witness replaces a witness, and a node that keeps data one that does".to_owned()
             );
+        }
+        let (old, new) = (self.map.role_of(node), self.map.role_of(to));
+        let zone = |node: NodeId| self.map.members.get(&node).map(|member| member.zone.as_str());
+        if old != new || old == ZoneRole::Learner && zone(node) != zone(to) {
+            return Err(format!(
+                "ERR node {to} can not replace node {node}: the zones of both must have the same role, and learners \
+                 stay in their zone"
+            ));
         }
         match self.standing(to) {
             Standing::Serving => Ok(()),
@@ -148,7 +172,8 @@ impl Core {
         self.map.removal_rows(node).map_err(|error| format!("ERR {error}"))
     }
 
-    /// Rows with which groups get other replicas. Arguments: group, nodes, and so on.
+    /// Rows with which groups get other replicas. Arguments: group, nodes, and so on; learners follow the nodes
+    /// after a `/`.
     pub(crate) fn seating_rows(&self, args: &[&[u8]]) -> Result<Vec<Row>, String> {
         let bad = || "ERR malformed request".to_owned();
         let text = |arg: &[u8]| std::str::from_utf8(arg).map(str::to_owned).map_err(|_| bad());
@@ -156,9 +181,14 @@ impl Core {
         for pair in args[1..].chunks(2) {
             let [group, nodes] = pair else { return Err(bad()) };
             let group = GroupId(text(group)?.parse().map_err(|_| bad())?);
-            let nodes: Option<Vec<NodeId>> =
-                text(nodes)?.split(',').map(|node| Some(NodeId(node.parse().ok()?))).collect();
-            let seated = self.map.seat_rows(group, &nodes.ok_or_else(bad)?);
+            let nodes = text(nodes)?;
+            let (voters, learners) = nodes.split_once('/').unwrap_or((&nodes, ""));
+            let list = |list: &str| -> Option<Vec<NodeId>> {
+                let nodes = list.split(',').filter(|node| !node.is_empty());
+                nodes.map(|node| Some(NodeId(node.parse().ok()?))).collect()
+            };
+            let (voters, learners) = (list(voters).ok_or_else(bad)?, list(learners).ok_or_else(bad)?);
+            let seated = self.map.seat_rows(group, &voters, &learners);
             rows.extend(seated.map_err(|error| format!("ERR {error}"))?);
         }
         Ok(rows)

@@ -73,6 +73,11 @@ pub enum Job {
         /// Name of the account.
         name: String,
     },
+    /// Write down what leaders announced ([`crate::heard`]), durably.
+    KeepHeard {
+        /// Content of the file.
+        content: Vec<u8>,
+    },
     /// Compare a part of a tree with its checksums.
     Scrub {
         /// The group.
@@ -163,6 +168,11 @@ pub enum JobDone {
         group: GroupId,
         /// Name of the account.
         name: String,
+        /// What went wrong.
+        result: Result<(), String>,
+    },
+    /// What leaders announced is written down, or why not.
+    HeardKept {
         /// What went wrong.
         result: Result<(), String>,
     },

@@ -11,6 +11,16 @@ use model::time::MS;
 use model::varint::Reader;
 use model::{GroupId, Keyspace, NodeId};
 
+fn own_role(replica: &crate::replica::Replica) -> ReplicaRole {
+    if replica.raft.is_leader() {
+        return ReplicaRole::Leader;
+    }
+    match replica.raft.members().learners.contains(&replica.raft.node().0) {
+        true => ReplicaRole::Learner,
+        false => ReplicaRole::Follower,
+    }
+}
+
 impl Core {
     /// A connection to a node is established. Frames of an older one are not taken any more.
     pub fn on_peer_up(&mut self, node: NodeId, incarnation: u64, addresses: cluster::Addresses) {
@@ -140,7 +150,11 @@ impl Core {
         if let Some(round_trip) = heartbeat.round_trip_ns(now.mono_ns) {
             peer.health.wall().sample(wall_ms, heartbeat.wall_ms, round_trip);
         }
+        let keeps_heard = self.keeps_heard();
         for beat in heartbeat.groups {
+            if keeps_heard {
+                self.note_heard(from, &beat, heartbeat.wall_ms);
+            }
             let at = beat.group.0 as usize;
             // Where this node has a replica, that knows better, unless nobody tells it anything any more.
             let knows = |replica: &crate::replica::Replica| {
@@ -178,9 +192,10 @@ impl Core {
             });
             GroupReport {
                 group: replica.id.0,
-                role: if replica.raft.is_leader() { ReplicaRole::Leader } else { ReplicaRole::Follower },
+                role: own_role(replica),
                 applied: replica.machine.applied().0,
                 last: replica.raft.last_index(),
+                time_ms: replica.machine.applied_time(),
                 rebuilding: replica.raft.is_rebuilding(),
                 generation: replica.raft.generation(),
                 joining: !replica.raft.has_joined(),

@@ -5,8 +5,13 @@
 //! leaders of the groups carry out ([`crate::members`]).
 
 use crate::core::Core;
+use crate::members::MAX_LAG;
 use cluster::heartbeat::{LEVEL, MEMBERS_LEVEL};
-use cluster::{Placed, Site, Standing, explain, place_with_witnesses};
+use cluster::map::ZoneRole;
+use cluster::{
+    Placed, ReplicaSet, Site, Standing, explain, explain_learners, place_learners, place_with_witnesses,
+    stage_learners,
+};
 use model::{GroupId, NodeId};
 
 /// A member that is not heard from for so long, in ms, leads nothing and gets nothing. Shorter silence, as of a
@@ -18,6 +23,56 @@ const LOOK_AROUND_MS: u64 = 3_000;
 const LOAD_MS: u64 = 60_000;
 /// Groups of which the order of succession changes at a time.
 const MAX_ORDERS: usize = 64;
+
+/// Where a group should be.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// The group.
+    pub group: GroupId,
+    /// Nodes with a vote; the first should lead.
+    pub voters: Vec<NodeId>,
+    /// Nodes without one, also those that keep theirs until others have it.
+    pub learners: Vec<NodeId>,
+    /// Nodes without one in the end.
+    target: Vec<NodeId>,
+}
+
+impl Wanted {
+    /// As an argument of the request that seats replicas.
+    fn show(&self) -> String {
+        let list = |nodes: &[NodeId]| nodes.iter().map(NodeId::to_string).collect::<Vec<_>>().join(",");
+        match self.learners.is_empty() {
+            true => list(&self.voters),
+            false => format!("{}/{}", list(&self.voters), list(&self.learners)),
+        }
+    }
+}
+
+/// How many groups may still change, by what is to change.
+struct Room {
+    /// Their voters.
+    moves: usize,
+    /// Their learners only: a site that is far away and slow must not hold up the others.
+    copies: usize,
+    /// The order of succession only.
+    orders: usize,
+}
+
+impl Room {
+    /// What a change takes from.
+    fn of(&mut self, set: &ReplicaSet, wanted: &Wanted) -> &mut usize {
+        let voters = set.nodes();
+        let same =
+            wanted.voters.len() == voters.len() && wanted.voters.iter().all(|node| voters.contains(node));
+        if !same || !set.settled {
+            &mut self.moves
+        } else if wanted.learners != set.learner_nodes() {
+            &mut self.copies
+        } else {
+            &mut self.orders
+        }
+    }
+}
 
 /// What the planner remembers while this node leads the meta group.
 #[derive(Debug, Default)]
@@ -51,32 +106,50 @@ impl Core {
         if self.map.incarnation > 0 && groups().any(|group| !self.map.has_set(group)) {
             return; // Not before the groups have told who has what.
         }
-        let mut room = self.settings.max_moves.saturating_sub(self.map.unsettled().count());
-        let mut orders = MAX_ORDERS;
+        let left = |busy: usize| self.settings.max_moves.saturating_sub(busy);
+        let (moves, copies) = (left(self.map.unsettled().count()), left(self.copies_under_way()));
+        let mut room = Room { moves, copies, orders: MAX_ORDERS };
         let mut args: Vec<String> = vec!["seat-replicas".to_owned()];
         let by_load = now_ms >= self.planner.next_load_ms;
         if by_load {
             self.planner.next_load_ms = now_ms + LOAD_MS;
         }
-        for (group, nodes) in self.plan(by_load) {
+        for wanted in self.plan(by_load) {
+            let group = wanted.group;
             let set = self.map.set_of(group);
-            let moves = !set.settled || nodes.iter().any(|node| !set.nodes().contains(node));
-            let left = if moves || nodes.len() != set.wanted.len() { &mut room } else { &mut orders };
+            let left = room.of(&set, &wanted);
             // One that is on its way is taken to its end first, unless that can not be reached.
             let stuck = set.wanted.iter().any(|seat| self.is_given_up(seat.node));
             if *left == 0 || !set.settled && !stuck {
                 continue;
             }
             *left -= 1;
-            let nodes: Vec<String> = nodes.iter().map(NodeId::to_string).collect();
-            tracing::info!(%group, nodes = nodes.join(" "), "replicas of a group are to be on these nodes");
+            let nodes = wanted.show();
+            tracing::info!(%group, nodes, "replicas of a group are to be on these nodes");
             args.push(group.0.to_string());
-            args.push(nodes.join(","));
+            args.push(nodes);
         }
         if args.len() > 1 {
             let args: Vec<&[u8]> = args.iter().map(String::as_bytes).collect();
             self.ask_meta(&args);
         }
+    }
+
+    /// Groups whose learners, of nodes that are up, have not got their rows yet.
+    fn copies_under_way(&self) -> usize {
+        let copying = |(group, set): &(GroupId, &ReplicaSet)| {
+            set.learners.iter().any(|seat| self.is_up(seat.node) && !self.has_joined(*group, *seat))
+        };
+        self.map.sets().filter(copying).count()
+    }
+
+    /// Whether a learner has its rows and nearly all that others have applied, as they say.
+    fn has_copy(&self, group: GroupId, node: NodeId) -> bool {
+        let set = self.map.set_of(group);
+        let Some(seat) = set.learners.iter().find(|seat| seat.node == node) else { return false };
+        let applied = |node| self.reported(node, group);
+        let most = set.learner_nodes().into_iter().map(applied).max().unwrap_or(0);
+        self.is_up(node) && self.has_joined(group, *seat) && applied(node) + MAX_LAG >= most
     }
 
     /// Once all members understand what this version does it may be used (safety rule 20).
@@ -99,15 +172,24 @@ impl Core {
 
     /// The groups that should be elsewhere, with the nodes they should be on. `by_load`: leaders are to be even also
     /// by what they have to do, not only by number.
-    pub(crate) fn plan(&self, by_load: bool) -> Vec<(GroupId, Vec<NodeId>)> {
+    pub(crate) fn plan(&self, by_load: bool) -> Vec<Wanted> {
         let (sites, groups) = (self.sites(), self.placed(by_load));
         let is_witness = |node: NodeId| self.map.is_witness(node);
-        let wanted = place_with_witnesses(&sites, &is_witness, &groups, self.map.replicas as usize);
-        let mut plan: Vec<(GroupId, Vec<NodeId>)> = Vec::new();
-        for (placed, nodes) in groups.iter().zip(wanted) {
-            let nodes = self.with_successors(&placed.replicas, nodes);
-            if nodes != placed.replicas {
-                plan.push((placed.group, nodes));
+        let voters = place_with_witnesses(&sites, &is_witness, &groups, self.map.replicas as usize);
+        let all_voters: Vec<Vec<NodeId>> = groups
+            .iter()
+            .zip(voters)
+            .map(|(placed, voters)| self.with_successors(&placed.replicas, voters))
+            .collect();
+        let learners = place_learners(&sites, &groups, &all_voters);
+        let mut plan = Vec::new();
+        for ((placed, voters), learners) in groups.iter().zip(all_voters).zip(learners) {
+            let (group, target) = (placed.group, self.with_successors(&placed.learners, learners));
+            let before: Vec<NodeId> =
+                placed.learners.iter().copied().filter(|node| !voters.contains(node)).collect();
+            let learners = stage_learners(&sites, &before, &target, |node| self.has_copy(group, node));
+            if voters != placed.replicas || learners != placed.learners {
+                plan.push(Wanted { group, voters, learners, target });
             }
         }
         plan
@@ -118,7 +200,14 @@ impl Core {
         let (sites, groups) = (self.sites(), self.placed(false));
         let before = |group: GroupId| groups.iter().find(|placed| placed.group == group);
         let plan = self.plan(false);
-        plan.iter().filter_map(|(group, after)| Some(explain(&sites, before(*group)?, after))).collect()
+        let said = plan.iter().flat_map(|wanted| {
+            let before = before(wanted.group);
+            let moves = before.filter(|before| before.replicas != wanted.voters);
+            let moves = moves.map(|before| explain(&sites, before, &wanted.voters));
+            let copies = before.and_then(|before| explain_learners(&sites, before, &wanted.target));
+            moves.into_iter().chain(copies)
+        });
+        said.collect()
     }
 
     fn placed(&self, by_load: bool) -> Vec<Placed> {
@@ -127,6 +216,7 @@ impl Core {
             .map(|group| Placed {
                 group,
                 replicas: self.map.set_of(group).nodes(),
+                learners: self.map.set_of(group).learner_nodes(),
                 bytes: self.bytes_of(group),
                 load: if by_load { self.load_of(group) } else { 0 },
             })
@@ -154,6 +244,8 @@ impl Core {
         let site = |(node, member): (&NodeId, &cluster::Member)| Site {
             node: *node,
             zone: member.zone.clone(),
+            // A witness has no copies, wherever it is.
+            role: if member.witness { ZoneRole::Voter } else { self.map.role_of_zone(&member.zone) },
             weight: 1,
             standing: self.standing(*node),
         };
@@ -162,8 +254,12 @@ impl Core {
 
     /// What a member is to do with replicas.
     pub(crate) fn standing(&self, node: NodeId) -> Standing {
-        let draining = self.map.members.get(&node).is_none_or(|member| member.draining);
+        let member = self.map.members.get(&node);
+        let draining = member.is_none_or(|member| member.draining);
+        // One that joins has not said yet which zone it is in.
+        let silent = member.is_some_and(|member| member.incarnation == 0);
         match self.silent_ms(node) {
+            _ if silent && !draining && !self.map.formation.members.contains(&node) => Standing::Away,
             _ if draining || self.is_given_up(node) => Standing::Leaving,
             silent if silent > AWAY_MS => Standing::Away,
             _ => Standing::Serving,

@@ -65,6 +65,8 @@ pub struct Settings {
     pub max_moves: usize,
     /// What may fail together with this node, as told to the cluster.
     pub zone: String,
+    /// What that zone is for, if nobody has decided it yet.
+    pub zone_role: Option<cluster::ZoneRole>,
     /// Password of the Redis port, empty = none.
     pub requirepass: String,
     /// Executions that take longer, in µs, enter the slow log; negative = none.
@@ -110,6 +112,7 @@ impl Default for Settings {
             scrub_rate: 8 << 20,
             max_moves: 2,
             zone: String::new(),
+            zone_role: None,
             requirepass: String::new(),
             slowlog_slower_than_us: 10_000,
             slowlog_max_len: 128,

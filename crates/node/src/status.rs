@@ -8,7 +8,7 @@ use cluster::status::{
     Forming, KeyspaceStatus, MoveStatus, NodeState, NodeStatus, PossibleLoss, ReplicaRole, ReplicaStatus,
     SCHEMA, ShardStatus, Status, diagnose,
 };
-use cluster::{Addresses, Health, NodeReport};
+use cluster::{Addresses, Health, NodeReport, Seat};
 use model::limits::KEYSPACES;
 use model::time::MS;
 use model::{GroupId, Keyspace, NodeId};
@@ -47,6 +47,7 @@ impl Core {
         }
         status.shards = (1..self.replicas.len()).map(|at| self.group_status(GroupId(at as u32))).collect();
         status.meta = self.replicas.first().map(|_| self.group_status(GroupId::META));
+        status.zones = self.zone_status(&status);
         status.moves = self.moves();
         let planned = self.planned_moves();
         status.planned_moves = planned.len() as u32;
@@ -62,10 +63,11 @@ impl Core {
         if self.forming.is_some() {
             return Vec::new();
         }
-        let planned = self.plan(false).into_iter().filter_map(|(group, nodes)| {
-            let set = self.map.set_of(group);
-            let new = nodes.iter().filter(|node| set.seat(**node).is_none()).count() as u64;
-            (set.settled && new > 0).then(|| new * self.bytes_of(group))
+        let planned = self.plan(false).into_iter().filter_map(|wanted| {
+            let set = self.map.set_of(wanted.group);
+            let nodes = wanted.voters.iter().chain(&wanted.learners);
+            let new = nodes.filter(|node| set.seat(**node).is_none()).count() as u64;
+            (set.settled && new > 0).then(|| new * self.bytes_of(wanted.group))
         });
         planned.collect()
     }
@@ -73,11 +75,11 @@ impl Core {
     /// Groups whose members are not those wanted.
     fn moves(&self) -> Vec<MoveStatus> {
         let moves = self.map.unsettled().map(|(group, set)| {
-            let votes = |node: NodeId| {
-                let replica = self.replicas[group.0 as usize].as_deref();
-                replica.is_some_and(|replica| replica.raft.members().voters.contains(&node.0))
-            };
-            let to = set.wanted.iter().map(|seat| seat.node).filter(|node| !votes(*node));
+            let members = self.replicas[group.0 as usize].as_deref().map(|replica| replica.raft.members());
+            let votes = |seat: &&Seat| members.as_ref().is_some_and(|m| m.voters.contains(&seat.node.0));
+            let learns = |seat: &&Seat| members.as_ref().is_some_and(|m| m.learners.contains(&seat.node.0));
+            let learners = set.learners.iter().filter(|seat| !learns(seat));
+            let to = set.wanted.iter().filter(|seat| !votes(seat)).chain(learners).map(|seat| seat.node);
             MoveStatus {
                 group: group.0,
                 to: to.map(|node| node.0).collect(),
@@ -137,6 +139,11 @@ impl Core {
         }
     }
 
+    /// Whether a node holds a replica of any group, or should.
+    pub(crate) fn holds_any(&self, node: NodeId) -> bool {
+        self.seats_of(node) > 0
+    }
+
     fn seats_of(&self, node: NodeId) -> u32 {
         let groups = (0..self.replicas.len() as u32).map(GroupId);
         groups.filter(|group| self.map.set_of(*group).seat(node).is_some()).count() as u32
@@ -184,6 +191,7 @@ impl Core {
                 matched,
                 applied: reported,
                 lag: if leads { last.saturating_sub(matched) } else { 0 },
+                lag_ms: 0,
                 state: match view {
                     _ if self.map.is_witness(node) => "witness".to_owned(),
                     _ if self.lacks_rows(node, group) => REBUILDING.to_owned(),
@@ -202,7 +210,7 @@ impl Core {
             term: route.map_or(0, |(_, term)| term),
             commit: replica.map_or(0, |r| r.raft.commit()),
             on_witness: self.rests_on_witness(group, leader),
-            replicas: replicas.collect(),
+            replicas: replicas.chain(self.learner_status(group)).collect(),
             possible_losses: possible.map(shown_possible).collect(),
         }
     }
@@ -216,7 +224,7 @@ impl Core {
         report.and_then(|r| r.groups.iter().find(|g| g.group == group.0)).is_some_and(|g| g.rebuilding)
     }
 
-    fn reported(&self, node: NodeId, group: GroupId) -> u64 {
+    pub(crate) fn reported(&self, node: NodeId, group: GroupId) -> u64 {
         if node == self.me.node {
             return self.replicas[group.0 as usize].as_deref().map_or(0, |r| r.machine.applied().0);
         }

@@ -107,6 +107,7 @@ impl Core {
         self.rebalance();
         self.announce_recovery();
         self.announce_member();
+        self.write_heard();
         self.drive_placement();
     }
 

@@ -211,6 +211,11 @@ impl Machine {
         self.exec_time
     }
 
+    /// Shard time in ms of what is applied; 0 if nothing with a time is.
+    pub fn applied_time(&self) -> u64 {
+        self.shard_time
+    }
+
     /// Hash over everything applied.
     pub fn rolling(&self) -> u64 {
         self.rolling

@@ -9,6 +9,7 @@ mod clients;
 mod dialer;
 pub mod disk_pool;
 mod ending;
+mod heard;
 mod holders;
 mod link;
 mod links;

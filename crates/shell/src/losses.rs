@@ -53,6 +53,14 @@ impl LossFolder {
         self.disk.write_atomic(&self.dir.join(name), content)
     }
 
+    /// Writes down what leaders announced, beside the folder. Durable on return.
+    ///
+    /// # Errors
+    /// From the file system; what was written before is then still there.
+    pub fn keep_heard(&self, content: &[u8]) -> io::Result<()> {
+        self.disk.write_atomic(&self.dir.with_file_name(node::heard::FILE), content)
+    }
+
     /// Removes an account, if it is there. Durable on return.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use model::{NodeId, Now};
 use storage::log::{Log, LogOptions};
 
 use crate::dialer::Dialer;
+use crate::heard;
 use crate::holders::Holders;
 use crate::log_mode::LogWay;
 use crate::losses::LossFolder;
@@ -139,6 +140,7 @@ impl<D> Node<D> {
         self.log_way.opened(log.is_direct());
         let (losses, accounts) = LossFolder::open(&self.disk, folder.losses_dir())?;
         self.core.set_losses(accounts);
+        self.core.set_heard(heard::read(self.disk.as_ref(), &self.setup.dir, incarnation));
         self.core.set_left(report.left.iter().copied());
         let next_tree = stores.next_id();
         let disks = platform.start_disks(Opened { log, stores, losses, garbage: report.garbage })?;

@@ -5,6 +5,7 @@
 //! cluster. Nothing of the logs is changed; which group a frame belongs to is its number and the
 //! incarnation, on which both ends of a connection have agreed before (`cluster/handshake`).
 
+use crate::heard;
 use crate::holders::Holders;
 use crate::recover::{tenure_of, tree_of};
 use crate::salvage::{WentOn, write_down};
@@ -13,6 +14,7 @@ use cluster::{ClusterId, Folder, Formation, Tenure};
 use env::Disk;
 use model::entry::EntryReader;
 use model::{GroupId, Index, NodeId, Term};
+use node::heard::Announced;
 use shard::checkpoint::Applied;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -43,6 +45,8 @@ pub struct Survivors {
     folders: Vec<(PathBuf, Folder)>,
     disk: Arc<dyn Disk>,
     holdings: Vec<BTreeMap<GroupId, (Holding, WentOn)>>,
+    /// The newest that leaders announced to nodes that only followed, as far as these wrote it down.
+    announced: BTreeMap<GroupId, Announced>,
     /// Shards had moved: not every survivor has all of them.
     moved: bool,
     cluster: ClusterId,
@@ -94,7 +98,27 @@ impl Survivors {
                 ));
             }
         }
-        Ok(Survivors { folders, disk: Arc::clone(disk), holdings, moved, cluster, before, after })
+        let mut announced: BTreeMap<GroupId, Announced> = BTreeMap::new();
+        for (dir, _) in &folders {
+            for (group, newest) in heard::read(disk.as_ref(), dir, before.incarnation).groups {
+                let known = announced.entry(group).or_default();
+                *known = newest.max(*known);
+            }
+        }
+        let disk = Arc::clone(disk);
+        Ok(Survivors { folders, disk, holdings, announced, moved, cluster, before, after })
+    }
+
+    /// The newest that a leader announced of a group; `None` if no survivor wrote that down, which those of learner
+    /// zones do.
+    pub fn announced(&self, group: GroupId) -> Option<Announced> {
+        self.announced.get(&group).copied()
+    }
+
+    /// Entries that are known to have been committed and that no survivor here has, at most.
+    pub fn known_lost(&self, group: GroupId) -> u64 {
+        let best = self.best_of(group).map(|(holding, _)| *holding);
+        self.announced(group).map_or(0, |announced| lost(announced, best))
     }
 
     /// The cluster.
@@ -162,6 +186,17 @@ impl Survivors {
     }
 }
 
+/// How many entries up to a commit that was announced are not in the best log, at most.
+fn lost(announced: Announced, best: Option<Holding>) -> u64 {
+    let has = match best {
+        None => 0,
+        // Its tail is of a leader that another one has followed: what is not known committed may be replaced.
+        Some(best) if best.last.0 < announced.term => best.committed,
+        Some(best) => best.last.1,
+    };
+    announced.commit.saturating_sub(has)
+}
+
 /// Cluster and formation of all folders; of formations that differ the one of the earliest incarnation.
 fn common(folders: &[(PathBuf, Folder)]) -> Result<(ClusterId, Formation), String> {
     let mut found: Option<(ClusterId, Formation)> = None;
@@ -201,7 +236,28 @@ fn after_moves(
     if let Some(group) = before.groups().find(|group| !holdings.iter().any(|held| held.contains_key(group))) {
         return Err(format!("no survivor has group {group}: name also the folder of a node that had it"));
     }
+    let outvoted = before.groups().find_map(|group| outvoted(group, holdings));
+    if let Some(why) = outvoted {
+        return Err(why);
+    }
     Ok(before.followed_by(members))
+}
+
+/// Survivors that lack committed entries of a group and are enough to elect one of them: these entries, which another
+/// one has, would be lost. Copies of learner zones may be so far behind.
+fn outvoted(group: GroupId, holdings: &[BTreeMap<GroupId, (Holding, WentOn)>]) -> Option<String> {
+    let held: Vec<Holding> = holdings.iter().filter_map(|held| Some(held.get(&group)?.0)).collect();
+    let best = held.iter().max_by_key(|holding| holding.committed)?;
+    let behind: Vec<String> =
+        held.iter().filter(|of| of.last.1 < best.committed).map(|of| of.node.to_string()).collect();
+    (behind.len() > held.len() / 2).then(|| {
+        format!(
+            "nodes {} lack committed entries of group {group} that node {} has, and would outvote it: name fewer of them \
+             (the others join again with empty folders)",
+            behind.join(", "),
+            best.node
+        )
+    })
 }
 
 fn why_not(before: &Formation, survivors: &[NodeId]) -> String {
@@ -300,5 +356,38 @@ fn holding(node: NodeId, log: &GroupLog, stored: Option<Applied>) -> Holding {
         committed: hard.commit.max(log.floor).max(stored_index).min(last),
         stored: stored_index,
         written_ms: newest.or(stored.map(|stored| stored.shard_time)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holding(node: u64, last: (Term, Index), committed: Index) -> Holding {
+        Holding { node: NodeId(node), last, committed, stored: 0, written_ms: None }
+    }
+
+    #[test]
+    fn what_was_announced_and_is_not_there_is_lost() {
+        let announced = Announced { term: 3, commit: 100, ..Announced::default() };
+        assert_eq!(lost(announced, Some(holding(4, (3, 90), 80))), 10);
+        assert_eq!(lost(announced, Some(holding(4, (3, 120), 80))), 0);
+        assert_eq!(lost(announced, Some(holding(4, (2, 120), 80))), 20, "its tail may be another leader's");
+        assert_eq!(lost(announced, None), 100);
+    }
+
+    #[test]
+    fn who_lacks_committed_entries_must_not_outvote_who_has_them() {
+        let nodes = |list: &[(u64, Index, Index)]| {
+            let group = |&(node, last, committed): &(u64, Index, Index)| {
+                let went_on = WentOn { last: (1, last), committed, terms: Vec::new() };
+                BTreeMap::from([(GroupId(1), (holding(node, (1, last), committed), went_on))])
+            };
+            outvoted(GroupId(1), &list.iter().map(group).collect::<Vec<_>>())
+        };
+        assert_eq!(nodes(&[(1, 100, 100), (4, 50, 50)]), None, "neither is elected without the other");
+        let why = nodes(&[(1, 100, 100), (4, 50, 50), (5, 60, 60)]).unwrap();
+        assert!(why.starts_with("nodes 4, 5 lack committed entries of group 1 that node 1 has"), "{why}");
+        assert_eq!(nodes(&[(1, 100, 90), (4, 95, 90), (5, 96, 90)]), None, "all have what is committed");
     }
 }

@@ -19,6 +19,32 @@ use storage::rows::RowStores;
 const WITHIN_NS: u64 = 20 * S;
 
 impl World {
+    /// Takes all nodes away but one of a learner zone that has a copy of every group, and lets it go on. False if
+    /// there is none.
+    pub(crate) fn promote_learner(&mut self) -> bool {
+        let Some(node) = self.whole_learner().filter(|_| self.found.is_none()) else { return false };
+        let others: Vec<u64> = self.sound().into_iter().filter(|other| *other != node).collect();
+        let Some(&returning) = others.first() else { return false };
+        self.say(|| format!("only node {node} of the learner zone survives"));
+        for &other in &others {
+            self.kill(other, true);
+            self.given_up(other);
+        }
+        self.kill(node, true);
+        self.watch.begins_anew();
+        if let Err(why) = self.recover_folder(node, &[node]) {
+            self.report("recovery", format!("node {node} of the learner zone can not be recovered: {why}"));
+            return false;
+        }
+        self.start(node);
+        let until_ns = self.now_ns() + WITHIN_NS;
+        if !self.run_while(until_ns, |world| !world.processes[node as usize - 1].progress().1) {
+            self.report("recovery", format!("node {node} does not go on within {} s", WITHIN_NS / S));
+        }
+        self.come_back(returning);
+        true
+    }
+
     /// Takes a majority away and lets the rest go on. False if too few nodes have lost nothing.
     pub(crate) fn lose_majority(&mut self) -> bool {
         let sound = self.sound();

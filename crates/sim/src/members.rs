@@ -5,7 +5,7 @@ use crate::clients::Client;
 use crate::clients::command::Command;
 use crate::time::{MS, S};
 use crate::world::{Later, World};
-use cluster::ClusterMap;
+use cluster::{ClusterMap, ZoneRole};
 use env::Rng;
 use model::{GroupId, NodeId};
 use node::Core;
@@ -36,13 +36,18 @@ impl World {
         self.clients.push(Client::reader(id, 0, std::iter::empty(), time, net, rng));
     }
 
-    /// A person asks a node, whichever the client is connected to.
+    /// A person decides about a node.
     pub(crate) fn decide(&mut self, words: &str) {
+        self.ask(&format!("NODE {words}"));
+    }
+
+    /// A person asks a node, whichever the client is connected to.
+    pub(crate) fn ask(&mut self, words: &str) {
         let Some(at) = self.operator else { return };
-        self.say(|| format!("somebody asks for NODE {words}"));
+        self.say(|| format!("somebody asks for {words}"));
         let now = self.now_ns();
         let client = &mut self.clients[at];
-        client.script.get_or_insert_default().push_back(Command::noise(&format!("EVERSTORE NODE {words}")));
+        client.script.get_or_insert_default().push_back(Command::noise(&format!("EVERSTORE {words}")));
         client.wake_ns = client.wake_ns.min(now);
     }
 
@@ -151,6 +156,15 @@ impl World {
         }
     }
 
+    /// A sound node that has a learner of every group.
+    pub(crate) fn whole_learner(&self) -> Option<u64> {
+        let map = self.newest_map()?;
+        let groups = || (0..=u32::from(self.plan.shape.shards)).map(GroupId);
+        let whole =
+            |node: &u64| groups().all(|group| map.set_of(group).learner_nodes().contains(&NodeId(*node)));
+        self.sound().into_iter().find(whole)
+    }
+
     /// What is not yet as it should be once everything is well, in words.
     fn misplaced(&self) -> Option<String> {
         let newest = self.newest_map()?;
@@ -176,7 +190,9 @@ impl World {
         let up: BTreeSet<u64> = up.collect();
         let witness = self.plan.shape.witness;
         let votes = up.contains(&witness) && keeps(&&witness);
-        let able: BTreeSet<u64> = up.iter().filter(keeps).filter(|node| **node != witness).copied().collect();
+        let learns = |node: &u64| newest.role_of(NodeId(*node)) == ZoneRole::Learner;
+        let able = up.iter().filter(keeps).filter(|node| **node != witness).copied();
+        let (far, able): (BTreeSet<u64>, BTreeSet<u64>) = able.partition(learns);
         let replicas = newest.replicas as usize;
         let mut seats = vec![0u64; self.processes.len() + 1];
         for group in (0..=u32::from(self.plan.shape.shards)).map(GroupId) {
@@ -193,8 +209,14 @@ impl World {
                 return Some(format!("group {group} is on nodes {nodes:?}, node {witness} is a witness"));
             }
             nodes.iter().for_each(|node| seats[*node as usize] += 1);
+            let learners: Vec<u64> = newest.set_of(group).learner_nodes().iter().map(|node| node.0).collect();
+            let one = learners.len() == 1 && far.contains(&learners[0]);
+            if !far.is_empty() && !one || learners.iter().any(|node| !learns(node)) {
+                return Some(format!("group {group} has learners {learners:?}, able are {far:?}"));
+            }
             for (node, core) in self.cores().filter(|(node, _)| sound.contains(node)) {
-                let (has, wanted) = (core.inspect(group).is_some(), nodes.contains(&node));
+                let wanted = nodes.contains(&node) || learners.contains(&node);
+                let has = core.inspect(group).is_some();
                 if has != wanted {
                     return Some(format!(
                         "group {group}: node {node} has a replica: {has}, wanted: {wanted}"
@@ -205,17 +227,25 @@ impl World {
             let other = self.cores().filter(|(node, _)| sound.contains(node)).find_map(|(node, core)| {
                 let members = core.members(group)?;
                 let of: Vec<u64> = members.voters.iter().map(|node| node.0).collect();
-                let same = of == voters && members.outgoing.is_empty() && members.learners.is_empty();
+                let follow: Vec<u64> = members.learners.iter().map(|node| node.0).collect();
+                let same = of == voters && members.outgoing.is_empty() && follow == learners;
                 (!same).then(|| format!("group {group}: node {node} knows {members:?}, wanted {voters:?}"))
             });
             if other.is_some() {
                 return other;
             }
         }
-        let of_able = || able.iter().map(|node| seats[*node as usize]);
-        let (least, most) = (of_able().min().unwrap_or(0), of_able().max().unwrap_or(0));
-        let uneven = able.len() >= replicas && most > least + 1;
-        uneven.then(|| format!("nodes {able:?} hold from {least} to {most} replicas"))
+        // A zone has one of each group where there are others, so its nodes are even among themselves only.
+        let (zoned, free): (BTreeSet<u64>, BTreeSet<u64>) = able
+            .iter()
+            .partition(|node| newest.members.get(&NodeId(**node)).is_some_and(|m| !m.zone.is_empty()));
+        let uneven = |nodes: &BTreeSet<u64>| {
+            let of = || nodes.iter().map(|node| seats[*node as usize]);
+            let (least, most) = (of().min().unwrap_or(0), of().max().unwrap_or(0));
+            let uneven = able.len() >= replicas && most > least + 1;
+            uneven.then(|| format!("nodes {nodes:?} hold from {least} to {most} replicas"))
+        };
+        uneven(&free).or_else(|| uneven(&zoned))
     }
 
     /// Who was removed starts again: it must end, and say why.

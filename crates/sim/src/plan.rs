@@ -20,6 +20,8 @@ pub struct Options {
     pub spares: Option<u64>,
     /// Whether one of the first nodes is a witness; `None`: in one seed of four.
     pub witness: Option<bool>,
+    /// Whether nodes that join later are of a learner zone; `None`: in one seed of three with such nodes.
+    pub learners: Option<bool>,
     /// Bytes of memory for rows on each node, 0 = no limit.
     pub max_memory: Option<u64>,
     /// Simulated length, ns.
@@ -56,6 +58,7 @@ impl Default for Options {
             shards: None,
             spares: None,
             witness: None,
+            learners: None,
             max_memory: None,
             length_ns: 60 * S,
             until_ns: None,
@@ -111,8 +114,12 @@ pub struct Plan {
     pub restart_at_end: bool,
     /// Then a majority of the nodes is lost for good, and the rest recovered.
     pub majority_lost: bool,
+    /// Then all are lost but a node of the learner zone that has everything, if there is one.
+    pub promotes: bool,
     /// When each spare node joins, ns after clients have begun.
     pub joins_ns: Vec<u64>,
+    /// When the role of the learner zone changes to voter, and back, ns after clients have begun.
+    pub roles_ns: Vec<u64>,
     /// After everything is mended those that are being drained are taken back.
     pub undrain_at_end: bool,
     /// Large values: it is waited until leases are over and nothing is left of what nobody needs.
@@ -161,7 +168,10 @@ impl Plan {
         drawn.extend(KINDS[OF_MEMBERS..].iter().map(|_| (rng.chance(2, 3), 1 + rng.below(8))));
         shape.whole_chunks = uploads(options, &mut clients, rng);
         let collect_at_end = rng.chance(1, 4);
+        // Of its own, so that worlds draw the same with a witness.
         shape.witness = witness(options, shape, &mut rng.clone());
+        let roles_ns = roles(options, &mut shape, heal_ns, rng);
+        let promotes = rng.chance(1, 2);
         let shape = shape;
         let possible = |at: &usize| shape.spares > 0 || *at < OF_MEMBERS;
         let wanted = |at: &usize| possible(at) && (options.all_faults || drawn[*at].0);
@@ -179,9 +189,11 @@ impl Plan {
             // Without a healthy node that could lead a sick one does.
             sick: sick.filter(|_| shape.witness == 0),
             restart_at_end,
+            promotes: shape.learners && options.majority_lost.unwrap_or(promotes),
             // Who survives would have to be found among those who hold replicas then.
             majority_lost: shape.spares + shape.witness == 0 && options.majority_lost.unwrap_or(by_chance),
             joins_ns,
+            roles_ns,
             undrain_at_end,
             collect_at_end,
         }
@@ -212,8 +224,14 @@ impl Plan {
             match self.shape.spares {
                 0 => String::new(),
                 spares => format!(
-                    ", {spares} more join, given up after {} ms, {} moves at a time",
-                    self.shape.replace_after_ms, self.shape.max_moves
+                    ", {spares} more join{}, given up after {} ms, {} moves at a time",
+                    match (self.shape.learners, self.roles_ns.len()) {
+                        (false, _) => String::new(),
+                        (true, 0) => " as learners".to_owned(),
+                        (true, times) => format!(" as learners, whose role changes {times} times"),
+                    },
+                    self.shape.replace_after_ms,
+                    self.shape.max_moves
                 ),
             },
             self.calm_ns / MS,
@@ -243,6 +261,16 @@ fn spares(options: &Options, shape: &mut Shape, heal_ns: u64, rng: &mut Rng) -> 
     joins_ns.truncate(shape.spares as usize);
     joins_ns.sort_unstable();
     joins_ns
+}
+
+/// Whether the nodes that join are of a learner zone, and when its role changes: in half of such worlds never.
+fn roles(options: &Options, shape: &mut Shape, heal_ns: u64, rng: &mut Rng) -> Vec<u64> {
+    let (by_chance, times) = (rng.chance(1, 3), [0, 0, 1, 2][rng.below(4) as usize]);
+    let mut roles_ns: Vec<u64> = (0..2).map(|_| rng.below(heal_ns + 1)).collect();
+    shape.learners = shape.spares > 0 && options.learners.unwrap_or(by_chance);
+    roles_ns.truncate(if shape.learners { times } else { 0 });
+    roles_ns.sort_unstable();
+    roles_ns
 }
 
 /// In half of the worlds some clients of synchronous keyspaces let followers answer their reads.

@@ -4,7 +4,7 @@ use crate::disks::Pace;
 use crate::net::{GRAIN_NS, Happening, Incoming, Network, Owner};
 use crate::platform::SimPlatform;
 use crate::time::{MachineClock, Reading, S, Time, US};
-use cluster::{Addresses, Secret};
+use cluster::{Addresses, Secret, ZoneRole};
 use env::{Disk, MemDisk, Rng};
 use model::{GroupId, Now};
 use node::losses::account::Account;
@@ -22,6 +22,8 @@ use storage::rows::memory::MemoryStores;
 const PASS_NS: u64 = 15 * US;
 /// Where a node has its data.
 pub const FOLDER: &str = "/data";
+/// The learner zone.
+pub const FAR: &str = "far";
 /// Bytes of a log segment: small, so that segments change often.
 pub const SEGMENT_BYTES: u64 = 256 << 10;
 /// Bytes of a log segment in worlds where an entry may have a whole chunk.
@@ -38,6 +40,8 @@ pub struct Shape {
     pub spares: u64,
     /// The first node that is a witness, 0 = none is.
     pub witness: u64,
+    /// These are of a learner zone.
+    pub learners: bool,
     /// A node that is not heard from for so long is given up, ms, 0 = never.
     pub replace_after_ms: u64,
     /// Groups whose members change at the same time, at most.
@@ -55,8 +59,18 @@ pub struct Shape {
 impl Default for Shape {
     fn default() -> Shape {
         let Settings { replace_after_ms, max_moves, max_memory, .. } = Settings::default();
-        let (nodes, spares, witness, shards, small, whole_chunks) = (3, 0, 0, 1, Small::Usual, false);
-        Shape { nodes, spares, witness, replace_after_ms, max_moves, shards, max_memory, small, whole_chunks }
+        Shape {
+            nodes: 3,
+            spares: 0,
+            witness: 0,
+            learners: false,
+            replace_after_ms,
+            max_moves,
+            shards: 1,
+            max_memory,
+            small: Small::Usual,
+            whole_chunks: false,
+        }
     }
 }
 
@@ -333,6 +347,7 @@ impl Process {
         let addresses =
             Addresses { redis: redis.to_string(), peer: peer.to_string(), ..Addresses::default() };
         let first = self.machine == 1 && self.life == 1;
+        let learns = self.shape.learners && self.machine > self.shape.nodes;
         Setup {
             dir: PathBuf::from(FOLDER),
             start: cluster::Start {
@@ -353,6 +368,8 @@ impl Process {
                 snapshot_rate: 4 << 20,
                 replace_after_ms: self.shape.replace_after_ms,
                 max_moves: self.shape.max_moves,
+                zone: if learns { FAR.to_owned() } else { String::new() },
+                zone_role: learns.then_some(ZoneRole::Learner),
                 ..Settings::default()
             },
             timing: Timing { tick_ms: 5, base_election_ms: 120, heartbeat_ms: 40 },

@@ -193,6 +193,10 @@ impl World {
             self.read_all();
             self.equal("after a majority was lost and the rest recovered");
         }
+        if self.plan.promotes && self.found.is_none() && self.promote_learner() {
+            self.read_all();
+            self.equal("after a learner zone was promoted");
+        }
     }
 
     /// All nodes are killed, and what comes back is compared with what was there before.

@@ -12,7 +12,7 @@ mod terms;
 
 use crate::process::{Process, Shape};
 use crate::violation::Violation;
-use model::GroupId;
+use model::{GroupId, NodeId};
 use node::Inspect;
 
 /// Between two looks at the queues of a node, passes.
@@ -57,6 +57,16 @@ impl Watch {
         (watch.witness, watch.members.witness) = (shape.witness, shape.witness);
         watch.members.replicas = if shape.spares > 0 { shape.nodes as usize } else { 0 };
         watch
+    }
+
+    /// These nodes must never have a vote.
+    pub fn never_vote(&mut self, nodes: impl Iterator<Item = u64>) {
+        self.members.learners.extend(nodes.map(NodeId));
+    }
+
+    /// After a recovery members are others, and those that never voted are the only ones.
+    pub fn begins_anew(&mut self) {
+        self.members = members::MembersSeen::default();
     }
 
     /// So many nodes were removed by force.

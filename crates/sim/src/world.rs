@@ -6,11 +6,12 @@ use crate::disks::Pace;
 use crate::faults::KINDS;
 use crate::net::{CLIENTS, Link, Machine, Network};
 use crate::plan::{Options, Plan, SickDisk};
-use crate::process::{Places, Process};
+use crate::process::{FAR, Places, Process};
 use crate::time::{MS, S, Time};
 use crate::trace::Trace;
 use crate::violation::Violation;
 use crate::watch::Watch;
+use cluster::ZoneRole;
 use env::{MemDisk, Rng};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +30,7 @@ pub(crate) enum Later {
     SickDisk(u64),
     MendSpace(u64),
     OldCopy(u64),
+    Role(ZoneRole),
 }
 
 /// Why a node may stop by itself.
@@ -110,6 +112,10 @@ impl World {
             process.clock.rate_ppm = rng.below(2 * plan.rate_ppm + 1) as i64 - plan.rate_ppm as i64;
             process.clock.wall_off_ms = rng.below(201) as i64 - 100;
         }
+        let mut watch = Watch::new(options.timeline, shape);
+        if shape.learners && plan.roles_ns.is_empty() {
+            watch.never_vote(shape.nodes + 1..=shape.nodes + shape.spares);
+        }
         World {
             excuses: vec![Excuse::default(); processes.len() + 1],
             plan,
@@ -119,7 +125,7 @@ impl World {
             processes,
             clients: Vec::new(),
             book: Book::new(options.timeline),
-            watch: Watch::new(options.timeline, shape),
+            watch,
             trace: Trace::new(options.timeline),
             later: BTreeMap::new(),
             next_later: 0,
@@ -198,6 +204,10 @@ impl World {
         if let Some(sick) = self.plan.sick {
             self.later(sick.after_ns, Later::SickDisk(sick.node));
             self.later(sick.after_ns + sick.for_ns, Later::MendDisk(sick.node));
+        }
+        for (number, at_ns) in self.plan.roles_ns.clone().into_iter().enumerate() {
+            let role = if number % 2 == 0 { ZoneRole::Voter } else { ZoneRole::Learner };
+            self.later(at_ns, Later::Role(role));
         }
         for (number, at_ns) in self.plan.joins_ns.clone().into_iter().enumerate() {
             self.later(at_ns, Later::Start(self.nodes() + 1 + number as u64));
@@ -449,6 +459,7 @@ impl World {
             Later::SickDisk(node) => self.sicken(node),
             Later::MendSpace(node) => self.process(node).disk.set_capacity(None),
             Later::OldCopy(node) => self.bring_back(node),
+            Later::Role(role) => self.ask(&format!("ZONE SET {FAR} {}", role.name())),
         }
     }
 

@@ -31,6 +31,8 @@ struct Hunt {
     shards: u16,
     /// Nodes that join later.
     spares: u64,
+    /// They are of a learner zone.
+    learners: bool,
     /// Simulated seconds of a seed.
     seconds: u64,
 }
@@ -195,6 +197,7 @@ const HUNTS: &[Hunt] = &[
     Hunt { spares: 2, seconds: 6, ..Hunt::usual(Bug::SettledTooEarly, 80) },
     Hunt { workloads: &["uploads"], seconds: 4, ..Hunt::usual(Bug::LiveCollected, 20) },
     Hunt { workloads: &["uploads"], seconds: 4, ..Hunt::usual(Bug::ChunksForgotten, 60) },
+    Hunt { spares: 2, learners: true, seconds: 6, ..Hunt::usual(Bug::LearnerGetsVote, 10) },
 ];
 
 impl Hunt {
@@ -209,6 +212,7 @@ impl Hunt {
             haste: 1,
             shards: 2,
             spares: 0,
+            learners: false,
             seconds: 20,
         }
     }
@@ -229,6 +233,7 @@ impl Hunt {
             nodes: Some(3),
             spares: Some(self.spares),
             witness: Some(false),
+            learners: Some(self.learners),
             shards: Some(self.shards),
             max_memory: matches!(self.bug, Bug::ColdOverwrites | Bug::TransactionTorn).then_some(1),
             length_ns: self.seconds * sim::time::S,

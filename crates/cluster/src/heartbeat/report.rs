@@ -12,6 +12,8 @@ pub const LEVEL: u64 = 2;
 pub const MEMBERS_LEVEL: u64 = 1;
 /// There may be witnesses.
 pub const WITNESS_LEVEL: u64 = 2;
+/// Zones may be learner zones.
+pub const LEARNERS_LEVEL: u64 = 2;
 
 /// A node's report about itself. JSON, and every field has a default, so that nodes of different
 /// versions understand each other.
@@ -62,6 +64,9 @@ pub struct GroupReport {
     pub applied: u64,
     /// Last index in its log.
     pub last: u64,
+    /// Shard time of what is applied, ms since 1970; 0 if there is none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub time_ms: u64,
     /// Its rows are lost; it waits for those of another replica.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub rebuilding: bool,
@@ -158,6 +163,7 @@ mod tests {
             role: ReplicaRole::Follower,
             applied: 1 << 50,
             last: 1 << 50,
+            time_ms: 1 << 50,
             rebuilding: true,
             generation: 1 << 50,
             joining: true,

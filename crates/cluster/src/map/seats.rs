@@ -6,10 +6,13 @@
 //! left may forget their replicas. Whoever fails in between, the row says what is to be done.
 
 use super::{ClusterMap, FORMAT, Row, format};
+use crate::heartbeat::LEARNERS_LEVEL;
 use crate::identity::MAX_REPLICAS;
 use model::varint::{DecodeError, Reader, put_u64};
 use model::{GroupId, NodeId};
 
+/// Format version of a set with learners; one without them has that of the other rows.
+const WITH_LEARNERS: u8 = 2;
 /// Most nodes of a set, those on their way out included; as many as a Raft group may have members.
 pub const MAX_SEATS: usize = 64;
 
@@ -29,8 +32,10 @@ pub struct ReplicaSet {
     /// Incarnation of the cluster in which it was written. In a later one it says nothing: the survivors have
     /// all replicas.
     pub incarnation: u64,
-    /// Who should; the first should lead.
+    /// Who should have one with a vote; the first should lead.
     pub wanted: Vec<Seat>,
+    /// Who should have one that never votes.
+    pub learners: Vec<Seat>,
     /// Who may still have one that is to go.
     pub leaving: Vec<Seat>,
     /// The group's members are those wanted.
@@ -40,30 +45,44 @@ pub struct ReplicaSet {
 }
 
 impl ReplicaSet {
-    /// The place of a node, wanted or leaving.
-    pub fn seat(&self, node: NodeId) -> Option<Seat> {
-        self.wanted.iter().chain(&self.leaving).copied().find(|seat| seat.node == node)
+    fn seats(&self) -> impl Iterator<Item = Seat> {
+        self.wanted.iter().chain(&self.learners).chain(&self.leaving).copied()
     }
 
-    /// The nodes wanted, in their order.
+    /// The place of a node, wanted or leaving.
+    pub fn seat(&self, node: NodeId) -> Option<Seat> {
+        self.seats().find(|seat| seat.node == node)
+    }
+
+    /// The nodes that should have a vote, in their order.
     pub fn nodes(&self) -> Vec<NodeId> {
         self.wanted.iter().map(|seat| seat.node).collect()
     }
 
+    /// The nodes that should have a replica without a vote.
+    pub fn learner_nodes(&self) -> Vec<NodeId> {
+        self.learners.iter().map(|seat| seat.node).collect()
+    }
+
     /// The content of the row.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![FORMAT];
+        let mut out = vec![if self.learners.is_empty() { FORMAT } else { WITH_LEARNERS }];
         put_u64(&mut out, self.incarnation);
         out.push(u8::from(self.settled));
-        for list in [&self.wanted, &self.leaving] {
-            put_u64(&mut out, list.len() as u64);
+        let put = |out: &mut Vec<u8>, list: &[Seat]| {
+            put_u64(out, list.len() as u64);
             for seat in list {
-                put_u64(&mut out, seat.node.0);
-                put_u64(&mut out, seat.generation);
+                put_u64(out, seat.node.0);
+                put_u64(out, seat.generation);
             }
-        }
+        };
+        put(&mut out, &self.wanted);
+        put(&mut out, &self.leaving);
         put_u64(&mut out, self.first.len() as u64);
         self.first.iter().for_each(|node| put_u64(&mut out, node.0));
+        if !self.learners.is_empty() {
+            put(&mut out, &self.learners);
+        }
         out
     }
 
@@ -74,28 +93,33 @@ impl ReplicaSet {
     pub fn decode(content: &[u8]) -> Result<ReplicaSet, DecodeError> {
         let bad = DecodeError::Malformed("replica set");
         let mut r = Reader::new(content);
-        format(&mut r)?;
+        let with_learners = content.first() == Some(&WITH_LEARNERS);
+        match with_learners {
+            true => _ = r.u8()?,
+            false => format(&mut r)?,
+        }
         let incarnation = r.u64()?;
         let settled = match r.u8()? {
             0 => false,
             1 => true,
             _ => return Err(bad),
         };
-        let mut list = || {
+        let list = |r: &mut Reader<'_>| {
             let count = r.u64()?;
             if count > MAX_SEATS as u64 {
                 return Err(bad);
             }
             (0..count).map(|_| Ok(Seat { node: NodeId(r.u64()?), generation: r.u64()? })).collect()
         };
-        let (wanted, leaving) = (list()?, list()?);
+        let (wanted, leaving): (Vec<Seat>, Vec<Seat>) = (list(&mut r)?, list(&mut r)?);
         let count = r.u64()?;
         if count > MAX_SEATS as u64 {
             return Err(bad);
         }
         let first = (0..count).map(|_| r.u64().map(NodeId)).collect::<Result<_, _>>()?;
-        let set = ReplicaSet { incarnation, wanted, leaving, settled, first };
-        let mut nodes: Vec<NodeId> = set.wanted.iter().chain(&set.leaving).map(|seat| seat.node).collect();
+        let learners = if with_learners { list(&mut r)? } else { Vec::new() };
+        let set = ReplicaSet { incarnation, wanted, learners, leaving, settled, first };
+        let mut nodes: Vec<NodeId> = set.seats().map(|seat| seat.node).collect();
         nodes.sort_unstable();
         let unique = nodes.windows(2).all(|pair| pair[0] != pair[1]);
         match !unique || set.wanted.is_empty() || nodes[0].0 == 0 || !r.is_empty() {
@@ -131,18 +155,25 @@ impl ClusterMap {
         self.sets.iter().filter(|(_, set)| !set.settled).map(|(group, set)| (*group, set))
     }
 
-    /// Rows with which a group gets these replicas, the first of which should lead. Empty if it has.
+    /// Rows with which a group gets these replicas, the first of which should lead, and these learners. Empty
+    /// if it has.
     ///
     /// # Errors
-    /// In words: what is wrong with the list.
-    pub fn seat_rows(&self, group: GroupId, nodes: &[NodeId]) -> Result<Vec<Row>, String> {
+    /// In words: what is wrong with the lists.
+    pub fn seat_rows(
+        &self,
+        group: GroupId,
+        nodes: &[NodeId],
+        learners: &[NodeId],
+    ) -> Result<Vec<Row>, String> {
         if group.0 as usize > self.shards.len() {
             return Err(format!("there is no group {group}; allowed: 0 to {}", self.shards.len()));
         }
         if nodes.is_empty() || nodes.len() > MAX_REPLICAS as usize {
             return Err(format!("{} replicas; allowed: 1 to {MAX_REPLICAS}", nodes.len()));
         }
-        if let Some(node) = nodes.iter().enumerate().find(|(at, node)| nodes[..*at].contains(node)) {
+        let all: Vec<NodeId> = nodes.iter().chain(learners).copied().collect();
+        if let Some(node) = all.iter().enumerate().find(|(at, node)| all[..*at].contains(node)) {
             return Err(format!("node {} twice", node.1));
         }
         if !self.may_vote(nodes) {
@@ -150,26 +181,34 @@ impl ClusterMap {
                 "a witness votes beside at least two nodes that keep data, and no other witness".to_owned()
             );
         }
+        if let Some(node) = learners.iter().find(|node| self.is_witness(**node)) {
+            return Err(format!("node {node} is a witness: it holds no copies"));
+        }
+        if !learners.is_empty() && self.level < LEARNERS_LEVEL {
+            return Err("learners are not understood by all nodes".to_owned());
+        }
         let old = self.set_of(group);
         // Of one that was given up a replica may be wanted until another takes its place.
         let known = |node: &&NodeId| self.members.contains_key(node) || old.seat(**node).is_some();
-        if let Some(node) = nodes.iter().find(|node| !known(node)) {
+        if let Some(node) = all.iter().find(|node| !known(node)) {
             return Err(format!("node {node} is no member of the cluster"));
         }
-        if old.nodes() == nodes {
+        if old.nodes() == nodes && old.learner_nodes() == learners {
             return Ok(Vec::new());
         }
         let generation = self.epoch + 1;
         let seat = |node: &NodeId| old.seat(*node).unwrap_or(Seat { node: *node, generation });
         let wanted: Vec<Seat> = nodes.iter().map(seat).collect();
-        let before = old.wanted.iter().chain(&old.leaving).copied();
-        let leaving: Vec<Seat> = before.filter(|seat| !wanted.contains(seat)).collect();
-        if leaving.len() + wanted.len() > MAX_SEATS {
+        let learners: Vec<Seat> = learners.iter().map(seat).collect();
+        let stays = |seat: &Seat| wanted.contains(seat) || learners.contains(seat);
+        let leaving: Vec<Seat> = old.seats().filter(|seat| !stays(seat)).collect();
+        if leaving.len() + all.len() > MAX_SEATS {
             return Err(format!("group {group} has too many replicas on their way; at most {MAX_SEATS}"));
         }
-        let grows = wanted.iter().any(|seat| old.seat(seat.node).is_none());
-        let settled = old.settled && leaving.is_empty() && !grows;
-        Ok(self.set_rows(group, &ReplicaSet { wanted, leaving, settled, ..old }))
+        let same = |new: &[Seat], old: &[Seat]| new.iter().all(|seat| old.contains(seat));
+        let same = same(&wanted, &old.wanted) && same(&learners, &old.learners);
+        let settled = old.settled && leaving.is_empty() && same;
+        Ok(self.set_rows(group, &ReplicaSet { wanted, learners, leaving, settled, ..old }))
     }
 
     /// Whether nodes may be those of a group, as far as there is a witness among them.
@@ -188,17 +227,21 @@ impl ClusterMap {
         nodes
     }
 
-    /// Rows that say that the members of a group are those wanted; empty if others are wanted meanwhile.
-    pub fn settle_rows(&self, group: GroupId, members: &[Seat]) -> Vec<Row> {
+    /// Rows that say that the members of a group, with and without a vote, are those wanted; empty if others are
+    /// wanted meanwhile.
+    pub fn settle_rows(&self, group: GroupId, members: &[Seat], learners: &[Seat]) -> Vec<Row> {
         let set = self.set_of(group);
         if self.incarnation > 0 && !self.has_set(group) {
             let (wanted, first) = (members.to_vec(), members.iter().map(|seat| seat.node).collect());
             return self.set_rows(group, &ReplicaSet { wanted, first, ..set });
         }
-        let (mut wanted, mut members) = (set.wanted.clone(), members.to_vec());
-        wanted.sort_unstable();
-        members.sort_unstable();
-        if set.settled || wanted != members {
+        let differ = |wanted: &[Seat], are: &[Seat]| {
+            let (mut wanted, mut are) = (wanted.to_vec(), are.to_vec());
+            wanted.sort_unstable();
+            are.sort_unstable();
+            wanted != are
+        };
+        if set.settled || differ(&set.wanted, members) || differ(&set.learners, learners) {
             return Vec::new();
         }
         self.set_rows(group, &ReplicaSet { leaving: Vec::new(), settled: true, ..set })
@@ -243,7 +286,7 @@ mod tests {
     }
 
     fn place(map: &mut ClusterMap, nodes: [u64; 3]) -> ReplicaSet {
-        let rows = map.seat_rows(GroupId(1), &nodes.map(NodeId)).unwrap();
+        let rows = map.seat_rows(GroupId(1), &nodes.map(NodeId), &[]).unwrap();
         apply(map, rows);
         map.set_of(GroupId(1))
     }
@@ -271,10 +314,10 @@ mod tests {
         let set = place(&mut map, [2, 3, 5]);
         assert_eq!(set.wanted, seats(&[(2, 0), (3, 0), (5, 3)]));
         assert_eq!(set.leaving, seats(&[(4, 2), (1, 0)]));
-        assert_eq!(map.settle_rows(GroupId(1), &new), [], "others are wanted now");
+        assert_eq!(map.settle_rows(GroupId(1), &new, &[]), [], "others are wanted now");
         // A replica on its way out is taken back as what it is.
         assert_eq!(place(&mut map, [2, 3, 1]).leaving, seats(&[(5, 3), (4, 2)]));
-        let rows = map.settle_rows(GroupId(1), &seats(&[(1, 0), (2, 0), (3, 0)]));
+        let rows = map.settle_rows(GroupId(1), &seats(&[(1, 0), (2, 0), (3, 0)]), &[]);
         apply(&mut map, rows);
         assert_eq!(map.set_of(GroupId(1)).leaving, []);
         assert!(map.set_of(GroupId(1)).settled);
@@ -287,7 +330,7 @@ mod tests {
     fn an_order_of_succession_is_settled_at_once() {
         let mut map = map();
         assert!(place(&mut map, [1, 2, 3]).settled);
-        assert_eq!(map.seat_rows(GroupId(1), &[1, 2, 3].map(NodeId)), Ok(Vec::new()));
+        assert_eq!(map.seat_rows(GroupId(1), &[1, 2, 3].map(NodeId), &[]), Ok(Vec::new()));
     }
 
     #[test]
@@ -307,7 +350,7 @@ mod tests {
         let map = map();
         let refused = |group, nodes: &[u64]| {
             let nodes: Vec<NodeId> = nodes.iter().copied().map(NodeId).collect();
-            map.seat_rows(GroupId(group), &nodes).unwrap_err()
+            map.seat_rows(GroupId(group), &nodes, &[]).unwrap_err()
         };
         assert_eq!(refused(1, &[1, 2, 1]), "node 1 twice");
         assert_eq!(refused(1, &[1, 2, 9]), "node 9 is no member of the cluster");
@@ -322,10 +365,51 @@ mod tests {
         let written = [1, 0, 0, 2, 2, 0, 0xac, 2, 7, 1, 1, 0, 1, 5];
         assert_eq!(set.encode(), written, "rows of older versions must be read");
         assert_eq!(ReplicaSet::decode(&written), Ok(set));
-        assert_eq!(ReplicaSet::decode(&[2]), Err(DecodeError::Version(2)));
+        assert_eq!(ReplicaSet::decode(&[3]), Err(DecodeError::Version(3)));
         for bad in [&[1, 2][..], &[1, 0, 0, 0], &[1, 0, 2, 2, 0, 2, 0, 0], &[1, 0, 1, 0, 0, 0], &written[..9]]
         {
             assert!(ReplicaSet::decode(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn learners_are_written_only_where_all_understand_them() {
+        let mut map = map();
+        let (voters, learners) = ([2, 3, 1].map(NodeId), [NodeId(4)]);
+        assert!(map.seat_rows(GroupId(1), &voters, &learners).unwrap_err().contains("not understood"));
+        map.level = LEARNERS_LEVEL;
+        assert_eq!(map.seat_rows(GroupId(1), &voters, &[NodeId(2)]).unwrap_err(), "node 2 twice");
+        let rows = map.seat_rows(GroupId(1), &voters, &learners).unwrap();
+        assert_eq!(
+            rows[0].1,
+            [2, 0, 0, 3, 2, 0, 3, 0, 1, 0, 0, 0, 1, 4, 2],
+            "rows of older versions must be read"
+        );
+        apply(&mut map, rows);
+        let set = map.set_of(GroupId(1));
+        assert_eq!((set.learners.clone(), set.settled), (seats(&[(4, 2)]), false));
+        assert_eq!(map.shards[0].voters, voters, "it is no voter");
+        assert_eq!(set.seat(NodeId(4)), Some(seats(&[(4, 2)])[0]), "its node makes it");
+        assert_eq!(map.settle_rows(GroupId(1), &set.wanted, &[]), [], "the learner is not there yet");
+        let rows = map.settle_rows(GroupId(1), &set.wanted, &set.learners);
+        apply(&mut map, rows);
+        assert!(map.set_of(GroupId(1)).settled);
+        // With a vote it is the same replica; that it is to vote is a move all the same.
+        let rows = map.seat_rows(GroupId(1), &[2, 3, 4].map(NodeId), &[]).unwrap();
+        apply(&mut map, rows);
+        let set = map.set_of(GroupId(1));
+        assert_eq!((set.wanted[2], set.leaving, set.settled), (seats(&[(4, 2)])[0], seats(&[(1, 0)]), false));
+    }
+
+    #[test]
+    fn a_member_that_is_removed_is_no_learner_any_more() {
+        let mut map = map();
+        map.level = LEARNERS_LEVEL;
+        let rows = map.seat_rows(GroupId(1), &[2, 3, 1].map(NodeId), &[NodeId(4)]).unwrap();
+        apply(&mut map, rows);
+        let rows = map.removal_rows(NodeId(4)).unwrap();
+        apply(&mut map, rows);
+        let set = map.set_of(GroupId(1));
+        assert_eq!((set.learners, set.leaving), (Vec::new(), seats(&[(4, 2)])));
     }
 }

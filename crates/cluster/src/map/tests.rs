@@ -53,7 +53,7 @@ fn who_joins_after_a_recovery_gets_an_id_of_nobody_before_and_is_not_given_up_wi
     // Nor are survivors without a place in the meta group.
     let two = Formation { members: vec![NodeId(1), NodeId(3)], ..map.formation };
     let mut map = ClusterMap::new(&two);
-    let rows = map.settle_rows(GroupId::META, &[Seat { node: NodeId(1), generation: 0 }]);
+    let rows = map.settle_rows(GroupId::META, &[Seat { node: NodeId(1), generation: 0 }], &[]);
     apply(&mut map, &rows);
     let rows = map.recovery_rows();
     apply(&mut map, &rows);
@@ -279,7 +279,7 @@ fn a_witness_has_no_seat_beside_one_data_node_or_another_witness() {
     map.members.insert(NodeId(4), Member { witness: true, ..Member::default() });
     let refused = |nodes: &[u64]| {
         let nodes: Vec<NodeId> = nodes.iter().copied().map(NodeId).collect();
-        map.seat_rows(GroupId(1), &nodes).unwrap_err()
+        map.seat_rows(GroupId(1), &nodes, &[]).unwrap_err()
     };
     for nodes in [&[1, 3][..], &[1, 2, 3, 4], &[3]] {
         assert!(refused(nodes).starts_with("a witness votes beside at least two nodes"), "{nodes:?}");

@@ -3,6 +3,7 @@
 //! Every move keeps the counts and the orders up to date, so that no step looks at all nodes or all groups.
 
 use super::{Placed, Site, Standing};
+use crate::map::ZoneRole;
 use model::{GroupId, NodeId};
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -100,8 +101,10 @@ impl Board {
             }
             board.sites[spot].known = true;
             board.sites[spot].weight = site.weight;
-            board.sites[spot].leads = site.standing == Standing::Serving;
+            let votes = site.role == ZoneRole::Voter;
+            board.sites[spot].leads = votes && site.standing == Standing::Serving;
             board.sites[spot].role = match site.standing {
+                _ if !votes => Role::Leaves,
                 Standing::Serving if site.weight > 0 => Role::Takes,
                 Standing::Serving | Standing::Away => Role::Keeps,
                 Standing::Leaving => Role::Leaves,

@@ -1,6 +1,7 @@
 //! Why a group is to change, in words.
 
 use super::{Placed, Site, Standing};
+use crate::map::ZoneRole;
 use model::{GroupId, NodeId};
 
 /// Why a group is to change from `before` to `after`, for people, in one line without its end: what
@@ -27,6 +28,35 @@ pub fn explain(sites: &[Site], before: &Placed, after: &[NodeId]) -> String {
         reasons.push("stays as it is".to_owned());
     }
     format!("{}: {}", name(before.group), reasons.join("; "))
+}
+
+/// Why a group is to change its replicas without a vote, like [`explain`]; `None` if it is not.
+pub fn explain_learners(sites: &[Site], before: &Placed, after: &[NodeId]) -> Option<String> {
+    let (gone, come) = (without(&before.learners, after), without(after, &before.learners));
+    let zone = |node: NodeId| site(sites, node).map_or("", |site| site.zone.as_str());
+    let mut reasons = Vec::new();
+    for to in &come {
+        let from = gone.iter().find(|from| zone(**from) == zone(*to));
+        reasons.push(match (from, from.and_then(|from| site(sites, *from)).map(|site| site.standing)) {
+            (Some(from), Some(Standing::Leaving)) => {
+                format!("node {to} gets the learner of node {from}: node {from} is to hold nothing")
+            }
+            (Some(from), _) => {
+                format!("node {to} gets the learner of node {from}, which holds more than its share")
+            }
+            _ => format!("node {to} gets a learner: zone {} has none", zone(*to)),
+        });
+    }
+    let replaced = |from: &&NodeId| come.iter().any(|to| zone(*to) == zone(**from));
+    for from in gone.iter().filter(|from| !replaced(from)) {
+        let why = match site(sites, *from) {
+            None => "it is no member".to_owned(),
+            Some(site) if site.role == ZoneRole::Voter => format!("zone {} is to have voters", site.zone),
+            Some(site) => format!("zone {} has another one", site.zone),
+        };
+        reasons.push(format!("node {from} gives up its learner: {why}"));
+    }
+    (!reasons.is_empty()).then(|| format!("{}: {}", name(before.group), reasons.join("; ")))
 }
 
 fn name(group: GroupId) -> String {
@@ -58,6 +88,7 @@ fn crowded<'a>(sites: &'a [Site], replicas: &[NodeId], node: NodeId) -> Option<&
 fn why_moved(sites: &[Site], before: &Placed, from: NodeId, to: NodeId) -> String {
     match site(sites, from) {
         None => format!("node {from} is no member"),
+        Some(site) if site.role == ZoneRole::Learner => format!("zone {} is to have no votes", site.zone),
         Some(site) if site.standing == Standing::Leaving => format!("node {from} is to hold nothing"),
         Some(_) => match crowded(sites, &before.replicas, from) {
             Some(zone) => format!("zone {zone} has more than one replica"),
@@ -69,7 +100,7 @@ fn why_moved(sites: &[Site], before: &Placed, from: NodeId, to: NodeId) -> Strin
 fn why_dropped(sites: &[Site], before: &Placed, after: &[NodeId], node: NodeId) -> String {
     match site(sites, node) {
         None => format!("it is no member, and {} are enough", after.len()),
-        Some(site) if site.standing == Standing::Leaving => {
+        Some(site) if site.standing == Standing::Leaving || site.role == ZoneRole::Learner => {
             format!("it is to hold nothing, and {} are enough", after.len())
         }
         Some(_) => format!("there are {}, {} are enough", before.replicas.len(), after.len()),

@@ -1,10 +1,12 @@
 //! Placements to read; the rules as properties are in [`properties`], a large cluster in [`scale`].
 
+mod learners;
 mod properties;
 mod scale;
 mod world;
 
 use super::{Placed, Site, Standing, explain, place};
+use crate::map::ZoneRole;
 use model::{GroupId, NodeId};
 
 /// Sites from a line like `1:a 2:b*2 3:b- 4:c?`: node, zone, weight, `-` leaving, `?` away.
@@ -18,7 +20,13 @@ fn sites(line: &str) -> Vec<Site> {
         let (word, weight) = word.split_once('*').unwrap_or((word, "1"));
         let (node, zone) = word.split_once(':').unwrap_or((word, ""));
         let node = NodeId(node.parse().expect("a number"));
-        Site { node, zone: zone.to_owned(), weight: weight.parse().expect("a number"), standing }
+        Site {
+            node,
+            zone: zone.to_owned(),
+            role: ZoneRole::Voter,
+            weight: weight.parse().expect("a number"),
+            standing,
+        }
     };
     line.split_whitespace().map(site).collect()
 }
@@ -32,6 +40,7 @@ fn groups(line: &str) -> Vec<Placed> {
             .chars()
             .map(|c| NodeId(c.to_digit(10).expect("a digit").into()))
             .collect(),
+        learners: Vec::new(),
         bytes: 1000,
         load: 0,
     };

@@ -58,12 +58,18 @@ mod tests {
     use model::GroupId;
 
     fn site(node: u64, standing: Standing) -> Site {
-        Site { node: NodeId(node), zone: String::new(), weight: 1, standing }
+        Site {
+            node: NodeId(node),
+            zone: String::new(),
+            role: crate::map::ZoneRole::Voter,
+            weight: 1,
+            standing,
+        }
     }
 
     fn placed(group: u32, nodes: &[u64]) -> Placed {
         let replicas = nodes.iter().copied().map(NodeId).collect();
-        Placed { group: GroupId(group), replicas, bytes: 1, load: 0 }
+        Placed { group: GroupId(group), replicas, learners: Vec::new(), bytes: 1, load: 0 }
     }
 
     /// Nodes from 8 on are witnesses.

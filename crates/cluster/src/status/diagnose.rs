@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fitness, NodeState, NodeStatus, ShardStatus, Status};
+use super::{Fitness, NodeState, NodeStatus, ReplicaRole, ShardStatus, Status};
 use crate::health::fitness::QUICK_FOR_NS;
 use model::time::MS;
 
@@ -14,6 +14,8 @@ pub const LAG_WORTH_A_WORD: u64 = 100_000;
 pub const SLOW_SYNC_US: u64 = 200_000;
 /// State of a replica whose rows are lost.
 pub const REBUILDING: &str = "rebuilding";
+/// State of a learner that has not got its rows yet.
+pub const COPYING: &str = "copying";
 /// Most shards that one sentence names.
 const NAMED_SHARDS: usize = 8;
 
@@ -226,8 +228,10 @@ fn lagging_replicas(status: &Status, problems: &mut Vec<Problem>) {
                 continue;
             }
             let how = if replica.state == "snapshot" { " and receives a snapshot" } else { "" };
+            // Nobody waits for a learner.
+            let learns = replica.role == ReplicaRole::Learner;
             problems.push(Problem {
-                severity: Severity::Degraded,
+                severity: if learns { Severity::Note } else { Severity::Degraded },
                 text: format!("{name}: node {} is {} entries behind{how}", replica.node, replica.lag),
             });
         }

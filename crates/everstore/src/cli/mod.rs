@@ -25,6 +25,7 @@ mod switchover;
 mod table;
 mod target;
 mod transfer;
+mod zone;
 
 use std::process::ExitCode;
 
@@ -63,6 +64,8 @@ enum Command {
     Node(node::NodeArgs),
     /// Change how many replicas each shard should have.
     Replicas(node::ReplicasArgs),
+    /// Show zones, and choose whether their nodes vote or only follow as learners.
+    Zone(zone::ZoneArgs),
     /// Read everything on the disks of all nodes, and mend what is damaged from healthy replicas.
     Scrub(scrub::ScrubArgs),
     /// Show which shards are to move to other nodes, and why.
@@ -118,6 +121,7 @@ pub fn run() -> ExitCode {
         Command::Switchover(args) => switchover::run(&args),
         Command::Node(args) => node::run(&args),
         Command::Replicas(args) => node::replicas(&args),
+        Command::Zone(args) => zone::run(&args),
         Command::Scrub(args) => scrub::run(&args),
         Command::Plan(args) => node::plan(&args),
         Command::Keyspace(args) => keyspace::run(&args),

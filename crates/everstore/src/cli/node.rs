@@ -184,7 +184,6 @@ pub fn plan(args: &PlanArgs) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Has the cluster decide; again while another change is under way.
 fn decide_node(target: &TargetArgs, words: &[&str], force: bool) -> Result<(), CliError> {
     let mut request = vec!["EVERSTORE", "NODE"];
     request.extend(words);
@@ -194,7 +193,11 @@ fn decide_node(target: &TargetArgs, words: &[&str], force: bool) -> Result<(), C
     decide(target, &request)
 }
 
-fn decide(target: &TargetArgs, request: &[&str]) -> Result<(), CliError> {
+/// Has the cluster decide; again while another change is under way.
+///
+/// # Errors
+/// The node asked refuses, or can not be reached.
+pub fn decide(target: &TargetArgs, request: &[&str]) -> Result<(), CliError> {
     let mut tries = 0;
     loop {
         tries += 1;

@@ -1,5 +1,6 @@
 //! `everstore recover`: the only way out when a majority of the nodes is gone for good.
 
+use std::fmt::Write as _;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,7 +9,8 @@ use std::sync::Arc;
 use clap::Args;
 use cluster::status::diagnose::span;
 use env::{Clock, Disk, RealClock, RealDisk};
-use model::NodeId;
+use model::{GroupId, NodeId};
+use node::heard::Announced;
 use shell::survivors::{Holding, Survivors};
 use storage::rows::RowStores;
 use storage::rows::lsm::{LsmOptions, LsmStores};
@@ -78,6 +80,7 @@ fn page(survivors: &Survivors, now_ms: u64) -> String {
         ">COMMITTED",
         ">CHECKPOINT",
         "NEWEST ENTRY",
+        ">ANNOUNCED",
     ]);
     for (group, best) in survivors.best() {
         let show = |what: fn(&Holding) -> String| best.as_ref().map_or("-".to_owned(), what);
@@ -91,6 +94,7 @@ fn page(survivors: &Survivors, now_ms: u64) -> String {
             show(|best| best.committed.to_string()),
             show(|best| best.stored.to_string()),
             age.unwrap_or_else(|| "-".to_owned()),
+            survivors.announced(group).map_or("-".to_owned(), |announced| announced.commit.to_string()),
         ]);
     }
     let head = match survivors.are_moved() {
@@ -111,15 +115,69 @@ fn page(survivors: &Survivors, now_ms: u64) -> String {
     format!(
         "{head}\n\n\
          {}\n\
+         {}\
          What may be lost: every write after the newest entry of its shard that the given up nodes \
          acknowledged.\nEntries after COMMITTED may never have been acknowledged; they become part of the \
          data.\nThe cluster goes on with {} of {} replicas, as incarnation {}. Data folders of given up nodes \
          are refused\nfrom then on, for good: keep them to look for what was lost.\n",
         table.render(),
+        known(survivors, now_ms),
         after.replicas,
         before.replicas,
         after.incarnation,
     )
+}
+
+fn named(group: GroupId) -> String {
+    group.shard().map_or("the meta group".to_owned(), |shard| format!("shard {shard}"))
+}
+
+/// What is known of entries that are not here: ANNOUNCED is the newest commit that a leader told a learner zone.
+fn known(survivors: &Survivors, now_ms: u64) -> String {
+    let announced: Vec<(GroupId, Announced)> =
+        survivors.best().filter_map(|(group, _)| Some((group, survivors.announced(group)?))).collect();
+    let empty = survivors.best().filter(|(_, best)| best.is_none_or(|best| best.last.1 == 0));
+    let empty: String = empty
+        .map(|(group, _)| format!("{}: NOTHING of it is here, its copy never became whole.\n", named(group)))
+        .collect();
+    let Some(last_ms) = announced.iter().map(|(_, announced)| announced.wall_ms).max() else {
+        return format!(
+            "{empty}No node wrote down what the leaders announced (those of learner zones do): nothing is known of \
+             newer entries.\n"
+        );
+    };
+    let ago = |ms: u64| span(now_ms.saturating_sub(ms));
+    let mut text = String::new();
+    for (group, announced) in &announced {
+        let name = named(*group);
+        match survivors.known_lost(*group) {
+            0 => {}
+            lost => {
+                let _ = writeln!(
+                    text,
+                    "{name}: up to {lost} entries were committed that are not here, as announced {} ago.",
+                    ago(announced.wall_ms)
+                );
+            }
+        }
+        if announced.exposed_bytes > 0 {
+            let _ = writeln!(
+                text,
+                "{name}: {} bytes of asynchronous writes were answered and not committed then.",
+                announced.exposed_bytes
+            );
+        }
+    }
+    if text.is_empty() {
+        text.push_str("All that the leaders had announced is here.\n");
+    }
+    text.insert_str(0, &empty);
+    let _ = writeln!(
+        text,
+        "The last announcement was {} ago: of what came after it nothing is known.",
+        ago(last_ms)
+    );
+    text
 }
 
 /// The rows of a node that does not run.

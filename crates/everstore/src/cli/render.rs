@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use cluster::status::diagnose::span;
+use cluster::status::diagnose::{COPYING, span};
 use cluster::status::{
-    KeyspaceStatus, NodeState, NodeStatus, Problem, ReplicaRole, Severity, ShardStatus, Status, exit_code,
+    KeyspaceStatus, NodeState, NodeStatus, Problem, ReplicaRole, ReplicaStatus, Severity, ShardStatus,
+    Status, exit_code,
 };
 
 use super::table::Table;
@@ -137,7 +138,8 @@ fn shards(status: &Status) -> String {
     let meta = status.meta.iter().map(|meta| ("meta".to_string(), meta));
     let shards = status.shards.iter().map(|shard| (shard.id.to_string(), shard));
     for (name, shard) in meta.chain(shards) {
-        let lag = shard.replicas.iter().map(|replica| replica.lag).max().unwrap_or(0);
+        // Learners say how far behind they are themselves.
+        let lag = shard.voters().map(|replica| replica.lag).max().unwrap_or(0);
         table.row([
             name.clone(),
             if name == "meta" { "-".into() } else { shard.slots.to_string() },
@@ -158,7 +160,7 @@ fn followers(status: &Status, shard: &ShardStatus) -> String {
         .map(|replica| {
             let mut text = replica.node.to_string();
             if replica.role == ReplicaRole::Learner {
-                text.push_str(" learner");
+                let _ = write!(text, " learner{}", behind(status, replica));
             }
             if !status.is_up(replica.node) {
                 text.push_str(" (away)");
@@ -167,6 +169,17 @@ fn followers(status: &Status, shard: &ShardStatus) -> String {
         })
         .collect();
     shown.join(", ")
+}
+
+/// ` in far, 12 entries and 3 s behind`
+fn behind(status: &Status, replica: &ReplicaStatus) -> String {
+    let zone = status.node(replica.node).map_or("", |node| node.zone.as_str());
+    let place = if zone.is_empty() { String::new() } else { format!(" in {zone}") };
+    match (replica.state.as_str(), replica.lag) {
+        (COPYING, _) => format!("{place}, copying"),
+        (_, 0) => place,
+        (_, lag) => format!("{place}, {lag} entries and {} behind", span(replica.lag_ms)),
+    }
 }
 
 /// Keyspaces as a table; also what `everstore keyspace list` prints.
@@ -217,7 +230,7 @@ pub fn bar(done: u64, all: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use cluster::status::{ReplicaStatus, diagnose};
+    use cluster::status::diagnose;
 
     use super::*;
 
@@ -307,6 +320,27 @@ KEYSPACE  LAYOUT  MODE   SHARD  KEYS  EXPIRING  A REPLY MEANS
        1  single  async  1         2         1  -
 ";
         assert_eq!(page(&status, &diagnose(&status)), expected);
+    }
+
+    #[test]
+    fn learners_say_where_they_are_and_how_far_behind() {
+        let learner = |node, lag, state: &str| ReplicaStatus {
+            node,
+            role: ReplicaRole::Learner,
+            lag,
+            lag_ms: 2000,
+            state: state.into(),
+            ..ReplicaStatus::default()
+        };
+        let far = NodeStatus { zone: "far".into(), ..node(4, NodeState::Up) };
+        let mut status = Status { nodes: vec![far, node(5, NodeState::NeverSeen)], ..Status::default() };
+        let mut shard = ShardStatus { replicas: vec![learner(4, 0, "replicate")], ..ShardStatus::default() };
+        assert_eq!(followers(&status, &shard), "4 learner in far");
+        shard.replicas = vec![learner(4, 7, "replicate"), learner(5, 9, COPYING)];
+        let shown = "4 learner in far, 7 entries and 2 s behind, 5 learner, copying (away)";
+        assert_eq!(followers(&status, &shard), shown);
+        status.shards = vec![shard];
+        assert!(shards(&status).trim_end().ends_with(" 0"), "nobody waits for learners");
     }
 
     #[test]

@@ -45,6 +45,9 @@ pub struct SimArgs {
     /// One of the first nodes is a witness; drawn by the seed if not given.
     #[arg(long)]
     witness: bool,
+    /// Nodes that join later are of a learner zone; drawn by the seed if not given.
+    #[arg(long)]
+    learners: bool,
     /// Shards, 1 to 16; drawn by the seed if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]
     shards: Option<u16>,
@@ -78,6 +81,7 @@ impl SimArgs {
             nodes: self.nodes,
             spares: self.spares,
             witness: self.witness.then_some(true),
+            learners: self.learners.then_some(true),
             shards: self.shards,
             length_ns: (self.minutes * 60e9) as u64,
             until_ns: self.until_ms.map(|ms| ms * 1_000_000),
@@ -92,8 +96,8 @@ impl SimArgs {
     /// What replays a seed with these flags.
     fn replay(&self, seed: u64, until_ms: Option<u64>) -> String {
         let mut command = format!("everstore sim --seed {seed}");
-        if self.witness {
-            command.push_str(" --witness");
+        for (on, flag) in [(self.witness, " --witness"), (self.learners, " --learners")] {
+            command.push_str(if on { flag } else { "" });
         }
         let mut add = |flag: &str, value: String| command.push_str(&format!(" --{flag} {value}"));
         if let Some(nodes) = self.nodes {

@@ -308,6 +308,16 @@ fn check_together(config: &Config) -> Result<(), ConfigError> {
             "'bootstrap' creates a new cluster and 'join' enters an existing one: give one of them".into(),
         );
     }
+    if config.zone_role == "learner" {
+        if config.zone.as_deref().unwrap_or_default().is_empty() {
+            return conflict("'zone-role' learner is the role of a zone: name it with 'zone'".into());
+        }
+        if config.bootstrap {
+            return conflict(
+                "the node that creates a cluster votes: its 'zone-role' can not be learner".into(),
+            );
+        }
+    }
     if config.heartbeat_interval * 3 > config.base_election_timeout {
         return conflict(format!(
             "'heartbeat-interval' ({} ms) must be at most a third of 'base-election-timeout' ({} ms)",

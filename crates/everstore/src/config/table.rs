@@ -178,6 +178,8 @@ keys! {
         "Shards that change their nodes at the same time.";
     "zone" zone: Option<String>, Kind::Text, "", restart, None,
         "What may fail as a whole with this node, such as a rack or a building; replicas of a shard go to different zones.";
+    "zone-role" zone_role: String, Kind::Choice(&["decided", "voter", "learner"]), "decided", restart, None,
+        "What the node's zone is for, if that is not decided yet: voter, or learner (copies that never vote). Later 'everstore zone set' decides.";
     "threads" threads: u64, Kind::Whole(1, 1, "one shard thread; more are not supported by this version"), "1", restart, None,
         "Shard threads. This version runs exactly one.";
     "log-format" log_format: String, Kind::Choice(&["auto", "human", "json"]), "auto", restart, None,

@@ -61,6 +61,7 @@ fn apply(config: &Config, settings: &mut Settings) {
     settings.scrub_rate = config.scrub_rate;
     settings.max_moves = config.max_moves as usize;
     settings.zone = cluster::map::zone_name(config.zone.as_deref().unwrap_or_default());
+    settings.zone_role = cluster::ZoneRole::parse(&config.zone_role);
     settings.requirepass = config.requirepass.clone().unwrap_or_default();
     settings.slowlog_slower_than_us = config.slowlog_log_slower_than;
     settings.slowlog_max_len = config.slowlog_max_len as usize;

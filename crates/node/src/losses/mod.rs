@@ -58,6 +58,8 @@ pub(crate) struct Losses {
     suspected: BTreeSet<GroupId>,
     /// Snapshots that wait for an account: rows, their tree, and Raft's message.
     withheld: BTreeMap<GroupId, (Box<Machine>, u64, Message)>,
+    /// What leaders announced, as far as this node only follows: what would be lost with them.
+    pub(crate) heard: crate::heard::HeardFile,
 }
 
 /// What a node has lost and nobody has acknowledged.

@@ -145,6 +145,19 @@ pub(super) const OWN: &[Spec] = &[
                 )
             },
             own("everstore|version", 2, LOOK, "Show the version of the node"),
+            Spec {
+                args: &[
+                    token("set", "SET"),
+                    arg("zone", ArgKind::String),
+                    arg("role", ArgKind::OneOf(&[token("voter", "VOTER"), token("learner", "LEARNER")])),
+                ],
+                ..own(
+                    "everstore|zone",
+                    5,
+                    STATE,
+                    "Choose whether the nodes of a zone vote, or only follow as learners",
+                )
+            },
         ],
         ..own("everstore", -2, Flags(0), "A container for commands on the cluster")
     },

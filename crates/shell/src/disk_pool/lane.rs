@@ -59,6 +59,9 @@ pub(super) enum Task {
     Forget {
         name: String,
     },
+    Heard {
+        content: Vec<u8>,
+    },
     /// One step of compaction, and how many may follow.
     Maintain {
         tree: u64,
@@ -85,6 +88,7 @@ impl Task {
             Job::Scrub { group, tree, from } => Task::Scrub { group, tree, from },
             Job::KeepLoss { group, name, content } => Task::Keep { group, name, content },
             Job::ForgetLoss { name, .. } => Task::Forget { name },
+            Job::KeepHeard { content } => Task::Heard { content },
         }
     }
 
@@ -172,6 +176,10 @@ impl Lane {
                 if let Err(error) = losses.forget(&name) {
                     tracing::warn!(loss = %name, %error, "a loss account could not be removed; the next start finds it");
                 }
+            }
+            Task::Heard { content } => {
+                let result = losses.keep_heard(&content).map_err(|error| error.to_string());
+                done(JobDone::HeardKept { result });
             }
             Task::Refuse(answer) => done(answer),
         }

@@ -70,6 +70,7 @@ impl Queue {
             | Job::Scrub { group, .. }
             | Job::KeepLoss { group, .. }
             | Job::ForgetLoss { group, .. } => Some(group),
+            Job::KeepHeard { .. } => Some(GroupId::META),
             // Behind everything that uses the tree.
             Job::DropTree { tree } => self.owners.remove(&tree),
         };

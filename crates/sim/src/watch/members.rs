@@ -4,13 +4,15 @@
 use super::Seen;
 use cluster::Members;
 use model::{GroupId, Index, NodeId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Members by group and index.
 #[derive(Default)]
 pub(super) struct MembersSeen {
     /// How many replicas a group should have; 0: nobody joins, and nothing is looked at.
     pub replicas: usize,
+    /// Nodes of a zone that is a learner zone for good.
+    pub learners: BTreeSet<NodeId>,
     /// Nodes that were given up by force, with their replicas.
     pub forced: usize,
     /// The node that is a witness, 0 = none is.
@@ -39,6 +41,11 @@ impl MembersSeen {
                 );
                 return Err(("members equal", text));
             }
+        }
+        if let Some(node) = members.voters.iter().find(|node| self.learners.contains(node)) {
+            let text =
+                format!("group {group}: node {node} of a learner zone has a vote, as {machine} has applied");
+            return Err(("learners never vote", text));
         }
         if !members.outgoing.is_empty() {
             return Ok(());

@@ -1,6 +1,7 @@
 //! 1000 nodes, 16 384 shards with three replicas: even, with few moves, and in a bounded number of steps.
 
 use super::super::{Placed, Site, Standing, place_counted};
+use crate::map::ZoneRole;
 use model::{GroupId, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,13 +15,14 @@ const MOST_STEPS: u64 = 100 * ALL as u64;
 
 fn site(node: u64, zones: u64) -> Site {
     let zone = if zones == 0 { String::new() } else { format!("z{}", node % zones) };
-    Site { node: NodeId(node), zone, weight: 1, standing: Standing::Serving }
+    Site { node: NodeId(node), zone, role: ZoneRole::Voter, weight: 1, standing: Standing::Serving }
 }
 
 fn groups() -> Vec<Placed> {
     let group = |group: u32| Placed {
         group: GroupId(group),
         replicas: Vec::new(),
+        learners: Vec::new(),
         bytes: u64::from(group * 7919 % 1000),
         // Few groups have most of the load, as in life.
         load: 1_000_000 / u64::from(1 + group.wrapping_mul(2_654_435_761) % SHARDS),

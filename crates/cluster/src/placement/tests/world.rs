@@ -1,6 +1,7 @@
 //! Random clusters, and what is counted in them.
 
 use super::super::{Placed, Site, Standing, place};
+use crate::map::ZoneRole;
 use model::{GroupId, NodeId};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -83,6 +84,7 @@ fn groups(nodes: u64, most: usize) -> impl Strategy<Value = Vec<Placed>> {
         let placed = |(number, (nodes, bytes, load)): (usize, (Vec<u64>, u64, u64))| Placed {
             group: GroupId(number as u32),
             replicas: nodes.into_iter().map(NodeId).collect(),
+            learners: Vec::new(),
             bytes,
             load,
         };
@@ -103,6 +105,7 @@ pub(super) fn any_world() -> impl Strategy<Value = World> {
         let site = |(number, (zone, weight, standing)): (usize, (&str, u32, Standing))| Site {
             node: NodeId(number as u64 + 1),
             zone: zone.to_owned(),
+            role: ZoneRole::Voter,
             weight,
             standing,
         };
@@ -117,6 +120,7 @@ pub(super) fn serving_world(weights: std::ops::Range<u32>) -> impl Strategy<Valu
         let site = |(number, weight): (usize, u32)| Site {
             node: NodeId(number as u64 + 1),
             zone: String::new(),
+            role: ZoneRole::Voter,
             weight,
             standing: Standing::Serving,
         };
@@ -134,6 +138,7 @@ pub(super) fn zoned_world(weights: std::ops::Range<u32>) -> impl Strategy<Value 
             let site = |(number, zone): (usize, u8)| Site {
                 node: NodeId(number as u64 + 1),
                 zone: zone.to_string(),
+                role: ZoneRole::Voter,
                 weight: weights[number],
                 standing: Standing::Serving,
             };

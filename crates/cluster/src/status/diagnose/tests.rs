@@ -11,6 +11,7 @@ fn healthy(shards: u16) -> Status {
             matched: 10,
             applied: 10,
             lag: 0,
+            lag_ms: 0,
             state: "replicate".into(),
         };
         ShardStatus {
