@@ -201,12 +201,8 @@ impl World {
             if able.len() >= replicas && (here, nodes.len()) != (replicas, replicas) {
                 return Some(format!("group {group} is on nodes {nodes:?}, able are {able:?}"));
             }
-            let data = nodes.iter().filter(|node| **node != witness).count();
-            let useful = data >= 2 && data % 2 == 0 && data < replicas;
-            // One that is to leave stays where no other can come.
-            let has = nodes.contains(&witness);
-            if witness > 0 && (has && !useful || !has && useful && votes) {
-                return Some(format!("group {group} is on nodes {nodes:?}, node {witness} is a witness"));
+            if let Some(text) = self.misplaced_witness(group, &nodes, votes, replicas) {
+                return Some(text);
             }
             nodes.iter().for_each(|node| seats[*node as usize] += 1);
             let learners: Vec<u64> = newest.set_of(group).learner_nodes().iter().map(|node| node.0).collect();
@@ -223,14 +219,7 @@ impl World {
                     ));
                 }
             }
-            let voters: Vec<u64> = nodes.iter().copied().collect::<BTreeSet<u64>>().into_iter().collect();
-            let other = self.cores().filter(|(node, _)| sound.contains(node)).find_map(|(node, core)| {
-                let members = core.members(group)?;
-                let of: Vec<u64> = members.voters.iter().map(|node| node.0).collect();
-                let follow: Vec<u64> = members.learners.iter().map(|node| node.0).collect();
-                let same = of == voters && members.outgoing.is_empty() && follow == learners;
-                (!same).then(|| format!("group {group}: node {node} knows {members:?}, wanted {voters:?}"))
-            });
+            let other = self.other_members(group, nodes, &learners);
             if other.is_some() {
                 return other;
             }
@@ -246,6 +235,36 @@ impl World {
             uneven.then(|| format!("nodes {nodes:?} hold from {least} to {most} replicas"))
         };
         uneven(&free).or_else(|| uneven(&zoned))
+    }
+
+    /// A witness that votes where it is of no use, or not where it is, in words. `votes`: it may.
+    fn misplaced_witness(
+        &self,
+        group: GroupId,
+        nodes: &[u64],
+        votes: bool,
+        replicas: usize,
+    ) -> Option<String> {
+        let witness = self.plan.shape.witness;
+        let data = nodes.iter().filter(|node| **node != witness).count();
+        let useful = data >= 2 && data % 2 == 0 && data < replicas;
+        // One that is to leave stays where no other can come.
+        let has = nodes.contains(&witness);
+        let wrong = witness > 0 && (has && !useful || !has && useful && votes);
+        wrong.then(|| format!("group {group} is on nodes {nodes:?}, node {witness} is a witness"))
+    }
+
+    /// Who knows other members of a group than those that should be, in words.
+    fn other_members(&self, group: GroupId, mut voters: Vec<u64>, learners: &[u64]) -> Option<String> {
+        let sound = self.sound();
+        voters.sort_unstable();
+        self.cores().filter(|(node, _)| sound.contains(node)).find_map(|(node, core)| {
+            let members = core.members(group)?;
+            let of: Vec<u64> = members.voters.iter().map(|node| node.0).collect();
+            let follow: Vec<u64> = members.learners.iter().map(|node| node.0).collect();
+            let same = of == voters && members.outgoing.is_empty() && follow == learners;
+            (!same).then(|| format!("group {group}: node {node} knows {members:?}, wanted {voters:?}"))
+        })
     }
 
     /// Who was removed starts again: it must end, and say why.
