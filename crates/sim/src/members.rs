@@ -219,9 +219,8 @@ impl World {
                     ));
                 }
             }
-            let other = self.other_members(group, nodes, &learners);
-            if other.is_some() {
-                return other;
+            if let Some(text) = self.other_members(group, nodes, &learners) {
+                return Some(text);
             }
         }
         // A zone has one of each group where there are others, so its nodes are even among themselves only.
