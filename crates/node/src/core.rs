@@ -119,6 +119,8 @@ pub struct Core {
     /// Number of the last batch that is known to be written.
     pub(crate) written_batch: u64,
     pub(crate) next_batch: u64,
+    /// Number of the last batch that is known to be durable.
+    pub(crate) durable_batch: u64,
     pub(crate) transfers: Transfers,
     /// How far the log has grown, for the choice of checkpoints.
     pub(crate) log_growth: LogGrowth,
@@ -138,6 +140,8 @@ pub struct Core {
     pub(crate) opened: BTreeMap<Keyspace, u64>,
     /// Requests that wait for a keyspace to be open again, with the group they were sent to.
     pub(crate) deferred: Vec<(GroupId, router::Forward)>,
+    /// Slots on their way to other shards.
+    pub(crate) moving: crate::dividing::Moving,
     /// Goals that connections wait for.
     pub(crate) polls: Vec<Poll>,
     /// Large values that are read for clients, or removed.
@@ -209,6 +213,7 @@ impl Core {
             batches: VecDeque::new(),
             written_batch: 0,
             next_batch: 1,
+            durable_batch: 0,
             transfers: Transfers::default(),
             log_growth: LogGrowth::default(),
             handlers: Handlers::default(),
@@ -219,6 +224,7 @@ impl Core {
             driving: BTreeMap::new(),
             opened: BTreeMap::new(),
             deferred: Vec::new(),
+            moving: crate::dividing::Moving::default(),
             polls: Vec::new(),
             large: crate::large::Large::default(),
             sleeping: BTreeMap::new(),
@@ -247,7 +253,8 @@ impl Core {
 
     /// The cluster is formed: the groups start, with the replicas recovered on this node.
     pub fn start(&mut self, map: ClusterMap, replicas: Vec<Replica>) {
-        let groups = map.shards.len() + 1;
+        let held = replicas.iter().map(|replica| replica.id.0 as usize + 1).max().unwrap_or(0);
+        let groups = held.max(map.shards.len() + 1);
         self.replicas.resize_with(groups, || None);
         self.routes.resize_with(groups, Route::default);
         for mut replica in replicas {
@@ -264,6 +271,7 @@ impl Core {
             self.peer(node);
         }
         self.map = map;
+        self.follow_shards();
         self.forming = None;
         self.greet_all();
         self.reload_map();
@@ -313,14 +321,15 @@ impl Core {
         self.replicas.get_mut(group.0 as usize)?.as_deref_mut()
     }
 
-    /// Number of shards.
-    pub(crate) fn shards(&self) -> u16 {
-        self.map.shards.len() as u16
+    /// Number of shards with which the cluster began, by which keyspaces without a row find theirs.
+    pub(crate) fn base_shards(&self) -> u16 {
+        self.map.formation.shards
     }
 
     /// All shards, for commands that concern a whole keyspace.
     pub(crate) fn all_shards(&self) -> impl Iterator<Item = ShardId> + use<> {
-        (0..self.shards()).map(ShardId)
+        let all: Vec<ShardId> = self.map.open_shards().collect();
+        all.into_iter()
     }
 
     // ---- client connections ----

@@ -362,7 +362,7 @@ impl Core {
             && !replica.cold.holds(self.me.node, conn.id)
         {
             return match self.room_for(spec) {
-                Room::Enough => self.run_local(conn, group, spec, flags, args),
+                Room::Enough => self.run_local(conn, (group, slot), spec, flags, args),
                 Room::Wait => self.block(conn, group, MEMORY),
                 Room::None => self.reply_now(conn, |reply| reply.error(OUT_OF_MEMORY)),
             };
@@ -403,7 +403,7 @@ impl Core {
     fn run_local(
         &mut self,
         conn: &mut Conn,
-        group: GroupId,
+        (group, slot): (GroupId, Slot),
         spec: &'static Spec,
         flags: Flags,
         args: &[&[u8]],
@@ -414,11 +414,10 @@ impl Core {
         };
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
         let ks = conn.session.keyspace;
-        let shards = self.map.shards.len() as u16;
-        if !crate::layouts::serves(replica, ks, shards)
-            || second_keyspace(spec, args).is_some_and(|ks| !crate::layouts::serves(replica, ks, shards))
+        let shards = self.map.formation.shards;
+        if !replica.may_run(spec, ks, slot, args, shards)
+            || second_keyspace(spec, args).is_some_and(|ks| !replica.may_run(spec, ks, slot, args, shards))
         {
-            let slot = spec.key_positions(args).next().map_or(0, |at| slot_of(args[at]));
             return self.wait_for_layout(conn, spec, args, slot);
         }
         let asked = Asked { ks, spec, flags, args, more: 0 };

@@ -6,7 +6,7 @@
 
 use crate::core::Core;
 use crate::seats::members_of;
-use cluster::heartbeat::LEVEL;
+use cluster::heartbeat::MEMBERS_LEVEL;
 use cluster::map::Seat;
 use cluster::{MEMBERS_ROW, Members};
 use consensus::MemberStep;
@@ -62,7 +62,7 @@ impl Core {
     /// Takes the next step in every group this node leads whose members are not those wanted.
     pub(crate) fn drive_members(&mut self) {
         // Safety rule 20: also what a person has decided waits until all understand it.
-        if self.map.level < LEVEL {
+        if self.map.level < MEMBERS_LEVEL {
             return;
         }
         let mut unsettled: Vec<(GroupId, Vec<Seat>)> =
@@ -70,7 +70,7 @@ impl Core {
         // After a recovery only the groups know who has what.
         if self.map.incarnation > 0 {
             let groups =
-                (0..self.replicas.len() as u32).map(GroupId).filter(|group| !self.map.has_set(*group));
+                (0..=self.map.shards.len() as u32).map(GroupId).filter(|group| !self.map.has_set(*group));
             let untold: Vec<GroupId> = groups.collect();
             for group in untold {
                 let members = self.replica(group).filter(|replica| replica.raft.is_leader());

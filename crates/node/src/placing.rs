@@ -5,7 +5,7 @@
 //! leaders of the groups carry out ([`crate::members`]).
 
 use crate::core::Core;
-use cluster::heartbeat::LEVEL;
+use cluster::heartbeat::{LEVEL, MEMBERS_LEVEL};
 use cluster::{Placed, Site, Standing, explain, place};
 use model::{GroupId, NodeId};
 
@@ -41,9 +41,13 @@ impl Core {
             return;
         }
         if self.map.level < LEVEL {
-            return self.raise_level();
+            self.raise_level();
         }
-        let groups = || (0..self.replicas.len() as u32).map(GroupId);
+        // Nothing moves while shards are split: their children begin where they are.
+        if self.map.level < MEMBERS_LEVEL || self.map.is_dividing() {
+            return;
+        }
+        let groups = || (0..=self.map.shards.len() as u32).map(GroupId);
         if self.map.incarnation > 0 && groups().any(|group| !self.map.has_set(group)) {
             return; // Not before the groups have told who has what.
         }
@@ -113,7 +117,7 @@ impl Core {
     }
 
     fn placed(&self, by_load: bool) -> Vec<Placed> {
-        let groups = (0..self.replicas.len() as u32).map(GroupId);
+        let groups = (0..=self.map.shards.len() as u32).map(GroupId);
         groups
             .map(|group| Placed {
                 group,

@@ -237,6 +237,10 @@ pub struct Replica {
     /// Replicas that are not the first of their nodes, as the row of `members_seen` says and as was heard.
     generations: Vec<Seat>,
     members_seen: Option<u64>,
+    /// Which slots the shard owns.
+    pub owned: crate::ownership::Ownership,
+    /// The shard that is made of it.
+    pub making: crate::dividing::Making,
     /// The shard met an entry it can not read: it stands still.
     pub broken: Option<DecodeError>,
     leading: Option<Term>,
@@ -317,6 +321,8 @@ impl Replica {
             witness: None,
             generations: Vec::new(),
             members_seen: None,
+            owned: crate::ownership::Ownership::default(),
+            making: crate::dividing::Making::default(),
             broken: None,
             leading: None,
             taken: 0,
@@ -505,6 +511,7 @@ impl Replica {
             self.step = None;
             self.own.clear();
             self.closing.clear();
+            self.owned.proposed = None;
             self.to_sync.clear();
             self.exposure.clear();
             self.exposes = false;
@@ -597,6 +604,7 @@ impl Replica {
         self.writing = 0;
         self.layouts_seen = None;
         self.members_seen = None;
+        self.making = Default::default();
         self.floor = self.floor.max(term);
         self.note_applied(index, term);
     }

@@ -36,7 +36,10 @@ impl Core {
                 || !replica.blocking.rounds.is_empty()
                 || !replica.parked.is_empty();
             // With a full log keys that nobody asks for stay for now: what is left of it is for others.
-            if !full && expires && replica.machine.expiry_due(now.wall_ms) && replica.ready(now) {
+            // What another shard owns now is for that to delete.
+            let divided = replica.owned.row.is_some() || replica.owned.proposed.is_some();
+            let whole = !divided || replica.is_undivided();
+            if !full && expires && whole && replica.machine.expiry_due(now.wall_ms) && replica.ready(now) {
                 replica.begin(now);
                 replica.machine.expire_due();
                 self.fetch(group);
@@ -48,6 +51,7 @@ impl Core {
                 self.pumping.insert(group);
             }
         }
+        self.shed_rows();
         self.take_checkpoints(SLICE_ROWS);
         self.keep_within_memory();
         self.expire_requests();
@@ -76,6 +80,7 @@ impl Core {
         self.start_checkpoints();
         self.retry_fetches();
         self.ask_for_rows();
+        self.drive_divisions();
         self.drive_layouts();
         self.drive_modes();
         self.follow_seats();
@@ -89,7 +94,7 @@ impl Core {
     }
 
     fn each_second(&mut self) {
-        let large = self.map.level >= cluster::heartbeat::LEVEL;
+        let large = self.map.level >= cluster::heartbeat::MEMBERS_LEVEL;
         for replica in self.replicas.iter_mut().flatten() {
             replica.machine.set_large(large);
             replica.machine.forget_gone();

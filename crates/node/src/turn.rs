@@ -166,6 +166,7 @@ impl Core {
         if batch > self.written_batch {
             self.log_written(batch);
         }
+        self.durable_batch = self.durable_batch.max(batch);
         while let Some((_, groups)) = self.batches.pop_front_if(|(number, _)| *number <= batch) {
             for Built { group, ready, generation, .. } in groups {
                 // Readys of a replica that is gone say nothing of the one in its place.

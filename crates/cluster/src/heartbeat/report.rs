@@ -6,8 +6,12 @@ use serde::{Deserialize, Serialize};
 /// Longest report in bytes: 1025 groups with keys in all keyspaces fit.
 pub const MAX_REPORT: usize = 2 * 1024 * 1024;
 
-/// What this version understands: 1 members of groups may change, and large values.
-pub const LEVEL: u64 = 1;
+/// What this version understands: 1 members of groups may change, and large values; 2 shards may be split.
+pub const LEVEL: u64 = 2;
+/// The level from which members of groups may change, and large values be made.
+pub const MEMBERS_LEVEL: u64 = 1;
+/// The level from which shards may be split.
+pub const SPLIT_LEVEL: u64 = 2;
 
 /// A node's report about itself. JSON, and every field has a default, so that nodes of different
 /// versions understand each other.

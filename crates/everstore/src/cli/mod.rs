@@ -19,6 +19,7 @@ mod render;
 mod reply;
 mod salvage;
 mod scrub;
+mod shards;
 mod sim;
 mod status;
 mod switchover;
@@ -63,6 +64,8 @@ enum Command {
     Node(node::NodeArgs),
     /// Change how many replicas each shard should have.
     Replicas(node::ReplicasArgs),
+    /// Show shards with their slots, or split each of them in two.
+    Shards(shards::ShardsArgs),
     /// Read everything on the disks of all nodes, and mend what is damaged from healthy replicas.
     Scrub(scrub::ScrubArgs),
     /// Show which shards are to move to other nodes, and why.
@@ -118,6 +121,7 @@ pub fn run() -> ExitCode {
         Command::Switchover(args) => switchover::run(&args),
         Command::Node(args) => node::run(&args),
         Command::Replicas(args) => node::replicas(&args),
+        Command::Shards(args) => shards::run(&args),
         Command::Scrub(args) => scrub::run(&args),
         Command::Plan(args) => node::plan(&args),
         Command::Keyspace(args) => keyspace::run(&args),

@@ -186,7 +186,8 @@ fn decide_node(target: &TargetArgs, words: &[&str], force: bool) -> Result<(), C
     decide(target, &request)
 }
 
-fn decide(target: &TargetArgs, request: &[&str]) -> Result<(), CliError> {
+/// Has the cluster decide; again while another change of the map is under way.
+pub(super) fn decide(target: &TargetArgs, request: &[&str]) -> Result<(), CliError> {
     let mut tries = 0;
     loop {
         tries += 1;

@@ -138,30 +138,31 @@ impl Core {
             let text = self.log_full_text();
             return self.reply_now(conn, |reply| reply.error(&text));
         }
-        if !self.is_open_here(conn, group) || !self.transact_here(conn, group, &request) {
+        if !self.is_open_here(conn, group) || !self.transact_here(conn, (group, slot), &request) {
             self.enqueue(conn, group, request, slot);
         }
     }
 
     /// Executes a transaction on this thread. False if the shard does not serve its keyspaces now.
-    fn transact_here(&mut self, conn: &mut Conn, group: GroupId, request: &Request) -> bool {
+    fn transact_here(&mut self, conn: &mut Conn, (group, slot): (GroupId, Slot), request: &Request) -> bool {
         let Ok(parts) = request.parts() else { return false };
         let Ok(transaction) = decode(&parts, group) else { return false };
         let proto = conn.session.proto;
         let buf = conn.reply_buffer();
         let start = buf.len();
-        let (outcome, early) = match self.transact(group, &parts, &transaction, &mut Resp { buf, proto }) {
-            Ran::Done { outcome, early } => (outcome, early),
-            Ran::Elsewhere => return false,
-            Ran::Waits(ticket) => {
-                self.block(conn, group, ticket);
-                return true;
-            }
-            Ran::Refused(text) => {
-                self.reply_now(conn, |reply| reply.error(&text));
-                return true;
-            }
-        };
+        let (outcome, early) =
+            match self.transact((group, slot), &parts, &transaction, &mut Resp { buf, proto }) {
+                Ran::Done { outcome, early } => (outcome, early),
+                Ran::Elsewhere => return false,
+                Ran::Waits(ticket) => {
+                    self.block(conn, group, ticket);
+                    return true;
+                }
+                Ran::Refused(text) => {
+                    self.reply_now(conn, |reply| reply.error(&text));
+                    return true;
+                }
+            };
         self.stats.note_reply(&conn.reply_buffer()[start..]);
         let bytes = request.bytes();
         self.mark(conn, group, start, (outcome, early), |out| out.extend_from_slice(bytes));
