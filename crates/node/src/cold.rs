@@ -130,7 +130,7 @@ impl Core {
     /// account it decides speaks of. They are wanted.
     fn needs_rows(&mut self, group: GroupId, entry: &Entry) -> Result<bool, DecodeError> {
         let payload = consensus::entry_payload(entry)?;
-        if self.waits_to_divide(group, &payload)? {
+        if self.waits_to_divide(group, entry.index, &payload)? {
             return Ok(true);
         }
         let Some(replica) = self.replica(group) else { return Ok(false) };

@@ -33,13 +33,15 @@ const SHED_ROWS: usize = 2048;
 /// Rows of uploads of large values that one entry takes away.
 const UPLOADS: usize = 4096;
 
-/// Whether an entry divides a shard, or says that it is parted. Such an entry has nothing before that.
-fn divides(payload: &[u8]) -> Result<bool, DecodeError> {
+/// Whether the entry with this index divides its shard. Such an entry has nothing before that.
+fn divides(index: Index, payload: &[u8]) -> Result<bool, DecodeError> {
     if payload.is_empty() {
         return Ok(false);
     }
     let first = EntryReader::new(payload)?.next().transpose()?;
-    Ok(matches!(first, Some(Effect::System { name: SLOTS_ROW, .. })))
+    let Some(Effect::System { name: SLOTS_ROW, value: Some(row) }) = first else { return Ok(false) };
+    // The row that says that it is parted names an earlier one.
+    Ok(ShardSlots::decode(row)?.child.is_some_and(|child| child.at == index))
 }
 
 impl Core {
@@ -53,6 +55,8 @@ impl Core {
             self.propose(group);
             self.divide(group);
             self.make_child(group);
+            // An entry that divides the shard again may wait for the child.
+            self.apply_more(group);
             self.part(group);
             self.open_child(group);
         }
@@ -80,9 +84,10 @@ impl Core {
         let full = self.disk.is_full() || self.map.level < SPLIT_LEVEL;
         let mut wanted = self.map.set_of(child.group()).nodes();
         wanted.sort_unstable();
+        let kept = self.keeps_division(group);
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
         follow_rows(replica, base);
-        let busy = replica.checkpointing || replica.step.is_some() || !replica.is_undivided();
+        let busy = replica.checkpointing || replica.step.is_some() || !replica.is_undivided() || kept;
         let done = replica.owned.generation() >= row.generation;
         if full || busy || done || replica.leading().is_none() || !replica.can_execute() {
             return;
@@ -114,25 +119,32 @@ impl Core {
     }
 
     /// Whether a committed entry has to wait because it divides the shard: the checkpoint as of it is the next one.
-    pub(crate) fn waits_to_divide(&mut self, group: GroupId, payload: &[u8]) -> Result<bool, DecodeError> {
-        let busy = self.replica(group).is_some_and(|replica| replica.checkpointing);
-        Ok(busy && group != GroupId::META && divides(payload)?)
+    pub(crate) fn waits_to_divide(
+        &mut self,
+        group: GroupId,
+        index: Index,
+        payload: &[u8],
+    ) -> Result<bool, DecodeError> {
+        if group == GroupId::META || !divides(index, payload)? {
+            return Ok(false);
+        }
+        let base = self.map.formation.shards;
+        let Some(replica) = self.replica(group) else { return Ok(false) };
+        follow_rows(replica, base);
+        Ok(replica.checkpointing || self.keeps_division(group))
     }
 
     /// An entry was applied: if it divides the shard, the checkpoint as of it begins before another one is applied.
     pub(crate) fn note_division(&mut self, group: GroupId, entry: &Entry) -> Result<(), DecodeError> {
         let payload = consensus::entry_payload(entry)?;
-        if group == GroupId::META || !divides(&payload)? {
+        if group == GroupId::META || !divides(entry.index, &payload)? {
             return Ok(());
         }
-        let (index, base) = (entry.index, self.map.formation.shards);
+        let base = self.map.formation.shards;
         let Some(replica) = self.replica(group) else { return Ok(()) };
         replica.owned.proposed = None;
-        follow_rows(replica, base);
-        if !replica.owned.child().is_some_and(|child| child.at == index) {
-            return Ok(());
-        }
         replica.making = Making::default();
+        follow_rows(replica, base);
         if !self.checkpoint(group) {
             // Nothing that keeps one from beginning may be executed by a leader that divides its shard.
             self.outbox.fatal = Some(format!("group {group}: no checkpoint can begin as of its division"));
@@ -199,7 +211,30 @@ impl Core {
                 self.map.level
             ));
         }
-        self.map.divide_rows().map_err(|error| format!("ERR {error}"))
+        let rows = self.map.divide_rows().map_err(|error| format!("ERR {error}"))?;
+        // Who is down makes its part later. Who is up and has no vote yet could be missed.
+        let up = self.map.members.keys().copied().filter(|node| *node == self.me.node || self.is_up(*node));
+        match up.into_iter().find_map(|node| self.lacks_vote(node).map(|group| (node, group))) {
+            Some((node, group)) => {
+                Err(format!("TRYAGAIN node {node} is still getting its replica of group {group}"))
+            }
+            None => Ok(rows),
+        }
+    }
+
+    /// A group that a node is to have a replica of and has none with a vote, as far as it has said.
+    fn lacks_vote(&self, node: NodeId) -> Option<GroupId> {
+        let report = self.peers.get(&node).and_then(|peer| peer.report.as_ref());
+        let votes = |group: GroupId| match self.replicas[group.0 as usize].as_deref() {
+            _ if node != self.me.node => {
+                let mut groups = report.into_iter().flat_map(|report| &report.groups);
+                groups.any(|of| of.group == group.0 && !of.joining && !of.rebuilding)
+            }
+            Some(replica) => replica.raft.has_joined() && !replica.raft.is_rebuilding(),
+            None => false,
+        };
+        let mut held = (0..=self.map.shards.len() as u32).map(GroupId);
+        held.find(|group| self.map.set_of(*group).seat(node).is_some() && !votes(*group))
     }
 
     /// The error while a split is under way for what must not happen meanwhile.

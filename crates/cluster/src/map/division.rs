@@ -209,11 +209,15 @@ impl ClusterMap {
         ranges(&self.formation, self.divisions.generations.len()).get(usize::from(shard.0)).copied()
     }
 
-    /// The shard that a shard was made of by the last split.
-    pub fn parent_of(&self, shard: ShardId) -> Option<ShardId> {
-        let half = self.shards.len() as u16 / 2;
-        let made = !self.divisions.generations.is_empty() && shard.0 >= half;
-        made.then(|| ShardId(shard.0 - half))
+    /// The shard that a shard was made of, and the generation of that split; `None` for those of the beginning.
+    pub fn made_of(&self, shard: ShardId) -> Option<(ShardId, u64)> {
+        let mut shards = self.formation.shards;
+        self.divisions.generations.iter().find_map(|generation| {
+            let made = (shards..2 * shards).contains(&shard.0);
+            let parent = made.then(|| (ShardId(shard.0 - shards), *generation));
+            shards *= 2;
+            parent
+        })
     }
 
     /// Rows that begin a split of all shards.

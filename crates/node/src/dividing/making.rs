@@ -118,12 +118,15 @@ impl Core {
 
     /// Whether the first replica of a new shard is to be made of one that this node has of its parent.
     pub(crate) fn is_to_be_made(&self, group: GroupId, generation: u64) -> bool {
-        let parent = group.shard().and_then(|shard| self.map.parent_of(shard));
-        if self.map.last_division() != Some(generation) {
+        let made_of = group.shard().and_then(|shard| self.map.made_of(shard));
+        let Some(parent) = made_of.filter(|made_of| made_of.1 == generation).map(|(shard, _)| shard.group())
+        else {
             return false;
-        }
-        let Some(parent) = parent.and_then(|shard| self.replicas[shard.group().0 as usize].as_deref()) else {
-            return false;
+        };
+        let Some(parent) = self.replicas[parent.0 as usize].as_deref() else {
+            // Its parent may have to be made first.
+            let seat = self.map.set_of(parent).seat(self.me.node);
+            return seat.is_some_and(|seat| self.is_to_be_made(parent, seat.generation));
         };
         // Once its rows are later than the division they are of no use for that.
         let before = parent.owned.generation() < generation;
@@ -232,6 +235,7 @@ impl Core {
         self.record_anew(group, record, (FIRST.1, 0));
         tracing::info!(%group, generation, "a new shard has a replica on this node");
         self.replicas[group.0 as usize] = Some(Box::new(replica));
+        self.send_reports();
         Some(self.next_batch)
     }
 }

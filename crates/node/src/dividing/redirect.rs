@@ -9,7 +9,7 @@ use crate::internal;
 use crate::ops::Op;
 use crate::ownership::scan_slots;
 use cluster::map::{Phase, Placement};
-use model::limits::SLOTS;
+use model::limits::{CHUNKS, SLOTS};
 use model::slot::{Slot, slot_of};
 use model::{GroupId, Keyspace, Position, ShardId};
 use resp::{Gather, Proto};
@@ -39,15 +39,12 @@ impl Core {
             self.map.open_shards().filter(|shard| !self.moving.seen.contains(shard)).collect();
         for shard in opened {
             self.moving.seen.insert(shard);
-            let (Some(parent), Some((first, last))) =
-                (self.map.parent_of(shard), self.map.slots_to_be(shard))
-            else {
-                continue;
-            };
-            let within = |slot: Slot| first <= slot && slot <= last;
+            let Some((parent, _)) = self.map.made_of(shard) else { continue };
+            let map = &self.map;
+            let goes = |slot: Slot| map.shard_of(CHUNKS, slot) != Placement::Shard(parent);
             // What has several keys may have some there; requests of the nodes themselves have one.
             let moves =
-                |forward: &Forward| !forward.request.flags().has(Flags::INTERNAL) || within(forward.slot);
+                |forward: &Forward| !forward.request.flags().has(Flags::INTERNAL) || goes(forward.slot);
             let route = &mut self.routes[parent.group().0 as usize];
             route.mark_moving(moves);
             if route.has_moving() || !self.deferred.is_empty() {

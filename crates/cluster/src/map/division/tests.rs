@@ -37,7 +37,7 @@ fn a_split_gives_each_child_the_upper_half_when_it_is_opened_and_not_before() {
     assert_eq!(slots(&map), [before.clone(), vec![0; 3]].concat());
     assert_eq!(map.shards_of(Keyspace(0)), [0, 1, 2].map(ShardId));
     let (row, child) = map.division_of(ShardId(1)).unwrap();
-    assert_eq!((child, row.generation, map.parent_of(child)), (ShardId(4), 2, Some(ShardId(1))));
+    assert_eq!((child, row.generation, map.made_of(child)), (ShardId(4), 2, Some((ShardId(1), 2))));
     assert_eq!(Some(row.slots), map.slots_to_be(ShardId(1)));
     let rows = map.open_rows(ShardId(4));
     apply(&mut map, rows);
@@ -54,7 +54,9 @@ fn a_split_gives_each_child_the_upper_half_when_it_is_opened_and_not_before() {
     assert_eq!(map.shard_of(Keyspace(2), 9), single, "what is in one shard stays there");
     let rows = map.divide_rows().unwrap();
     apply(&mut map, rows);
-    assert_eq!(map.parent_of(ShardId(4)), None, "it is a parent itself now");
+    assert_eq!(map.made_of(ShardId(4)), Some((ShardId(1), 2)), "it is a parent itself now");
+    assert_eq!(map.made_of(ShardId(10)), Some((ShardId(4), map.last_division().unwrap())));
+    assert_eq!((map.made_of(ShardId(2)), map.made_of(ShardId(12))), (None, None));
     for shard in (6..12).map(ShardId) {
         let rows = map.open_rows(shard);
         apply(&mut map, rows);
