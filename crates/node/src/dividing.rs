@@ -67,9 +67,13 @@ impl Core {
     pub(crate) fn shed_rows(&mut self) {
         for at in 1..self.replicas.len() {
             let Some(replica) = self.replicas[at].as_deref_mut() else { continue };
-            let Some(child) = replica.owned.child() else { continue };
+            let Some(child) = replica.owned.child().filter(|_| !replica.owned.clean) else { continue };
             // Before that they would have to be copied for the checkpoint as of the division.
-            if replica.stored.0 >= child.at && replica.machine.has_outside() {
+            if replica.stored.0 < child.at {
+                continue;
+            }
+            replica.owned.clean = !replica.machine.has_outside();
+            if !replica.owned.clean {
                 replica.machine.shed(SHED_ROWS);
                 self.fetch(GroupId(at as u32));
             }

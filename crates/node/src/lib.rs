@@ -31,6 +31,7 @@ pub mod internal;
 mod large;
 pub mod layouts;
 pub mod leadership;
+pub mod load;
 mod lookahead;
 pub mod losses;
 mod map_news;

@@ -22,6 +22,8 @@ pub struct Ownership {
     pub(crate) row: Option<ShardSlots>,
     /// Keyspaces of which it owns only its slots, a bit each.
     pub(crate) spread: u32,
+    /// No row of another shard is here any more.
+    pub(crate) clean: bool,
     /// What it will own, by an entry that this leader has proposed and not applied.
     pub(crate) proposed: Option<(Slot, Slot)>,
 }
@@ -58,6 +60,7 @@ impl Replica {
         let owned = &mut self.owned;
         owned.slots = row.as_ref().map(|row| row.slots).or(first);
         owned.row = row;
+        owned.clean = false;
         if let Some(slots) = owned.slots {
             self.machine.set_slots(slots);
         }
@@ -66,7 +69,7 @@ impl Replica {
     /// Whether the rows of the shard are its own and all of them, so that a command on all of them can run.
     pub(crate) fn is_undivided(&self) -> bool {
         let parted = self.owned.child().is_none_or(|child| child.parted);
-        self.owned.proposed.is_none() && parted && !self.machine.has_outside()
+        self.owned.proposed.is_none() && parted && (self.owned.clean || !self.machine.has_outside())
     }
 
     /// Whether the shard owns a slot of a keyspace.

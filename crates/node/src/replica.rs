@@ -6,6 +6,7 @@ use crate::conn::{Fate, Mark};
 use crate::exposure::{Bound, Exposure};
 use crate::frame::content::Generations;
 use crate::freshness::Freshness;
+use crate::load::Load;
 use crate::losses::Predecessors;
 use crate::wait::Synced;
 use cluster::{Members, Seat, Tenure};
@@ -100,28 +101,6 @@ pub struct Parked {
     pub request: Vec<u8>,
     /// Whether it runs when its turn comes.
     pub standing: Standing,
-}
-
-/// Commands that a leader executes, smoothed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Load {
-    /// Since the last second ended.
-    commands: u64,
-    /// Per second, over about half a minute, in 32nds.
-    smooth: u64,
-}
-
-impl Load {
-    /// A second is over.
-    pub(crate) fn each_second(&mut self) {
-        self.smooth += std::mem::take(&mut self.commands);
-        self.smooth -= self.smooth / 32;
-    }
-
-    /// Commands per second.
-    pub(crate) fn per_second(self) -> u64 {
-        self.smooth / 32
-    }
 }
 
 /// One replica.

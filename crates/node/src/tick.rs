@@ -37,9 +37,12 @@ impl Core {
                 || !replica.parked.is_empty();
             // With a full log keys that nobody asks for stay for now: what is left of it is for others.
             // What another shard owns now is for that to delete.
-            let divided = replica.owned.row.is_some() || replica.owned.proposed.is_some();
-            let whole = !divided || replica.is_undivided();
-            if !full && expires && whole && replica.machine.expiry_due(now.wall_ms) && replica.ready(now) {
+            if !full
+                && expires
+                && replica.machine.expiry_due(now.wall_ms)
+                && replica.is_undivided()
+                && replica.ready(now)
+            {
                 replica.begin(now);
                 replica.machine.expire_due();
                 self.fetch(group);
