@@ -219,7 +219,7 @@ impl Core {
         if request.bytes().len() > MAX_REQUEST {
             return self.fail(target, &too_long(request.bytes().len()));
         }
-        let deadline = self.now.mono_ms() + self.settings.quorum_timeout_ms;
+        let deadline = self.part_deadline_ms();
         let forward = Forward::new(target, request, slot, deadline).in_order_of(conn);
         if let Err(forward) = self.routes[group.0 as usize].push(forward) {
             let text = crate::execute::queue_full(group);

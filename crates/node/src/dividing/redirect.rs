@@ -25,6 +25,8 @@ pub(crate) struct Moving {
     seen: BTreeSet<ShardId>,
     /// Held ones, with their parents.
     held: BTreeMap<ShardId, ShardId>,
+    /// While a request is sent on: until when somebody waits for what becomes of it, monotonic ms.
+    deadline_ms: Option<u64>,
 }
 
 impl Core {
@@ -71,6 +73,12 @@ impl Core {
         }
     }
 
+    /// Until when a part of an operation may wait that is asked for now, monotonic ms.
+    pub(crate) fn part_deadline_ms(&self) -> u64 {
+        // What is sent on has waited already.
+        self.moving.deadline_ms.unwrap_or(self.now.mono_ms() + self.settings.quorum_timeout_ms)
+    }
+
     fn hand_in(&mut self, group: GroupId, forward: Forward) {
         if let Err(forward) = self.routes[group.0 as usize].push(forward) {
             self.fail(forward.target, &crate::execute::queue_full(group));
@@ -100,7 +108,9 @@ impl Core {
                     continue;
                 }
             };
+            self.moving.deadline_ms = Some(forward.deadline_ms);
             self.send_on(group, shard, forward);
+            self.moving.deadline_ms = None;
         }
     }
 
@@ -131,6 +141,8 @@ impl Core {
                     let spread = self.is_spread(parts.ks);
                     let shards = if spread { self.pieces(group, forward.slot) } else { vec![shard] };
                     self.random_again(op, shards);
+                } else {
+                    self.hand_in(shard.group(), forward);
                 }
             }
             _ => self.hand_in(shard.group(), forward),
