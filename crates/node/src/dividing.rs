@@ -20,6 +20,7 @@ pub(crate) use redirect::Moving;
 
 use crate::core::Core;
 use crate::layouts::{follow_rows, is_behind};
+use crate::replica::Replica;
 use cluster::heartbeat::SPLIT_LEVEL;
 use cluster::map::{Child, SLOTS_ROW, ShardSlots};
 use consensus::Entry;
@@ -100,7 +101,9 @@ impl Core {
         let voters: Vec<NodeId> = members.voters.iter().copied().map(NodeId).collect();
         let settled = members.voters_outgoing.is_empty() && members.learners.is_empty();
         let Some((_, last)) = replica.owned.slots else { return };
-        if !settled || voters != wanted || is_behind(replica, &self.map) || row.slots.1 >= last {
+        // Those that an earlier incarnation of the cluster wanted are void.
+        let same = self.map.set_of(child.group()).wanted.iter().all(|seat| seat.generation == row.generation);
+        if !same || !settled || voters != wanted || is_behind(replica, &self.map) || row.slots.1 >= last {
             return;
         }
         replica.begin(now);
@@ -255,9 +258,9 @@ impl Core {
         slots.map_or(0, |slots| slots.1)
     }
 
-    /// Index of the entry that divided a shard, for those who look from outside.
-    pub fn divided_at(&self, group: GroupId) -> Option<Index> {
-        let replica = self.replicas.get(group.0 as usize)?.as_deref()?;
-        replica.owned.child().map(|child| child.at)
+    /// Whether this node has no rows of another shard in its replica of a group, for those who look from outside.
+    pub fn is_undivided(&self, group: GroupId) -> bool {
+        let replica = self.replicas.get(group.0 as usize).and_then(Option::as_deref);
+        replica.is_none_or(Replica::is_undivided)
     }
 }

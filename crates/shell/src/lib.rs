@@ -22,6 +22,7 @@ pub mod salvage;
 mod setup;
 mod shell;
 mod slab;
+mod split;
 pub mod survivors;
 
 pub use ending::Ending;

@@ -38,11 +38,16 @@ impl World {
 
     /// A person asks a node, whichever the client is connected to.
     pub(crate) fn decide(&mut self, words: &str) {
+        self.ask(&format!("EVERSTORE NODE {words}"));
+    }
+
+    /// The same, whatever it is about.
+    pub(crate) fn ask(&mut self, words: &str) {
         let Some(at) = self.operator else { return };
-        self.say(|| format!("somebody asks for NODE {words}"));
+        self.say(|| format!("somebody asks for {words}"));
         let now = self.now_ns();
         let client = &mut self.clients[at];
-        client.script.get_or_insert_default().push_back(Command::noise(&format!("EVERSTORE NODE {words}")));
+        client.script.get_or_insert_default().push_back(Command::noise(words));
         client.wake_ns = client.wake_ns.min(now);
     }
 
@@ -125,6 +130,12 @@ impl World {
         self.processes.iter().filter_map(|process| Some((process.machine, process.core()?)))
     }
 
+    /// Shards that there are, as far as any node knows.
+    pub(crate) fn shards(&self) -> u32 {
+        let known = self.newest_map().map_or(0, |map| map.shards.len() as u32);
+        known.max(self.plan.shape.shards.into())
+    }
+
     fn newest_map(&self) -> Option<&ClusterMap> {
         self.cores().map(|(_, core)| core.map()).max_by_key(|map| map.epoch)
     }
@@ -177,7 +188,13 @@ impl World {
         let able: BTreeSet<u64> = up.iter().filter(keeps).copied().collect();
         let replicas = newest.replicas as usize;
         let mut seats = vec![0u64; self.processes.len() + 1];
-        for group in (0..=u32::from(self.plan.shape.shards)).map(GroupId) {
+        if newest.is_dividing() {
+            return Some(format!(
+                "shards are being split: {:?} are to come",
+                newest.closed_shards().collect::<Vec<_>>()
+            ));
+        }
+        for group in (0..=self.shards()).map(GroupId) {
             let nodes: Vec<u64> = newest.set_of(group).nodes().iter().map(|node| node.0).collect();
             let here = nodes.iter().filter(|node| able.contains(node)).count();
             if able.len() >= replicas && (here, nodes.len()) != (replicas, replicas) {

@@ -37,8 +37,8 @@ pub struct Part {
 }
 
 impl Part {
-    /// Of the child that a shard's row names.
-    pub(crate) fn new(base: u16, generation: u64, incarnation: u64, child: &Child) -> Part {
+    /// Of the child that the row of a shard names. `base`: number of shards with which the cluster began.
+    pub fn new(base: u16, generation: u64, incarnation: u64, child: &Child) -> Part {
         let owned = ShardSlots { generation, slots: child.slots, child: None }.encode();
         let generations = child.voters.iter().map(|&node| Seat { node, generation }).collect();
         let voters = child.voters.clone();
