@@ -119,8 +119,6 @@ pub struct Core {
     /// Number of the last batch that is known to be written.
     pub(crate) written_batch: u64,
     pub(crate) next_batch: u64,
-    /// Number of the last batch that is known to be durable.
-    pub(crate) durable_batch: u64,
     pub(crate) transfers: Transfers,
     /// How far the log has grown, for the choice of checkpoints.
     pub(crate) log_growth: LogGrowth,
@@ -138,9 +136,7 @@ pub struct Core {
     pub(crate) driving: BTreeMap<(Keyspace, u64), u64>,
     /// Epochs of layouts that all shards have said they have.
     pub(crate) opened: BTreeMap<Keyspace, u64>,
-    /// Requests that wait for a keyspace to be open again, with the group they were sent to.
-    pub(crate) deferred: Vec<(GroupId, router::Forward)>,
-    /// Slots on their way to other shards.
+    /// Requests that wait for a keyspace to be open again, and slots on their way to other shards.
     pub(crate) moving: crate::dividing::Moving,
     /// Goals that connections wait for.
     pub(crate) polls: Vec<Poll>,
@@ -213,7 +209,6 @@ impl Core {
             batches: VecDeque::new(),
             written_batch: 0,
             next_batch: 1,
-            durable_batch: 0,
             transfers: Transfers::default(),
             log_growth: LogGrowth::default(),
             handlers: Handlers::default(),
@@ -223,7 +218,6 @@ impl Core {
             map_seen: None,
             driving: BTreeMap::new(),
             opened: BTreeMap::new(),
-            deferred: Vec::new(),
             moving: crate::dividing::Moving::default(),
             polls: Vec::new(),
             large: crate::large::Large::default(),

@@ -150,7 +150,7 @@ impl Core {
         let base = self.map.formation.shards;
         let Some(replica) = self.replica(group) else { return Ok(()) };
         replica.owned.proposed = None;
-        replica.making = Making::default();
+        replica.owned.making = Making::default();
         follow_rows(replica, base);
         if !self.checkpoint(group) {
             // Nothing that keeps one from beginning may be executed by a leader that divides its shard.
@@ -165,7 +165,7 @@ impl Core {
         let Some(child) = replica.owned.child().filter(|child| child.at == replica.stored.0) else {
             return false;
         };
-        !child.parted || !self.is_child_safe(child, replica.owned.generation(), &replica.making)
+        !child.parted || !self.is_child_safe(child, replica.owned.generation(), &replica.owned.making)
     }
 
     /// The parent's leader takes away what only the new shard may have: own rows of large values, whose manifests have
@@ -173,16 +173,17 @@ impl Core {
     fn part(&mut self, group: GroupId) {
         let now = self.now;
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
-        let (Some(row), Some(uploads)) = (replica.owned.row.clone(), replica.making.uploads.clone()) else {
+        let (Some(row), Some(uploads)) = (replica.owned.row.clone(), replica.owned.making.uploads.clone())
+        else {
             return;
         };
         let open =
             row.child.as_ref().is_some_and(|child| !child.parted && child.at <= replica.machine.applied().0);
         let ready = replica.leading().is_some() && replica.can_execute() && !self.disk.is_full();
-        if !open || !ready || replica.making.parting == replica.leading() {
+        if !open || !ready || replica.owned.making.parting == replica.leading() {
             return;
         }
-        replica.making.parting = replica.leading();
+        replica.owned.making.parting = replica.leading();
         let parted = ShardSlots { child: row.child.map(|child| Child { parted: true, ..child }), ..row };
         let gone: Vec<Vec<u8>> =
             uploads.into_iter().filter(|name| replica.machine.system(name).is_some()).collect();

@@ -292,20 +292,20 @@ impl Core {
         forward.seq = 0;
         forward.order = u64::MAX;
         forward.passed = false;
-        if self.deferred.len() >= MAX_DEFERRED {
+        if self.moving.deferred.len() >= MAX_DEFERRED {
             return self.fail(
                 forward.target,
                 "TRYAGAIN too many commands wait for keyspaces that change their layout, or shards that are split",
             );
         }
-        self.deferred.push((group, forward));
+        self.moving.deferred.push((group, forward));
     }
 
     /// True when a request of this connection is kept.
     #[inline]
     pub(crate) fn is_deferred(&self, conn: u64) -> bool {
         let of = |target: Target| matches!(target, Target::Slot { conn: id, .. } if id == conn);
-        !self.deferred.is_empty() && self.deferred.iter().any(|(_, forward)| of(forward.target))
+        !self.moving.deferred.is_empty() && self.moving.deferred.iter().any(|(_, forward)| of(forward.target))
     }
 
     /// Whether this node leads the meta group, and so carries changes of keyspaces to the shards.

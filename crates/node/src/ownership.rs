@@ -22,6 +22,8 @@ pub struct Ownership {
     pub(crate) row: Option<ShardSlots>,
     /// Keyspaces of which it owns only its slots, a bit each.
     pub(crate) spread: u32,
+    /// The shard that is made of this one.
+    pub(crate) making: crate::dividing::Making,
     /// No row of another shard is here any more.
     pub(crate) clean: bool,
     /// What it will own, by an entry that this leader has proposed and not applied.
@@ -141,3 +143,6 @@ pub(crate) fn scan_slots(args: &[&[u8]]) -> Option<(Slot, Slot)> {
     let last = end.checked_sub(1)?;
     Some((model::Position(from).slot(), model::Position(last.max(from)).slot()))
 }
+
+#[cfg(test)]
+mod tests;

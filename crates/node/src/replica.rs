@@ -218,8 +218,6 @@ pub struct Replica {
     members_seen: Option<u64>,
     /// Which slots the shard owns.
     pub owned: crate::ownership::Ownership,
-    /// The shard that is made of it.
-    pub making: crate::dividing::Making,
     /// The shard met an entry it can not read: it stands still.
     pub broken: Option<DecodeError>,
     leading: Option<Term>,
@@ -301,7 +299,6 @@ impl Replica {
             generations: Vec::new(),
             members_seen: None,
             owned: crate::ownership::Ownership::default(),
-            making: crate::dividing::Making::default(),
             broken: None,
             leading: None,
             taken: 0,
@@ -583,7 +580,7 @@ impl Replica {
         self.writing = 0;
         self.layouts_seen = None;
         self.members_seen = None;
-        self.making = Default::default();
+        self.owned.making = Default::default();
         self.floor = self.floor.max(term);
         self.note_applied(index, term);
     }

@@ -77,7 +77,7 @@ impl Part {
 }
 
 /// How far a replica has come with the shard that is made of its own.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Making {
     /// The disk pool works for it.
     under_way: bool,
@@ -105,7 +105,7 @@ impl Core {
     pub(super) fn is_child_safe(&self, child: &Child, generation: u64, making: &Making) -> bool {
         let group = child.shard.group();
         if self.replicas.get(group.0 as usize).is_some_and(Option::is_some) {
-            return making.batch.is_none_or(|batch| batch <= self.durable_batch);
+            return making.batch.is_none_or(|batch| batch <= self.batch_pace.durable);
         }
         self.left.contains_key(&group) || self.is_without(group, generation)
     }
@@ -141,7 +141,9 @@ impl Core {
         crate::layouts::follow_rows(replica, base);
         let generation = replica.owned.generation();
         let Some(child) = replica.owned.child().cloned() else { return };
-        let idle = !replica.making.under_way && replica.making.next_ms <= now_ms && !replica.checkpointing;
+        let idle = !replica.owned.making.under_way
+            && replica.owned.making.next_ms <= now_ms
+            && !replica.checkpointing;
         if !idle || replica.stored.0 != child.at || self.map.epoch < generation {
             return;
         }
@@ -149,10 +151,10 @@ impl Core {
         let there = self.replicas.get(of.0 as usize).is_some_and(Option::is_some);
         let wanted = !there && !self.left.contains_key(&of) && !self.is_without(of, generation);
         let Some(replica) = self.replica(group) else { return };
-        if !wanted && (child.parted || replica.making.uploads.is_some()) {
+        if !wanted && (child.parted || replica.owned.making.uploads.is_some()) {
             return;
         }
-        replica.making.under_way = true;
+        replica.owned.making.under_way = true;
         let (tree, seed) = (replica.tree, self.settings.seed);
         let to = wanted.then(|| {
             let tree = self.transfers.next_tree;
@@ -167,11 +169,11 @@ impl Core {
     pub(crate) fn divided(&mut self, group: GroupId, tree: u64, at: Index, result: Result<Made, String>) {
         let now_ms = self.now.mono_ms();
         let Some(replica) = self.replica(group) else { return };
-        replica.making.under_way = false;
+        replica.owned.making.under_way = false;
         let made = match result {
             Ok(made) => made,
             Err(error) => {
-                replica.making.next_ms = now_ms + AGAIN_MS;
+                replica.owned.making.next_ms = now_ms + AGAIN_MS;
                 tracing::warn!(%group, %error, "a new shard can not be made of its parent; trying again");
                 return;
             }
@@ -180,12 +182,12 @@ impl Core {
         let child = replica.owned.child().filter(|child| same && child.at == at).cloned();
         let generation = replica.owned.generation();
         if child.is_some() {
-            replica.making.uploads = Some(made.uploads);
+            replica.owned.making.uploads = Some(made.uploads);
         }
         let Some((new, machine)) = made.child else { return };
         let batch = child.and_then(|child| self.found_child(child.shard.group(), generation, machine, new));
         match (batch, self.replica(group)) {
-            (Some(batch), Some(replica)) => replica.making.batch = Some(batch),
+            (Some(batch), Some(replica)) => replica.owned.making.batch = Some(batch),
             _ => self.outbox.jobs.push(Job::DropTree { tree: new }),
         }
     }

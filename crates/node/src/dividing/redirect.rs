@@ -21,6 +21,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// New shards that this node has seen open, and those that are held.
 #[derive(Debug, Default)]
 pub(crate) struct Moving {
+    /// Requests that a shard has refused, or that wait for a keyspace to be open again, with the group they were sent
+    /// to (`META`: to none).
+    pub(crate) deferred: Vec<(GroupId, Forward)>,
     /// Those whose opening was looked at.
     seen: BTreeSet<ShardId>,
     /// Held ones, with their parents.
@@ -49,7 +52,7 @@ impl Core {
                 |forward: &Forward| !forward.request.flags().has(Flags::INTERNAL) || goes(forward.slot);
             let route = &mut self.routes[parent.group().0 as usize];
             route.mark_moving(moves);
-            if route.has_moving() || !self.deferred.is_empty() {
+            if route.has_moving() || !self.moving.deferred.is_empty() {
                 self.routes[shard.group().0 as usize].hold();
                 self.moving.held.insert(shard, parent);
             }
@@ -88,7 +91,7 @@ impl Core {
 
     /// Sends the kept requests on their way again.
     pub(crate) fn retry_deferred(&mut self) {
-        let mut deferred = std::mem::take(&mut self.deferred);
+        let mut deferred = std::mem::take(&mut self.moving.deferred);
         // What was sent before is older than what was not.
         deferred.sort_by_key(|(_, forward)| (forward.first_seq == 0, forward.first_seq));
         for (group, forward) in deferred {
@@ -104,7 +107,7 @@ impl Core {
             let shard = match self.map.shard_of(ks, forward.slot) {
                 Placement::Shard(shard) if !self.moving.held.contains_key(&shard) => shard,
                 _ => {
-                    self.deferred.push((group, forward));
+                    self.moving.deferred.push((group, forward));
                     continue;
                 }
             };
