@@ -31,6 +31,8 @@ use model::{GroupId, Index, NodeId, ShardId};
 
 /// Rows of the other half that leave memory in one tick.
 const SHED_ROWS: usize = 2048;
+/// Shards that are divided at a time: what the disk pools copy for one makes the pause of the others longer.
+const AT_A_TIME: usize = 2;
 /// Rows of uploads of large values that one entry takes away.
 const UPLOADS: usize = 4096;
 
@@ -54,6 +56,7 @@ impl Core {
         for at in 1..self.replicas.len() {
             let group = GroupId(at as u32);
             self.propose(group);
+            self.prepare(group);
             self.divide(group);
             self.make_child(group);
             // An entry that divides the shard again may wait for the child.
@@ -81,10 +84,32 @@ impl Core {
         }
     }
 
+    /// What a shard is to become by the split under way, if it is its turn.
+    fn next_division(&self, group: GroupId) -> Option<(ShardSlots, ShardId)> {
+        let (row, child) = self.map.division_of(group.shard()?)?;
+        self.map.closed_shards().take(AT_A_TIME).any(|shard| shard == child).then_some((row, child))
+    }
+
+    /// A replica of a shard whose turn it is writes down what has changed, so that little is left for the checkpoint
+    /// that clients wait for.
+    fn prepare(&mut self, group: GroupId) {
+        let Some((row, _)) = self.next_division(group) else { return };
+        let base = self.map.formation.shards;
+        let Some(replica) = self.replica(group) else { return };
+        follow_rows(replica, base);
+        let done = replica.owned.making.prepared || replica.owned.generation() >= row.generation;
+        if done || replica.checkpointing || self.keeps_division(group) {
+            return;
+        }
+        if let Some(replica) = self.replica(group) {
+            replica.owned.making.prepared = true;
+            self.checkpoint(group);
+        }
+    }
+
     /// The leader of a shard that is to be divided proposes that, once nothing is in its way.
     fn divide(&mut self, group: GroupId) {
-        let shard = group.shard();
-        let Some((row, child)) = shard.and_then(|shard| self.map.division_of(shard)) else { return };
+        let Some((row, child)) = self.next_division(group) else { return };
         let (now, base) = (self.now, self.map.formation.shards);
         let full = self.disk.is_full() || self.map.level < SPLIT_LEVEL;
         let mut wanted = self.map.set_of(child.group()).nodes();
@@ -93,6 +118,7 @@ impl Core {
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
         follow_rows(replica, base);
         let busy = replica.checkpointing || replica.step.is_some() || !replica.is_undivided() || kept;
+        let busy = busy || !replica.owned.making.prepared;
         let done = replica.owned.generation() >= row.generation;
         if full || busy || done || replica.leading().is_none() || !replica.can_execute() {
             return;

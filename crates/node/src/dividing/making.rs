@@ -79,6 +79,8 @@ impl Part {
 /// How far a replica has come with the shard that is made of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Making {
+    /// A checkpoint was begun before the shard is divided.
+    pub(super) prepared: bool,
     /// The disk pool works for it.
     under_way: bool,
     /// Not before, monotonic ms.
@@ -168,7 +170,12 @@ impl Core {
     /// The disk pool has made a new shard's rows, or not.
     pub(crate) fn divided(&mut self, group: GroupId, tree: u64, at: Index, result: Result<Made, String>) {
         let now_ms = self.now.mono_ms();
-        let Some(replica) = self.replica(group) else { return };
+        let Some(replica) = self.replica(group) else {
+            // It was given up, and what was made of it is of no use.
+            let new = result.ok().and_then(|made| made.child);
+            self.outbox.jobs.extend(new.map(|(tree, _)| Job::DropTree { tree }));
+            return;
+        };
         replica.owned.making.under_way = false;
         let made = match result {
             Ok(made) => made,

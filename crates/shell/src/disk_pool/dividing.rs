@@ -9,7 +9,7 @@ use model::varint::DecodeError;
 use node::dividing::{Made, Part};
 use shard::Machine;
 use shard::checkpoint::{Applied, Division};
-use storage::rows::{Order, RowError, RowRange, RowStore, RowStores, RowView};
+use storage::rows::{Order, Row, RowError, RowRange, RowStore, RowStores, RowView};
 
 /// Bytes of rows that are written as one batch.
 const BATCH_BYTES: usize = 8 << 20;
@@ -110,7 +110,7 @@ fn new_tree(stores: &dyn RowStores, tree: u64) -> Result<Target, Failed> {
     Ok(Target { store, batch: Vec::new(), bytes: 0 })
 }
 
-fn family_rows(view: &dyn RowView, family: u8) -> Result<Vec<(Vec<u8>, Vec<u8>)>, RowError> {
+fn family_rows(view: &dyn RowView, family: u8) -> Result<Vec<Row>, RowError> {
     view.range(RowRange::new(&[family], &[family + 1]), Order::Ascending)?.collect()
 }
 
