@@ -1,11 +1,13 @@
 """All shards are split in two under load: nothing is lost, nothing is wrong, and no client sees an error."""
 
+import os
 import subprocess
 import threading
 import time
 
 import pytest
 import redis
+from redis.cluster import ClusterNode, RedisCluster
 
 from harness.cluster import Node, program, wait_for
 from harness.ledger import Ledger
@@ -147,3 +149,130 @@ def test_a_split_survives_the_kill_of_all(new_cluster):
     for node in cluster.nodes:
         ledger.check(node)
     consistent(cluster)
+
+
+class Together:
+    """Functions that run again and again, each in a thread of its own, until the end or an error."""
+
+    def __init__(self, *work):
+        self.stop, self.wrong, self.rounds = threading.Event(), [], {}
+        self.threads = [threading.Thread(target=self._run, args=(one,)) for one in work]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join(60)
+            assert not thread.is_alive(), "somebody hangs"
+
+    def _run(self, work):
+        while not self.stop.is_set():
+            try:
+                work()
+                self.rounds[work.__name__] = self.rounds.get(work.__name__, 0) + 1
+            except Exception as error:  # noqa: BLE001 - the test shows all of them
+                self.wrong.append(f"{work.__name__}: {error!r}")
+                return
+
+
+def test_all_kinds_of_commands_go_on(new_cluster):
+    cluster = new_cluster(make_node=lambda number, folder: Node(number, folder).with_cluster_port()).start()
+    first, count = cluster.nodes[0], shards(cluster.nodes[0])
+    tags = [f"{{{i}}}" for i in range(40)]
+    # A connection of its own for each, through another node each.
+    clients = [cluster.nodes[i % 3].client() for i in range(7)]
+    known = [ClusterNode("127.0.0.1", node.cluster_port) for node in cluster.nodes]
+    direct = RedisCluster(startup_nodes=known, socket_timeout=15, decode_responses=True)
+    turn = {"transactions": 0, "pipelines": 0, "pushed": 0, "popped": 0, "direct": 0}
+
+    def transactions():
+        turn["transactions"] += 1
+        for tag in tags:
+            with clients[0].pipeline(transaction=True) as pipeline:
+                pipeline.incr(f"a:{tag}").incr(f"b:{tag}")
+                assert pipeline.execute() == [turn["transactions"]] * 2
+
+    def pipelines():
+        """Commands of one connection keep their order, whichever shard has their key by then."""
+        turn["pipelines"] += 1
+        with clients[1].pipeline(transaction=False) as pipeline:
+            for tag in tags:
+                pipeline.set(f"p:{tag}", turn["pipelines"]).incr(f"p:{tag}").get(f"p:{tag}")
+            pipeline.mget([f"p:{tag}" for tag in tags])
+            *single, many = pipeline.execute()
+        expected = [True, turn["pipelines"] + 1, str(turn["pipelines"] + 1)]
+        assert single == expected * len(tags) and many == expected[2:] * len(tags)
+
+    def pushes():
+        for tag in tags:
+            clients[2].rpush(f"l:{tag}", turn["pushed"])
+        turn["pushed"] += 1
+        time.sleep(0.02)
+
+    def pops():
+        for tag in tags:
+            _, value = clients[3].blpop(f"l:{tag}", 20)
+            assert int(value) == turn["popped"]
+        turn["popped"] += 1
+
+    def several():
+        keys = {f"m:{tag}": os.urandom(4).hex() for tag in tags}
+        clients[4].mset(keys)
+        assert clients[4].mget(list(keys)) == list(keys.values())
+        assert clients[4].delete(*keys) == len(keys)
+
+    def waits():
+        for tag in tags:
+            clients[5].set(f"w:{tag}", "x")
+            assert clients[5].wait(1, 15_000) >= 1
+
+    def single():
+        """A keyspace in one shard stays in it: commands on any keys of it go on."""
+        clients[6].execute_command("SELECT", 3)
+        clients[6].mset({f"s:{tag}": "x" for tag in tags})
+        assert clients[6].sinterstore("s:none", "s:x", "s:y") == 0 and clients[6].dbsize() == len(tags)
+
+    def cluster_client():
+        turn["direct"] += 1
+        for tag in tags:
+            assert direct.incr(f"c:{tag}") == turn["direct"]
+
+    work = (transactions, pipelines, pushes, pops, several, waits, single, cluster_client)
+    with Together(*work) as together:
+        for more in (2, 4):
+            before = dict(together.rounds)
+            split(first)
+            for node in cluster.nodes:
+                wait_for(lambda node=node: is_split(node, more * count), "every node knows")
+            wait_for(
+                lambda before=before: together.wrong
+                or all(together.rounds.get(one.__name__, 0) > before.get(one.__name__, 0) for one in work),
+                "everybody goes on",
+            )
+    assert together.wrong == []
+    slots = cluster.nodes[1].client().execute_command("EVERSTORE", "STATUS", "JSON")
+    assert slots and direct.cluster_info()["cluster_slots_ok"] in (16384, "16384")
+
+
+def test_large_values_go_with_their_keys_and_lose_no_chunk(new_cluster):
+    cluster = new_cluster().start()
+    first, count = cluster.nodes[0], shards(cluster.nodes[0])
+    values = {f"large:{i}": os.urandom(3 << 20) for i in range(8)}
+    with first.client(decode_responses=False) as client:
+        for key, value in values.items():
+            wait_for(lambda key=key, value=value: client.set(key, value), "large values can be made")
+        for more in (2, 4):
+            split(first)
+            wait_for(lambda more=more: is_split(first, more * count), "it is split")
+            for key, value in values.items():
+                assert client.get(key) == value
+        gone = list(values)[:4]
+        assert client.delete(*gone) == len(gone)
+        chunks = lambda: first.client().info("everstore")["large_chunks"]  # noqa: E731
+        wait_for(lambda: 0 < chunks() <= 3 * (len(values) - len(gone)), "the chunks of those are collected", 90)
+        for key in list(values)[4:]:
+            assert client.get(key) == values[key], "those of the others are not"

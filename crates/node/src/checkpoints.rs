@@ -82,7 +82,8 @@ impl Core {
 
     /// Begins a checkpoint of a group. False when there is nothing to write, or it can not be now.
     pub(crate) fn checkpoint(&mut self, group: GroupId) -> bool {
-        if self.keeps_division(group) {
+        let divides = |replica: &mut crate::replica::Replica| replica.owned.proposed.is_some();
+        if self.keeps_division(group) || self.replica(group).is_some_and(divides) {
             return false;
         }
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return false };

@@ -138,7 +138,8 @@ impl Core {
         let child = Child { shard: child, slots, at, time, voters, parted: false };
         let row = ShardSlots { child: Some(child), ..row };
         replica.machine.put_system(SLOTS_ROW, Some(&row.encode()));
-        // Nobody is served from the other half from now on.
+        // Nobody is served until it is applied, and then nobody from the other half. Requests wait here meanwhile: were
+        // they refused and the entry lost, others of their connections could overtake them.
         replica.owned.proposed = Some(row.slots);
         replica.hurry = true;
         tracing::info!(%group, index = at, first = row.slots.0, last = row.slots.1, "the shard is divided");

@@ -285,9 +285,6 @@ impl Core {
 
     /// Keeps a request until its keyspace is open again.
     pub(crate) fn defer(&mut self, group: GroupId, mut forward: Forward) {
-        if forward.first_seq == 0 {
-            forward.first_seq = forward.seq;
-        }
         forward.before_split = false;
         forward.seq = 0;
         forward.order = u64::MAX;

@@ -18,7 +18,7 @@ use model::slot::{Slot, slot_of};
 use model::{GroupId, Index, Position, Reply, ShardId, Term};
 use resp::decode::walk;
 use resp::{Gather, Proto, Resp};
-use router::{Flags, Forward, Request, Target};
+use router::{Flags, Request, Target};
 use shard::commands::ScanRequest;
 use shard::table::{Merge, Spec};
 use std::collections::BTreeMap;
@@ -219,8 +219,7 @@ impl Core {
         if request.bytes().len() > MAX_REQUEST {
             return self.fail(target, &too_long(request.bytes().len()));
         }
-        let deadline = self.part_deadline_ms();
-        let forward = Forward::new(target, request, slot, deadline).in_order_of(conn);
+        let forward = self.new_forward(target, request, slot).in_order_of(conn);
         if let Err(forward) = self.routes[group.0 as usize].push(forward) {
             let text = crate::execute::queue_full(group);
             return self.fail(forward.target, &text);

@@ -1,7 +1,6 @@
 //! Which slots a shard owns, by its own row (safety rule 20): the map is a hint.
 //!
-//! A leader that has proposed to divide its shard serves nobody from the half that goes, from then on. If the
-//! entry is lost, so is what it had proposed. Commands without keys concern a range of slots, that of the shard as
+//! A leader that has proposed to divide its shard executes nothing until that is applied, or lost. Commands without keys concern a range of slots, that of the shard as
 //! whoever asks knows it: they are refused if that is not the shard's own, and while rows are here that are another
 //! shard's.
 

@@ -354,7 +354,10 @@ impl Replica {
     #[inline]
     pub fn can_execute(&self) -> bool {
         // One entry more than what is waiting now must fit, however large.
-        !self.leaving && self.broken.is_none() && self.raft.check_propose(model::limits::MAX_ENTRY).is_ok()
+        !self.leaving
+            && self.owned.proposed.is_none()
+            && self.broken.is_none()
+            && self.raft.check_propose(model::limits::MAX_ENTRY).is_ok()
     }
 
     /// Makes the machine ready to execute in this turn.

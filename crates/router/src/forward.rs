@@ -26,8 +26,9 @@ pub enum Target {
 pub struct Forward {
     /// Rising number in this life of the node; 0 until it is first handed to a leader.
     pub seq: u64,
-    /// The number it had in the shard that was asked first and does not have its key any more; 0 if there is none.
-    pub first_seq: u64,
+    /// Rises with each request that is handed in: the order in which those run that another shard is asked for than
+    /// they were handed in for. 0: before all others.
+    pub born: u64,
     /// It was under way when a part of the slots of its shard became another shard's.
     pub before_split: bool,
     /// Who waits.
@@ -61,10 +62,10 @@ impl Forward {
         };
         let order = u64::MAX;
         let (attempt, executed, passed) = (0, false, false);
-        let (seq, first_seq, before_split) = (0, 0, false);
+        let (seq, born, before_split) = (0, 0, false);
         Forward {
             seq,
-            first_seq,
+            born,
             before_split,
             target,
             request,

@@ -28,8 +28,11 @@ pub(crate) struct Moving {
     seen: BTreeSet<ShardId>,
     /// Held ones, with their parents.
     held: BTreeMap<ShardId, ShardId>,
-    /// While a request is sent on: until when somebody waits for what becomes of it, monotonic ms.
-    deadline_ms: Option<u64>,
+    /// While a request is sent on: until when somebody waits for what becomes of it, monotonic ms, and its place in
+    /// the order of all.
+    sent_on: Option<(u64, u64)>,
+    /// Requests that were handed in.
+    born: u64,
 }
 
 impl Core {
@@ -76,10 +79,12 @@ impl Core {
         }
     }
 
-    /// Until when a part of an operation may wait that is asked for now, monotonic ms.
-    pub(crate) fn part_deadline_ms(&self) -> u64 {
-        // What is sent on has waited already.
-        self.moving.deadline_ms.unwrap_or(self.now.mono_ms() + self.settings.quorum_timeout_ms)
+    /// A request that is handed in now. One that is put together anew for one that is sent on takes its place.
+    pub(crate) fn new_forward(&mut self, target: Target, request: Request, slot: Slot) -> Forward {
+        self.moving.born += 1;
+        let now = (self.now.mono_ms() + self.settings.quorum_timeout_ms, self.moving.born);
+        let (deadline_ms, born) = self.moving.sent_on.unwrap_or(now);
+        Forward { born, ..Forward::new(target, request, slot, deadline_ms) }
     }
 
     fn hand_in(&mut self, group: GroupId, forward: Forward) {
@@ -92,8 +97,8 @@ impl Core {
     /// Sends the kept requests on their way again.
     pub(crate) fn retry_deferred(&mut self) {
         let mut deferred = std::mem::take(&mut self.moving.deferred);
-        // What was sent before is older than what was not.
-        deferred.sort_by_key(|(_, forward)| (forward.first_seq == 0, forward.first_seq));
+        // Refusals come in any order.
+        deferred.sort_by_key(|(_, forward)| forward.born);
         for (group, forward) in deferred {
             let ks = forward.request.parts().map_or(Keyspace(0), |p| p.ks);
             if forward.deadline_ms <= self.now.mono_ms() {
@@ -111,9 +116,9 @@ impl Core {
                     continue;
                 }
             };
-            self.moving.deadline_ms = Some(forward.deadline_ms);
+            self.moving.sent_on = Some((forward.deadline_ms, forward.born));
             self.send_on(group, shard, forward);
-            self.moving.deadline_ms = None;
+            self.moving.sent_on = None;
         }
     }
 

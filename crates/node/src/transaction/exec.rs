@@ -13,7 +13,7 @@ use resp::command::admit;
 use resp::decode::walk;
 use resp::{Call, Outcome, Resp};
 use router::request::parse;
-use router::{Flags, Forward, Request, Target};
+use router::{Flags, Request, Target};
 use shard::table::Route;
 
 /// Why EXEC runs nothing after a command was refused, as Redis words it.
@@ -130,8 +130,8 @@ impl Core {
         let Sending { group, slot, request } = sending;
         if self.is_deferred(conn.id) {
             let target = Target::Slot { conn: conn.id, slot: conn.reserve() };
-            let deadline = self.now.mono_ms() + self.settings.quorum_timeout_ms;
-            return self.defer(group, Forward::new(target, request, slot, deadline));
+            let forward = self.new_forward(target, request, slot);
+            return self.defer(group, forward);
         }
         let full = self.disk.is_full() && request.flags().has(Flags::WRITE) && self.leads_for_good(group);
         if full {
