@@ -261,7 +261,8 @@ def test_all_kinds_of_commands_go_on(new_cluster):
 def test_large_values_go_with_their_keys_and_lose_no_chunk(new_cluster):
     cluster = new_cluster().start()
     first, count = cluster.nodes[0], shards(cluster.nodes[0])
-    values = {f"large:{i}": os.urandom(3 << 20) for i in range(8)}
+    # Above 'max-value', so they are kept in chunks.
+    values = {f"large:{i}": os.urandom(9 << 20) for i in range(6)}
     with first.client(decode_responses=False) as client:
         for key, value in values.items():
             wait_for(lambda key=key, value=value: client.set(key, value), "large values can be made")
@@ -270,9 +271,9 @@ def test_large_values_go_with_their_keys_and_lose_no_chunk(new_cluster):
             wait_for(lambda more=more: is_split(first, more * count), "it is split")
             for key, value in values.items():
                 assert client.get(key) == value
-        gone = list(values)[:4]
+        gone = list(values)[:3]
         assert client.delete(*gone) == len(gone)
         chunks = lambda: first.client().info("everstore")["large_chunks"]  # noqa: E731
-        wait_for(lambda: 0 < chunks() <= 3 * (len(values) - len(gone)), "the chunks of those are collected", 90)
-        for key in list(values)[4:]:
+        wait_for(lambda: 0 < chunks() <= 9 * (len(values) - len(gone)), "the chunks of those are collected", 90)
+        for key in list(values)[3:]:
             assert client.get(key) == values[key], "those of the others are not"

@@ -21,6 +21,7 @@ pub(crate) use redirect::Moving;
 use crate::core::Core;
 use crate::layouts::{follow_rows, is_behind};
 use crate::replica::Replica;
+use cluster::Standing;
 use cluster::heartbeat::SPLIT_LEVEL;
 use cluster::map::{Child, SLOTS_ROW, ShardSlots};
 use consensus::Entry;
@@ -247,9 +248,11 @@ impl Core {
             ));
         }
         let rows = self.map.divide_rows().map_err(|error| format!("ERR {error}"))?;
-        // Who is down makes its part later. Who is up and has no vote yet could be missed.
-        let up = self.map.members.keys().copied().filter(|node| *node == self.me.node || self.is_up(*node));
-        match up.into_iter().find_map(|node| self.lacks_vote(node).map(|group| (node, group))) {
+        // Who is away makes its part later. Of others each must have all its votes: with one more node that fails a
+        // shard could have no majority.
+        let serves = |node: &NodeId| self.standing(*node) == Standing::Serving;
+        let mut up = self.map.members.keys().copied().filter(serves);
+        match up.find_map(|node| self.lacks_vote(node).map(|group| (node, group))) {
             Some((node, group)) => {
                 Err(format!("TRYAGAIN node {node} is still getting its replica of group {group}"))
             }
