@@ -75,7 +75,7 @@ def test_too_large_values_are_refused_and_change_nothing(r):
     assert r.exists("large", "small") == 0
     assert r.set("large", "x" * limit) is True
     with pytest.raises(redis.ResponseError):
-        r.append("large", too_large + "x" * (1 << 20))
+        r.append("large", too_large)
     assert r.strlen("large") == limit
 
 

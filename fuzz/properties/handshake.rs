@@ -140,6 +140,7 @@ fn agreed(one: &Local, two: &Local, states: (&State, &State), flipped: bool) {
 
 fn local(n: u8) -> Local {
     Local {
+        witness: false,
         cluster: Some(ClusterId(0xc1)),
         node: Some(NodeId(u64::from(n))),
         incarnation: 5,

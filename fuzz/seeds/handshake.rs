@@ -8,6 +8,7 @@ use model::NodeId;
 pub fn seeds() -> Vec<Seed> {
     let addresses = Addresses { redis: "h:1".into(), peer: "h:2".into(), ..Addresses::default() };
     let local = Local {
+        witness: false,
         cluster: Some(cluster::ClusterId(0xc1)),
         node: Some(NodeId(2)),
         incarnation: 5,
@@ -28,7 +29,7 @@ pub fn seeds() -> Vec<Seed> {
     Peer { node: NodeId(2), addresses, incarnation: 5, boot: Some(Boot([2; 16])) }.encode(&mut peer);
     let mut formation = Vec::new();
     let members = vec![NodeId(1), NodeId(2), NodeId(3)];
-    Formation { replicas: 3, shards: 16, members, incarnation: 0 }.encode(&mut formation);
+    Formation { replicas: 3, shards: 16, members, ..Formation::default() }.encode(&mut formation);
     let stranger = |bytes: Vec<u8>| [&[0][..], &bytes].concat();
     vec![
         ("hello", stranger(hello)),

@@ -36,6 +36,8 @@ pub struct Formation {
     /// The highest id of a first member of an earlier incarnation, 0 in the first one: such ids are not given
     /// again, and there may be no row that says so.
     pub before: NodeId,
+    /// Who of the members is a witness: it votes, and keeps no data.
+    pub witness: Option<NodeId>,
 }
 
 impl Formation {
@@ -45,12 +47,14 @@ impl Formation {
     }
 
     /// The first voters of a group. The first of them should lead it, the others succeed in this
-    /// order: rotated from shard to shard, so that every node leads its part.
+    /// order: rotated from shard to shard, so that every node leads its part. A witness is the last.
     pub fn voters(&self, group: GroupId) -> Vec<NodeId> {
-        let mut voters = self.members.clone();
+        let data = |node: &&NodeId| Some(**node) != self.witness;
+        let mut voters: Vec<NodeId> = self.members.iter().filter(data).copied().collect();
         // The same order in which the replicas of a group succeed each other.
         let by = group.0 as usize % voters.len().max(1);
         voters.rotate_left(by);
+        voters.extend(self.witness);
         voters
     }
 
@@ -60,20 +64,22 @@ impl Formation {
     }
 
     /// The formation with which the survivors of a lost majority go on; `None` if they are no members, or a
-    /// majority themselves.
+    /// majority themselves, or one of them is a witness.
     pub fn of_survivors(&self, survivors: &[NodeId]) -> Option<Formation> {
         let mut members = survivors.to_vec();
         members.sort_unstable();
         members.dedup();
         let minority = !members.is_empty() && members.len() <= self.members.len() / 2;
-        let known = members.iter().all(|node| self.members.contains(node));
+        // What a witness has is not enough to go on with.
+        let known = members.iter().all(|node| self.members.contains(node) && Some(*node) != self.witness);
         (minority && known).then(|| self.followed_by(members))
     }
 
     /// The formation of the next incarnation of the cluster, with these members, ascending.
     pub fn followed_by(&self, members: Vec<NodeId>) -> Formation {
         let (replicas, incarnation) = (members.len() as u32, self.incarnation + 1);
-        Formation { replicas, shards: self.shards, members, incarnation, before: self.highest_id() }
+        let (shards, before) = (self.shards, self.highest_id());
+        Formation { replicas, shards, members, incarnation, before, witness: None }
     }
 
     /// The highest id that a first member has or had.
@@ -109,6 +115,9 @@ impl fmt::Display for Formation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let members: Vec<String> = self.members.iter().map(NodeId::to_string).collect();
         write!(f, "{} replicas, {} shards, nodes {}", self.replicas, self.shards, members.join(" "))?;
+        if let Some(witness) = self.witness {
+            write!(f, ", node {witness} is a witness")?;
+        }
         match self.incarnation {
             0 => Ok(()),
             recovered => write!(f, ", cluster incarnation {recovered}"),

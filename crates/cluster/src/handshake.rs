@@ -34,6 +34,8 @@ pub struct Local {
     pub boot: Boot,
     /// With which it asks for an id.
     pub token: JoinToken,
+    /// It votes, and keeps no data: said while it asks for an id.
+    pub witness: bool,
     /// The cluster's secret.
     pub secret: Secret,
     /// Where it can be reached.

@@ -7,7 +7,9 @@ use model::varint::{DecodeError, Reader, put_u64};
 use model::{GroupId, Index, NodeId, Term};
 
 pub use disk::DiskBeat;
-pub use report::{GroupReport, KeysReport, LEVEL, MAX_REPORT, MEMBERS_LEVEL, NodeReport, SPLIT_LEVEL};
+pub use report::{
+    GroupReport, KeysReport, LEVEL, MAX_REPORT, MEMBERS_LEVEL, NodeReport, SPLIT_LEVEL, WITNESS_LEVEL,
+};
 
 /// Format version of a heartbeat.
 pub const FORMAT: u8 = 1;

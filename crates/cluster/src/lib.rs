@@ -25,4 +25,4 @@ pub use identity::{ClusterId, Folder, FolderError, Secret, Start};
 pub use map::{ClusterMap, KeyspaceLayout, Member, Placement, ReplicaSet, Seat, ShardInfo, ShardLayout};
 pub use members::{MEMBERS_ROW, Members, Tenure};
 pub use peer::{Addresses, Boot, JoinToken, Peer};
-pub use placement::{Placed, Site, Standing, explain, place};
+pub use placement::{Placed, Site, Standing, explain, place, place_with_witnesses};

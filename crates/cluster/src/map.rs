@@ -13,6 +13,7 @@ mod seats;
 mod tests;
 
 use crate::formation::Formation;
+use crate::heartbeat::WITNESS_LEVEL;
 use crate::identity::MAX_REPLICAS;
 use crate::peer::{Addresses, JoinToken, MAX_MEMBERS};
 use model::limits::{KEYSPACES, SPACES};
@@ -111,7 +112,7 @@ impl ClusterMap {
             epoch: 1,
             replicas: formation.replicas,
             shards: ids().map(info).collect(),
-            members: formation.members.iter().map(|node| (*node, Member::default())).collect(),
+            members: formation.members.iter().map(|node| (*node, Member::first(formation, *node))).collect(),
             meta_voters: formation.voters(model::GroupId::META),
             incarnation: formation.incarnation,
             lost: (0, BTreeSet::new()),
@@ -163,6 +164,16 @@ impl ClusterMap {
         self.layouts[usize::from(ks.0)]
     }
 
+    /// Whether a member votes and keeps no data.
+    pub fn is_witness(&self, node: NodeId) -> bool {
+        self.formation.witness == Some(node) || self.members.get(&node).is_some_and(|member| member.witness)
+    }
+
+    /// All members that vote and keep no data.
+    pub fn witnesses(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.members.iter().filter(|(_, member)| member.witness).map(|(node, _)| *node)
+    }
+
     /// The member that joined with this token.
     pub fn member_by_token(&self, token: JoinToken) -> Option<NodeId> {
         self.members.iter().find(|(_, member)| member.token == Some(token)).map(|(node, _)| *node)
@@ -192,8 +203,13 @@ impl ClusterMap {
     ///
     /// # Errors
     /// In words: there are too many members, or it is not yet recorded whom a recovery gave up, of whom it would
-    /// be taken for one.
-    pub fn join_rows(&self, token: JoinToken, addresses: Addresses) -> Result<Vec<Row>, String> {
+    /// be taken for one; it is to be a witness and not all members understand that.
+    pub fn join_rows(
+        &self,
+        token: JoinToken,
+        addresses: Addresses,
+        witness: bool,
+    ) -> Result<Vec<Row>, String> {
         if self.member_by_token(token).is_some() {
             return Ok(Vec::new());
         }
@@ -203,7 +219,11 @@ impl ClusterMap {
         if !self.recovery_rows().is_empty() {
             return Err("the cluster is still recording whom its recovery gave up".to_owned());
         }
-        Ok(self.member_rows(self.next_node, &Member { addresses, token: Some(token), ..Member::default() }))
+        if witness && self.level < WITNESS_LEVEL {
+            return Err("not all nodes understand witnesses yet: upgrade them first".to_owned());
+        }
+        let member = Member { addresses, token: Some(token), witness, ..Member::default() };
+        Ok(self.member_rows(self.next_node, &member))
     }
 
     /// Rows with which each group should have this many replicas; empty if it should already.
@@ -241,10 +261,8 @@ impl ClusterMap {
         }
         let mut rows = vec![self.lost_row(self.lost.0, [node].into_iter())];
         for group in (0..=self.shards.len() as u32).map(GroupId) {
-            let nodes = self.set_of(group).nodes();
-            if nodes.contains(&node) {
-                let others: Vec<NodeId> = nodes.into_iter().filter(|other| *other != node).collect();
-                let seated = self.seat_rows(group, &others);
+            if self.set_of(group).nodes().contains(&node) {
+                let seated = self.seat_rows(group, &self.seats_without(group, node));
                 rows.extend(
                     seated.map_err(|_| format!("node {node} has the only replica of group {group}"))?,
                 );
@@ -290,7 +308,9 @@ impl ClusterMap {
                 // Given up for good: its id is not used again.
                 Some(_) if self.lost.1.contains(&node) => {}
                 Some(value) => {
-                    self.members.insert(node, Member::decode(value)?);
+                    let mut member = Member::decode(value)?;
+                    member.witness |= self.formation.witness == Some(node);
+                    self.members.insert(node, member);
                 }
                 None => {
                     self.members.remove(&node);

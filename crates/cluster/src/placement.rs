@@ -17,11 +17,13 @@ mod loads;
 mod shares;
 #[cfg(test)]
 mod tests;
+mod witness;
 
 use board::Board;
 use model::{GroupId, NodeId};
 
 pub use explain::explain;
+pub use witness::place_with_witnesses;
 
 /// A node that may hold replicas.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -78,6 +78,9 @@ pub struct NodeStatus {
     /// What may fail as a whole with it; empty if it does not say.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub zone: String,
+    /// It votes, and keeps no data.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub witness: bool,
     /// It is to give up its replicas.
     pub draining: bool,
     /// Replicas that it holds or should hold, those of the meta group included.
@@ -176,6 +179,9 @@ pub struct ShardStatus {
     pub commit: u64,
     /// All replicas in the order of their nodes.
     pub replicas: Vec<ReplicaStatus>,
+    /// Writes are on the leader's disk alone, beside a witness.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub on_witness: bool,
     /// What may be lost with leaders that have not come back.
     pub possible_losses: Vec<PossibleLoss>,
 }
@@ -208,7 +214,8 @@ pub struct ReplicaStatus {
     pub applied: u64,
     /// Entries it lacks, as the leader knows.
     pub lag: u64,
-    /// How it follows: `rebuilding` (its rows are lost), `replicate`, `snapshot`; empty if not known.
+    /// How it follows: `rebuilding` (its rows are lost), `replicate`, `snapshot`, `witness` (it keeps
+    /// no data); empty if not known.
     pub state: String,
 }
 

@@ -62,10 +62,14 @@ pub enum Bug {
     EntryInParts,
     /// Replicas that are to go are forgotten before those that stay know durably that they may.
     SettledTooEarly,
+    /// The chunks of a value are removed when the lease with which they were uploaded is over.
+    LiveCollected,
+    /// An upload that was given up is forgotten before its chunks are removed.
+    ChunksForgotten,
 }
 
 /// All bugs, with the names by which they are planted.
-pub const BUGS: [(&str, Bug); 26] = [
+pub const BUGS: [(&str, Bug); 28] = [
     ("ack-before-sync", Bug::AckBeforeSync),
     ("lease-not-checked", Bug::LeaseNotChecked),
     ("batch-append", Bug::BatchAppend),
@@ -92,6 +96,8 @@ pub const BUGS: [(&str, Bug); 26] = [
     ("rename-loses-target", Bug::RenameLosesTarget),
     ("entry-in-parts", Bug::EntryInParts),
     ("settled-too-early", Bug::SettledTooEarly),
+    ("live-collected", Bug::LiveCollected),
+    ("chunks-forgotten", Bug::ChunksForgotten),
 ];
 
 #[cfg(feature = "planted")]

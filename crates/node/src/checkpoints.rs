@@ -20,6 +20,9 @@ pub(crate) const SLICE_ROWS: usize = 1024;
 /// seconds however much has changed.
 const SLICE_PART: usize = 128;
 
+/// Bytes of the log that a witness's checkpoints leave uncovered, at most: they cost it next to nothing.
+const WITNESS_LOG_SHARE: u64 = 1 << 20;
+
 /// How far the log has grown, in bytes of entries since the start of the node.
 #[derive(Debug, Default)]
 pub(crate) struct LogGrowth {
@@ -44,7 +47,10 @@ impl Core {
 
     /// Groups whose checkpoint is due, the most urgent first.
     fn due_checkpoints(&mut self) -> Vec<GroupId> {
-        let limit = self.settings.checkpoint_log_share;
+        let mut limit = self.settings.checkpoint_log_share;
+        if self.me.witness {
+            limit = limit.min(WITNESS_LOG_SHARE);
+        }
         let count = self.replicas.len().max(1) as u64;
         let mut unsaved: u64 = self.replicas.iter().flatten().map(|r| r.log_share).sum();
         let total = self.log_growth.ended + unsaved;

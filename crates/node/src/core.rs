@@ -54,6 +54,8 @@ pub struct Identity {
     pub cluster: String,
     /// Addresses of this node.
     pub addresses: cluster::Addresses,
+    /// It votes, and keeps no data.
+    pub witness: bool,
 }
 
 /// Unparsed bytes of a connection that waits, beyond which it is not read.
@@ -268,6 +270,7 @@ impl Core {
         self.follow_shards();
         self.forming = None;
         self.greet_all();
+        self.name_witnesses();
         self.reload_map();
     }
 
@@ -298,9 +301,10 @@ impl Core {
     }
 
     /// Applied index of this node's replica of a group and the hash over all it applied: equal on all
-    /// replicas at the same index.
+    /// replicas at the same index. `None` without one, and for a witness, which has nothing to apply.
     pub fn rolling(&self, group: GroupId) -> Option<(model::Index, u64)> {
-        let machine = &self.replicas.get(group.0 as usize)?.as_ref()?.machine;
+        let replica = self.replicas.get(group.0 as usize)?.as_ref()?;
+        let machine = Some(&replica.machine).filter(|_| !replica.raft.is_witness())?;
         Some((machine.applied().0, machine.rolling()))
     }
 

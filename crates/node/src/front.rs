@@ -146,8 +146,7 @@ impl Core {
         if to == Some(from) {
             return Err(format!("ERR node {from} leads already"));
         }
-        self.begin_switch(conn, groups, from, to);
-        Ok(())
+        self.begin_switch(conn, groups, from, to)
     }
 
     pub(crate) fn member(&self, id: u64) -> Result<NodeId, String> {
@@ -159,10 +158,20 @@ impl Core {
         Err(format!("ERR node {id} does not exist; members: {}", known.join(", ")))
     }
 
-    fn begin_switch(&mut self, conn: &mut Conn, groups: Vec<GroupId>, from: NodeId, to: Option<NodeId>) {
+    fn begin_switch(
+        &mut self,
+        conn: &mut Conn,
+        groups: Vec<GroupId>,
+        from: NodeId,
+        to: Option<NodeId>,
+    ) -> Result<(), String> {
+        if let Some(node) = to.filter(|node| self.map.is_witness(*node)) {
+            return Err(format!("ERR node {node} is a witness, which keeps no data and never leads"));
+        }
         self.rest();
         self.switch(&groups, from, to);
         self.poll(conn, Goal::Switched(groups, from, to));
+        Ok(())
     }
 
     /// `FAILOVER [TO host port [FORCE]] [ABORT] [TIMEOUT ms]`: hands over everything this node leads.
@@ -200,8 +209,7 @@ impl Core {
             return Err("ERR FAILOVER requires connected replicas.".to_owned());
         }
         let groups = self.led_by(from);
-        self.begin_switch(conn, groups, from, to);
-        Ok(())
+        self.begin_switch(conn, groups, from, to)
     }
 
     fn keyspace_arg(args: &[&[u8]]) -> Result<Keyspace, String> {

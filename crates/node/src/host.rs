@@ -2,6 +2,7 @@
 
 use crate::core::{Core, Pause};
 use crate::info;
+use model::NodeId;
 use resp::command_stats::CommandStats;
 use resp::host::{ConfigError, Host, Memory, PauseScope, Role, Section};
 use resp::latency::Latency;
@@ -36,7 +37,8 @@ impl Host for Core {
 
     fn role(&self) -> Role {
         let mut followers = Vec::new();
-        for (node, peer) in self.peers.iter().filter(|(node, _)| self.is_up(**node)) {
+        let copies = |node: &NodeId| self.is_up(*node) && !self.map.is_witness(*node);
+        for (node, peer) in self.peers.iter().filter(|(node, _)| copies(node)) {
             let address = self.addresses(*node).redis;
             let (ip, port) = address.rsplit_once(':').unwrap_or(("", "0"));
             let applied = peer.report.as_ref().map_or(0, |r| r.groups.iter().map(|g| g.applied).sum());

@@ -151,7 +151,8 @@ impl Core {
     }
 
     fn info_replication(&self, out: &mut String) {
-        let up: Vec<_> = self.peers.keys().filter(|node| self.is_up(**node)).copied().collect();
+        let copies = |node: &&model::NodeId| self.is_up(**node) && !self.map.is_witness(**node);
+        let up: Vec<_> = self.peers.keys().filter(copies).copied().collect();
         lines!(out, "role" "master", "connected_slaves" up.len());
         for (i, node) in up.iter().enumerate() {
             let address = self.addresses(*node).redis;

@@ -4,6 +4,8 @@
 use crate::core::Core;
 use crate::seats::members_of;
 use cluster::{ClusterMap, Members};
+use model::large::Upload;
+use model::limits::CHUNKS;
 use model::{GroupId, Index, Now, Term};
 
 /// A replica as it is now.
@@ -106,9 +108,21 @@ impl Core {
     }
 
     /// Hash over the content of all rows of a replica, whatever their history; `None` while some of it
-    /// is not committed.
+    /// is not committed, and for a witness, which has none.
     pub fn content_hash(&self, group: GroupId) -> Option<u64> {
-        self.replicas.get(group.0 as usize)?.as_ref()?.machine.content_hash()
+        let replica = self.replicas.get(group.0 as usize)?.as_ref()?;
+        Some(&replica.machine).filter(|_| !replica.raft.is_witness())?.content_hash()
+    }
+
+    /// Of the shards that this node leads: what they know of uploads, and the chunks they hold.
+    pub fn large(&self) -> (Vec<Upload>, usize) {
+        let (mut uploads, mut chunks) = (Vec::new(), 0);
+        for machine in self.replicas.iter().flatten().filter(|r| r.raft.is_leader()).map(|r| &r.machine) {
+            let rows = machine.systems(model::large::PREFIX);
+            uploads.extend(rows.filter_map(|(_, content)| Upload::decode(content).ok()));
+            chunks += machine.counts(CHUNKS).0;
+        }
+        (uploads, chunks)
     }
 
     /// How full the queues are.

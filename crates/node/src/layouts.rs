@@ -4,6 +4,7 @@
 use crate::core::Core;
 use crate::internal;
 use crate::ops::Step;
+use crate::witness::WITNESS;
 use cluster::map::{EPOCH_ROW, LayoutError, Phase, layout_name};
 use cluster::{ClusterMap, JoinToken, KeyspaceLayout, ShardLayout};
 use model::limits::{KEYSPACES, SLOTS, SPACES};
@@ -132,6 +133,9 @@ impl Core {
     /// The map follows the rows of the meta group.
     pub(crate) fn reload_map(&mut self) {
         let Some(meta) = self.replicas.first().and_then(Option::as_deref) else { return };
+        if meta.raft.is_witness() {
+            return; // It has none of the rows: the group's leader sends the map.
+        }
         if self.map_seen == Some(meta.machine.system_version()) {
             return;
         }
@@ -232,7 +236,8 @@ impl Core {
             admin: text(4)?.to_owned(),
             cluster: text(5).unwrap_or_default().to_owned(),
         };
-        self.map.join_rows(token, addresses).map_err(|error| format!("ERR {error}"))
+        let witness = text(6).is_ok_and(|kind| kind == WITNESS);
+        self.map.join_rows(token, addresses, witness).map_err(|error| format!("ERR {error}"))
     }
 
     /// The member that joined with this token, as far as this node knows.
@@ -242,14 +247,16 @@ impl Core {
 
     /// Asks the meta group for an id for a node that joins after the cluster was formed, but not more
     /// often than every [`JOIN_MS`]. The answer is a row: see [`Core::member_by_token`].
-    pub fn admit_later(&mut self, token: JoinToken, addresses: &cluster::Addresses) {
+    pub fn admit_later(&mut self, token: JoinToken, addresses: &cluster::Addresses, witness: bool) {
         let now_ms = self.now.mono_ms();
         if self.forming.is_some() || now_ms < self.next_join_ms || self.routes[0].leader().is_none() {
             return;
         }
         self.next_join_ms = now_ms + JOIN_MS;
         let token = token.to_string();
-        let args = ["join", &token, &addresses.redis, &addresses.peer, &addresses.admin, &addresses.cluster];
+        let kind = if witness { WITNESS } else { "" };
+        let at = addresses;
+        let args = ["join", &token, &at.redis, &at.peer, &at.admin, &at.cluster, kind];
         self.ask_meta(&args.map(str::as_bytes));
     }
 

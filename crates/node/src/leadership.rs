@@ -88,9 +88,13 @@ impl Core {
     /// The fittest follower that is up and has the most of the log; among equals another one per group.
     pub(crate) fn best_successor(&self, group: GroupId) -> Option<(NodeId, Fitness)> {
         let replica = self.replicas.get(group.0 as usize)?.as_deref()?;
-        let fit = |p: &consensus::PeerView| self.is_up(p.node) && !self.lacks_rows(p.node, group);
-        let mut up: Vec<_> = replica.raft.peers().into_iter().filter(fit).collect();
-        let best = up.iter().map(|p| p.matched).max()?;
+        let fit = |p: &consensus::PeerView| {
+            self.is_up(p.node) && !self.lacks_rows(p.node, group) && !self.map.is_witness(p.node)
+        };
+        let peers = replica.raft.peers();
+        // A witness may be the only one that knows how far behind the others are.
+        let best = peers.iter().filter(|p| self.is_up(p.node)).map(|p| p.matched).max()?;
+        let mut up: Vec<_> = peers.into_iter().filter(fit).collect();
         up.retain(|p| p.matched + MAX_LAG >= best && !p.in_snapshot);
         let fitness = up.iter().map(|p| self.fitness_of(p.node)).min()?;
         up.retain(|p| self.fitness_of(p.node) == fitness);
@@ -109,7 +113,10 @@ impl Core {
             if first == self.me.node || !self.is_up(first) || !self.has_right_time(first) {
                 continue;
             }
-            if self.lacks_rows(first, group) || self.fitness_of(first) != Fitness::Fit {
+            if self.lacks_rows(first, group)
+                || self.map.is_witness(first)
+                || self.fitness_of(first) != Fitness::Fit
+            {
                 continue;
             }
             let settled =

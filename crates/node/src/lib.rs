@@ -58,11 +58,13 @@ pub mod slow;
 pub mod snapshots;
 pub mod stats;
 pub mod status;
+mod throttle;
 pub mod tick;
 mod topology;
 pub mod transaction;
 pub mod turn;
 pub mod wait;
+mod witness;
 
 pub use crate::core::Core;
 pub use fitness::DiskState;

@@ -1,4 +1,4 @@
-//! The map for nodes without a replica of the meta group: whoever leads that sends them its rows.
+//! The map for nodes without a replica of the meta group, or with a witness's: whoever leads that sends them its rows.
 //!
 //! All rows each time the map has changed, which is seldom: some 60 bytes per moved shard and 100 per member.
 
@@ -22,7 +22,7 @@ impl Core {
             return;
         };
         let voters = meta.raft.members().voters;
-        behind.retain(|node| !voters.contains(&node.0));
+        behind.retain(|node| !voters.contains(&node.0) || self.map.is_witness(*node));
         if behind.is_empty() {
             return;
         }
@@ -71,5 +71,6 @@ impl Core {
             self.peer(node);
         }
         self.follow_seats();
+        self.name_witnesses();
     }
 }

@@ -90,7 +90,12 @@ impl Core {
 
     fn check_drain(&self, node: NodeId, force: bool) -> Result<(), String> {
         let serves = |other: &&NodeId| **other != node && self.standing(**other) == Standing::Serving;
-        let left = self.map.members.keys().filter(serves).count();
+        let left = self.map.members.keys().filter(serves).copied();
+        let (witnesses, data): (Vec<NodeId>, Vec<NodeId>) =
+            left.partition(|other| self.map.is_witness(*other));
+        // What a data node holds goes to others; of witnesses a group has one at most.
+        let others = if self.map.is_witness(node) { witnesses.len().min(1) } else { 0 };
+        let left = data.len() + others;
         let needed = self.map.replicas as usize;
         if left >= needed || force {
             return Ok(());
@@ -104,6 +109,11 @@ impl Core {
     fn check_successor(&self, node: NodeId, to: NodeId) -> Result<(), String> {
         if node == to {
             return Err(format!("ERR node {node} can not replace itself"));
+        }
+        if self.map.is_witness(node) != self.map.is_witness(to) {
+            return Err(
+                "ERR a witness replaces a witness, and a node that keeps data one that does".to_owned()
+            );
         }
         match self.standing(to) {
             Standing::Serving => Ok(()),

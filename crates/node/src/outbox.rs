@@ -27,6 +27,8 @@ pub enum Job {
         to: NodeId,
         /// The chunk to go on with; 0 opens the snapshot.
         next: u64,
+        /// It is for a witness: only up to where entries were applied, and who votes.
+        metadata: bool,
     },
     /// The snapshot for this follower is not needed any more.
     EndSnapshot {

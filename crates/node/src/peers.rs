@@ -184,6 +184,7 @@ impl Core {
                 rebuilding: replica.raft.is_rebuilding(),
                 generation: replica.raft.generation(),
                 joining: !replica.raft.has_joined(),
+                on_witness: replica.raft.rests_on_witness(),
                 bytes: replica.machine.memory() as u64,
                 load: if replica.raft.is_leader() { replica.load.per_second() } else { 0 },
                 exposed_entries: exposed.entries,

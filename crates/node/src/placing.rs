@@ -6,7 +6,7 @@
 
 use crate::core::Core;
 use cluster::heartbeat::{LEVEL, MEMBERS_LEVEL};
-use cluster::{Placed, Site, Standing, explain, place};
+use cluster::{Placed, Site, Standing, explain, place_with_witnesses};
 use model::{GroupId, NodeId};
 
 /// A member that is not heard from for so long, in ms, leads nothing and gets nothing. Shorter silence, as of a
@@ -37,14 +37,18 @@ impl Core {
         }
         let now_ms = self.now.mono_ms();
         let since_ms = *self.planner.since_ms.get_or_insert(now_ms);
-        if now_ms < since_ms + LOOK_AROUND_MS || !self.routes[0].is_empty() {
+        if !self.routes[0].is_empty() {
             return;
         }
-        if self.map.level < LEVEL {
-            self.raise_level();
+        // At once, since all have to be heard from for it.
+        if self.map.level < LEVEL && self.raise_level() || self.map.level < MEMBERS_LEVEL {
+            return;
+        }
+        if now_ms < since_ms + LOOK_AROUND_MS {
+            return;
         }
         // Nothing moves while shards are split: their children begin where they are.
-        if self.map.level < MEMBERS_LEVEL || self.map.is_dividing() {
+        if self.map.is_dividing() {
             return;
         }
         let groups = || (0..=self.map.shards.len() as u32).map(GroupId);
@@ -80,7 +84,8 @@ impl Core {
     }
 
     /// Once all members understand what this version does it may be used (safety rule 20).
-    fn raise_level(&mut self) {
+    /// True if the meta group is asked for it.
+    fn raise_level(&mut self) -> bool {
         let level = |node: &NodeId| match self.peers.get(node).and_then(|peer| peer.report.as_ref()) {
             Some(report) if self.is_up(*node) => report.level,
             _ => 0,
@@ -88,16 +93,20 @@ impl Core {
         // Nobody waits for one that was given up: should it come back and not understand, its replicas stop.
         let waited_for = |node: &&NodeId| **node != self.me.node && !self.is_given_up(**node);
         let others = self.map.members.keys().filter(waited_for);
-        if others.map(level).all(|level| level >= LEVEL) {
-            self.ask_meta(&[b"raise-level", LEVEL.to_string().as_bytes()]);
+        let all = others.map(level).min().unwrap_or(LEVEL).min(LEVEL);
+        if all <= self.map.level {
+            return false;
         }
+        self.ask_meta(&[b"raise-level", all.to_string().as_bytes()]);
+        true
     }
 
     /// The groups that should be elsewhere, with the nodes they should be on. `by_load`: leaders are to be even also
     /// by what they have to do, not only by number.
     pub(crate) fn plan(&self, by_load: bool) -> Vec<(GroupId, Vec<NodeId>)> {
         let (sites, groups) = (self.sites(), self.placed(by_load));
-        let wanted = place(&sites, &groups, self.map.replicas as usize);
+        let is_witness = |node: NodeId| self.map.is_witness(node);
+        let wanted = place_with_witnesses(&sites, &is_witness, &groups, self.map.replicas as usize);
         let mut plan: Vec<(GroupId, Vec<NodeId>)> = Vec::new();
         for (placed, nodes) in groups.iter().zip(wanted) {
             let nodes = self.with_successors(&placed.replicas, nodes);

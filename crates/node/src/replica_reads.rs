@@ -26,7 +26,8 @@ const MAX_PROBES: usize = 16;
 
 /// Whether a replica's rows, at whatever age, may be read: it does not lead, and they are whole.
 fn is_whole(replica: &Replica) -> bool {
-    replica.leading().is_none() && replica.broken.is_none() && !replica.raft.is_rebuilding()
+    let has_rows = !replica.raft.is_rebuilding() && !replica.raft.is_witness();
+    replica.leading().is_none() && replica.broken.is_none() && has_rows
 }
 
 /// Whether a replica has applied all that this connection was told it has written.
@@ -46,7 +47,7 @@ impl Core {
         args: &[&[u8]],
     ) -> bool {
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return false };
-        if !spec.flags.has(flag::READONLY) || replica.leading().is_some() {
+        if !spec.flags.has(flag::READONLY) || replica.leading().is_some() || replica.raft.is_witness() {
             return false;
         }
         let max_ms = match conn.session.staleness {

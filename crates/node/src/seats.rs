@@ -136,10 +136,14 @@ impl Core {
             base_election_ms: self.settings.base_election_ms,
             heartbeat_ms: self.settings.heartbeat_ms,
             member_steps: true,
+            witness: self.me.witness,
             ..GroupConfig::new(group, self.me.node, seed)
         };
         let raft = match Group::new(config, recovered, self.now) {
-            Ok(raft) => raft,
+            Ok(mut raft) => {
+                raft.set_witnesses(self.map.witnesses());
+                raft
+            }
             Err(error) => {
                 self.outbox.fatal = Some(format!("group {group}: a replica can not be made: {error}"));
                 return;

@@ -2,12 +2,13 @@
 //!
 //! The follower stages the chunks in a new tree; only when all are there and loaded is Raft's own
 //! message stepped, and one synced log record makes the new tree valid (safety rule 19). Chunks go
-//! one at a time and no faster than the configured rate; a broken transfer goes on where it stopped.
+//! one at a time and no faster than `throttle.rs` says; a broken transfer goes on where it stopped.
 
 use crate::core::Core;
 use crate::frame::content::{Chunk, ChunkAck};
 use crate::frame::{FrameError, Section};
 use crate::outbox::Job;
+use crate::throttle::Throttle;
 use consensus::{Install, Message, SendSnapshot};
 use model::planted::{Bug, is_planted};
 use model::{GroupId, Index, NodeId, Term};
@@ -28,6 +29,7 @@ const FAILED: u64 = u64::MAX - 1;
 /// Snapshots on their way.
 #[derive(Debug, Default)]
 pub(crate) struct Transfers {
+    pub(crate) throttle: Throttle,
     sending: BTreeMap<(GroupId, NodeId), Sending>,
     receiving: BTreeMap<GroupId, Receiving>,
     /// Reads under way, by transfer, in the order in which they are answered.
@@ -80,6 +82,11 @@ impl Transfers {
     /// Rows are on their way to this node's replica of a group.
     pub(crate) fn is_receiving(&self, group: GroupId) -> bool {
         self.receiving.contains_key(&group)
+    }
+
+    /// A group has committed up to an index.
+    pub(crate) fn committed(&mut self, group: GroupId, index: Index, now_ns: u64) {
+        self.throttle.committed(group, index, now_ns, !self.sending.is_empty());
     }
 
     /// Rows of a group are being read for another node, or staged for this one.
@@ -140,7 +147,8 @@ impl Core {
                 sending.busy = true;
                 self.transfers.reads.entry((group, to)).or_default().push_back(sending.id);
                 let (tree, next) = (sending.tree, sending.next);
-                self.outbox.jobs.push(Job::ReadSnapshot { group, tree, to, next });
+                let metadata = self.map.is_witness(to);
+                self.outbox.jobs.push(Job::ReadSnapshot { group, tree, to, next, metadata });
             }
         }
         for (group, to) in over {
@@ -210,7 +218,7 @@ impl Core {
             sending.busy = false;
             return;
         };
-        let wait_ms = bytes.len() as u64 * 1000 / self.settings.snapshot_rate.max(1);
+        let wait_ms = bytes.len() as u64 * 1000 / self.transfers.throttle.rate(self.settings.snapshot_rate);
         sending.due_ms = self.now.mono_ms() + wait_ms;
         sending.all_sent = last;
         let message = last.then(|| sending.message.clone());

@@ -115,6 +115,7 @@ impl Core {
             cluster_address: addresses.cluster,
             state,
             zone: self.map.members.get(&node).map(|member| member.zone.clone()).unwrap_or_default(),
+            witness: self.map.is_witness(node),
             draining: self.map.members.get(&node).is_some_and(|member| member.draining),
             seats: self.seats_of(node),
             version: report.version.clone(),
@@ -185,6 +186,7 @@ impl Core {
                 applied: reported,
                 lag: if leads { last.saturating_sub(matched) } else { 0 },
                 state: match view {
+                    _ if self.map.is_witness(node) => "witness".to_owned(),
                     _ if self.lacks_rows(node, group) => REBUILDING.to_owned(),
                     Some(v) if leads && v.in_snapshot => "snapshot".to_owned(),
                     Some(_) if leads => "replicate".to_owned(),
@@ -201,6 +203,7 @@ impl Core {
             leader: leader.map(|n| n.0),
             term: route.map_or(0, |(_, term)| term),
             commit: replica.map_or(0, |r| r.raft.commit()),
+            on_witness: self.rests_on_witness(group, leader),
             replicas: replicas.collect(),
             possible_losses: possible.map(shown_possible).collect(),
         }
@@ -227,7 +230,9 @@ impl Core {
     pub(crate) fn keyspace_status(&self) -> Vec<KeyspaceStatus> {
         let mut counts = vec![(0, 0); usize::from(KEYSPACES)];
         for at in 1..self.replicas.len() {
-            if let Some(replica) = self.replicas[at].as_ref().filter(|r| !r.raft.is_rebuilding()) {
+            if let Some(replica) =
+                self.replicas[at].as_ref().filter(|r| !r.raft.is_rebuilding() && !r.raft.is_witness())
+            {
                 for (n, count) in counts.iter_mut().enumerate() {
                     let (keys, expires) = replica.machine.counts(Keyspace(n as u16));
                     *count = (count.0 + keys as u64, count.1 + expires as u64);

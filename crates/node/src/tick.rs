@@ -17,6 +17,7 @@ impl Core {
         let (now, now_ms) = (self.now, self.now.mono_ms());
         self.ticks += 1;
         let (full, expires) = (self.disk.is_full(), self.settings.active_expire);
+        self.name_lost();
         let on_beat = self.ticks.is_multiple_of((2 * self.settings.heartbeat_ms / TICK_MS).max(1));
         for at in 0..self.replicas.len() {
             let group = GroupId(at as u32);
@@ -58,6 +59,7 @@ impl Core {
         self.take_checkpoints(SLICE_ROWS);
         self.keep_within_memory();
         self.expire_requests();
+        self.tick_throttle();
         self.drive_transfers();
         self.end_pause();
         self.wake_sleepers();

@@ -94,7 +94,8 @@ impl Core {
                 topology.slots_ok += u32::from(last - first) + 1;
             }
             let Some(leader) = self.seat(group).and_then(|node| place.get(&node).copied()) else { continue };
-            let voters = self.voters(group);
+            let mut voters = self.voters(group);
+            voters.retain(|node| !self.map.is_witness(*node));
             let mut followers: Vec<usize> =
                 voters.iter().filter_map(|node| place.get(node).copied()).collect();
             followers.retain(|at| *at != leader);

@@ -7,6 +7,7 @@ use crate::frame::{self, FrameError, Section, content};
 use crate::ops::Op;
 use crate::peer::Peer;
 use crate::replica::Source;
+use crate::witness::METADATA_BYTES;
 use consensus::{Entry, Message, Output, Promise, Step};
 use model::time::MS;
 use model::varint::{DecodeError, Reader};
@@ -136,10 +137,12 @@ impl Core {
     pub(crate) fn propose(&mut self, group: GroupId) {
         let now_ms = self.now.mono_ms();
         let Some(replica) = self.replica(group) else { return };
+        let before = replica.last_own();
         if let Err(refused) = replica.propose(now_ms) {
             // Not possible as long as commands are only executed when the group would accept them.
             self.outbox.fatal = Some(format!("group {group} refused an entry that was executed: {refused}"));
         }
+        self.watch_write(group, before);
     }
 
     /// The log has written everything up to this batch: a crash of this process loses none of it.
@@ -264,6 +267,7 @@ impl Core {
         }
         if applied.0 > replica.woken {
             replica.woken = applied.0;
+            self.transfers.committed(group, applied.0, self.now.mono_ns);
             self.note_joined(group);
             self.wake_waiting(group);
             self.release_held(group);
@@ -316,6 +320,9 @@ impl Core {
             }
             for entry in &persist.entries {
                 bytes += entry.data.len() as u64;
+                if self.me.witness {
+                    bytes += METADATA_BYTES;
+                }
                 let kind = consensus::entry_kind(entry);
                 self.builder.entry(group, entry.index, entry.term, kind, &entry.data);
                 if self.builder.size() > self.settings.log_batch {

@@ -75,7 +75,7 @@ pub enum Dropped {
     #[error("too many entries wait for rows")]
     NoRows,
     /// The order to take over leadership came from a node that does not lead, or while a snapshot is installed
-    /// or rows are missing.
+    /// or rows are missing, or to a witness.
     #[error("order to campaign from {0} does not apply")]
     TimeoutNow(u64),
     /// Another snapshot is being installed; it comes first.
@@ -171,7 +171,7 @@ impl Group {
 
     fn check_timeout_now(&self, m: &Message) -> Result<(), Dropped> {
         let raft = &self.raw.raft;
-        let unable = self.installing() || self.rebuild.is_some() || self.joins;
+        let unable = self.installing() || self.rebuild.is_some() || self.joins || self.config.witness;
         if m.term != raft.term || m.from != raft.leader_id || unable {
             return Err(Dropped::TimeoutNow(m.from));
         }

@@ -2,6 +2,7 @@
 
 use crate::members::change::is_readable_step;
 use crate::members::is_member;
+use crate::witness::is_metadata;
 use model::{GroupId, Index, NodeId, Term, limits};
 use raft::eraftpb::{ConfState, Entry, EntryType, HardState};
 
@@ -42,6 +43,8 @@ pub struct GroupConfig {
     /// The caller applies entries that change members ([`crate::entry_payload`]) and stores their kind. Without
     /// it they are refused like any entry of an unknown kind, here and from peers.
     pub member_steps: bool,
+    /// This replica votes and keeps the metadata of entries, without their payload. It never leads.
+    pub witness: bool,
     /// Bytes of committed entries handed out by one [`crate::Group::ready`] (one entry may be larger).
     pub max_apply: usize,
 }
@@ -65,12 +68,17 @@ impl GroupConfig {
             max_uncommitted: 64 << 20,
             max_tail: 64 << 20,
             member_steps: false,
+            witness: false,
             max_apply: 16 << 20,
         }
     }
 
-    /// Whether the entry is an ordinary one, or one that changes members, is wanted and can be read.
+    /// Whether the entry is an ordinary one, or one that changes members, is wanted and can be read. One
+    /// whose payload is elsewhere is of use to a witness only: anybody else would apply nothing for it.
     pub(crate) fn is_known(&self, entry: &Entry) -> bool {
+        if is_metadata(entry) {
+            return self.witness && entry.entry_type == EntryType::EntryNormal && entry.data.is_empty();
+        }
         entry.entry_type == EntryType::EntryNormal || self.member_steps && is_readable_step(entry)
     }
 

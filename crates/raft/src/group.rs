@@ -11,6 +11,7 @@ use crate::ready::PendingReady;
 use crate::rebuild::Rebuild;
 use crate::tail::Tail;
 use crate::transfer::Transfer;
+use crate::witness::{Witnesses, strip};
 use model::planted::{Bug, is_planted};
 use model::time::MS;
 use model::{Index, Now, Term};
@@ -49,6 +50,8 @@ pub struct Group {
     /// The compacted index whose term is only an upper bound.
     pub(crate) guessed: Option<Index>,
     pub(crate) transfer: Option<Transfer>,
+    /// Members that keep no data, and what a leader may tell them.
+    pub(crate) witnesses: Witnesses,
     /// Snapshots being streamed: peer and index.
     pub(crate) sending: BTreeMap<u64, Index>,
 }
@@ -81,6 +84,7 @@ impl Group {
             guessed: None,
             handed: hard_state,
             transfer: None,
+            witnesses: Witnesses::default(),
             sending: BTreeMap::new(),
             config,
         };
@@ -108,6 +112,7 @@ impl Group {
         self.next_tick_ns = if behind { ns } else { self.next_tick_ns }.saturating_add(tick_ns);
         if self.raw.raft.state == StateRole::Leader {
             self.raw.tick();
+            self.watch(ns);
             self.expire_transfer(ns);
             self.look();
             self.expire_rounds(clock_ns(now));
@@ -134,10 +139,15 @@ impl Group {
     }
 
     /// A campaign reads the entries above the applied index and, with a single voter, ends at once
-    /// in an assertion that all entries are durable; neither holds while a Ready is unfinished.
+    /// in an assertion that all entries are durable; neither holds while a Ready is unfinished. A witness never
+    /// campaigns: it has nothing to lead with.
     fn may_campaign(&self) -> bool {
         let log = &self.raw.raft.raft_log;
-        !self.installing() && self.rebuild.is_none() && !self.joins && log.persisted == log.last_index()
+        !self.config.witness
+            && !self.installing()
+            && self.rebuild.is_none()
+            && !self.joins
+            && log.persisted == log.last_index()
     }
 
     /// True while a snapshot is on its way into the log.
@@ -148,11 +158,14 @@ impl Group {
 
     /// Processes a message of a peer. A (pre-)vote request inside the vote promise is held; only one
     /// that follows from a leader transfer is exempt (safety rule 4).
-    pub fn step(&mut self, now: Now, m: Message) -> Step {
+    pub fn step(&mut self, now: Now, mut m: Message) -> Step {
         if let Err(why) = self.admit(&m) {
             return self.dropped(m.msg_type, why);
         }
         self.contact(m.from, now.mono_ns);
+        if self.config.witness {
+            m.entries.iter_mut().for_each(strip);
+        }
         let (kind, from, term) = (m.msg_type, m.from, m.term);
         if matches!(kind, MessageType::MsgRequestVote | MessageType::MsgRequestPreVote) {
             return self.step_vote(now.mono_ns, m);
@@ -254,7 +267,7 @@ impl Group {
         self.set_timeout();
     }
 
-    fn set_timeout(&mut self) {
+    pub(crate) fn set_timeout(&mut self) {
         let timeout = self.election.timeout();
         self.raw.raft.set_randomized_election_timeout(timeout);
     }
@@ -267,6 +280,7 @@ impl Group {
             self.leases.lose();
             self.transfer = None;
             self.sending.clear();
+            self.witnesses.forget();
             self.noop = None;
         }
         if role == StateRole::Leader {

@@ -107,7 +107,7 @@ impl Group {
         log.store().term_at(index)
     }
 
-    /// How many *other* voters have the entry (term, index) on disk; what `WAIT` counts. `None` if
+    /// How many *other* voters that keep data have the entry (term, index) on disk; what `WAIT` counts. `None` if
     /// this replica does not lead or its log has another entry there, so that nothing is known of
     /// this one (safety rule 3).
     pub fn synced_followers(&self, term: Term, index: Index) -> Option<usize> {
@@ -118,7 +118,8 @@ impl Group {
         let voters = tracker.conf().voters();
         let own = self.raw.raft.id;
         let synced = |(id, progress): &(&u64, &raft::Progress)| {
-            **id != own && voters.contains(**id) && progress.matched >= index
+            let copy = voters.contains(**id) && !self.witnesses.is_witness(**id);
+            **id != own && copy && progress.matched >= index
         };
         Some(tracker.iter().filter(synced).count())
     }

@@ -29,6 +29,7 @@ mod rng;
 mod tail;
 mod transfer;
 pub mod wire;
+mod witness;
 
 pub use admit::{Dropped, Step};
 pub use config::{GroupConfig, GroupError, Recovered};
@@ -43,3 +44,4 @@ pub use propose::Refused;
 pub use raft::StateRole as Role;
 pub use raft::eraftpb::{ConfState, Entry, HardState, Message, MessageType};
 pub use transfer::TransferRefused;
+pub use witness::is_metadata;

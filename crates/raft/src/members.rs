@@ -65,6 +65,9 @@ pub enum MembersRefused {
     /// This replica leads and would have no vote afterwards: it hands over first.
     #[error("the leader has no vote in the new configuration and must hand over first")]
     LeaderGoes,
+    /// A witness has a vote only beside two voters that keep data, and there is one at most.
+    #[error("a witness votes beside at least two voters that keep data, and no other witness")]
+    Witness,
     /// Too many members.
     #[error("{} members are the limit", MAX_MEMBERS)]
     TooMany,
@@ -110,6 +113,10 @@ impl Group {
         let after = self.changed_members(&step.change(Vec::new())).ok_or(MembersRefused::Empty)?;
         if check_members(&after).is_err() {
             return Err(MembersRefused::TooMany);
+        }
+        // What has begun is always to be ended.
+        if *step != MemberStep::Leave && !self.witnesses.may_vote(&after) {
+            return Err(MembersRefused::Witness);
         }
         if *step == MemberStep::Leave && !after.voters.contains(&self.config.node.0) {
             return Err(MembersRefused::LeaderGoes);
@@ -168,7 +175,7 @@ impl Group {
             let change = change::decode(&data).expect("entries are checked before they get here");
             let members = self.raw.apply_conf_change(&change).expect("a committed step fits the members");
             let members = sorted(members);
-            self.election.set_voters(&electors(&members));
+            self.set_successors(&members);
             self.contacts.retain(|(id, _)| self.raw.raft.prs().get(*id).is_some());
             self.sending.retain(|id, _| self.raw.raft.prs().get(*id).is_some());
             self.raw.mut_store().set_members(index, members);

@@ -5,7 +5,6 @@
 //! only what term and vote already say (rule 5).
 
 use crate::group::Group;
-use crate::members::electors;
 use crate::output::{Install, Output, Persist, SendSnapshot, SoftChange};
 use model::planted::{Bug, is_planted};
 use model::{Index, NodeId, Term};
@@ -31,6 +30,7 @@ impl Group {
     /// is more than one pass hands out, and the next turn should come without waiting.
     pub fn ready(&mut self, out: &mut Output) -> bool {
         self.report_lost_reads(out);
+        self.feed_witnesses();
         if !self.raw.has_ready() {
             if self.catches_up() {
                 self.hand_out(Vec::new(), out);
@@ -69,7 +69,7 @@ impl Group {
         });
         if let Some(install) = &install {
             self.raw.mut_store().restore(install.index, install.term, install.conf_state.clone());
-            self.election.set_voters(&electors(&install.conf_state));
+            self.set_successors(&install.conf_state);
             // Its rows are there as well.
             (self.rebuild, self.guessed) = (None, None);
         }
@@ -103,15 +103,17 @@ impl Group {
     /// Sorts messages into those that may leave and those that wait with their Ready.
     fn route(&mut self, messages: Vec<Message>, pending: &mut PendingReady, out: &mut Output) {
         let raft = &self.raw.raft;
+        let term = raft.term;
         let known = pending.vote.is_none() && self.durable == (raft.term, raft.vote);
         let leads = raft.state == StateRole::Leader;
         for m in messages {
+            let Some(m) = self.for_witness(m) else { continue };
             match m.msg_type {
                 // Deposed in the same turn: the library has forgotten it as well.
                 MessageType::MsgSnapshot if !leads => {}
                 MessageType::MsgSnapshot => self.send_snapshot(m, out),
                 MessageType::MsgTimeoutNow => {
-                    self.leases.bar(self.raw.raft.term);
+                    self.leases.bar(term);
                     out.messages.push(m);
                 }
                 MessageType::MsgHeartbeatResponse if known => out.messages.push(m),

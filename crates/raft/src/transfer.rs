@@ -20,6 +20,9 @@ pub enum TransferRefused {
     /// Only another voter can take over.
     #[error("node {0} is not another voter of the group")]
     NotVoter(NodeId),
+    /// A witness has nothing to lead with.
+    #[error("node {0} is a witness, which never leads")]
+    Witness(NodeId),
     /// One transfer at a time.
     #[error("leadership is already being handed to node {0}")]
     Pending(NodeId),
@@ -40,6 +43,9 @@ impl Group {
         let voter = self.raw.raft.prs().conf().voters().contains(to.0);
         if !voter || to == self.config.node {
             return Err(TransferRefused::NotVoter(to));
+        }
+        if self.witnesses.is_witness(to.0) {
+            return Err(TransferRefused::Witness(to));
         }
         // Before the library hears of it, so that there is no instant with both.
         self.leases.give_up();

@@ -6,6 +6,7 @@
 use crate::admit::{MAX_NUMBER, is_for_peers};
 use crate::config::MAX_MEMBERS;
 use crate::members::change::is_step;
+use crate::witness::{is_metadata, mark_metadata};
 use model::limits::MAX_FRAME;
 use model::varint::{DecodeError, Reader, put_bytes, put_u64};
 use raft::eraftpb::{ConfState, Entry, EntryType, Message, MessageType, Snapshot};
@@ -34,6 +35,8 @@ const ALL_FIELDS: u64 = (1 << 10) - 1;
 const ENTRY_CONTEXT: u8 = 1;
 /// The entry changes members.
 const ENTRY_STEP: u8 = 1 << 1;
+/// The entry has a payload, which is not here: it is for a witness.
+const ENTRY_METADATA: u8 = 1 << 2;
 
 /// Appends a message that came out of a group. Priority and deprecated fields are not carried; the
 /// indexes of entries follow from the message's index.
@@ -77,6 +80,11 @@ fn mask(m: &Message) -> u64 {
 }
 
 fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
+    if is_metadata(entry) {
+        out.push(ENTRY_METADATA);
+        put_u64(out, entry.term);
+        return put_bytes(out, &[]);
+    }
     let step = if is_step(entry) { ENTRY_STEP } else { 0 };
     out.push(step | if entry.context.is_empty() { 0 } else { ENTRY_CONTEXT });
     put_u64(out, entry.term);
@@ -179,16 +187,26 @@ fn entries(r: &mut Reader<'_>, before: u64) -> Result<Vec<Entry>, DecodeError> {
     let mut entries = Vec::with_capacity(count.min(1024) as usize);
     for i in 1..=count {
         let mask = r.u8()?;
-        if mask & !(ENTRY_CONTEXT | ENTRY_STEP) != 0 {
+        let alone = mask & ENTRY_METADATA == 0 || mask == ENTRY_METADATA;
+        if mask & !(ENTRY_CONTEXT | ENTRY_STEP | ENTRY_METADATA) != 0 || !alone {
             return Err(DecodeError::Malformed("entry mask"));
         }
         let mut entry = Entry { term: number(r)?, index: before + i, ..Entry::default() };
         entry.data = r.bytes()?.to_vec().into();
+        if mask == ENTRY_METADATA {
+            if !entry.data.is_empty() {
+                return Err(DecodeError::Malformed("metadata with a payload"));
+            }
+            mark_metadata(&mut entry);
+        }
         if mask & ENTRY_STEP != 0 {
             entry.set_entry_type(EntryType::EntryConfChangeV2);
         }
         if mask & ENTRY_CONTEXT != 0 {
             entry.context = context(r)?.into();
+            if is_metadata(&entry) {
+                return Err(DecodeError::Malformed("context of an entry"));
+            }
         }
         entries.push(entry);
     }

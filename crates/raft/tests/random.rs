@@ -96,9 +96,12 @@ fn one_seed(seed: u64) -> Seen {
     let count = if rng.chance(25) { 5 } else { 3 };
     // In half of the worlds members change.
     let spares = if rng.chance(50) { 2 } else { 0 };
+    // In a third of them one of the first members is a witness.
+    let witness = if rng.chance(33) { 1 + rng.below(count) } else { 0 };
     let mut world = World::with_spares(count, spares, seed, |config| {
         // Small bounds, so that they are met.
         config.member_steps = true;
+        config.witness = config.node.0 == witness;
         config.max_append = 64;
         config.max_inflight = 4;
         config.max_entry = 4096;
@@ -240,7 +243,11 @@ fn mishap(world: &mut World, rng: &mut Rng, id: u64) {
             let other = rng.below(count) + 1;
             world.cut.push((id, other));
         }
-        8 | 9 => world.cut.clear(),
+        8 => world.cut.clear(),
+        9 => {
+            world.cut.clear();
+            suspect(world, rng);
+        }
         _ if world.alive(id) => {
             let now = world.now(id);
             world.group(id).campaign_evidence(now);
@@ -250,9 +257,18 @@ fn mishap(world: &mut World, rng: &mut Rng, id: u64) {
     }
 }
 
+/// Some are taken for lost, mostly those who are.
+fn suspect(world: &mut World, rng: &mut Rng) {
+    let count = world.nodes.len() as u64;
+    let down: Vec<u64> = (1..=count).filter(|id| !world.alive(*id)).collect();
+    let wrong = [1 + rng.below(count)];
+    world.set_lost(if rng.chance(20) { &wrong } else { &down });
+}
+
 /// Without further trouble all nodes agree on everything that was ever committed.
 fn heal(world: &mut World) {
     world.cut.clear();
+    world.set_lost(&[]);
     for id in 1..=world.nodes.len() as u64 {
         world.node(id).frozen = false;
         if world.nodes[id as usize - 1].group.is_none() {
@@ -286,7 +302,8 @@ fn heal(world: &mut World) {
 fn leave_joint(world: &mut World, leader: u64) {
     let left = world.propose_members(leader, &MemberStep::Leave);
     if left == Err(Refused::Members(MembersRefused::LeaderGoes)) {
-        let to = world.group(leader).members().voters[0];
+        let voters = world.group(leader).members().voters;
+        let to = *voters.iter().find(|id| world.witness != Some(**id)).expect("a voter that keeps data");
         let now = world.now(leader);
         let _ = world.group(leader).transfer(NodeId(to), now);
     }

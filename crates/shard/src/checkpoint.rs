@@ -192,6 +192,11 @@ pub fn stored_applied(content: &[u8]) -> Result<(Index, Term), DecodeError> {
     }
 }
 
+/// Name of the row in which a checkpoint has a system row of the shard.
+pub fn own_name(name: &[u8]) -> Vec<u8> {
+    row::system_name(&[OWN, name].concat())
+}
+
 /// Name of the row that [`stored_applied`] reads.
 pub fn applied_name() -> Vec<u8> {
     row::system_name(APPLIED)

@@ -304,6 +304,15 @@ impl Machine {
         self.edits.wanted.take()
     }
 
+    /// The row of a key whose edit is being prepared stays in memory, or may go again.
+    pub fn keep_for_edit(&mut self, ks: Keyspace, key: &[u8], keep: bool) {
+        let position = self.position(key);
+        match keep {
+            true => self.space_mut(ks).pin(position),
+            false => self.space_mut(ks).unpin(position),
+        }
+    }
+
     /// An edit is prepared: the command that wanted it runs next. Gives back one that was not used.
     pub fn set_prepared(&mut self, prepared: Option<Box<Prepared>>) -> Option<Box<Prepared>> {
         std::mem::replace(&mut self.edits.prepared, prepared)

@@ -55,6 +55,8 @@ pub struct Space {
     fetching: BTreeMap<u64, u64>,
     /// Place of the row at which the hand that lets rows go stands.
     hand: usize,
+    /// Positions of rows that stay in memory: see [`Space::pin`].
+    pinned: Vec<Position>,
     /// Position of the row loaded last.
     loaded: Option<Position>,
     /// Keys that may be evicted next.

@@ -10,6 +10,7 @@ mod cleaning;
 mod dividing;
 mod fetching;
 mod lane;
+mod metadata;
 mod queue;
 mod scrub;
 mod sending;

@@ -155,7 +155,11 @@ impl Membership {
         if admission != Admission::Later {
             return Ok(admission);
         }
-        core.admit_later(joiner.token, &joiner.addresses);
+        if joiner.witness && !core.takes_witnesses() {
+            let text = "not all nodes of the cluster understand witnesses yet: upgrade them first";
+            return Ok(Admission::NotNow(text.to_owned()));
+        }
+        core.admit_later(joiner.token, &joiner.addresses, joiner.witness);
         Ok(Admission::Later)
     }
 }
@@ -205,6 +209,7 @@ mod tests {
             replicas: 3,
             shards: 4,
             join: vec!["h:1".to_owned()],
+            witness: false,
             secret: Some(Secret::new([7; 32])),
             addresses: Addresses { peer: "h:2".to_owned(), ..Addresses::default() },
             random: [1; 32],

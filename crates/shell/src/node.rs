@@ -123,6 +123,7 @@ impl<D> Node<D> {
             formation: folder.formation().ok_or("the cluster is not formed")?,
             holders: holders.as_ref(),
             node,
+            witness: folder.is_witness(),
             timing: self.setup.timing,
             hash_seed: cluster.hash_seed(),
             max_value: self.setup.settings.max_value,
@@ -166,6 +167,7 @@ fn make_core(setup: &Setup, membership: &Membership, seed: u64, started: Now, no
         incarnation: folder.incarnation(),
         cluster: cluster_id(membership),
         addresses: folder.addresses().clone(),
+        witness: folder.is_witness(),
     };
     let hash_seed = folder.cluster().map_or(0, |cluster| cluster.hash_seed());
     let settings = ::node::Settings { seed, started_ms: started.mono_ms(), ..setup.settings.clone() };

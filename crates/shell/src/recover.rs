@@ -30,6 +30,8 @@ pub struct Start<'a> {
     pub holders: Option<&'a Holders>,
     /// This node.
     pub node: NodeId,
+    /// It votes, and keeps no data.
+    pub witness: bool,
     /// Raft's clock.
     pub timing: Timing,
     /// Seed of the positions of keys, the same on all nodes ([`cluster::ClusterId::hash_seed`]).

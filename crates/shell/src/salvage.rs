@@ -98,6 +98,9 @@ impl Salvage {
         rows: OpenRows<'_>,
     ) -> Result<Salvage, String> {
         let folder = Folder::open_offline(disk, lost).map_err(|error| error.to_string())?;
+        if folder.is_witness() {
+            return Err(format!("{} is the folder of a witness, which has no data", lost.display()));
+        }
         let (Some(node), Some(cluster), Some(formation)) =
             (folder.node(), folder.cluster(), folder.formation())
         else {
@@ -162,6 +165,9 @@ fn stopped(disk: &Arc<dyn Disk>, dirs: &[PathBuf], cluster: ClusterId) -> Result
             Err(FolderError::Lock(env::LockError::Held { .. })) => continue,
             Err(error) => return Err(error.to_string()),
         };
+        if folder.is_witness() {
+            continue;
+        }
         if folder.cluster() != Some(cluster) {
             let other = folder.cluster().map_or("no cluster".to_owned(), |other| format!("cluster {other}"));
             return Err(format!("{} is of {other}, not of {cluster}", dir.display()));

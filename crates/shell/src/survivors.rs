@@ -66,6 +66,12 @@ impl Survivors {
         let mut folders: Vec<(PathBuf, Folder)> = Vec::new();
         for dir in dirs {
             let folder = Folder::open_offline(disk, dir).map_err(|error| error.to_string())?;
+            if folder.is_witness() {
+                return Err(format!(
+                    "{} is the folder of a witness, which has no data: name those of nodes that keep data",
+                    dir.display()
+                ));
+            }
             folders.push((dir.clone(), folder));
         }
         let (cluster, before) = common(&folders)?;
@@ -202,6 +208,9 @@ fn after_moves(
 fn why_not(before: &Formation, survivors: &[NodeId]) -> String {
     match survivors.iter().find(|node| !before.members.contains(node)) {
         Some(node) => format!("node {node} has no replicas: it can not be a survivor ({before})"),
+        None if survivors.iter().any(|node| before.witness == Some(*node)) => {
+            format!("a witness has no data: it can not be a survivor ({before})")
+        }
         None => format!(
             "{} of {} nodes that vote are here, which is a majority: nothing is lost, start them",
             survivors.len(),

@@ -7,6 +7,7 @@ pub mod handled;
 pub mod hoards;
 pub mod reply;
 pub mod streams;
+pub mod uploads;
 pub mod workload;
 
 use crate::net::{CLIENTS, Network, Owner, SimStream};
@@ -135,7 +136,12 @@ impl Book {
             let (set, client, call_ns) = (set.clone(), called.client, called.at_ns);
             self.balances.push(Balance { set, client, call_ns, return_ns: now, amounts });
         }
+        let promised = self.operations.get(first).is_some_and(|of| of.promise == Promise::Final);
         match command.outcomes(wire) {
+            // Nobody removes anything then.
+            _ if promised && matches!(wire, reply::Wire::Error(text) if uploads::is_gone(text)) => {
+                self.strange.push(format!("{}: {wire:?}", shown(command)));
+            }
             Ok(outcomes) => {
                 for (at, outcome) in outcomes.into_iter().enumerate() {
                     let operation = &mut self.operations[first + at];
@@ -580,7 +586,7 @@ impl Client {
                 || matches!(
                     &w.command.parts[..],
                     [(_, Action::Set { condition: check::Condition::None, ttl_ms: None, .. })]
-                )
+                ) && w.command.args[0] != b"LARGE"
                 || w.command.is_look()
         };
         let retries = self.manner.retries && self.maker.as_ref().is_some_and(Maker::keeps_keyspace);

@@ -19,6 +19,7 @@ mod timeline;
 pub mod trace;
 pub mod violation;
 pub mod watch;
+mod witness;
 pub mod world;
 
 pub use plan::{Options, Plan};

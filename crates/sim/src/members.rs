@@ -185,7 +185,9 @@ impl World {
         let keeps = |node: &&u64| newest.members.get(&NodeId(**node)).is_some_and(|member| !member.draining);
         let up = self.processes.iter().filter(|process| process.progress().1).map(|process| process.machine);
         let up: BTreeSet<u64> = up.collect();
-        let able: BTreeSet<u64> = up.iter().filter(keeps).copied().collect();
+        let witness = self.plan.shape.witness;
+        let votes = up.contains(&witness) && keeps(&&witness);
+        let able: BTreeSet<u64> = up.iter().filter(keeps).filter(|node| **node != witness).copied().collect();
         let replicas = newest.replicas as usize;
         let mut seats = vec![0u64; self.processes.len() + 1];
         if newest.is_dividing() {
@@ -199,6 +201,13 @@ impl World {
             let here = nodes.iter().filter(|node| able.contains(node)).count();
             if able.len() >= replicas && (here, nodes.len()) != (replicas, replicas) {
                 return Some(format!("group {group} is on nodes {nodes:?}, able are {able:?}"));
+            }
+            let data = nodes.iter().filter(|node| **node != witness).count();
+            let useful = data >= 2 && data % 2 == 0 && data < replicas;
+            // One that is to leave stays where no other can come.
+            let has = nodes.contains(&witness);
+            if witness > 0 && (has && !useful || !has && useful && votes) {
+                return Some(format!("group {group} is on nodes {nodes:?}, node {witness} is a witness"));
             }
             nodes.iter().for_each(|node| seats[*node as usize] += 1);
             for (node, core) in self.cores().filter(|(node, _)| sound.contains(node)) {

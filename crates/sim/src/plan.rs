@@ -18,6 +18,8 @@ pub struct Options {
     pub shards: Option<u16>,
     /// Nodes that join later, 0 to 2; `None`: one or two in one seed of three.
     pub spares: Option<u64>,
+    /// Whether one of the first nodes is a witness; `None`: in one seed of four.
+    pub witness: Option<bool>,
     /// Bytes of memory for rows on each node, 0 = no limit.
     pub max_memory: Option<u64>,
     /// Simulated length, ns.
@@ -53,6 +55,7 @@ impl Default for Options {
             nodes: None,
             shards: None,
             spares: None,
+            witness: None,
             max_memory: None,
             length_ns: 60 * S,
             until_ns: None,
@@ -112,6 +115,8 @@ pub struct Plan {
     pub joins_ns: Vec<u64>,
     /// After everything is mended those that are being drained are taken back.
     pub undrain_at_end: bool,
+    /// Large values: it is waited until leases are over and nothing is left of what nobody needs.
+    pub collect_at_end: bool,
 }
 
 /// Clients of a world.
@@ -154,6 +159,10 @@ impl Plan {
         let joins_ns = spares(options, &mut shape, heal_ns, rng);
         let undrain_at_end = rng.chance(1, 2);
         drawn.extend(KINDS[OF_MEMBERS..].iter().map(|_| (rng.chance(2, 3), 1 + rng.below(8))));
+        shape.whole_chunks = uploads(options, &mut clients, rng);
+        let collect_at_end = rng.chance(1, 4);
+        shape.witness = witness(options, shape, &mut rng.clone());
+        let shape = shape;
         let possible = |at: &usize| shape.spares > 0 || *at < OF_MEMBERS;
         let wanted = |at: &usize| possible(at) && (options.all_faults || drawn[*at].0);
         let faults = options.faults.iter().copied().filter(wanted);
@@ -167,12 +176,14 @@ impl Plan {
             length_ns: options.length_ns,
             clients,
             rate_ppm,
-            sick,
+            // Without a healthy node that could lead a sick one does.
+            sick: sick.filter(|_| shape.witness == 0),
             restart_at_end,
             // Who survives would have to be found among those who hold replicas then.
-            majority_lost: shape.spares == 0 && options.majority_lost.unwrap_or(by_chance),
+            majority_lost: shape.spares + shape.witness == 0 && options.majority_lost.unwrap_or(by_chance),
             joins_ns,
             undrain_at_end,
+            collect_at_end,
         }
     }
 
@@ -180,14 +191,23 @@ impl Plan {
     pub fn describe(&self) -> String {
         let faults: Vec<&str> = self.faults.iter().map(|(at, _)| KINDS[*at].name).collect();
         format!(
-            "{} nodes, {} shards{}{}{}, faults up to every {} ms: {}",
+            "{} nodes, {} shards{}{}{}{}, faults up to every {} ms: {}",
             self.shape.nodes,
             self.shape.shards,
-            if self.shape.max_memory > 0 { ", rows on disk only" } else { "" },
+            match (self.shape.max_memory > 0, self.shape.whole_chunks) {
+                (true, true) => ", rows on disk only, whole chunks",
+                (true, false) => ", rows on disk only",
+                (false, true) => ", whole chunks",
+                (false, false) => "",
+            },
             match self.shape.small {
                 Small::Usual => "",
                 Small::Few => ", tiny small collections",
                 Small::Differs => ", tiny small collections on some nodes",
+            },
+            match self.shape.witness {
+                0 => String::new(),
+                witness => format!(", node {witness} is a witness"),
             },
             match self.shape.spares {
                 0 => String::new(),
@@ -200,6 +220,14 @@ impl Plan {
             if faults.is_empty() { "none".to_owned() } else { faults.join(" ") }
         )
     }
+}
+
+/// The node that is a witness, 0 = none is. Drawn apart, so that worlds without one stay what they were.
+fn witness(options: &Options, shape: Shape, rng: &mut Rng) -> u64 {
+    let (some, node) = (rng.chance(1, 4), 2 + rng.below(shape.nodes - 1));
+    // Worlds that a witness would make other ones than were asked for.
+    let by_chance = some && !options.sick_disk && options.majority_lost != Some(true);
+    if options.witness.unwrap_or(by_chance) { node } else { 0 }
 }
 
 /// Nodes that join later, and when each does. In some worlds a node that is silent for a short time is given up.
@@ -229,6 +257,19 @@ fn read_replicas(options: &Options, clients: &mut [(Workload, Manner)], rng: &mu
     }
 }
 
+/// In a third of the worlds two clients of strings upload large values instead. Whether some of them have whole chunks.
+fn uploads(options: &Options, clients: &mut [(Workload, Manner)], rng: &mut Rng) -> bool {
+    let (by_chance, whole_chunks) = (rng.chance(1, 3), rng.chance(1, 4));
+    if by_chance && options.workloads.contains(&Workload::Uploads) {
+        let of_strings = clients.iter_mut().filter(|(w, _)| !w.is_of_collections() && !w.is_trouble());
+        for (workload, manner) in of_strings.take(2) {
+            *workload = Workload::Uploads;
+            manner.max_staleness_ms = None;
+        }
+    }
+    whole_chunks && clients.iter().any(|(workload, _)| *workload == Workload::Uploads)
+}
+
 fn sick(options: &Options, shape: Shape, rng: &mut Rng) -> Option<SickDisk> {
     let drawn = SickDisk {
         node: 1 + rng.below(shape.nodes),
@@ -252,6 +293,11 @@ fn workloads(options: &Options, rng: &mut Rng) -> Vec<Workload> {
     let all = &options.workloads;
     let mixed = all.iter().any(|w| w.is_of_collections())
         && all.iter().any(|w| !w.is_of_collections() && !w.is_trouble());
+    // Uploads come beside the others: see below.
+    let all: Vec<Workload> = match all.iter().all(|w| *w == Workload::Uploads || w.is_trouble()) {
+        true => all.clone(),
+        false => all.iter().filter(|w| **w != Workload::Uploads).copied().collect(),
+    };
     let wanted = |w: &&Workload| !mixed || mix == 2 || w.is_trouble() || w.is_of_collections() == (mix == 1);
     let mut workloads: Vec<Workload> = all.iter().filter(wanted).copied().collect();
     // Where there are more of them than clients, others are left out in each world.

@@ -24,6 +24,8 @@ const PASS_NS: u64 = 15 * US;
 pub const FOLDER: &str = "/data";
 /// Bytes of a log segment: small, so that segments change often.
 pub const SEGMENT_BYTES: u64 = 256 << 10;
+/// Bytes of a log segment in worlds where an entry may have a whole chunk.
+pub const LARGE_SEGMENT_BYTES: u64 = 2 << 20;
 /// Log that is filled before shards are checkpointed.
 pub const LOG_SHARE: u64 = 192 << 10;
 
@@ -34,6 +36,8 @@ pub struct Shape {
     pub nodes: u64,
     /// Nodes that join later; their machines are those after the first ones.
     pub spares: u64,
+    /// The first node that is a witness, 0 = none is.
+    pub witness: u64,
     /// A node that is not heard from for so long is given up, ms, 0 = never.
     pub replace_after_ms: u64,
     /// Groups whose members change at the same time, at most.
@@ -44,12 +48,22 @@ pub struct Shape {
     pub max_memory: u64,
     /// How large small collections are.
     pub small: Small,
+    /// Values may have whole chunks, and the log segments in which they fit.
+    pub whole_chunks: bool,
 }
 
 impl Default for Shape {
     fn default() -> Shape {
         let Settings { replace_after_ms, max_moves, max_memory, .. } = Settings::default();
-        Shape { nodes: 3, spares: 0, replace_after_ms, max_moves, shards: 1, max_memory, small: Small::Usual }
+        let (nodes, spares, witness, shards, small, whole_chunks) = (3, 0, 0, 1, Small::Usual, false);
+        Shape { nodes, spares, witness, replace_after_ms, max_moves, shards, max_memory, small, whole_chunks }
+    }
+}
+
+impl Shape {
+    /// Bytes of a log segment.
+    pub fn segment_bytes(&self) -> u64 {
+        if self.whole_chunks { LARGE_SEGMENT_BYTES } else { SEGMENT_BYTES }
     }
 }
 
@@ -256,6 +270,12 @@ impl Process {
         self.life
     }
 
+    /// Bytes of its log that may be there: what the share of the log needs, the segments in reserve, and those that
+    /// the shards at work fill until their checkpoints are done.
+    pub fn log_bound(&self) -> u64 {
+        (64 * LOG_SHARE).max(16 * self.shape.segment_bytes())
+    }
+
     /// Bytes of its log's segments.
     pub fn log_bytes(&self) -> u64 {
         let disks = self.shell.as_ref().and_then(|shell| shell.node.disks.as_ref());
@@ -320,12 +340,13 @@ impl Process {
                 replicas: self.shape.nodes as u32,
                 shards: self.shape.shards,
                 join: if first { Vec::new() } else { join },
+                witness: self.machine == self.shape.witness,
                 secret: Some(Secret::new([7; 32])),
                 addresses,
                 random,
             },
             settings: Settings {
-                log_batch: SEGMENT_BYTES / 5,
+                log_batch: self.shape.segment_bytes() / 5,
                 checkpoint_log_share: LOG_SHARE,
                 max_memory: self.shape.max_memory,
                 collections: self.shape.small.limits(self.machine),
@@ -335,7 +356,7 @@ impl Process {
                 ..Settings::default()
             },
             timing: Timing { tick_ms: 5, base_election_ms: 120, heartbeat_ms: 40 },
-            segment_bytes: SEGMENT_BYTES,
+            segment_bytes: self.shape.segment_bytes(),
             log_mode: LogMode::Auto,
             table: None,
         }

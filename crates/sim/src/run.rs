@@ -2,7 +2,7 @@
 
 use crate::clients::Client;
 use crate::clients::hoards::hoard_of;
-use crate::clients::workload::{CACHE, CHOSEN, EXPOSED, SINGLE};
+use crate::clients::workload::{CACHE, CHOSEN, EXPOSED, SINGLE, Workload};
 use crate::faults::KINDS;
 use crate::plan::{Options, Plan};
 use crate::time::{MS, S};
@@ -12,6 +12,7 @@ use crate::world::World;
 use check::Bounds;
 use env::Rng;
 use model::GroupId;
+use model::large::{State, Upload, chunks_of};
 use std::collections::BTreeMap;
 
 /// A cluster without troubles is formed within this time, ns.
@@ -20,6 +21,8 @@ pub const FORMED_WITHIN_NS: u64 = 20 * S;
 pub const SERVED_WITHIN_NS: u64 = 15 * S;
 /// After the last command all replicas are equal within this time, ns.
 pub const EQUAL_WITHIN_NS: u64 = 60 * S;
+/// After the last command all chunks of nobody are removed within this time, ns: a lease of 30 s, and time to walk.
+pub const COLLECTED_WITHIN_NS: u64 = 120 * S;
 /// How far shard time may be from the world's, ns: clocks are off by up to 0.1 s, and leaders change.
 pub const EXPIRY_SLACK_NS: u64 = S;
 /// The same where wall clocks jump by up to a minute: a leader whose clock is behind lets keys live longer.
@@ -176,11 +179,16 @@ impl World {
         self.read_all();
         let before = self.equal("before the end");
         self.accounted();
+        self.collected();
         self.book.well_since_ns = u64::MAX;
         if self.plan.restart_at_end && self.found.is_none() {
             self.restart(&before);
         }
         self.removed_come_back();
+        if self.lose_data_node() {
+            self.read_all();
+            self.equal("after a data node was lost beside a witness");
+        }
         if self.plan.majority_lost && self.found.is_none() && self.lose_majority() {
             self.read_all();
             self.equal("after a majority was lost and the rest recovered");
@@ -221,6 +229,52 @@ impl World {
         if let Err((property, sentence)) = self.book.accounted(accounts) {
             self.report(property, sentence);
         }
+    }
+
+    /// Demands that no chunk is left that no upload or value has. That none of a value is missing has been seen by who
+    /// read it. In some worlds uploads that were given up, and values that were replaced or removed, are forgotten first.
+    fn collected(&mut self) {
+        let uploads = |world: &World| world.plan.clients.iter().any(|(w, _)| *w == Workload::Uploads);
+        if self.found.is_some() || !uploads(self) {
+            return;
+        }
+        let until_ns = self.now_ns() + COLLECTED_WITHIN_NS;
+        let is_live = |upload: &Upload| matches!(upload.state, State::Live { .. });
+        // Looked at now and then: there may be many.
+        while self.plan.collect_at_end && !self.large().0.iter().all(is_live) && self.found.is_none() {
+            if self.now_ns() > until_ns {
+                let left: Vec<Upload> =
+                    self.large().0.into_iter().filter(|upload| !is_live(upload)).collect();
+                let after_s = COLLECTED_WITHIN_NS / S;
+                let text =
+                    format!("uploads of nobody are there {after_s} s after the last command: {left:?}");
+                return self.report("chunks are collected", text);
+            }
+            self.run_until(self.now_ns() + S);
+        }
+        let (uploads, chunks) = self.large();
+        let most: u64 = uploads.iter().map(|upload| chunks_of(upload.bound) - upload.from).sum();
+        // A chunk may come after the collector where clocks jump by more than it waits.
+        if chunks as u64 > most && !self.jumps() {
+            let text = format!("{chunks} chunks, but uploads and values have {most} at most: {uploads:?}");
+            return self.report("chunks are collected", text);
+        }
+        if self.plan.collect_at_end {
+            // What was collected was of no value.
+            self.read_all();
+        }
+    }
+
+    /// What all leaders know of uploads, and the chunks there are.
+    fn large(&self) -> (Vec<Upload>, usize) {
+        let cores = self.processes.iter().filter_map(|process| process.core());
+        let (uploads, chunks): (Vec<_>, Vec<_>) = cores.map(node::Core::large).unzip();
+        (uploads.concat(), chunks.iter().sum())
+    }
+
+    /// Whether wall clocks jump.
+    fn jumps(&self) -> bool {
+        self.plan.faults.iter().any(|(kind, _)| KINDS[*kind].name == "clock")
     }
 
     fn read_all(&mut self) {
@@ -312,8 +366,7 @@ impl World {
                 return 0;
             }
         };
-        let jumps = self.plan.faults.iter().any(|(kind, _)| KINDS[*kind].name == "clock");
-        let expiry_slack_ns = if jumps { EXPIRY_SLACK_JUMPS_NS } else { EXPIRY_SLACK_NS };
+        let expiry_slack_ns = if self.jumps() { EXPIRY_SLACK_JUMPS_NS } else { EXPIRY_SLACK_NS };
         let bounds = Bounds { expiry_slack_ns, ..Bounds::default() };
         let mut verdict = check::all(&history, &bounds);
         verdict.violations.extend(check::items::check(&items, &bounds));

@@ -37,6 +37,8 @@ pub struct Watch {
     replicas: replicas::Replicas,
     leases: leases::Leases,
     members: members::MembersSeen,
+    /// The node that is a witness, 0 = none is.
+    witness: u64,
     bounded: bounded::Bounded,
     /// What leaders expose.
     pub exposures: exposure::Exposures,
@@ -52,6 +54,7 @@ impl Watch {
     /// Watchers that have seen nothing; `said`: changes of leadership are wanted for a timeline.
     pub fn new(said: bool, shape: Shape) -> Watch {
         let mut watch = Watch { said: said.then(Vec::new), ..Watch::default() };
+        (watch.witness, watch.members.witness) = (shape.witness, shape.witness);
         watch.members.replicas = if shape.spares > 0 { shape.nodes as usize } else { 0 };
         watch
     }
@@ -119,7 +122,14 @@ impl Watch {
         }
         self.terms.look(seen)?;
         self.commit.look(seen, process)?;
-        self.replicas.look(seen)?;
+        if process.machine != self.witness {
+            self.replicas.look(seen)?;
+        } else if seen.now.leads {
+            return Err((
+                "a witness never leads",
+                format!("node {} leads group {}", seen.machine, seen.group),
+            ));
+        }
         let moved = seen.before.is_none_or(|before| before.applied != seen.now.applied);
         if moved && self.members.replicas > 0 {
             self.members.look(seen, process.core().and_then(|core| core.members(seen.group)))?;

@@ -40,6 +40,8 @@ struct Excuse {
 
 /// So long nothing new goes wrong when an older copy of a folder comes back, ns.
 const CALM_NS: u64 = 4 * S;
+/// Large values with whole chunks that a client uploads at most: a mebibyte is many passes of a small world.
+const WHOLE_CHUNKS: u32 = 2;
 /// A node that has ended, or stopped because of its disk, is started again after this time, ns.
 const START_AGAIN_NS: u64 = S;
 
@@ -183,7 +185,8 @@ impl World {
             let id = number as u32;
             let shape = self.plan.shape;
             let nodes = shape.nodes + shape.spares;
-            let maker = Maker::new(workload, id, Rng::new(self.rng.next_u64()), nodes, shape.shards);
+            let mut maker = Maker::new(workload, id, Rng::new(self.rng.next_u64()), nodes, shape.shards);
+            maker.whole_chunks = u32::from(shape.whole_chunks) * WHOLE_CHUNKS;
             let rng = Rng::new(self.rng.next_u64());
             self.clients.push(Client::new(id, maker, manner, self.time.clone(), self.net.clone(), rng));
         }
@@ -253,7 +256,10 @@ impl World {
 
     /// True if a node may lose what it has synced: then still only a minority has.
     pub(crate) fn may_destroy(&self, node: u64) -> bool {
-        !self.lost.contains(&node) && (self.lost.len() as u64) < (self.nodes() - 1) / 2
+        // Beside a witness the disk of one data node may be all there is.
+        let witness = self.plan.shape.witness;
+        let may = witness == 0 || node == witness;
+        may && !self.lost.contains(&node) && (self.lost.len() as u64) < (self.nodes() - 1) / 2
     }
 
     pub(crate) fn destroyed(&mut self, node: u64) {

@@ -193,6 +193,8 @@ const HUNTS: &[Hunt] = &[
         ..Hunt::usual(Bug::SyncReadSeesAsyncTail, 40)
     },
     Hunt { spares: 2, seconds: 6, ..Hunt::usual(Bug::SettledTooEarly, 80) },
+    Hunt { workloads: &["uploads"], seconds: 4, ..Hunt::usual(Bug::LiveCollected, 20) },
+    Hunt { workloads: &["uploads"], seconds: 4, ..Hunt::usual(Bug::ChunksForgotten, 60) },
 ];
 
 impl Hunt {
@@ -226,6 +228,7 @@ impl Hunt {
         Options {
             nodes: Some(3),
             spares: Some(self.spares),
+            witness: Some(false),
             shards: Some(self.shards),
             max_memory: matches!(self.bug, Bug::ColdOverwrites | Bug::TransactionTorn).then_some(1),
             length_ns: self.seconds * sim::time::S,
@@ -298,7 +301,8 @@ fn median_seeds_to_find() {
             let first = 1000 * range;
             let found = hunt.find(true, first..first + hunt.seeds);
             counts.push(found.as_ref().map_or(u64::MAX, |(seed, _)| seed - first + 1));
-            if let Some((_, violation)) = found {
+            if let Some((seed, violation)) = found {
+                println!("{}: seed {seed}: {}: {}", hunt.name(), violation.property, violation.sentence);
                 *properties.entry(violation.property).or_default() += 1;
             }
         }

@@ -1,6 +1,7 @@
 //! Seeds that every build runs: those that found something once, and a bounded set of others. They are
 //! slow without optimization: `cargo xtask verify` runs them in profile `sim`.
 
+use everstore_sim::clients::workload::Workload;
 use everstore_sim::{Options, faults, run};
 
 /// One simulated second, ns.
@@ -32,6 +33,12 @@ const FOUND: &[(u64, u64, &str)] = &[
     ),
 ];
 
+/// Worlds of large values that found something, 4 s each.
+const FOUND_OF_LARGE: &[(u64, &str)] = &[(
+    7003,
+    "node: the row of a key left memory whenever an APPEND to its large value was prepared, for ever",
+)];
+
 /// Usual seeds.
 const USUAL: std::ops::RangeInclusive<u64> = 1001..=1100;
 
@@ -48,6 +55,18 @@ fn check(seed: u64, options: &Options) {
 fn seeds_that_found_something_stay_clean() {
     for &(seed, seconds, _) in FOUND {
         check(seed, &Options { length_ns: seconds * S, spares: Some(0), ..Options::default() });
+    }
+    for &(seed, _) in FOUND_OF_LARGE {
+        let (nodes, shards, spares) = (Some(3), Some(2), Some(0));
+        let of_world = Options {
+            nodes,
+            shards,
+            spares,
+            pipelines: false,
+            replica_readers: Some(false),
+            ..Options::default()
+        };
+        check(seed, &Options { length_ns: 4 * S, workloads: vec![Workload::Uploads], ..of_world });
     }
 }
 
@@ -90,6 +109,14 @@ fn what_is_left_after_a_majority_is_lost_goes_on_with_all_that_was_acknowledged(
     for (seed, nodes) in [(1, 3), (2, 5), (3, 3)] {
         let (length_ns, majority_lost) = (4 * S, Some(true));
         check(seed, &Options { length_ns, majority_lost, nodes: Some(nodes), ..Options::default() });
+    }
+}
+
+#[test]
+fn two_nodes_with_data_and_a_witness_keep_all_promises() {
+    for (seed, spares) in [(1, 0), (2, 0), (3, 2)] {
+        let (length_ns, witness) = (4 * S, Some(true));
+        check(seed, &Options { length_ns, witness, spares: Some(spares), ..Options::default() });
     }
 }
 

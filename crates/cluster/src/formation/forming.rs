@@ -17,6 +17,8 @@ pub struct Joiner {
     pub incarnation: u64,
     /// Its process.
     pub boot: Boot,
+    /// It is to be a witness.
+    pub witness: bool,
 }
 
 /// What a joining node is told.
@@ -79,8 +81,11 @@ impl Forming {
             let at = at.map_or("node 1".to_owned(), |peer| format!("node 1 at {}", peer.addresses.peer));
             return Ok(Admission::NotNow(format!("the cluster is forming: only {at} admits nodes now")));
         }
+        if let Some(why) = witness_refused(folder).filter(|_| joiner.witness) {
+            return Ok(Admission::Refused(why));
+        }
         let node = next_id(folder);
-        folder.admitted(&joiner.as_node(node), joiner.token)?;
+        folder.admitted(&joiner.as_node(node), joiner.token, joiner.witness)?;
         self.decide(folder)?;
         Ok(Admission::Member(node))
     }
@@ -96,7 +101,7 @@ impl Forming {
         joiner: &Joiner,
         node: NodeId,
     ) -> Result<(), FolderError> {
-        folder.admitted(&joiner.as_node(node), joiner.token)
+        folder.admitted(&joiner.as_node(node), joiner.token, joiner.witness)
     }
 
     /// Whether this node has not heard yet that the meta group gave an id to this joiner.
@@ -137,7 +142,8 @@ impl Forming {
             return Ok(());
         }
         members.truncate(replicas as usize);
-        folder.formed(&Formation { replicas, shards, members, ..Formation::default() })
+        let witness = folder.admitted_witness().filter(|node| members.contains(node));
+        folder.formed(&Formation { replicas, shards, members, witness, ..Formation::default() })
     }
 }
 
@@ -172,8 +178,21 @@ fn judge(member: &Peer, joiner: &Joiner) -> Admission {
 pub fn lost_folder(node: NodeId, address: &str) -> String {
     format!(
         "node {node} at {address} was a member and lost its data folder; its replicas can not vote again; \
-         replacing it is a membership change"
+         everstore node replace has them made anew elsewhere"
     )
+}
+
+/// Why no witness can be among the first members, if that is so.
+pub(super) fn witness_refused(folder: &Folder) -> Option<String> {
+    let (replicas, _) = folder.wish()?;
+    if replicas < 3 {
+        return Some(format!(
+            "a witness votes beside at least two nodes that keep data: the cluster needs --replicas 3 or more, \
+             it has {replicas}"
+        ));
+    }
+    let other = folder.admitted_witness()?;
+    Some(format!("node {other} is a witness already, and a cluster is formed with one at most"))
 }
 
 /// Ids are given in the order of joining and never again.

@@ -1,3 +1,4 @@
+use super::forming::witness_refused;
 use super::*;
 use crate::identity::{Folder, FolderError, Start};
 use crate::peer::{Addresses, Boot, JoinToken};
@@ -15,13 +16,14 @@ fn survivors_are_members_and_a_minority() {
         members: nodes(&[1, 2, 3, 4, 5]),
         incarnation: 6,
         before: NodeId(0),
+        witness: Some(NodeId(5)),
     };
     let two = five.of_survivors(&nodes(&[4, 2, 4])).unwrap();
-    assert_eq!(
-        two,
-        Formation { replicas: 2, shards: 4, members: nodes(&[2, 4]), incarnation: 7, before: NodeId(5) }
-    );
-    for refused in [&[][..], &[1, 2, 3], &[1, 6]] {
+    let (members, before) = (nodes(&[2, 4]), NodeId(5));
+    let expected = Formation { replicas: 2, shards: 4, members, incarnation: 7, before, witness: None };
+    assert_eq!(two, expected);
+    // A witness has no data to go on with.
+    for refused in [&[][..], &[1, 2, 3], &[1, 6], &[1, 5]] {
         assert_eq!(five.of_survivors(&nodes(refused)), None, "{refused:?}");
     }
     let one = two.of_survivors(&nodes(&[4])).expect("one of two is no majority");
@@ -34,6 +36,7 @@ fn start(replicas: u32) -> Start {
         replicas,
         shards: 4,
         join: Vec::new(),
+        witness: false,
         secret: None,
         addresses: addresses(1),
         random: [1; 32],
@@ -45,7 +48,13 @@ fn addresses(n: u8) -> Addresses {
 }
 
 fn joiner(n: u8) -> Joiner {
-    Joiner { token: JoinToken([n; 16]), addresses: addresses(n), incarnation: 1, boot: Boot([n; 16]) }
+    Joiner {
+        token: JoinToken([n; 16]),
+        addresses: addresses(n),
+        incarnation: 1,
+        boot: Boot([n; 16]),
+        witness: false,
+    }
 }
 
 fn open(disk: &MemDisk, replicas: u32) -> Folder {
@@ -80,6 +89,30 @@ fn three_nodes_form_a_cluster_once() {
 }
 
 #[test]
+fn a_cluster_is_formed_with_one_witness_at_most_and_remembers_it() {
+    let disk = MemDisk::new();
+    let mut folder = open(&disk, 3);
+    let mut forming = Forming::start(&mut folder).unwrap();
+    let witness = |n: u8| Joiner { witness: true, ..joiner(n) };
+    assert_eq!(forming.admit(&mut folder, &witness(2)).unwrap(), Admission::Member(NodeId(2)));
+    let why = "node 2 is a witness already, and a cluster is formed with one at most";
+    // Also after a restart: it is in the folder.
+    drop(folder);
+    let mut folder = open(&disk, 3);
+    assert_eq!(forming.admit(&mut folder, &witness(3)).unwrap(), Admission::Refused(why.into()));
+    assert_eq!(forming.admit(&mut folder, &joiner(3)).unwrap(), Admission::Member(NodeId(3)));
+    let formed = folder.formation().unwrap();
+    assert_eq!((formed.witness, &formed.members), (Some(NodeId(2)), &nodes(&[1, 2, 3])));
+    assert_eq!(formed.voters(GroupId(1)), nodes(&[3, 1, 2]));
+    drop(folder);
+    assert_eq!(open(&disk, 3).formation().unwrap().witness, Some(NodeId(2)));
+    let mut alone = open(&MemDisk::new(), 1);
+    assert_eq!(witness_refused(&alone).map(|why| why.contains("--replicas 3 or more")), Some(true));
+    let mut forming = Forming::start(&mut alone).unwrap();
+    assert_eq!(forming.admit(&mut alone, &witness(2)).unwrap(), Admission::Later, "it is formed already");
+}
+
+#[test]
 fn one_replica_needs_no_other_node() {
     let mut folder = open(&MemDisk::new(), 1);
     assert_eq!(folder.formation(), None);
@@ -97,7 +130,7 @@ fn a_member_without_its_folder_is_refused_whatever_the_cluster_does() {
     forming.admit(&mut folder, &joiner(2)).unwrap();
     let emptied = Joiner { token: JoinToken([9; 16]), boot: Boot([9; 16]), ..joiner(2) };
     let text = "node 2 at h:7102 was a member and lost its data folder; its replicas can not vote again; \
-                replacing it is a membership change";
+                everstore node replace has them made anew elsewhere";
     let refused = Admission::Refused(text.into());
     assert_eq!(forming.admit(&mut folder, &emptied).unwrap(), refused);
     forming.admit(&mut folder, &joiner(3)).unwrap();

@@ -218,6 +218,7 @@ impl Handshake {
             addresses: local.addresses.clone(),
             assigned,
             news,
+            witness: local.witness && local.node.is_none(),
         };
         self.send_proven(&identity.encode(), output);
     }
@@ -313,6 +314,7 @@ impl Handshake {
                     addresses: identity.addresses.clone(),
                     incarnation: identity.incarnation,
                     boot: identity.boot,
+                    witness: identity.witness,
                 };
                 let node = gate.admit(&joiner)?;
                 let news = gate.news();

@@ -40,7 +40,12 @@ pub(super) struct Identity {
     /// From the accepting side: the id it gave to the dialling one.
     pub(super) assigned: Option<NodeId>,
     pub(super) news: News,
+    /// Of one without an id: it is to be a witness.
+    pub(super) witness: bool,
 }
+
+/// Bit of the purpose. Programs that know no witnesses refuse it.
+const WITNESS: u8 = 2;
 
 /// A message with its length, without a proof.
 pub(super) fn hello(nonce: &[u8; 32]) -> Vec<u8> {
@@ -81,10 +86,11 @@ pub(super) fn decode_hello(fields: &[u8]) -> Result<(), DecodeError> {
 impl Identity {
     /// The message before its proof. Members that do not fit are left out.
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut out = vec![match self.purpose {
+        let purpose = match self.purpose {
             Purpose::Turn => 0,
             Purpose::Snapshot => 1,
-        }];
+        };
+        let mut out = vec![purpose | if self.witness { WITNESS } else { 0 }];
         put_bytes(&mut out, self.cluster.map(|id| id.0.to_be_bytes()).as_ref().map_or(&[], |id| &id[..]));
         put_u64(&mut out, self.node.map_or(0, |node| node.0));
         put_u64(&mut out, self.incarnation);
@@ -95,13 +101,15 @@ impl Identity {
         match &self.news.formation {
             Some(formation) => {
                 // Each form has what older programs know as far as it says all.
-                let form = match (formation.incarnation, formation.before.0) {
-                    (0, 0) => 1,
-                    (_, 0) => 2,
-                    _ => 3,
+                let witness = formation.witness.unwrap_or_default().0;
+                let form = match (formation.incarnation, formation.before.0, witness) {
+                    (0, 0, 0) => 1,
+                    (_, 0, 0) => 2,
+                    (_, _, 0) => 3,
+                    _ => 4,
                 };
                 out.push(form);
-                let more = [formation.incarnation, formation.before.0];
+                let more = [formation.incarnation, formation.before.0, witness];
                 more[..form as usize - 1].iter().for_each(|number| put_u64(&mut out, *number));
                 formation.encode(&mut out);
             }
@@ -131,7 +139,9 @@ impl Identity {
     /// Reads the fields, without length, version, kind and proof.
     pub(super) fn decode(fields: &[u8]) -> Result<Identity, DecodeError> {
         let mut r = Reader::new(fields);
-        let purpose = match r.u8()? {
+        let first = r.u8()?;
+        let witness = first & WITNESS != 0;
+        let purpose = match first & !WITNESS {
             0 => Purpose::Turn,
             1 => Purpose::Snapshot,
             _ => return Err(DecodeError::Malformed("purpose")),
@@ -151,14 +161,7 @@ impl Identity {
         let formation = match r.u8()? {
             0 => None,
             1 => Some(Formation::decode(&mut r)?),
-            form @ (2 | 3) => {
-                let incarnation = r.u64()?;
-                if incarnation == 0 {
-                    return Err(DecodeError::Malformed("cluster incarnation"));
-                }
-                let before = NodeId(if form == 3 { r.u64()? } else { 0 });
-                Some(Formation { incarnation, before, ..Formation::decode(&mut r)? })
-            }
+            form @ 2..=4 => Some(read_formation(&mut r, form)?),
             _ => return Err(DecodeError::Malformed("formation")),
         };
         let mut members = Vec::new();
@@ -171,7 +174,23 @@ impl Identity {
             read_cluster_ports(&mut r, &mut members)?;
         }
         let news = News { members, formation };
-        Ok(Identity { purpose, cluster, node, incarnation, boot, token, addresses, assigned, news })
+        Ok(Identity { purpose, cluster, node, incarnation, boot, token, addresses, assigned, news, witness })
+    }
+}
+
+/// A formation of which more is said than who the members are.
+fn read_formation(r: &mut Reader<'_>, form: u8) -> Result<Formation, DecodeError> {
+    let incarnation = r.u64()?;
+    if incarnation == 0 && form < 4 {
+        return Err(DecodeError::Malformed("cluster incarnation"));
+    }
+    let before = NodeId(if form >= 3 { r.u64()? } else { 0 });
+    let witness = if form == 4 { read_node(r)? } else { None };
+    let formation = Formation { incarnation, before, witness, ..Formation::decode(r)? };
+    let one = witness.is_some_and(|node| formation.members.contains(&node) && formation.members.len() >= 3);
+    match form < 4 || one {
+        true => Ok(formation),
+        false => Err(DecodeError::Malformed("witness")),
     }
 }
 

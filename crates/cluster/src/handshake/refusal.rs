@@ -125,7 +125,7 @@ pub(super) fn of_age(node: NodeId, incarnation: u64, boot: Boot, known: Option<K
     if incarnation < known.incarnation {
         return Err(format!(
             "node {node} comes with an older data folder: incarnation {incarnation}, {} was seen; its replicas \
-             can not vote again; replacing it is a membership change",
+             can not vote again; everstore node replace has them made anew elsewhere",
             known.incarnation
         ));
     }

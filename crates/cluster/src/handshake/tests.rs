@@ -24,6 +24,7 @@ fn member(n: u64) -> Local {
         incarnation: 5,
         boot: Boot([n as u8; 16]),
         token: JoinToken([n as u8; 16]),
+        witness: false,
         secret: Secret::new([7; 32]),
         addresses: addresses(n),
         nonce: [n as u8; 32],
@@ -264,7 +265,7 @@ fn a_stranger_is_given_no_id() {
 #[test]
 fn an_older_or_copied_data_folder_is_refused_on_both_sides() {
     let older = "node 1 comes with an older data folder: incarnation 5, 6 was seen; its replicas can not vote \
-                 again; replacing it is a membership change";
+                 again; everstore node replace has them made anew elsewhere";
     let copied = "node 1 comes with incarnation 5, which another process had: its data folder was copied";
     for (incarnation, boot, reason) in [(6, Some(1), older), (6, None, older), (5, Some(9), copied)] {
         let knows = || Knows::of(1, incarnation, boot);

@@ -6,11 +6,13 @@ use serde::{Deserialize, Serialize};
 /// Longest report in bytes: 1025 groups with keys in all keyspaces fit.
 pub const MAX_REPORT: usize = 2 * 1024 * 1024;
 
-/// What this version understands: 1 members of groups may change, and large values; 2 shards may be split.
+/// What this version understands: see the other levels.
 pub const LEVEL: u64 = 2;
-/// The level from which members of groups may change, and large values be made.
+/// Members of groups may change, and there may be large values.
 pub const MEMBERS_LEVEL: u64 = 1;
-/// The level from which shards may be split.
+/// There may be witnesses.
+pub const WITNESS_LEVEL: u64 = 2;
+/// Shards may be split.
 pub const SPLIT_LEVEL: u64 = 2;
 
 /// A node's report about itself. JSON, and every field has a default, so that nodes of different
@@ -71,6 +73,9 @@ pub struct GroupReport {
     /// It has not heard yet that it is a member.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub joining: bool,
+    /// As leader: its writes are on its disk alone, beside a witness.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub on_witness: bool,
     /// Bytes of its rows in memory, about.
     #[serde(skip_serializing_if = "is_zero")]
     pub bytes: u64,
@@ -158,6 +163,7 @@ mod tests {
             rebuilding: true,
             generation: 1 << 50,
             joining: true,
+            on_witness: true,
             bytes: 1 << 50,
             load: 1 << 40,
             exposed_entries: 1 << 40,

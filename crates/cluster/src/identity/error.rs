@@ -57,8 +57,8 @@ pub enum FolderError {
         why: String,
     },
     /// The log was there once and is not any more (safety rule 2).
-    #[error("{} is gone or empty, but node {node} had one: its replicas can not vote again; replacing it is \
-             a membership change", path.display())]
+    #[error("{} is gone or empty, but node {node} had one: its replicas can not vote again; everstore node replace has them made anew \
+             elsewhere", path.display())]
     LostLog {
         /// The folder of the log.
         path: PathBuf,

@@ -51,7 +51,11 @@ impl Folder {
         disk.create_dir_all(dir).map_err(|error| fail("create", error))?;
         let lock = disk.lock(&dir.join(LOCK))?;
         let (record, secret) = match start::read(disk, &dir.join(NODE_TOML), MAX_NODE_TOML)? {
-            Some(bytes) => start::existing(disk, dir, start.secret.as_ref(), &bytes)?,
+            Some(bytes) => {
+                let (record, secret) = start::existing(disk, dir, start.secret.as_ref(), &bytes)?;
+                start::same_kind(dir, record.witness, start.witness)?;
+                (record, secret)
+            }
             None => start::create(disk, dir, start)?,
         };
         let disk = DiskHandle(Arc::clone(disk));
@@ -145,7 +149,11 @@ impl Folder {
         let mut next = self.record.clone();
         if Some(node) != next.node {
             let fresh = || Peer { node, addresses: Addresses::default(), incarnation: 0, boot: None };
-            let known = next.peers.entry(node).or_insert_with(|| Known { peer: fresh(), token: None });
+            let known = next.peers.entry(node).or_insert_with(|| Known {
+                peer: fresh(),
+                token: None,
+                witness: false,
+            });
             known.peer.addresses = addresses.clone();
         }
         self.commit(next)
@@ -163,9 +171,14 @@ impl Folder {
     }
 
     /// Remembers a member that was given an id, and the token with which it asked.
-    pub(crate) fn admitted(&mut self, peer: &Peer, token: JoinToken) -> Result<(), FolderError> {
+    pub(crate) fn admitted(
+        &mut self,
+        peer: &Peer,
+        token: JoinToken,
+        witness: bool,
+    ) -> Result<(), FolderError> {
         let mut next = self.record.clone();
-        next.peers.insert(peer.node, Known { peer: peer.clone(), token: Some(token) });
+        next.peers.insert(peer.node, Known { peer: peer.clone(), token: Some(token), witness });
         self.commit(next)
     }
 
@@ -189,6 +202,16 @@ impl Folder {
         }
         let why: String = why.chars().take(MAX_WHY).collect();
         self.commit(Record { outdated: Some(why), ..self.record.clone() })
+    }
+
+    /// The member that asked this node for its id as a witness, if one did.
+    pub(crate) fn admitted_witness(&self) -> Option<NodeId> {
+        self.record.peers.values().find(|known| known.witness).map(|known| known.peer.node)
+    }
+
+    /// Whether the node votes and keeps no data.
+    pub fn is_witness(&self) -> bool {
+        self.record.witness
     }
 
     /// Whether a log was begun in an earlier start.
@@ -271,6 +294,7 @@ impl Folder {
             boot: self.record.boot,
             token: self.record.token,
             secret: self.secret.clone(),
+            witness: self.record.witness,
             addresses: self.addresses.clone(),
             nonce,
         }
@@ -325,7 +349,7 @@ fn merge(record: &mut Record, peers: &[Peer]) {
                 }
             }
             None if room => {
-                record.peers.insert(peer.node, Known { peer: peer.clone(), token: None });
+                record.peers.insert(peer.node, Known { peer: peer.clone(), token: None, witness: false });
             }
             None => {}
         }

@@ -31,6 +31,8 @@ pub(super) struct Record {
     pub(super) boot: Boot,
     pub(super) token: JoinToken,
     pub(super) log_started: bool,
+    /// It votes, and keeps no data.
+    pub(super) witness: bool,
     /// How it was found out that the folder is older than what its node promised.
     pub(super) outdated: Option<String>,
     /// On the node that was bootstrapped: replicas and shards the cluster is to have.
@@ -46,6 +48,8 @@ pub(super) struct Known {
     pub(super) peer: Peer,
     /// With which it asked for its id; only on the node that gave the id.
     pub(super) token: Option<JoinToken>,
+    /// It asked for its id as a witness; only where the token is.
+    pub(super) witness: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,6 +64,8 @@ struct File {
     boot: String,
     join_token: String,
     log_started: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    witness: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     outdated: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,6 +94,8 @@ struct FormationTable {
     incarnation: u64,
     #[serde(default, skip_serializing_if = "is_zero")]
     before: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    witness: u64,
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -108,6 +116,8 @@ struct PeerTable {
     boot: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    witness: bool,
 }
 
 impl Record {
@@ -121,6 +131,7 @@ impl Record {
             boot: self.boot.to_string(),
             join_token: self.token.to_string(),
             log_started: self.log_started,
+            witness: self.witness,
             outdated: self.outdated.clone(),
             forming: self.wish.map(|(replicas, shards)| Wish { replicas, shards }),
             formation: self.formation.as_ref().map(|formation| FormationTable {
@@ -129,6 +140,7 @@ impl Record {
                 members: formation.members.iter().map(|node| node.0).collect(),
                 incarnation: formation.incarnation,
                 before: formation.before.0,
+                witness: formation.witness.unwrap_or_default().0,
             }),
             peer: self.peers.values().map(peer_table).collect(),
         };
@@ -171,6 +183,7 @@ impl File {
             boot: Boot::parse(&self.boot)?,
             token: JoinToken::parse(&self.join_token)?,
             log_started: self.log_started,
+            witness: self.witness,
             outdated: self.outdated,
             wish: self.forming.map(|wish| (wish.replicas, wish.shards)),
             formation: self.formation.map(|table| Formation {
@@ -179,6 +192,7 @@ impl File {
                 members: table.members.into_iter().map(NodeId).collect(),
                 incarnation: table.incarnation,
                 before: NodeId(table.before),
+                witness: Some(NodeId(table.witness)).filter(|node| node.0 != 0),
             }),
             peers,
         })
@@ -192,7 +206,7 @@ impl PeerTable {
         let boot = self.boot.map(|boot| Boot::parse(&boot).ok_or(())).transpose().ok()?;
         let token = self.token.map(|token| JoinToken::parse(&token).ok_or(())).transpose().ok()?;
         let peer = Peer { node: NodeId(self.node), addresses, incarnation: self.incarnation, boot };
-        Some(Known { peer, token })
+        Some(Known { peer, token, witness: self.witness })
     }
 }
 
@@ -207,6 +221,7 @@ fn peer_table(known: &Known) -> PeerTable {
         incarnation: *incarnation,
         boot: boot.map(|boot| boot.to_string()),
         token: known.token.map(|token| token.to_string()),
+        witness: known.witness,
     }
 }
 

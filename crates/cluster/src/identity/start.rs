@@ -39,6 +39,8 @@ pub struct Start {
     pub shards: u16,
     /// Peer addresses of nodes to ask for an id if the folder is empty.
     pub join: Vec<String>,
+    /// The node is a witness: it votes, and keeps no data.
+    pub witness: bool,
     /// The cluster's secret; needed to join, and compared if the folder has one.
     pub secret: Option<Secret>,
     /// Where this node can be reached.
@@ -56,6 +58,9 @@ impl Start {
         let wrong = |text: String| Err(FolderError::Start(text));
         if self.bootstrap && !self.join.is_empty() {
             return wrong("--bootstrap creates a cluster and --join joins one: give one of them".into());
+        }
+        if self.bootstrap && self.witness {
+            return wrong("--bootstrap creates a cluster, and a witness joins one: give one of them".into());
         }
         if self.bootstrap && !((1..=MAX_REPLICAS).contains(&self.replicas) && self.replicas % 2 == 1) {
             return wrong(format!("replicas {}; allowed: 1, 3, 5 or {MAX_REPLICAS}", self.replicas));
@@ -93,6 +98,22 @@ pub(super) fn existing(
     Ok((record, secret))
 }
 
+/// A folder is a witness's from its beginning on or never: what it holds is worth nothing to the other kind.
+pub(super) fn same_kind(dir: &Path, is: bool, wanted: bool) -> Result<(), FolderError> {
+    let path = dir.display();
+    match (is, wanted) {
+        (true, false) => Err(FolderError::Start(format!(
+            "data folder {path} is that of a witness: start it with --witness; a node that keeps data needs an \
+             empty folder"
+        ))),
+        (false, true) => Err(FolderError::Start(format!(
+            "data folder {path} is that of a node that keeps data: start it without --witness; a witness needs \
+             an empty folder"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// An empty folder: a new cluster, or a node without an id. `node.toml` is written last, by the caller.
 pub(super) fn create(
     disk: &Arc<dyn Disk>,
@@ -119,6 +140,7 @@ pub(super) fn create(
         boot: Boot([0; 16]),
         token: JoinToken(derive(&start.random, b"token")),
         log_started: false,
+        witness: start.witness,
         outdated: None,
         wish: start.bootstrap.then_some((start.replicas, start.shards)),
         formation: None,

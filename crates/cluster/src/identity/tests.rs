@@ -15,6 +15,7 @@ fn bootstrap(random: u8) -> Start {
         replicas: 3,
         shards: 16,
         join: Vec::new(),
+        witness: false,
         secret: None,
         addresses,
         random: [random; 32],
@@ -227,8 +228,8 @@ fn folders_that_lost_something_are_refused() {
     drop(folder);
     drop(open(&disk, &bootstrap(1)).unwrap());
     disk.remove(Path::new("/data/log/1")).unwrap();
-    let text = "/data/log is gone or empty, but node 1 had one: its replicas can not vote again; replacing it is \
-                a membership change";
+    let text = "/data/log is gone or empty, but node 1 had one: its replicas can not vote again; everstore node replace has them made anew \
+                elsewhere";
     assert_eq!(refusal(&disk, &bootstrap(1)), text);
     disk.remove_dir_all(Path::new("/data/log")).unwrap();
     assert_eq!(refusal(&disk, &bootstrap(1)), text);
@@ -366,4 +367,17 @@ fn the_secret_is_never_printed_and_ids_are() {
     assert_eq!(ClusterId::parse(&id.to_string()), Some(id));
     assert_eq!(ClusterId::parse("ab"), None);
     assert_ne!(ClusterId(1).hash_seed(), ClusterId(1 << 65).hash_seed());
+}
+
+#[test]
+fn a_folder_is_a_witness_from_its_beginning_on_or_never() {
+    let witness = |start: Start| Start { witness: true, ..start };
+    let disk = MemDisk::new();
+    assert!(open(&disk, &witness(join(1))).unwrap().is_witness());
+    assert!(refusal(&disk, &plain(2)).contains("is that of a witness: start it with --witness"));
+    assert!(open(&disk, &witness(plain(3))).unwrap().is_witness(), "and stays what it is");
+    let disk = MemDisk::new();
+    assert!(!open(&disk, &join(1)).unwrap().is_witness());
+    assert!(refusal(&disk, &witness(plain(2))).contains("start it without --witness"));
+    assert!(refusal(&MemDisk::new(), &witness(bootstrap(1))).contains("a witness joins one"));
 }

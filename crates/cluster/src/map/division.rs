@@ -260,6 +260,10 @@ impl ClusterMap {
         if let Some((node, _)) = self.members.iter().find(|(_, member)| member.draining) {
             return Err(format!("node {node} is being drained"));
         }
+        // It has no rows to make its replica of, and would not know that a shard is divided.
+        if let Some((node, _)) = self.members.iter().find(|(_, member)| member.witness) {
+            return Err(format!("node {node} is a witness: this version can not split shards beside one"));
+        }
         if !self.recovery_rows().is_empty() {
             return Err("the cluster is still recording whom its recovery gave up".to_owned());
         }

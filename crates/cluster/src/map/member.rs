@@ -1,6 +1,7 @@
 //! The row of one member.
 
 use super::{FORMAT, format};
+use crate::formation::Formation;
 use crate::peer::{Addresses, Boot, JoinToken, Peer, put_nonce, read_address, read_nonce};
 use model::NodeId;
 use model::varint::{DecodeError, Reader, put_bytes, put_u64};
@@ -22,6 +23,8 @@ pub struct Member {
     pub draining: bool,
     /// Who is to get them, if a person said so.
     pub successor: Option<NodeId>,
+    /// It votes, and keeps no data.
+    pub witness: bool,
 }
 
 /// Longest name of a zone in bytes.
@@ -34,6 +37,11 @@ pub fn zone_name(text: &str) -> String {
 }
 
 impl Member {
+    /// One of those with which the cluster began, before anything was heard of it.
+    pub(super) fn first(formation: &Formation, node: NodeId) -> Member {
+        Member { witness: formation.witness == Some(node), ..Member::default() }
+    }
+
     /// The content of its row.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![FORMAT];
@@ -42,7 +50,7 @@ impl Member {
         put_nonce(&mut out, self.token.map(|token| token.0));
         self.addresses.encode(&mut out);
         // Last, because a program that does not know it reads no further.
-        let more = !self.zone.is_empty() || self.draining || self.successor.is_some();
+        let more = !self.zone.is_empty() || self.draining || self.successor.is_some() || self.witness;
         if more || !self.addresses.cluster.is_empty() {
             put_bytes(&mut out, self.addresses.cluster.as_bytes());
         }
@@ -50,6 +58,9 @@ impl Member {
             put_bytes(&mut out, self.zone.as_bytes());
             out.push(u8::from(self.draining));
             put_u64(&mut out, self.successor.map_or(0, |node| node.0));
+            if self.witness {
+                out.push(1);
+            }
         }
         out
     }
@@ -74,6 +85,7 @@ impl Member {
             member.zone = zone.ok_or(DecodeError::Malformed("zone"))?.to_owned();
             member.draining = r.u8()? == 1;
             member.successor = Some(NodeId(r.u64()?)).filter(|node| node.0 != 0);
+            member.witness = !r.is_empty() && r.u8()? == 1;
         }
         Ok(member)
     }

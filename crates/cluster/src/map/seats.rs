@@ -145,6 +145,11 @@ impl ClusterMap {
         if let Some(node) = nodes.iter().enumerate().find(|(at, node)| nodes[..*at].contains(node)) {
             return Err(format!("node {} twice", node.1));
         }
+        if !self.may_vote(nodes) {
+            return Err(
+                "a witness votes beside at least two nodes that keep data, and no other witness".to_owned()
+            );
+        }
         let old = self.set_of(group);
         // Of one that was given up a replica may be wanted until another takes its place.
         let known = |node: &&NodeId| self.members.contains_key(node) || old.seat(**node).is_some();
@@ -165,6 +170,22 @@ impl ClusterMap {
         let grows = wanted.iter().any(|seat| old.seat(seat.node).is_none());
         let settled = old.settled && leaving.is_empty() && !grows;
         Ok(self.set_rows(group, &ReplicaSet { wanted, leaving, settled, ..old }))
+    }
+
+    /// Whether nodes may be those of a group, as far as there is a witness among them.
+    fn may_vote(&self, nodes: &[NodeId]) -> bool {
+        let witnesses = nodes.iter().filter(|node| self.is_witness(**node)).count();
+        witnesses == 0 || witnesses == 1 && nodes.len() >= 3
+    }
+
+    /// The nodes of a group that are left without one, and without a witness that is of no use to them.
+    pub(super) fn seats_without(&self, group: GroupId, gone: NodeId) -> Vec<NodeId> {
+        let mut nodes = self.set_of(group).nodes();
+        nodes.retain(|node| *node != gone);
+        if !self.may_vote(&nodes) {
+            nodes.retain(|node| !self.is_witness(*node));
+        }
+        nodes
     }
 
     /// Rows that say that the members of a group are those wanted; empty if others are wanted meanwhile.

@@ -43,7 +43,7 @@ fn members_given_up_by_a_recovery_are_none_any_more() {
 fn who_joins_after_a_recovery_gets_an_id_of_nobody_before_and_is_not_given_up_with_them() {
     // The members of before were never written down.
     let mut map = ClusterMap::new(&formation(2).of_survivors(&[NodeId(1)]).unwrap());
-    let join = |map: &ClusterMap| map.join_rows(JoinToken([7; 16]), Addresses::default());
+    let join = |map: &ClusterMap| map.join_rows(JoinToken([7; 16]), Addresses::default(), false);
     assert_eq!(join(&map).unwrap_err(), "the cluster is still recording whom its recovery gave up");
     let rows = map.recovery_rows();
     apply(&mut map, &rows);
@@ -239,11 +239,57 @@ fn the_bytes_of_rows_stay_what_they_are() {
     assert_eq!(member.encode(), b"\x01\x02\x00\x00\x03a:1\x01b\x00");
     member.addresses.cluster = "c:2".into();
     assert_eq!(member.encode(), b"\x01\x02\x00\x00\x03a:1\x01b\x00\x03c:2");
+    assert_eq!(Member::decode(&member.encode()), Ok(member.clone()));
+    member.witness = true;
+    assert_eq!(member.encode(), b"\x01\x02\x00\x00\x03a:1\x01b\x00\x03c:2\x00\x00\x00\x01");
     assert_eq!(Member::decode(&member.encode()), Ok(member));
     assert_eq!(
         (layout_name(Keyspace(5)), member_name(NodeId(12))),
         (b"layout/05".into(), b"member/12".into())
     );
+}
+
+/// Three nodes, the third of them a witness.
+fn with_witness() -> ClusterMap {
+    let formation = Formation { witness: Some(NodeId(3)), ..formation(2) };
+    ClusterMap::new(&formation)
+}
+
+#[test]
+fn a_witness_stays_one_and_joins_where_all_understand_it() {
+    let mut map = with_witness();
+    assert_eq!(map.shards[0].voters, [2, 1, 3].map(NodeId), "it is the last to lead: never");
+    assert_eq!(map.shards[1].voters, [1, 2, 3].map(NodeId));
+    assert_eq!(map.witnesses().collect::<Vec<_>>(), [NodeId(3)]);
+    // What a node of an older version wrote of it does not say so.
+    let old = Member { incarnation: 2, ..Member::default() };
+    map.apply_row(&member_name(NodeId(3)), Some(&old.encode())).unwrap();
+    assert!(map.is_witness(NodeId(3)) && map.members[&NodeId(3)].witness);
+    let join = |map: &ClusterMap| map.join_rows(JoinToken([7; 16]), Addresses::default(), true);
+    assert_eq!(join(&map).unwrap_err(), "not all nodes understand witnesses yet: upgrade them first");
+    let rows = map.level_rows(crate::heartbeat::WITNESS_LEVEL);
+    apply(&mut map, &rows);
+    let rows = join(&map).unwrap();
+    apply(&mut map, &rows);
+    assert!(map.is_witness(NodeId(4)) && !map.is_witness(NodeId(2)));
+}
+
+#[test]
+fn a_witness_has_no_seat_beside_one_data_node_or_another_witness() {
+    let mut map = with_witness();
+    map.members.insert(NodeId(4), Member { witness: true, ..Member::default() });
+    let refused = |nodes: &[u64]| {
+        let nodes: Vec<NodeId> = nodes.iter().copied().map(NodeId).collect();
+        map.seat_rows(GroupId(1), &nodes).unwrap_err()
+    };
+    for nodes in [&[1, 3][..], &[1, 2, 3, 4], &[3]] {
+        assert!(refused(nodes).starts_with("a witness votes beside at least two nodes"), "{nodes:?}");
+    }
+    // Nor when one of two data nodes is given up.
+    let rows = map.removal_rows(NodeId(2)).unwrap();
+    apply(&mut map, &rows);
+    assert_eq!(map.set_of(GroupId(1)).nodes(), [NodeId(1)]);
+    assert!(with_witness().removal_rows(NodeId(3)).is_ok(), "two with data go on without it");
 }
 
 fn layouts() -> impl Strategy<Value = KeyspaceLayout> {

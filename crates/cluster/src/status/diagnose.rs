@@ -51,6 +51,7 @@ pub fn diagnose(status: &Status) -> Vec<Problem> {
     shards_without_majority(status, &mut problems);
     shards_without_leader(status, &mut problems);
     absent_nodes(status, &mut problems);
+    writes_on_one_node(status, &mut problems);
     rebuilding_replicas(status, &mut problems);
     lagging_replicas(status, &mut problems);
     slow_disks(status, &mut problems);
@@ -177,6 +178,18 @@ fn absent_nodes(status: &Status, problems: &mut Vec<Problem>) {
         problems.push(Problem {
             severity: Severity::Degraded,
             text: format!("node {} {silence}{why}; {}", node.id, consequence(status, node.id)),
+        });
+    }
+}
+
+/// A majority that is a leader and a witness: acknowledged writes are on one disk until the other data node is back.
+fn writes_on_one_node(status: &Status, problems: &mut Vec<Problem>) {
+    let names: Vec<String> =
+        groups(status).filter(|(_, shard)| shard.on_witness).map(|(name, _)| name).collect();
+    if !names.is_empty() {
+        problems.push(Problem {
+            severity: Severity::Degraded,
+            text: format!("{}: writes are on one data node and a witness", listed(&names)),
         });
     }
 }

@@ -46,7 +46,7 @@ enum NodeCommand {
     /// Move all replicas off a node, and wait for the end. It goes on if this command is ended.
     Drain {
         /// Id of the node.
-        #[arg(id = "member", value_name = "ID")]
+        #[arg(id = "member", value_name = "ID", value_parser = node_id)]
         node: u64,
         /// Also if too few nodes are left: what no other node can take stays.
         #[arg(long)]
@@ -60,7 +60,7 @@ enum NodeCommand {
     /// Let a node that was drained have replicas again.
     Undrain {
         /// Id of the node.
-        #[arg(id = "member", value_name = "ID")]
+        #[arg(id = "member", value_name = "ID", value_parser = node_id)]
         node: u64,
         #[command(flatten)]
         target: TargetArgs,
@@ -68,7 +68,7 @@ enum NodeCommand {
     /// Remove a node without replicas; its id is not used again, and its data folder takes no part any more.
     Remove {
         /// Id of the node.
-        #[arg(id = "member", value_name = "ID")]
+        #[arg(id = "member", value_name = "ID", value_parser = node_id)]
         node: u64,
         /// It is down and lost for good: its replicas are given up now, where a majority is left without them.
         #[arg(long)]
@@ -79,10 +79,10 @@ enum NodeCommand {
     /// Give everything a node has to another one, and wait for the end.
     Replace {
         /// Id of the node that gives.
-        #[arg(value_name = "OLD")]
+        #[arg(value_name = "OLD", value_parser = node_id)]
         old: u64,
         /// Id of the node that takes.
-        #[arg(value_name = "NEW")]
+        #[arg(value_name = "NEW", value_parser = node_id)]
         new: u64,
         /// Do not wait.
         #[arg(long)]
@@ -90,6 +90,14 @@ enum NodeCommand {
         #[command(flatten)]
         target: TargetArgs,
     },
+}
+
+/// The id of a node, as people write it.
+pub(super) fn node_id(text: &str) -> Result<u64, String> {
+    let id = text.parse().ok().filter(|id| *id > 0);
+    id.ok_or_else(|| {
+        "allowed: the id of a node, a number from 1 on ('everstore node list' shows them)".into()
+    })
 }
 
 /// Flags of `plan`.

@@ -33,7 +33,7 @@ pub struct RecoverArgs {
     #[arg(long, value_name = "DIR", required = true)]
     dir: Vec<PathBuf>,
     /// Ids of all survivors, if some are on other machines: do the same there, with the same ids.
-    #[arg(long, value_name = "ID,...", value_delimiter = ',')]
+    #[arg(long, value_name = "ID,...", value_delimiter = ',', value_parser = super::node::node_id)]
     survivors: Vec<u64>,
     /// The cluster's name, for scripts; else it is asked for on the terminal.
     #[arg(long, value_name = "NAME")]

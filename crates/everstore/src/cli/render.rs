@@ -129,6 +129,7 @@ pub fn nodes(nodes: &[NodeStatus]) -> String {
             node.peer_address.clone(),
             match node.state {
                 NodeState::Up if node.draining => "up, draining".into(),
+                NodeState::Up if node.witness => "up, witness".into(),
                 NodeState::Up => "up".into(),
                 NodeState::Unreachable { since_ms } => format!("unreachable {}", span(since_ms)),
                 NodeState::NeverSeen => "never seen".into(),

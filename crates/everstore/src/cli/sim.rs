@@ -42,6 +42,9 @@ pub struct SimArgs {
     /// Nodes that join later, 0 to 2; drawn by the seed if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=2))]
     spares: Option<u64>,
+    /// One of the first nodes is a witness; drawn by the seed if not given.
+    #[arg(long)]
+    witness: bool,
     /// Shards, 1 to 16; drawn by the seed if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]
     shards: Option<u16>,
@@ -74,6 +77,7 @@ impl SimArgs {
         Options {
             nodes: self.nodes,
             spares: self.spares,
+            witness: self.witness.then_some(true),
             shards: self.shards,
             length_ns: (self.minutes * 60e9) as u64,
             until_ns: self.until_ms.map(|ms| ms * 1_000_000),
@@ -88,6 +92,9 @@ impl SimArgs {
     /// What replays a seed with these flags.
     fn replay(&self, seed: u64, until_ms: Option<u64>) -> String {
         let mut command = format!("everstore sim --seed {seed}");
+        if self.witness {
+            command.push_str(" --witness");
+        }
         let mut add = |flag: &str, value: String| command.push_str(&format!(" --{flag} {value}"));
         if let Some(nodes) = self.nodes {
             add("nodes", nodes.to_string());

@@ -7,6 +7,7 @@ use clap::Args;
 use crate::config::kind::is_address;
 
 use super::CliError;
+use super::node::node_id;
 use super::target::TargetArgs;
 
 /// Flags of `switchover`. `--node` is both "which node" here and "whom to ask" everywhere; an id and
@@ -25,7 +26,7 @@ pub struct SwitchoverArgs {
     #[arg(long, value_name = "SHARD")]
     shard: Option<u16>,
     /// Id of the node that takes over [default: the replica that lags least].
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = node_id)]
     to: Option<u64>,
     /// Print JSON for programs.
     #[arg(long)]

@@ -111,6 +111,8 @@ keys! {
         "Shards of the cluster, read at bootstrap.";
     "join" join: Vec<String>, Kind::AddressList, "", restart, None,
         "Peer addresses of nodes of the cluster: to enter it, and later to find it again when all addresses changed.";
+    "witness" witness: bool, Kind::Flag, "false", restart, None,
+        "This node votes and keeps no data, so that two nodes with data and this one survive the loss of any. Given at every start of the node, and only with 'join' at the first.";
     "secret-file" secret_file: Option<PathBuf>, Kind::Path, "", restart, None,
         "File with the secret that nodes of one cluster share (DIR/secret of its first node). Needed for the first --join only.";
     "secret" secret: Option<String>, Kind::Password, "", restart, None,
@@ -165,7 +167,7 @@ keys! {
     "checkpoint-log-share" checkpoint_log_share: u64, Kind::Size(8 * MIB, 1024 * GIB), "128mb", online, None,
         "Log kept before shards are checkpointed to free it. More means rarer checkpoints and a longer start.";
     "snapshot-rate" snapshot_rate: u64, Kind::Size(64 * 1024, 100 * GIB), "64mb", online, None,
-        "Most bytes per second of one snapshot to a follower that is too far behind.";
+        "Most bytes per second of one snapshot to a follower that is too far behind; fewer while writes of clients are slow.";
     "replace-after" replace_after: Duration, Kind::Time(0, 31_536_000_000), "10m", online, None,
         "A node that is not heard from for so long is given up and its replicas are made anew on others; 0 never does so.";
     "scrub-interval" scrub_interval: Duration, Kind::Time(0, 31_536_000_000), "168h", online, None,

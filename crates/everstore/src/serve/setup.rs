@@ -11,6 +11,8 @@ use crate::config::{Config, Effective};
 
 /// Length of Raft's tick in ms.
 const TICK_MS: u64 = 5;
+/// Bytes of a segment of a witness's log. The metadata of an entry are some 20 bytes in it.
+const WITNESS_SEGMENT_BYTES: u64 = 4 << 20;
 
 /// How the node is set up.
 ///
@@ -22,7 +24,7 @@ pub fn setup(options: &Effective) -> Result<Setup, String> {
     Ok(Setup {
         dir: config.dir.clone(),
         start: start(config)?,
-        settings: options::settings(config),
+        settings: settings(config),
         timing: Timing {
             tick_ms: TICK_MS,
             base_election_ms: config.base_election_timeout.as_millis() as u64,
@@ -30,7 +32,7 @@ pub fn setup(options: &Effective) -> Result<Setup, String> {
             heartbeat_ms: (2 * config.heartbeat_interval).min(config.base_election_timeout / 3).as_millis()
                 as u64,
         },
-        segment_bytes: config.segment_size,
+        segment_bytes: if config.witness { WITNESS_SEGMENT_BYTES } else { config.segment_size },
         log_mode: match config.log_mode.as_str() {
             "direct" => LogMode::Direct,
             "buffered" => LogMode::Buffered,
@@ -38,6 +40,15 @@ pub fn setup(options: &Effective) -> Result<Setup, String> {
         },
         table: Some(Box::new(move || Box::new(Options::new(table.clone())))),
     })
+}
+
+/// The settings of the core. A witness's log has small entries only, so a small part of it is enough.
+fn settings(config: &Config) -> node::Settings {
+    let settings = options::settings(config);
+    match config.witness {
+        true => node::Settings { log_batch: WITNESS_SEGMENT_BYTES / 4, ..settings },
+        false => settings,
+    }
 }
 
 /// How the data folder is opened.
@@ -64,6 +75,7 @@ fn start(config: &Config) -> Result<Start, String> {
         replicas: config.replicas as u32,
         shards: config.shards as u16,
         join: config.join.clone(),
+        witness: config.witness,
         secret: secret(config)?,
         addresses: cluster::Addresses {
             redis: shown(&redis, config.port),

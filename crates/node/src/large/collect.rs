@@ -10,6 +10,7 @@ use crate::core::Core;
 use crate::internal;
 use model::large::{PREFIX, State, Upload, UploadId, chunks_of};
 use model::limits::CHUNKS;
+use model::planted::{Bug, is_planted};
 use model::{GroupId, Keyspace};
 use router::{Flags, Request};
 use std::collections::BTreeSet;
@@ -92,6 +93,10 @@ impl Core {
             };
             let generation = |ks: Keyspace| replica.machine.space(ks).generation;
             match upload.state {
+                // Planted: see model/planted.rs
+                State::Live { .. } if is_planted(Bug::LiveCollected) => {
+                    found.push(Found::Useless(name.to_vec()));
+                }
                 State::Uploading if upload.until < now_ms => found.push(Found::Useless(name.to_vec())),
                 State::Live { ks, generation: of } if of != generation(ks) => {
                     found.push(Found::Useless(name.to_vec()));
@@ -114,7 +119,11 @@ impl Core {
         if collector.under_way.len() >= MAX_UPLOADS || !collector.under_way.insert((group, name.clone())) {
             return;
         }
-        let (next, end) = (upload.from, chunks_of(upload.bound).max(upload.from));
+        let (mut next, end) = (upload.from, chunks_of(upload.bound).max(upload.from));
+        // Planted: see model/planted.rs
+        if is_planted(Bug::ChunksForgotten) {
+            next = end;
+        }
         let collecting = Collecting { group, name, upload: id, next, end, under_way: 0, failed: false };
         let op = self.open(Op::Collect(Box::new(collecting)));
         self.collect_on(op);

@@ -59,6 +59,10 @@ impl Core {
         let ticket = TICKET + self.next_op;
         let editing = Editing { group, ticket, edit, upload, next, reading: false, writing: 0, sums, failed };
         let op = self.open(Op::Edit(Box::new(editing)));
+        if let Some(replica) = self.replica(group) {
+            // Else it could have left memory each time when the edit is prepared.
+            replica.machine.keep_for_edit(ks, &key, true);
+        }
         self.large.editing.insert(place, ticket);
         let args: [&[u8]; 4] = [internal::BEGIN_EDIT, &key, from.as_bytes(), bound.as_bytes()];
         self.ask(op, BEGIN, group, 0, Request::new(Flags::INTERNAL.with(Flags::WRITE, true), ks, &args));
@@ -172,7 +176,10 @@ impl Core {
             replica.machine.set_prepared(Some(prepared));
         }
         self.run_again(group, Some(ticket));
-        let unused = self.replica(group).and_then(|replica| replica.machine.set_prepared(None));
+        let unused = self.replica(group).and_then(|replica| {
+            replica.machine.keep_for_edit(ks, &key, false);
+            replica.machine.set_prepared(None)
+        });
         let unused = unused.filter(|prepared| prepared.result.is_ok()).is_some();
         self.large.editing.remove(&(group, ks, key.clone()));
         if let Some((id, _)) = upload.filter(|_| unused) {

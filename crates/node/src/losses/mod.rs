@@ -115,7 +115,7 @@ impl Core {
         let Some(replica) = self.replica(group) else { return false };
         let Some(first) = replica.raft.would_replace(message) else { return false };
         // Planted: see model/planted.rs
-        if group == GroupId::META || is_planted(Bug::TailNotAccounted) {
+        if group == GroupId::META || self.me.witness || is_planted(Bug::TailNotAccounted) {
             return false;
         }
         let (unknown, now_ms) = (self.maybe_asynchronous(), self.now.mono_ms());
@@ -139,6 +139,9 @@ impl Core {
         let unknown = self.maybe_asynchronous();
         let Some(replica) = self.replica(group) else { return false };
         let first = replica.raft.commit() + 1;
+        if self.me.witness {
+            return false; // There is nothing in it that anybody was answered.
+        }
         if group == GroupId::META || self.losses.writing.contains_key(&group) {
             return group != GroupId::META;
         }

@@ -49,7 +49,7 @@ impl Jobs {
                 let result = result.map(drop).map_err(|e| e.to_string());
                 Some(JobDone::Checkpoint { group, at, result })
             }
-            Job::ReadSnapshot { group, tree, to, next } => {
+            Job::ReadSnapshot { group, tree, to, next, .. } => {
                 let result = self.read(stores, (group, to), tree, next);
                 Some(JobDone::SnapshotChunk { group, to, result, damaged: false })
             }

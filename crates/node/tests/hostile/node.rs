@@ -94,8 +94,13 @@ impl Node {
             admin: address("a"),
             ..Addresses::default()
         };
-        let me =
-            Identity { node: NodeId(self.id), incarnation: self.incarnation, cluster: "c".into(), addresses };
+        let me = Identity {
+            node: NodeId(self.id),
+            incarnation: self.incarnation,
+            cluster: "c".into(),
+            addresses,
+            witness: false,
+        };
         let settings = Settings {
             checkpoint_log_share: 16 << 10,
             // Every second node keeps no row in memory that is in its row store.

@@ -48,7 +48,7 @@ fn core(node: u64, formation: &Formation, now: Now) -> Core {
     let address = |kind: &str| format!("{kind}{node}:1");
     let addresses =
         Addresses { redis: address("r"), peer: address("p"), admin: address("a"), cluster: address("x") };
-    let me = Identity { node: NodeId(node), incarnation: 1, cluster: "c".into(), addresses };
+    let me = Identity { node: NodeId(node), incarnation: 1, cluster: "c".into(), addresses, witness: false };
     let mut core = Core::new(Settings::default(), me, 7, Forming { joined: 3, needed: 3 }, now);
     let replicas = (0..=formation.shards).map(|group| {
         let group = GroupId(u32::from(group));

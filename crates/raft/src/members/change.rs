@@ -4,6 +4,7 @@
 //! What comes from peers or from disk never reaches its decoder: this one takes exactly what is written.
 
 use crate::config::MAX_MEMBERS;
+use crate::witness::{is_metadata, mark_metadata};
 use model::varint::{DecodeError, Reader};
 use raft::eraftpb::{ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfChangeV2, Entry, EntryType};
 use std::borrow::Cow;
@@ -38,9 +39,13 @@ pub(crate) fn is_readable_step(entry: &Entry) -> bool {
     is_step(entry) && decode(&entry.data).is_ok()
 }
 
-/// Kind of an entry as the log stores it: 0 an ordinary one, 1 one that changes members.
+/// Kind of an entry as the log stores it: 0 an ordinary one, 1 one that changes members, 2 the metadata of an
+/// ordinary one, as a witness keeps them.
 pub fn entry_kind(entry: &Entry) -> u8 {
-    u8::from(is_step(entry))
+    match is_metadata(entry) {
+        true => 2,
+        false => u8::from(is_step(entry)),
+    }
 }
 
 /// Makes an entry of its stored kind what it was; of an unknown one it becomes a kind that no group takes.
@@ -48,8 +53,12 @@ pub fn set_entry_kind(entry: &mut Entry, kind: u8) {
     entry.set_entry_type(match kind {
         0 => EntryType::EntryNormal,
         1 => EntryType::EntryConfChangeV2,
+        2 => EntryType::EntryNormal,
         _ => EntryType::EntryConfChange,
     });
+    if kind == 2 {
+        mark_metadata(entry);
+    }
 }
 
 /// What the state machine applies of an entry: all of an ordinary one, the payload of

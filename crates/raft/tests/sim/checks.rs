@@ -1,6 +1,6 @@
 //! The promises of consensus, checked against everything that ever happened in a world.
 
-use everstore_raft::{ConfState, Entry};
+use everstore_raft::{ConfState, Entry, is_metadata};
 use model::{Index, Term};
 use std::collections::BTreeMap;
 
@@ -37,6 +37,9 @@ impl Checks {
     /// Log matching: one term and index, one entry.
     pub fn handed(&mut self, entries: &[Entry]) {
         for e in entries {
+            if is_metadata(e) {
+                continue; // Its payload is with the leader it came from.
+            }
             let known = self.logged.entry((e.index, e.term)).or_insert_with(|| e.data.to_vec());
             assert_eq!(known[..], e.data[..], "two entries at index {} term {}", e.index, e.term);
         }
@@ -44,7 +47,10 @@ impl Checks {
 
     /// What is committed never changes, and was on the disks of a majority before anyone learned of it.
     pub fn committed(&mut self, id: u64, e: &Entry, synced: &[u64], leads: bool) {
-        let new = (e.term, e.data.to_vec());
+        // A witness may be the first to hear of it.
+        let logged = self.logged.get(&(e.index, e.term)).cloned();
+        let data = if is_metadata(e) { logged.expect("some log has its payload") } else { e.data.to_vec() };
+        let new = (e.term, data);
         let known = self.committed.entry(e.index).or_insert_with(|| new.clone());
         assert_eq!(*known, new, "n{id}: committed entry {} changed", e.index);
         // Members change where a step is applied, so those before the last step may have committed it.

@@ -10,7 +10,7 @@ use checks::Checks;
 use disk::Disk;
 use everstore_raft::{
     ConfState, Entry, Group, GroupConfig, MemberStep, Message, Output, Persist, RoundId, SendSnapshot, Step,
-    wire,
+    entry_kind, is_metadata, wire,
 };
 use model::{GroupId, Index, NodeId, Now, Term};
 use std::collections::{BTreeMap, VecDeque};
@@ -44,6 +44,8 @@ pub struct World {
     /// Links that lose everything.
     pub cut: Vec<(u64, u64)>,
     pub has_spares: bool,
+    /// The node that is a witness.
+    pub witness: Option<u64>,
     pub checks: Checks,
     /// The snapshot streamed last.
     pub streamed: Option<Message>,
@@ -64,6 +66,7 @@ impl World {
             net: VecDeque::new(),
             cut: Vec::new(),
             has_spares: spares > 0,
+            witness: None,
             checks: Checks::new(count),
             streamed: None,
             events: Vec::new(),
@@ -71,6 +74,7 @@ impl World {
         for id in 1..=count + spares {
             let mut config = GroupConfig::new(GroupId(0), NodeId(id), seed.wrapping_add(id << 32));
             set(&mut config);
+            world.witness = world.witness.or(config.witness.then_some(id));
             world.nodes.push(Node {
                 id,
                 config,
@@ -129,6 +133,8 @@ impl World {
         let node = self.node(id);
         let group = Group::new(node.config.clone(), node.disk.recover(), now);
         node.group = Some(group.expect("a synced disk recovers"));
+        let witness = self.witness;
+        self.group(id).set_witnesses(witness.map(NodeId).into_iter());
     }
 
     pub fn tick(&mut self, id: u64) {
@@ -196,6 +202,10 @@ impl World {
         }
         if let Some(persist) = out.persist {
             self.checks.handed(&persist.entries);
+            if self.witness == Some(id) {
+                let bare = |e: &Entry| is_metadata(e) || e.data.is_empty() || entry_kind(e) == 1;
+                assert!(persist.entries.iter().all(bare), "a witness keeps payloads");
+            }
             self.node(id).unsynced.push_back(persist);
         }
         for entry in out.committed {
@@ -216,11 +226,35 @@ impl World {
             self.node(id).snapshots.push(snapshot);
         }
         for m in out.messages {
+            self.check_witness_message(&m);
             if !self.cut.contains(&(m.from, m.to)) {
                 self.net.push_back(m);
             }
         }
         self.check();
+    }
+
+    /// A witness hears of nothing that is not on the disk of its leader: else nobody could be elected after the
+    /// leader's disk stopped short of it.
+    fn check_witness_message(&self, m: &Message) {
+        if self.witness == Some(m.to) {
+            let disk = &self.nodes[m.from as usize - 1].disk;
+            for e in &m.entries {
+                assert!(
+                    disk.holds(e.term, e.index),
+                    "the witness hears of {} before its leader's disk",
+                    e.index
+                );
+                assert!(e.data.is_empty() || entry_kind(e) == 1, "a payload goes to a witness");
+            }
+        }
+    }
+
+    /// Whom all take for lost.
+    pub fn set_lost(&mut self, lost: &[u64]) {
+        for group in self.nodes.iter_mut().filter_map(|node| node.group.as_mut()) {
+            group.set_lost(lost.iter().copied().map(NodeId));
+        }
     }
 
     fn apply(&mut self, id: u64, entry: Entry) {
@@ -313,6 +347,7 @@ impl World {
         for node in &self.nodes {
             let Some(group) = &node.group else { continue };
             if group.is_leader() {
+                assert_ne!(self.witness, Some(node.id), "a witness leads");
                 self.checks.leads(node.id, group.term());
             }
             if group.lease_valid(self.now(node.id)) {

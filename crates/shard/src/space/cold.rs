@@ -87,7 +87,8 @@ impl Space {
             *steps -= 1;
             self.hand = if self.hand < self.rows.len() { self.hand } else { 0 };
             let Some(row) = self.rows.at_mut(self.hand) else { break };
-            let stays = row.due != 0 || row.frequency > 0;
+            let pinned = !self.pinned.is_empty() && self.pinned.contains(&row.position);
+            let stays = row.due != 0 || row.frequency > 0 || pinned;
             if row.due == 0 {
                 row.frequency /= 2;
             }
@@ -99,6 +100,19 @@ impl Space {
         }
         self.rows.shrink();
         freed
+    }
+
+    /// The row at a position stays in memory until [`Space::unpin`] was called as often: a command that has to wait for
+    /// more than rows would else never meet it there.
+    pub(crate) fn pin(&mut self, position: Position) {
+        self.pinned.push(position);
+    }
+
+    /// The row may go again.
+    pub(crate) fn unpin(&mut self, position: Position) {
+        if let Some(at) = self.pinned.iter().position(|pinned| *pinned == position) {
+            self.pinned.swap_remove(at);
+        }
     }
 
     /// A key at the position was removed, and the row store has it until the next checkpoint: until then
@@ -222,6 +236,22 @@ mod tests {
         let mut row = Row::new(Position(position), 0, key.as_bytes(), b"value");
         row.frequency = 0;
         row
+    }
+
+    #[test]
+    fn what_is_pinned_stays_until_all_let_go_of_it() {
+        let mut space = Space::default();
+        (0..3).for_each(|i| space.load(clean(i, &i.to_string())));
+        let in_memory = |space: &mut Space| {
+            space.let_go(KS, usize::MAX, &mut 100);
+            (0..3).filter(|i| !space.is_cold(Position(*i))).collect::<Vec<u64>>()
+        };
+        [1, 1, 9].map(Position).into_iter().for_each(|position| space.pin(position));
+        assert_eq!(in_memory(&mut space), [1]);
+        space.unpin(Position(1));
+        assert_eq!(in_memory(&mut space), [1]);
+        space.unpin(Position(1));
+        assert_eq!(in_memory(&mut space), []);
     }
 
     #[test]

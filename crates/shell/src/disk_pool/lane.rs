@@ -28,6 +28,7 @@ pub(super) enum Task {
         to: NodeId,
         tree: u64,
         next: u64,
+        metadata: bool,
         stream: u64,
     },
     End {
@@ -82,7 +83,9 @@ impl Task {
     pub(super) fn of(job: Job, stream: u64) -> Task {
         match job {
             Job::Checkpoint { group, tree, at, changes } => Task::Write(Write::new(group, tree, at, changes)),
-            Job::ReadSnapshot { group, tree, to, next } => Task::Read { group, to, tree, next, stream },
+            Job::ReadSnapshot { group, tree, to, next, metadata } => {
+                Task::Read { group, to, tree, next, metadata, stream }
+            }
             Job::EndSnapshot { to, .. } => Task::End { to },
             Job::StageChunk { group, from, tree, chunk } => Task::Stage { group, from, tree, chunk },
             Job::LoadStaged { group, tree, machine } => Task::Load { group, tree, machine },
@@ -143,8 +146,8 @@ impl Lane {
             Task::Maintain { tree, steps } => return maintain(stores, tree, steps),
             Task::Sweep(sweep) => return self.sweep(sweep, stores),
             Task::Clean(cleaning) => return cleaning.run(stores),
-            Task::Read { group, to, tree, next, stream } => {
-                let result = self.read(stores, to, (tree, stream), next);
+            Task::Read { group, to, tree, next, metadata, stream } => {
+                let result = self.read(stores, to, (tree, stream), (next, metadata));
                 let damaged = matches!(result, Err(RowError::Damaged { .. }));
                 let result = result.map_err(|e| e.to_string());
                 done(JobDone::SnapshotChunk { group, to, result, damaged });

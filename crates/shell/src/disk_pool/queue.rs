@@ -262,7 +262,13 @@ mod tests {
 
         let mut full = queue();
         (0..=MAX_CHUNKS as u64).for_each(|n| {
-            full.submit(Job::ReadSnapshot { group: GroupId(n as u32), tree: n, to: NodeId(1), next: 0 });
+            full.submit(Job::ReadSnapshot {
+                group: GroupId(n as u32),
+                tree: n,
+                to: NodeId(1),
+                next: 0,
+                metadata: false,
+            });
         });
         assert_eq!(full.chunks, MAX_CHUNKS);
         let refused = full.lanes.values().flat_map(|w| &w.tasks).filter(|t| matches!(t, Task::Refuse(_)));

@@ -1,6 +1,7 @@
 //! Reading a tree's snapshot in chunks for a follower.
 
 use super::lane::Lane;
+use super::metadata::MetadataOnly;
 use model::NodeId;
 use storage::rows::snapshot::SnapshotEncoder;
 use storage::rows::{RowError, RowStores, RowView};
@@ -26,9 +27,12 @@ pub(super) struct Sending {
 }
 
 impl Sending {
-    /// Takes a snapshot of a tree as it is now.
-    fn open(stores: &dyn RowStores, tree: u64, stream: u64) -> Result<Sending, RowError> {
-        let view = stores.open(tree)?.snapshot()?;
+    /// Takes a snapshot of a tree as it is now, or of what a witness needs of it.
+    fn open(stores: &dyn RowStores, (tree, stream): (u64, u64), metadata: bool) -> Result<Sending, RowError> {
+        let mut view = stores.open(tree)?.snapshot()?;
+        if metadata {
+            view = Box::new(MetadataOnly(view));
+        }
         let mut encoder = SnapshotEncoder::new(&*view, stream)?;
         let ahead = encoder.next_chunk()?;
         Ok(Sending { tree, stream, view, encoder, last: None, next: 0, ahead })
@@ -68,7 +72,7 @@ impl Lane {
         stores: &dyn RowStores,
         to: NodeId,
         (tree, stream): (u64, u64),
-        next: u64,
+        (next, metadata): (u64, bool),
     ) -> Result<Chunk, RowError> {
         let mut sending = match self.sending.remove(&to) {
             Some(sending) if next > 0 && sending.tree == tree => sending,
@@ -80,7 +84,7 @@ impl Lane {
             _ if self.sending.len() >= MAX_SENDING => {
                 return Err(RowError::Stream(format!("{MAX_SENDING} snapshots are being sent already")));
             }
-            _ => Sending::open(stores, tree, stream)?,
+            _ => Sending::open(stores, (tree, stream), metadata)?,
         };
         let chunk = sending.chunk(next)?;
         self.sending.insert(to, sending);

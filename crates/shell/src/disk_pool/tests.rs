@@ -41,7 +41,7 @@ fn idle(pool: &DiskPool) {
 }
 
 fn read(pool: &DiskPool, done: &Receiver<JobDone>, next: u64) -> Result<(u64, Vec<u8>, bool), String> {
-    pool.submit(Job::ReadSnapshot { group: GROUP, tree: TREE, to: NodeId(2), next });
+    pool.submit(Job::ReadSnapshot { group: GROUP, tree: TREE, to: NodeId(2), next, metadata: false });
     match done.recv().unwrap() {
         JobDone::SnapshotChunk { group: GROUP, to: NodeId(2), result, .. } => result,
         other => panic!("{other:?}"),

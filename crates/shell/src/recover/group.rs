@@ -76,7 +76,9 @@ impl Plan {
         let stored = machine.applied();
         let tenure = self.tenure(start)?;
         let hard_state = self.log.hard.map_or_else(HardState::default, raft_hard_state);
-        let (compacted, mut entries) = tail(self.log, stored);
+        // A witness serves entries to nobody.
+        let keep = if start.witness { 0 } else { KEPT_BYTES };
+        let (compacted, mut entries) = tail(self.log, stored, keep);
         void_steps(&mut entries, start.void_steps(group))?;
         let count = entries.iter().filter(|entry| entry.index > stored.0).count() as u64;
         let members = members(start, group, machine.system(MEMBERS_ROW))?;
@@ -202,11 +204,11 @@ fn check(log: &GroupLog, (index, term): (Index, Term)) -> Result<(), Misfit> {
 
 /// Where Raft's log begins, and its entries: all after the rows, and some before them, so that a follower
 /// a little behind needs no snapshot after a restart of the whole cluster.
-fn tail(log: GroupLog, stored: (Index, Term)) -> ((Index, Term), Vec<Entry>) {
+fn tail(log: GroupLog, stored: (Index, Term), keep: usize) -> ((Index, Term), Vec<Entry>) {
     let (mut kept, mut from) = (0, stored.0);
     for entry in log.entries.iter().rev().filter(|entry| entry.index <= stored.0) {
-        kept += entry.data.len();
-        if kept > KEPT_BYTES {
+        kept += entry.data.len().max(1);
+        if kept > keep {
             break;
         }
         from = entry.index;
@@ -240,7 +242,8 @@ fn members(start: &Start<'_>, group: GroupId, row: Option<&[u8]>) -> Result<Memb
 fn config(group: GroupId, start: &Start<'_>, generation: u64, seed: u64) -> GroupConfig {
     let Timing { tick_ms, base_election_ms, heartbeat_ms } = start.timing;
     let config = GroupConfig::new(group, start.node, seed);
-    GroupConfig { generation, tick_ms, base_election_ms, heartbeat_ms, member_steps: true, ..config }
+    let witness = start.witness;
+    GroupConfig { generation, tick_ms, base_election_ms, heartbeat_ms, member_steps: true, witness, ..config }
 }
 
 fn raft_entry(entry: log::Entry) -> Entry {
@@ -253,7 +256,7 @@ fn raft_entry(entry: log::Entry) -> Entry {
 /// What entries up to `upto` do is done, but whom they made members means nothing any more.
 fn void_steps(entries: &mut [Entry], upto: Index) -> Result<(), RecoverError> {
     for entry in entries.iter_mut().filter(|entry| entry.index <= upto) {
-        if consensus::entry_kind(entry) != 0 {
+        if consensus::entry_kind(entry) == 1 {
             let payload = consensus::entry_payload(entry).map_err(RecoverError::Tenure)?.into_owned();
             entry.data = payload.into();
             consensus::set_entry_kind(entry, 0);

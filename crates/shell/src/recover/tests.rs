@@ -24,6 +24,7 @@ fn recovered(fixture: &Fixture, log: Recovery) -> Result<(Vec<Replica>, RecoverR
         formation: &formation,
         holders: None,
         node: NODE,
+        witness: false,
         timing,
         hash_seed: SEED,
         max_value: MAX_VALUE,

@@ -253,6 +253,7 @@ impl Maker {
             Some(Next::Restore { source, target }) => {
                 return self.restore_hoard(source, target, wire, watched);
             }
+            Some(Next::Upload(uploading)) => return self.upload_on((**uploading).clone(), wire),
         }
         let Wire::Bulk(seen) = wire else { return Vec::new() };
         if let Some(Handled { deed: Deed::Take { into: Some(place), .. }, .. }) = &asked.handled {

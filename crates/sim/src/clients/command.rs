@@ -4,6 +4,7 @@ use super::handled::Handled;
 use super::hoards::Sighted;
 use super::reply::Wire;
 use super::streams::{Form, Streamed};
+use super::uploads::{Uploading, is_undone};
 use check::{Action, Condition, Outcome, Reply};
 
 /// What a command is among those that its client sends with it.
@@ -32,6 +33,8 @@ pub enum Next {
         /// Where it goes.
         target: String,
     },
+    /// An upload goes on.
+    Upload(Box<Uploading>),
 }
 
 /// What a client asks.
@@ -208,6 +211,7 @@ impl Command {
                 "CLUSTERDOWN" | "TRYAGAIN" | "MISCONF" if self.parts.len() > 1 => all(Outcome::Unknown),
                 "CLUSTERDOWN" | "TRYAGAIN" | "MISCONF" => all(Outcome::NotDone),
                 _ if self.parts.is_empty() => Ok(Vec::new()),
+                _ if is_undone(text) => all(Outcome::NotDone),
                 // Its connection is asynchronous, and that is not allowed any more.
                 _ if text.contains("with allow-async no") => all(Outcome::NotDone),
                 _ if text.contains("not an integer") => all(Outcome::Done(Reply::Error)),

@@ -44,6 +44,8 @@ pub enum Workload {
     Hoards,
     /// Amounts moved by transactions in a keyspace that is made asynchronous.
     Loose,
+    /// Values uploaded in chunks, read, changed, replaced and removed.
+    Uploads,
     /// Commands of all kinds on keys nobody checks, in other keyspaces.
     Noise,
     /// Switchovers, changes of layouts, and other commands for whoever runs the cluster.
@@ -69,12 +71,13 @@ impl Workload {
 
     /// Its reads are checked, and may be answered by followers.
     pub fn is_read_from_replicas(self) -> bool {
-        self != Workload::Exposed && !self.is_of_collections() && !self.is_trouble()
+        let others = matches!(self, Workload::Exposed | Workload::Uploads);
+        !others && !self.is_of_collections() && !self.is_trouble()
     }
 }
 
 /// All workloads by their names.
-pub const WORKLOADS: [(&str, Workload); 18] = [
+pub const WORKLOADS: [(&str, Workload); 19] = [
     ("registers", Workload::Registers),
     ("counters", Workload::Counters),
     ("appends", Workload::Appends),
@@ -93,6 +96,7 @@ pub const WORKLOADS: [(&str, Workload); 18] = [
     ("streams", Workload::Streams),
     ("hoards", Workload::Hoards),
     ("loose", Workload::Loose),
+    ("uploads", Workload::Uploads),
 ];
 
 /// A set of keys is in use for this long, ns; then come others, so that no history of a key gets long.
@@ -140,6 +144,8 @@ pub struct Maker {
     pub(super) longest: u64,
     /// The keyspace of its connection, where it has a choice.
     pub(super) home: u64,
+    /// So many large values may still have whole chunks.
+    pub whole_chunks: u32,
     nodes: u64,
     shards: u64,
     /// It has asked for asynchronous answers last.
@@ -161,6 +167,7 @@ impl Maker {
             keys,
             longest,
             home: 0,
+            whole_chunks: 0,
             nodes,
             shards: u64::from(shards),
             chose_async: false,
@@ -203,7 +210,7 @@ impl Maker {
     }
 
     /// A key of the age it is.
-    fn key(&mut self, kind: &str, now_ns: u64) -> String {
+    pub(super) fn key(&mut self, kind: &str, now_ns: u64) -> String {
         let age = self.age(now_ns);
         format!("{kind}{age}.{}", self.rng.below(self.keys))
     }
@@ -215,7 +222,7 @@ impl Maker {
     }
 
     /// A value that no other command writes.
-    fn value(&mut self) -> Vec<u8> {
+    pub(super) fn value(&mut self) -> Vec<u8> {
         let mut value = format!("{}.{}:", self.client, self.made).into_bytes();
         let longest = if self.rng.chance(1, 200) { 8000 } else { self.longest };
         value.resize(value.len() + self.rng.below(longest) as usize, b'x');
@@ -231,6 +238,7 @@ impl Maker {
             Workload::Loose => self.transfer(["exposedbank", "exposedfund"], now_ns),
             Workload::Hoards => self.hoard(now_ns),
             Workload::Swaps => self.swap(now_ns),
+            Workload::Uploads => self.upload(now_ns),
             _ => vec![self.next_one(now_ns)],
         }
     }
@@ -254,7 +262,7 @@ impl Maker {
         }
     }
 
-    fn set(&mut self, condition: Condition, get: bool) -> Action {
+    pub(super) fn set(&mut self, condition: Condition, get: bool) -> Action {
         Action::Set { value: self.value().into(), condition, get, ttl_ms: None, keep_ttl: false }
     }
 

@@ -1,11 +1,7 @@
 //! No queue, log or number of files beyond its bound.
 
-use crate::process::{LOG_SHARE, Process};
+use crate::process::Process;
 use node::Loads;
-
-/// Segments that may be there beyond what the share of the log needs: those in reserve, and those that
-/// the shards at work fill until their checkpoints are done.
-const LOG_BYTES: u64 = 64 * LOG_SHARE;
 
 /// The largest figures seen.
 #[derive(Default)]
@@ -38,9 +34,9 @@ impl Bounded {
                 return Err(("bounded", text));
             }
         }
-        let log = process.log_bytes();
-        if log > LOG_BYTES {
-            let text = format!("node {}: a log of {log} bytes, the bound is {LOG_BYTES}", process.machine);
+        let (log, bound) = (process.log_bytes(), process.log_bound());
+        if log > bound {
+            let text = format!("node {}: a log of {log} bytes, the bound is {bound}", process.machine);
             return Err(("bounded", text));
         }
         Ok(())

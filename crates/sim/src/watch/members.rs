@@ -13,6 +13,8 @@ pub(super) struct MembersSeen {
     pub replicas: usize,
     /// Nodes that were given up by force, with their replicas.
     pub forced: usize,
+    /// The node that is a witness, 0 = none is.
+    pub witness: u64,
     all: BTreeMap<(GroupId, Index), (Members, u64)>,
     /// By machine and group.
     last: BTreeMap<(u64, GroupId), Members>,
@@ -43,7 +45,9 @@ impl MembersSeen {
         }
         let before = self.last.insert((machine, group), members.clone()).filter(|_| seen.before.is_some());
         let had = before.map_or(0, |before| before.voters.len());
-        let least = self.replicas.min(had).saturating_sub(self.forced);
+        // With one of two data nodes their witness goes.
+        let gone = if self.witness > 0 && self.forced > 0 { self.forced + 1 } else { self.forced };
+        let least = self.replicas.min(had).saturating_sub(gone);
         if members.voters.len() < least || members.voters.contains(&NodeId(0)) {
             let text = format!(
                 "group {group}: node {machine} has voters {:?}, at least {least} must be there",

@@ -28,6 +28,40 @@ fn the_bytes_on_the_wire_stay_what_they_are() {
     );
 }
 
+/// Programs that know no witnesses refuse both the bit and the form; what says nothing of them is as it was.
+#[test]
+fn a_witness_says_so_and_formations_name_theirs() {
+    let identity = |witness: bool, of: Option<u64>| message::Identity {
+        purpose: Purpose::Turn,
+        cluster: None,
+        node: None,
+        incarnation: 1,
+        boot: Boot([1; 16]),
+        token: JoinToken([1; 16]),
+        addresses: addresses(1),
+        assigned: None,
+        news: News {
+            members: Vec::new(),
+            formation: Some(Formation {
+                replicas: 3,
+                shards: 4,
+                members: [1, 2, 3].map(NodeId).to_vec(),
+                witness: of.map(NodeId),
+                ..Formation::default()
+            }),
+        },
+        witness,
+    };
+    let (plain, said) = (identity(false, None).encode(), identity(true, Some(3)).encode());
+    assert_eq!((plain[6], said[6]), (0, 2));
+    assert!(plain.ends_with(&[&[1, 3, 4, 1, 2, 3][..], &[]].concat()), "form 1");
+    assert!(said.ends_with(&[4, 0, 0, 3, 3, 4, 1, 2, 3]), "form 4");
+    for identity in [identity(false, None), identity(true, Some(3)), identity(false, Some(2))] {
+        assert_eq!(message::Identity::decode(&identity.encode()[6..]), Ok(identity));
+    }
+    assert!(message::Identity::decode(&identity(true, Some(4)).encode()[6..]).is_err(), "no member");
+}
+
 /// The addresses of cluster ports follow where a program that does not know them finds no member.
 #[test]
 fn cluster_ports_follow_the_members() {
@@ -47,6 +81,7 @@ fn cluster_ports_follow_the_members() {
         addresses: own,
         assigned: None,
         news: News { members, formation: None },
+        witness: false,
     };
     let plain = said(addresses(1), vec![peer(1, 5, Some(1)), peer(2, 5, None), peer(3, 5, None)]).encode();
     for (own, members, ports) in [
@@ -205,6 +240,7 @@ proptest! {
         let identity = message::Identity {
             purpose: Purpose::Turn, cluster: Some(CLUSTER), node: Some(NodeId(1)), incarnation: 1,
             boot: Boot([1; 16]), token: JoinToken([1; 16]), addresses: addresses(1), assigned: None, news: told.news,
+            witness: false,
         };
         let encoded = identity.encode();
         let good = &encoded[6..];

@@ -94,6 +94,9 @@ fn a_split_waits_for_whatever_else_changes() {
     let member = Member { draining: true, ..Member::default() };
     apply(&mut draining, vec![(member_name(NodeId(2)), member.encode())]);
     assert_eq!(draining.divide_rows().unwrap_err(), "node 2 is being drained");
+    let mut beside = map(2);
+    beside.members.insert(NodeId(3), Member { witness: true, ..Member::default() });
+    assert!(beside.divide_rows().unwrap_err().starts_with("node 3 is a witness"));
     assert_eq!(map(1024).divide_rows().unwrap_err(), "2048 shards; allowed: at most 1024");
     assert!(map(512).divide_rows().is_ok());
 }

@@ -22,6 +22,7 @@ fn healthy(shards: u16) -> Status {
             term: 2,
             commit: 10,
             replicas: (1..=3).map(replica).collect(),
+            on_witness: false,
             possible_losses: Vec::new(),
         }
     };

@@ -201,6 +201,13 @@ pub(in crate::commands) fn edit(
             None => return Err(other),
         },
     };
+    // As of every argument that does not come in pieces.
+    let most = c.data.max_value();
+    if bytes.len() > most {
+        return Err(Stop::error(format!(
+            "ERR an argument is longer than {most} bytes (max-value); only SET takes such a value"
+        )));
+    }
     let ks = c.data.keyspace();
     let mut edit = Edit { ks, key: key.bytes.to_vec(), base, offset: 0, bytes: bytes.to_vec() };
     edit.offset = offset.unwrap_or(edit.old_length());

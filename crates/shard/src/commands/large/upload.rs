@@ -6,6 +6,7 @@ use crate::commands::set_options::{Expiry, Of, SetOptions};
 use crate::data::{Context, Done, Key, Stop};
 use model::large::{Manifest, State, Upload, UploadId};
 use model::limits::{CHUNK, MAX_LARGE};
+use model::planted::{Bug, is_planted};
 use model::row::kind;
 
 /// Lease of an upload that names none, in ms.
@@ -178,6 +179,8 @@ pub fn collect(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     if let Some(upload) = c.data.upload_row(id, name)? {
         let useless = match upload.state {
             State::Uploading => upload.until < now,
+            // Planted: see model/planted.rs
+            State::Live { .. } if is_planted(Bug::LiveCollected) => upload.until < now,
             State::Live { ks, generation } => {
                 c.data.settled_generation(ks).is_some_and(|settled| settled != generation)
             }
