@@ -178,8 +178,11 @@ impl World {
                 ));
             }
         }
-        if let Some((group, set)) = newest.unsettled().next() {
-            return Some(format!("group {group} is on its way: {set:?}"));
+        let way =
+            newest.unsettled().next().map(|(group, set)| format!("group {group} is on its way: {set:?}"));
+        let split = newest.closed_shards().next().map(|shard| format!("shard {shard} is to come by a split"));
+        if way.is_some() || split.is_some() {
+            return way.or(split);
         }
         // Whoever is up, a member, and not to go.
         let keeps = |node: &&u64| newest.members.get(&NodeId(**node)).is_some_and(|member| !member.draining);
@@ -190,12 +193,6 @@ impl World {
         let able: BTreeSet<u64> = up.iter().filter(keeps).filter(|node| **node != witness).copied().collect();
         let replicas = newest.replicas as usize;
         let mut seats = vec![0u64; self.processes.len() + 1];
-        if newest.is_dividing() {
-            return Some(format!(
-                "shards are being split: {:?} are to come",
-                newest.closed_shards().collect::<Vec<_>>()
-            ));
-        }
         for group in (0..=self.shards()).map(GroupId) {
             let nodes: Vec<u64> = newest.set_of(group).nodes().iter().map(|node| node.0).collect();
             let here = nodes.iter().filter(|node| able.contains(node)).count();
