@@ -13,6 +13,12 @@ use std::fmt;
 
 pub use forming::{Admission, Forming, Joiner, lost_folder};
 
+/// First and last slot that a shard owns at the start of a cluster of so many shards.
+pub fn first_slots(shards: u16, shard: ShardId) -> (Slot, Slot) {
+    let start = |n: u16| (u32::from(n) * u32::from(SLOTS) / u32::from(shards.max(1))) as Slot;
+    (start(shard.0), start(shard.0 + 1) - 1)
+}
+
 /// The decision with which the meta group and all shards start at once, with their full voter sets.
 /// Made once in the life of a cluster; every replica derives the same first configuration from it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -54,8 +60,7 @@ impl Formation {
 
     /// First and last slot a shard owns at the start; of all shards together every slot once.
     pub fn slots(&self, shard: ShardId) -> (Slot, Slot) {
-        let start = |n: u16| (u32::from(n) * u32::from(SLOTS) / u32::from(self.shards.max(1))) as Slot;
-        (start(shard.0), start(shard.0 + 1) - 1)
+        first_slots(self.shards, shard)
     }
 
     /// The formation with which the survivors of a lost majority go on; `None` if they are no members, or a

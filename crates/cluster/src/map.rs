@@ -4,6 +4,7 @@
 //! that applied the same rows has the same map. It is a hint for finding shards; each shard checks
 //! ownership by its own rows (safety rule 20).
 
+mod division;
 mod layout;
 mod member;
 pub mod mode;
@@ -16,11 +17,12 @@ use crate::formation::Formation;
 use crate::heartbeat::WITNESS_LEVEL;
 use crate::identity::MAX_REPLICAS;
 use crate::peer::{Addresses, JoinToken, MAX_MEMBERS};
-use model::limits::{KEYSPACES, SLOTS, SPACES};
+use model::limits::{KEYSPACES, SPACES};
 use model::varint::{DecodeError, Reader, put_u64};
 use model::{GroupId, Keyspace, NodeId, ShardId, Slot};
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use division::{Child, DIVISIONS_ROW, Divisions, SLOTS_ROW, ShardSlots};
 pub use layout::{KeyspaceLayout, LayoutError, LayoutRow, Phase, ShardLayout};
 pub use member::{MAX_ZONE, Member, zone_name};
 pub use mode::{Mode, ModeRow, Replication};
@@ -96,6 +98,8 @@ pub struct ClusterMap {
     zones: BTreeMap<String, zones::Decided>,
     layouts: Vec<LayoutRow>,
     modes: Vec<ModeRow>,
+    /// Splits that have made shards beside those of the formation.
+    divisions: Divisions,
     /// Shard of each slot.
     owners: Vec<ShardId>,
 }
@@ -104,16 +108,11 @@ impl ClusterMap {
     /// The map with which a cluster starts.
     pub fn new(formation: &Formation) -> ClusterMap {
         let ids = || (0..formation.shards).map(ShardId);
-        let mut owners = vec![ShardId(0); usize::from(SLOTS)];
-        for shard in ids() {
-            let (first, last) = formation.slots(shard);
-            owners[usize::from(first)..=usize::from(last)].fill(shard);
-        }
         let info = |shard: ShardId| ShardInfo {
             slots: vec![formation.slots(shard)],
             voters: formation.voters(shard.group()),
         };
-        ClusterMap {
+        let mut map = ClusterMap {
             epoch: 1,
             replicas: formation.replicas,
             shards: ids().map(info).collect(),
@@ -129,8 +128,11 @@ impl ClusterMap {
             zones: BTreeMap::new(),
             layouts: (0..SPACES).map(|ks| LayoutRow::first(Keyspace(ks), formation.shards)).collect(),
             modes: vec![ModeRow::first(); usize::from(SPACES)],
-            owners,
-        }
+            divisions: Divisions::default(),
+            owners: Vec::new(),
+        };
+        map.find_owners();
+        map
     }
 
     /// The shard of a slot of a keyspace.
@@ -149,7 +151,7 @@ impl ClusterMap {
     /// All shards that hold keys of a keyspace, ascending; those of both layouts while it is being
     /// changed.
     pub fn shards_of(&self, ks: Keyspace) -> Vec<ShardId> {
-        let all = || (0..self.shards.len() as u16).map(ShardId).collect();
+        let all = || self.open_shards().collect();
         match self.layouts[usize::from(ks.0)].phase {
             Phase::Open(KeyspaceLayout::Single(shard)) => vec![shard],
             Phase::Closing { from: KeyspaceLayout::Single(a), to: KeyspaceLayout::Single(b) } => {
@@ -329,7 +331,7 @@ impl ClusterMap {
             let shards = self.shards.len() as u16;
             self.layouts[usize::from(ks)] = match value {
                 Some(value) => LayoutRow::decode(value, shards)?,
-                None => LayoutRow::first(Keyspace(ks), shards),
+                None => LayoutRow::first(Keyspace(ks), self.formation.shards),
             };
         } else if let Some(n) = text.strip_prefix(MODE_PREFIX) {
             let bad = DecodeError::Malformed("mode row name");
@@ -346,6 +348,8 @@ impl ClusterMap {
                 Some(value) => self.zones.insert(zone.to_owned(), zones::Decided::decode(value)?),
                 None => self.zones.remove(zone),
             };
+        } else if name == DIVISIONS_ROW {
+            self.apply_divisions(value)?;
         } else if name == EPOCH_ROW {
             self.epoch = value.map_or(Ok(1), number)?;
         } else if name == LEVEL_ROW {
@@ -372,7 +376,7 @@ impl ClusterMap {
     pub fn knows_row(&self, name: &[u8]) -> bool {
         let prefixes = [MEMBER_PREFIX, LAYOUT_PREFIX, MODE_PREFIX, SET_PREFIX, zones::ZONE_PREFIX];
         prefixes.iter().any(|prefix| name.starts_with(prefix.as_bytes()))
-            || [EPOCH_ROW, LEVEL_ROW, LOST_ROW, NEXT_NODE_ROW, REPLICAS_ROW].contains(&name)
+            || [DIVISIONS_ROW, EPOCH_ROW, LEVEL_ROW, LOST_ROW, NEXT_NODE_ROW, REPLICAS_ROW].contains(&name)
     }
 
     fn next_epoch(&self) -> Row {

@@ -34,6 +34,8 @@ pub struct Status {
     pub nodes: Vec<NodeStatus>,
     /// All groups that hold data, in the order of their ids.
     pub shards: Vec<ShardStatus>,
+    /// New shards of a split that are still to come.
+    pub shards_to_come: u32,
     /// The meta group, which holds members, map and keyspace options.
     pub meta: Option<ShardStatus>,
     /// Zones whose role was decided, or that members name, by name.
@@ -189,6 +191,8 @@ pub struct ShardStatus {
     pub group: u32,
     /// Number of hash slots of spread keyspaces.
     pub slots: u32,
+    /// First and last slot of each of its ranges.
+    pub slot_ranges: Vec<(u16, u16)>,
     /// Node id of the leader, if one is known.
     pub leader: Option<u64>,
     /// Current term.

@@ -169,6 +169,23 @@ pub fn parse_key_name(name: &[u8]) -> Result<KeyName, DecodeError> {
     })
 }
 
+/// Keyspace, generation and position in the name of the row of a key or of a cell.
+///
+/// # Errors
+/// A name that is too short, or of another family.
+pub fn place(name: &[u8]) -> Result<(Keyspace, u32, Position), DecodeError> {
+    let head: &[u8; KEY_AT] = name.first_chunk().ok_or(DecodeError::Short)?;
+    if head[0] != family::KEY {
+        return Err(DecodeError::Malformed("row name"));
+    }
+    let position = name[7..KEY_AT].try_into().map_err(|_| DecodeError::Short)?;
+    Ok((
+        Keyspace(u16::from_be_bytes([head[1], head[2]])),
+        u32::from_be_bytes([head[3], head[4], head[5], head[6]]),
+        Position(u64::from_be_bytes(position)),
+    ))
+}
+
 /// Content of a key's row: format, type tag, expiry (ms of shard time, 0 = never), value.
 pub fn encode_value(kind: u8, expire: u64, value: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(8 + value.len());

@@ -422,6 +422,13 @@ impl Core {
         over.into_iter().for_each(|turn| self.is_over(group, turn));
     }
 
+    /// All rounds are over now.
+    pub(crate) fn end_all_rounds(&mut self, group: GroupId) {
+        let Some(replica) = self.replica(group) else { return };
+        let all = replica.blocking.rounds.due(u64::MAX);
+        all.into_iter().for_each(|turn| self.is_over(group, turn));
+    }
+
     /// A round is over: the command runs once more, to be answered by what is there now.
     fn is_over(&mut self, group: GroupId, turn: Turn) {
         let now_ms = self.now.mono_ms();

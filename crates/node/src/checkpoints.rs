@@ -87,7 +87,11 @@ impl Core {
     }
 
     /// Begins a checkpoint of a group. False when there is nothing to write, or it can not be now.
-    fn checkpoint(&mut self, group: GroupId) -> bool {
+    pub(crate) fn checkpoint(&mut self, group: GroupId) -> bool {
+        let divides = |replica: &mut crate::replica::Replica| replica.owned.proposed.is_some();
+        if self.keeps_division(group) || self.replica(group).is_some_and(divides) {
+            return false;
+        }
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return false };
         let at = replica.machine.applied();
         if replica.checkpointing || at.0 == 0 || replica.raft.is_rebuilding() {
@@ -151,6 +155,12 @@ impl Core {
             JobDone::HeardKept { result } => self.heard_kept(result),
             JobDone::LossKept { group, name, result } => self.loss_kept(group, &name, result),
             JobDone::Loaded { group, tree, result } => self.staged_loaded(group, tree, result),
+            JobDone::Divided { group, tree, at, result, damaged } => {
+                if damaged {
+                    self.tree_is_damaged(group);
+                }
+                self.divided(group, tree, at, result);
+            }
         }
     }
 
@@ -177,5 +187,8 @@ impl Core {
             self.builder.replace_rows(group, record);
         }
         self.outbox.floors.push((group, at.0));
+        // What divides the shard waits for the end of a checkpoint.
+        self.apply_more(group);
+        self.make_child(group);
     }
 }

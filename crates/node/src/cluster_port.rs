@@ -37,6 +37,12 @@ impl Core {
 
     /// Where another node is to be asked for a group. `followed`: not if this node has a replica of it.
     pub(crate) fn moved(&self, group: GroupId, slot: Slot, followed: bool) -> Option<String> {
+        // Nodes learn one after the other that a new shard is open: its leader and that of its parent would send a
+        // client to each other. What is on its way between them is passed on.
+        let division = group.shard().and_then(|shard| self.map.division_of(shard));
+        if division.is_some_and(|(row, _)| slot > row.slots.1) {
+            return None;
+        }
         let leader = self.living_leader(group).filter(|leader| *leader != self.me.node)?;
         if followed && self.replicas[group.0 as usize].is_some() {
             // The replica answers, as in Redis. If it is too old the leader is asked without the client's help:

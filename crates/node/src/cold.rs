@@ -129,8 +129,11 @@ impl Core {
     /// Whether rows must be fetched before an entry is applied: those it changes, and those that a loss
     /// account it decides speaks of. They are wanted.
     fn needs_rows(&mut self, group: GroupId, entry: &Entry) -> Result<bool, DecodeError> {
-        let Some(replica) = self.replica(group) else { return Ok(false) };
         let payload = consensus::entry_payload(entry)?;
+        if self.waits_to_divide(group, entry.index, &payload)? {
+            return Ok(true);
+        }
+        let Some(replica) = self.replica(group) else { return Ok(false) };
         let changes = !replica.is_own(entry) && replica.machine.wants_rows_of(&payload)?;
         Ok(changes || self.suspects(group) && self.accounts_want_rows(group, entry.index))
     }
@@ -139,7 +142,8 @@ impl Core {
         if self.suspects(group) {
             self.judge(group, entry.index, entry.term);
         }
-        self.replica(group).map_or(Ok(()), |replica| replica.apply(entry))
+        self.replica(group).map_or(Ok(()), |replica| replica.apply(entry))?;
+        self.note_division(group, entry)
     }
 
     /// Applies what waited for rows that are in memory now. What the next entries lack is wanted then.
@@ -238,8 +242,8 @@ impl Core {
         }
     }
 
-    /// Applies entries that waited for rows.
-    fn apply_more(&mut self, group: GroupId) {
+    /// Applies entries that waited, for rows mostly.
+    pub(crate) fn apply_more(&mut self, group: GroupId) {
         if self.replica(group).is_none_or(|replica| replica.backlog.is_empty()) {
             return;
         }

@@ -138,8 +138,8 @@ pub struct Core {
     pub(crate) driving: BTreeMap<(Keyspace, u64), u64>,
     /// Epochs of layouts that all shards have said they have.
     pub(crate) opened: BTreeMap<Keyspace, u64>,
-    /// Requests that wait for a keyspace to be open again, with the group they were sent to.
-    pub(crate) deferred: Vec<(GroupId, router::Forward)>,
+    /// Requests that wait for a keyspace to be open again, and slots on their way to other shards.
+    pub(crate) moving: crate::dividing::Moving,
     /// Goals that connections wait for.
     pub(crate) polls: Vec<Poll>,
     /// Large values that are read for clients, or removed.
@@ -220,7 +220,7 @@ impl Core {
             map_seen: None,
             driving: BTreeMap::new(),
             opened: BTreeMap::new(),
-            deferred: Vec::new(),
+            moving: crate::dividing::Moving::default(),
             polls: Vec::new(),
             large: crate::large::Large::default(),
             sleeping: BTreeMap::new(),
@@ -249,7 +249,8 @@ impl Core {
 
     /// The cluster is formed: the groups start, with the replicas recovered on this node.
     pub fn start(&mut self, map: ClusterMap, replicas: Vec<Replica>) {
-        let groups = map.shards.len() + 1;
+        let held = replicas.iter().map(|replica| replica.id.0 as usize + 1).max().unwrap_or(0);
+        let groups = held.max(map.shards.len() + 1);
         self.replicas.resize_with(groups, || None);
         self.routes.resize_with(groups, Route::default);
         for mut replica in replicas {
@@ -266,6 +267,7 @@ impl Core {
             self.peer(node);
         }
         self.map = map;
+        self.follow_shards();
         self.forming = None;
         self.greet_all();
         self.name_witnesses();
@@ -317,14 +319,15 @@ impl Core {
         self.replicas.get_mut(group.0 as usize)?.as_deref_mut()
     }
 
-    /// Number of shards.
-    pub(crate) fn shards(&self) -> u16 {
-        self.map.shards.len() as u16
+    /// Number of shards with which the cluster began, by which keyspaces without a row find theirs.
+    pub(crate) fn base_shards(&self) -> u16 {
+        self.map.formation.shards
     }
 
     /// All shards, for commands that concern a whole keyspace.
     pub(crate) fn all_shards(&self) -> impl Iterator<Item = ShardId> + use<> {
-        (0..self.shards()).map(ShardId)
+        let all: Vec<ShardId> = self.map.open_shards().collect();
+        all.into_iter()
     }
 
     // ---- client connections ----

@@ -14,7 +14,7 @@ use model::{GroupId, Keyspace, Reply};
 use resp::command::admit;
 use resp::session::Replicating;
 use resp::{Parser, Proto, Resp};
-use router::{Flags, Forward, Request, Target, request};
+use router::{Flags, Request, Target, request};
 use shard::Outcome;
 use shard::commands::Timeout;
 use shard::data::Key;
@@ -228,6 +228,11 @@ impl Core {
         if self.goes_in_chunks(spec, args) {
             return self.upload_whole(conn, args);
         }
+        let several = !matches!(spec.route, Route::Front | Route::Transaction | Route::Key);
+        if several && self.is_deferred(conn.id) {
+            // Parts of it would overtake what its connection sent before.
+            return self.drain_first(conn, args);
+        }
         match spec.route {
             Route::Front => self.run_front(conn, spec, args),
             Route::Transaction => self.run_transaction(conn, spec, args),
@@ -304,8 +309,8 @@ impl Core {
     fn wait_for_layout(&mut self, conn: &mut Conn, spec: &'static Spec, args: &[&[u8]], slot: Slot) {
         let request = Request::new(self.flags_of(conn, spec), conn.session.keyspace, args);
         let target = Target::Slot { conn: conn.id, slot: conn.reserve() };
-        let deadline = self.now.mono_ms() + self.settings.quorum_timeout_ms;
-        self.defer(GroupId::META, Forward::new(target, request, slot, deadline));
+        let forward = self.new_forward(target, request, slot);
+        self.defer(GroupId::META, forward);
     }
 
     /// COPY and MOVE name a second keyspace: its keys must live in the same shard.
@@ -362,7 +367,7 @@ impl Core {
             && !replica.cold.holds(self.me.node, conn.id)
         {
             return match self.room_for(spec) {
-                Room::Enough => self.run_local(conn, group, spec, flags, args),
+                Room::Enough => self.run_local(conn, (group, slot), spec, flags, args),
                 Room::Wait => self.block(conn, group, MEMORY),
                 Room::None => self.reply_now(conn, |reply| reply.error(OUT_OF_MEMORY)),
             };
@@ -387,9 +392,8 @@ impl Core {
     /// Queues a request of a connection for its shard's leader.
     pub(crate) fn enqueue(&mut self, conn: &mut Conn, group: GroupId, request: Request, slot: Slot) {
         let place = conn.reserve();
-        let deadline = self.now.mono_ms() + self.settings.quorum_timeout_ms;
         let target = Target::Slot { conn: conn.id, slot: place };
-        let forward = Forward::new(target, request, slot, deadline);
+        let forward = self.new_forward(target, request, slot);
         if self.routes[group.0 as usize].push(forward).is_err() {
             let mut reply = Vec::new();
             Resp { buf: &mut reply, proto: conn.session.proto }.error(&crate::execute::queue_full(group));
@@ -403,7 +407,7 @@ impl Core {
     fn run_local(
         &mut self,
         conn: &mut Conn,
-        group: GroupId,
+        (group, slot): (GroupId, Slot),
         spec: &'static Spec,
         flags: Flags,
         args: &[&[u8]],
@@ -414,11 +418,10 @@ impl Core {
         };
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
         let ks = conn.session.keyspace;
-        let shards = self.map.shards.len() as u16;
-        if !crate::layouts::serves(replica, ks, shards)
-            || second_keyspace(spec, args).is_some_and(|ks| !crate::layouts::serves(replica, ks, shards))
+        let shards = self.map.formation.shards;
+        if !replica.may_run(spec, ks, slot, args, shards)
+            || second_keyspace(spec, args).is_some_and(|ks| !replica.may_run(spec, ks, slot, args, shards))
         {
-            let slot = spec.key_positions(args).next().map_or(0, |at| slot_of(args[at]));
             return self.wait_for_layout(conn, spec, args, slot);
         }
         let asked = Asked { ks, spec, flags, args, more: 0 };

@@ -277,17 +277,16 @@ impl Core {
         let (first, internal) = (parts.args.get(1).copied(), parts.flags.has(Flags::INTERNAL));
         let spec = shard::table::resolve(parts.args[0], first).ok().filter(|_| !internal);
         let room = spec.map_or(Room::Enough, |spec| self.room_for(spec));
-        let shards = self.map.shards.len() as u16;
+        let shards = self.base_shards();
         let replica = self.replicas[group.0 as usize].as_deref_mut()?;
-        let of_keys = [crate::internal::REPLAY, crate::internal::WATCH, crate::internal::FIND_LAST];
-        let of_keys = internal && of_keys.contains(&parts.args[0]);
-        // FLUSHALL concerns all keyspaces, whatever the shard serves.
-        if of_keys && !crate::layouts::serves(replica, parts.ks, shards)
-            || spec.is_some_and(|spec| {
+        let runs = match spec {
+            Some(spec) => {
                 let mut named = std::iter::once(parts.ks).chain(second_keyspace(spec, &parts.args));
-                spec.name != "flushall" && named.any(|ks| !crate::layouts::serves(replica, ks, shards))
-            })
-        {
+                named.all(|ks| replica.may_run(spec, ks, arrival.slot, &parts.args, shards))
+            }
+            None => !internal || replica.may_run_internal(parts, arrival.slot, shards),
+        };
+        if !runs {
             self.answer(group, source, Status::NotOwner, (0, 0), &[]);
             return None;
         }

@@ -68,6 +68,7 @@ impl Core {
             "everstore|node" => self.decide_node(conn, args),
             "everstore|replicas" => self.decide_replicas(conn, args),
             "everstore|zone" => self.decide_zone(conn, args),
+            "everstore|shards" => self.decide_shards(conn, args),
             "everstore|scrub" => {
                 self.begin_scrub();
                 self.reply_now(conn, |reply| reply.ok());
@@ -133,7 +134,7 @@ impl Core {
             let node = self.member(n)?;
             (node, self.led_by(node))
         } else if args[2].eq_ignore_ascii_case(b"shard") {
-            let shards = self.shards();
+            let shards = self.map.shards.len() as u16;
             if n >= u64::from(shards) {
                 return Err(format!("ERR shard {n} does not exist; allowed: 0 to {}", shards - 1));
             }

@@ -182,7 +182,7 @@ impl Core {
             "cluster_id" self.me.cluster,
             "incarnation" self.me.incarnation,
             "epoch" self.map.epoch,
-            "shards" self.shards(),
+            "shards" self.map.shards.len(),
             "shards_led" leads,
             "replicas_rebuilding" self.rebuilding().count(),
             "nodes_known" self.map.members.len(),

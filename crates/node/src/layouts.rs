@@ -5,7 +5,7 @@ use crate::core::Core;
 use crate::internal;
 use crate::ops::Step;
 use crate::witness::WITNESS;
-use cluster::map::{EPOCH_ROW, LayoutError, Phase, Placement, layout_name};
+use cluster::map::{EPOCH_ROW, LayoutError, Phase, layout_name};
 use cluster::{ClusterMap, JoinToken, KeyspaceLayout, ShardLayout, ZoneRole};
 use model::limits::{KEYSPACES, SLOTS, SPACES};
 use model::slot::Slot;
@@ -31,6 +31,14 @@ fn row_of(machine: &Machine, ks: Keyspace, shards: u16) -> ShardLayout {
         .unwrap_or(ShardLayout::first(ks, shards))
 }
 
+/// Whether the shard's own rows say less of a keyspace than the map.
+pub(crate) fn is_behind(replica: &Replica, map: &ClusterMap) -> bool {
+    let shards = map.formation.shards;
+    (0..SPACES)
+        .map(Keyspace)
+        .any(|ks| row_of(&replica.machine, ks, shards).yields_to(&map.layout(ks).for_shards()))
+}
+
 /// Whether the shard serves a keyspace, by its own rows (safety rule 20).
 #[inline]
 pub(crate) fn serves(replica: &mut Replica, ks: Keyspace, shards: u16) -> bool {
@@ -50,12 +58,15 @@ pub(crate) fn follow_rows(replica: &mut Replica, shards: u16) {
 fn refresh(replica: &mut Replica, shards: u16) {
     let Some(shard) = replica.id.shard() else { return };
     replica.layouts_seen = Some(replica.machine.system_version());
-    replica.serves = 0;
+    (replica.serves, replica.owned.spread) = (0, 0);
+    replica.follow_slots(shards);
     crate::modes::refresh(replica);
     for ks in 0..SPACES {
         let row = row_of(&replica.machine, Keyspace(ks), shards);
         replica.serves |= u32::from(row.serves(shard)) << ks;
-        replica.machine.set_spread(Keyspace(ks), row.open == Some(KeyspaceLayout::Spread));
+        let spread = row.open == Some(KeyspaceLayout::Spread);
+        replica.machine.set_spread(Keyspace(ks), spread);
+        replica.owned.spread |= u32::from(spread) << ks;
         if replica.closing.get(&Keyspace(ks)).is_some_and(|epoch| row.epoch >= *epoch) {
             replica.closing.remove(&Keyspace(ks));
         }
@@ -151,10 +162,11 @@ impl Core {
         let shown = |error: LayoutError| format!("ERR {error}");
         match text(0) {
             "begin-layout" => {
+                self.check_undivided()?;
                 let ks = Keyspace(number(1)? as u16);
                 let to = match text(2) {
                     "spread" => KeyspaceLayout::Spread,
-                    _ => KeyspaceLayout::single(ks, self.shards()),
+                    _ => KeyspaceLayout::single(ks, self.base_shards()),
                 };
                 match self.map.begin_change(ks, to) {
                     Err(LayoutError::Same(_)) => Ok(Vec::new()),
@@ -163,25 +175,36 @@ impl Core {
             }
             "finish-layout" => self.map.finish_change(Keyspace(number(1)? as u16), number(2)?).map_err(shown),
             "abort-layout" => self.map.abort_change(Keyspace(number(1)? as u16), number(2)?).map_err(shown),
-            "begin-mode" => self.mode_rows(args),
+            "divide-shards" => self.division_rows(),
+            "open-shard" => Ok(self.map.open_rows(model::ShardId(number(1)? as u16))),
+            "begin-mode" => {
+                self.check_undivided()?;
+                self.mode_rows(args)
+            }
             "settle-mode" => Ok(self.map.settle_mode(Keyspace(number(1)? as u16), number(2)?)),
             "member" => self.member_rows(args),
             "join" => self.join_rows(args),
             "recovered" => Ok(self.map.recovery_rows()),
             "raise-level" => Ok(self.map.level_rows(number(1)?)),
             "set-replicas" => {
+                self.check_undivided()?;
                 let rows = self.map.replicas_rows(u32::try_from(number(1)?).unwrap_or(u32::MAX));
                 rows.map_err(|error| format!("ERR {error}"))
             }
-            "seat-replicas" => self.seating_rows(args),
             verb @ ("set-zone" | "first-zone") => {
+                self.check_undivided()?;
                 let role = ZoneRole::parse(text(2)).ok_or("ERR malformed request")?;
                 match verb {
                     "set-zone" => self.zone_rows(text(1), role),
                     _ => self.first_zone_rows(text(1), role, NodeId(number(3)?)),
                 }
             }
+            "seat-replicas" => {
+                self.check_undivided()?;
+                self.seating_rows(args)
+            }
             verb @ ("drain-node" | "undrain-node" | "remove-node" | "replace-node") => {
+                self.check_undivided()?;
                 self.node_rows(verb, NodeId(number(1)?), text(2))
             }
             "settle-replicas" => {
@@ -283,47 +306,24 @@ impl Core {
 
     /// Keeps a request until its keyspace is open again.
     pub(crate) fn defer(&mut self, group: GroupId, mut forward: Forward) {
+        forward.before_split = false;
         forward.seq = 0;
         forward.order = u64::MAX;
         forward.passed = false;
-        if self.deferred.len() >= MAX_DEFERRED {
+        if self.moving.deferred.len() >= MAX_DEFERRED {
             return self.fail(
                 forward.target,
-                "TRYAGAIN too many commands wait for keyspaces that change their layout",
+                "TRYAGAIN too many commands wait for keyspaces that change their layout, or shards that are split",
             );
         }
-        self.deferred.push((group, forward));
+        self.moving.deferred.push((group, forward));
     }
 
     /// True when a request of this connection is kept.
     #[inline]
     pub(crate) fn is_deferred(&self, conn: u64) -> bool {
         let of = |target: Target| matches!(target, Target::Slot { conn: id, .. } if id == conn);
-        !self.deferred.is_empty() && self.deferred.iter().any(|(_, forward)| of(forward.target))
-    }
-
-    /// Sends the kept requests on their way again.
-    pub(crate) fn retry_deferred(&mut self) {
-        for (group, forward) in std::mem::take(&mut self.deferred) {
-            let ks = forward.request.parts().map_or(Keyspace(0), |p| p.ks);
-            match self.map.shard_of(ks, forward.slot) {
-                _ if forward.deadline_ms <= self.now.mono_ms() => {
-                    self.fail(forward.target, &crate::dispatch::closed(ks));
-                }
-                Placement::Shard(shard) => {
-                    let group = if has_key(&forward.request) || group == GroupId::META {
-                        shard.group()
-                    } else {
-                        group
-                    };
-                    if let Err(forward) = self.routes[group.0 as usize].push(forward) {
-                        self.fail(forward.target, &crate::execute::queue_full(group));
-                    }
-                    self.pumping.insert(group);
-                }
-                _ => self.deferred.push((group, forward)),
-            }
-        }
+        !self.moving.deferred.is_empty() && self.moving.deferred.iter().any(|(_, forward)| of(forward.target))
     }
 
     /// Whether this node leads the meta group, and so carries changes of keyspaces to the shards.
@@ -356,7 +356,7 @@ impl Core {
     /// Whether some shard may still have another row. Of those without a replica here nothing is known until all
     /// have said, once, that they have this one.
     fn may_be_behind(&self, ks: Keyspace, row: &ShardLayout) -> bool {
-        let shards = self.shards();
+        let shards = self.base_shards();
         let told = self.opened.get(&ks) == Some(&row.epoch);
         let behind = |replica: &Option<Box<Replica>>| match replica {
             Some(replica) => row_of(&replica.machine, ks, shards).yields_to(row),
@@ -366,7 +366,7 @@ impl Core {
     }
 
     fn drive(&mut self, step: (Keyspace, u64), name: &[u8], layout: Option<KeyspaceLayout>) {
-        let shards = self.shards();
+        let shards = self.base_shards();
         let (epoch, count) = (step.1.to_string(), shards.to_string());
         let layout = match layout {
             Some(KeyspaceLayout::Spread) => "spread".to_owned(),
@@ -381,7 +381,7 @@ impl Core {
     /// Asks all shards to take a step of a change of a keyspace.
     pub(crate) fn drive_shards(&mut self, step: (Keyspace, u64), kind: Step, args: &[&[u8]]) {
         let flags = Flags::INTERNAL.with(Flags::WRITE, true);
-        let op = self.open_driver(step, kind, self.shards());
+        let op = self.open_driver(step, kind, self.all_shards().count());
         self.driving.insert(step, op);
         for shard in self.all_shards() {
             let request = Request::new(flags, step.0, args);
@@ -417,16 +417,6 @@ impl Core {
         }
         self.pumping.insert(GroupId::META);
     }
-}
-
-/// Whether a request names a key, which then decides where it runs.
-fn has_key(request: &Request) -> bool {
-    let Ok(parts) = request.parts() else { return false };
-    if parts.flags.has(Flags::TRANSACTION) {
-        return true;
-    }
-    let spec = shard::table::resolve(parts.args[0], parts.args.get(1).copied());
-    spec.is_ok_and(|spec| spec.key_positions(&parts.args).next().is_some())
 }
 
 /// The layout a client sees.

@@ -63,6 +63,7 @@ impl Core {
         }
         // Nobody who was given up is spoken to.
         let lost = lost.clone();
+        self.follow_shards();
         self.outbox.hang_up.extend(self.peers.values().filter(|p| lost.contains(&p.node)).map(|p| p.node));
         self.peers.retain(|node, peer| peer.connected || !lost.contains(node));
         let members: Vec<NodeId> = self.map.members.keys().copied().filter(|node| *node != me).collect();

@@ -77,7 +77,7 @@ impl Core {
         // After a recovery only the groups know who has what.
         if self.map.incarnation > 0 {
             let groups =
-                (0..self.replicas.len() as u32).map(GroupId).filter(|group| !self.map.has_set(*group));
+                (0..=self.map.shards.len() as u32).map(GroupId).filter(|group| !self.map.has_set(*group));
             let untold: Vec<GroupId> = groups.collect();
             for group in untold {
                 let members = self.replica(group).filter(|replica| replica.raft.is_leader());

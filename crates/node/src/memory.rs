@@ -76,7 +76,7 @@ impl Replica {
     /// The leader gives up keys of caches, about so many bytes of memory. Returns how many.
     fn evict(&mut self, now: Now, bytes: u64, shards: u16) -> u64 {
         follow_rows(self, shards);
-        if self.machine.caches() == 0 || !self.ready(now) {
+        if !self.is_undivided() || self.machine.caches() == 0 || !self.ready(now) {
             return 0;
         }
         self.begin(now);
@@ -169,7 +169,7 @@ impl Core {
     /// Caches give up keys where this node leads them. What other nodes lead is left to them, whose memory
     /// is about as full, until it is urgent: for a key that is evicted, a row that left memory is fetched.
     fn let_go(&mut self, mut bytes: u64, urgent: bool) {
-        let (count, shards, now) = (self.replicas.len(), self.shards(), self.now);
+        let (count, shards, now) = (self.replicas.len(), self.base_shards(), self.now);
         let evicts = !self.disk.is_full(); // With a full log what is left of it is for others.
         for at in 0..count {
             let at = (self.memory.turn + at) % count;

@@ -47,6 +47,15 @@ impl Core {
         Ok(())
     }
 
+    /// `EVERSTORE SHARDS SPLIT`: all shards are to be divided in two.
+    pub(crate) fn decide_shards(&mut self, conn: &mut Conn, args: &[&[u8]]) -> Result<(), String> {
+        if !args[2].eq_ignore_ascii_case(b"split") {
+            return Err("ERR syntax error: SHARDS SPLIT".to_owned());
+        }
+        self.have_decided(conn, &["divide-shards"]);
+        Ok(())
+    }
+
     /// Has the meta group decide; its answer is the connection's.
     pub(crate) fn have_decided(&mut self, conn: &mut Conn, words: &[&str]) {
         let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
@@ -139,7 +148,7 @@ impl Core {
 
     /// Rows that remove a member: only one without replicas, or by force one that others do not need.
     fn removal(&self, node: NodeId, force: bool) -> Result<Vec<Row>, String> {
-        let groups = || (0..self.replicas.len() as u32).map(GroupId);
+        let groups = || (0..=self.map.shards.len() as u32).map(GroupId);
         let holds = |group: &GroupId| self.map.set_of(*group).seat(node).is_some();
         let held = groups().filter(holds).count();
         if held > 0 && !force {

@@ -18,7 +18,7 @@ use model::slot::{Slot, slot_of};
 use model::{GroupId, Index, Position, Reply, ShardId, Term};
 use resp::decode::walk;
 use resp::{Gather, Proto, Resp};
-use router::{Flags, Forward, Request, Target};
+use router::{Flags, Request, Target};
 use shard::commands::ScanRequest;
 use shard::table::{Merge, Spec};
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ const MAX_STEPS: u32 = 65_536;
 #[derive(Debug)]
 pub(crate) enum Op {
     /// Parts are merged.
-    Gather { conn: u64, place: u64, proto: Proto, gather: Gather },
+    Gather { conn: u64, target: Target, proto: Proto, gather: Gather },
     /// Shards are visited one after the other.
     Scan(Box<Scan>),
     /// Shards are asked in turn until one has a key.
@@ -174,22 +174,24 @@ impl Core {
         if shards.is_empty() {
             return self.reply_of_none(conn, merge);
         }
-        let requests: Vec<_> =
-            shards.iter().map(|shard| (shard.group(), 0, Request::new(flags, ks, args))).collect();
+        let request =
+            |shard: &ShardId| (shard.group(), self.last_slot_of(*shard), Request::new(flags, ks, args));
+        let requests: Vec<_> = shards.iter().map(request).collect();
         self.gather(conn, Gather::new(merge, vec![Vec::new(); requests.len()]), requests);
     }
 
     fn gather(&mut self, conn: &mut Conn, gather: Gather, requests: Vec<(GroupId, Slot, Request)>) {
-        let (id, place, proto) = (conn.id, conn.reserve(), conn.session.proto);
-        let op = self.open(Op::Gather { conn: id, place, proto, gather });
+        let (id, proto) = (conn.id, conn.session.proto);
+        let target = Target::Slot { conn: id, slot: conn.reserve() };
+        let op = self.open(Op::Gather { conn: id, target, proto, gather });
         for (part, (group, slot, request)) in requests.into_iter().enumerate() {
             self.ask_in_order_of(id, op, part as u32, group, slot, request);
         }
     }
 
     /// Opens the operation behind [`Core::drive`].
-    pub(crate) fn open_driver(&mut self, step: (model::Keyspace, u64), kind: Step, shards: u16) -> u64 {
-        self.open(Op::Drive { step, kind, replies: Vec::new(), left: usize::from(shards) })
+    pub(crate) fn open_driver(&mut self, step: (model::Keyspace, u64), kind: Step, shards: usize) -> u64 {
+        self.open(Op::Drive { step, kind, replies: Vec::new(), left: shards })
     }
 
     pub(crate) fn open(&mut self, op: Op) -> u64 {
@@ -217,8 +219,7 @@ impl Core {
         if request.bytes().len() > MAX_REQUEST {
             return self.fail(target, &too_long(request.bytes().len()));
         }
-        let deadline = self.now.mono_ms() + self.settings.quorum_timeout_ms;
-        let forward = Forward::new(target, request, slot, deadline).in_order_of(conn);
+        let forward = self.new_forward(target, request, slot).in_order_of(conn);
         if let Err(forward) = self.routes[group.0 as usize].push(forward) {
             let text = crate::execute::queue_full(group);
             return self.fail(forward.target, &text);
@@ -255,12 +256,14 @@ impl Core {
     }
 
     /// Asks the shard that owns position `from`, or ends the SCAN.
-    fn scan_on(&mut self, op: u64, from: Position) {
+    pub(crate) fn scan_on(&mut self, op: u64, from: Position) {
         let Some(Op::Scan(mut scan)) = self.ops.remove(&op) else { return };
         let (conn, request) = (scan.conn, self.next_scan_part(&mut scan, from));
         self.ops.insert(op, Op::Scan(scan));
         match request {
-            Ok((group, request)) => self.ask_in_order_of(conn, op, 0, group, 0, request),
+            Ok((group, request)) => {
+                self.ask_in_order_of(conn, op, 0, group, from.slot().min(SLOTS - 1), request)
+            }
             Err(Some(cursor)) => self.scan_end(op, cursor),
             Err(None) => {
                 self.fail(Target::Part { op, part: 0 }, "TRYAGAIN the keyspace is changing its layout")
@@ -335,13 +338,22 @@ impl Core {
         self.random_on(op, b"$-1\r\n");
     }
 
+    /// A shard that was asked is not what it was: these are asked instead.
+    pub(crate) fn random_again(&mut self, op: u64, shards: Vec<ShardId>) {
+        if let Some(Op::Random { left, .. }) = self.ops.get_mut(&op) {
+            left.extend(shards);
+        }
+        self.random_on(op, b"$-1\r\n");
+    }
+
     fn random_on(&mut self, op: u64, reply: &[u8]) {
         let Some(Op::Random { conn, request, left, .. }) = self.ops.get_mut(&op) else { return };
         let empty = reply.starts_with(b"$-1") || reply.starts_with(b"_");
         match left.pop().filter(|_| empty) {
             Some(shard) => {
                 let (conn, request) = (*conn, request.clone());
-                self.ask_in_order_of(conn, op, 0, shard.group(), 0, request);
+                let last = self.last_slot_of(shard);
+                self.ask_in_order_of(conn, op, 0, shard.group(), last, request);
             }
             None if empty && request.flags().has(Flags::RESP3) => self.end(op, b"_\r\n"),
             None => self.end(op, reply),
@@ -415,7 +427,11 @@ impl Core {
     pub(crate) fn end(&mut self, op: u64, reply: &[u8]) {
         let Some(state) = self.ops.remove(&op) else { return };
         let (conn, slot) = match state {
-            Op::Gather { conn, place, .. } => (conn, place),
+            // A part of another operation, which tells of its end itself.
+            Op::Gather { target: target @ Target::Part { .. }, .. } => {
+                return self.complete(target, reply, GroupId::META, (0, 0));
+            }
+            Op::Gather { target: Target::Slot { conn, slot }, .. } => (conn, slot),
             Op::Random { conn, place, .. } => {
                 self.unblock(conn);
                 (conn, place)

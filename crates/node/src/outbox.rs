@@ -87,6 +87,17 @@ pub enum Job {
         /// Where the part before ended; 0 at the beginning.
         from: u64,
     },
+    /// Make the first rows of a shard that is made of another one.
+    Divide {
+        /// The group of the shard that is divided.
+        group: GroupId,
+        /// Its tree, as of the entry that divided it.
+        tree: u64,
+        /// What of it is the new shard's.
+        part: Box<crate::dividing::Part>,
+        /// The new tree and an empty machine to fill; `None`: it is there, only names are wanted.
+        to: Option<(u64, Box<shard::Machine>)>,
+    },
     /// Remove a tree that is not used any more.
     DropTree {
         /// The tree.
@@ -175,6 +186,19 @@ pub enum JobDone {
     HeardKept {
         /// What went wrong.
         result: Result<(), String>,
+    },
+    /// The rows of a new shard were made.
+    Divided {
+        /// The group of the shard that is divided.
+        group: GroupId,
+        /// Its tree.
+        tree: u64,
+        /// The rows are as of this index of it.
+        at: Index,
+        /// What was made; or what went wrong.
+        result: Result<crate::dividing::Made, String>,
+        /// What went wrong is damage: it will not pass.
+        damaged: bool,
     },
     /// A staged tree was loaded.
     Loaded {

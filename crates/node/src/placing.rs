@@ -102,7 +102,11 @@ impl Core {
         if now_ms < since_ms + LOOK_AROUND_MS {
             return;
         }
-        let groups = || (0..self.replicas.len() as u32).map(GroupId);
+        // Nothing moves while shards are split: their children begin where they are.
+        if self.map.is_dividing() {
+            return;
+        }
+        let groups = || (0..=self.map.shards.len() as u32).map(GroupId);
         if self.map.incarnation > 0 && groups().any(|group| !self.map.has_set(group)) {
             return; // Not before the groups have told who has what.
         }
@@ -211,7 +215,7 @@ impl Core {
     }
 
     fn placed(&self, by_load: bool) -> Vec<Placed> {
-        let groups = (0..self.replicas.len() as u32).map(GroupId);
+        let groups = (0..=self.map.shards.len() as u32).map(GroupId);
         groups
             .map(|group| Placed {
                 group,

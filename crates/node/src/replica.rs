@@ -6,6 +6,7 @@ use crate::conn::{Fate, Mark};
 use crate::exposure::{Bound, Exposure};
 use crate::frame::content::Generations;
 use crate::freshness::Freshness;
+use crate::load::Load;
 use crate::losses::Predecessors;
 use crate::wait::Synced;
 use cluster::{Members, Seat, Tenure};
@@ -100,28 +101,6 @@ pub struct Parked {
     pub request: Vec<u8>,
     /// Whether it runs when its turn comes.
     pub standing: Standing,
-}
-
-/// Commands that a leader executes, smoothed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Load {
-    /// Since the last second ended.
-    commands: u64,
-    /// Per second, over about half a minute, in 32nds.
-    smooth: u64,
-}
-
-impl Load {
-    /// A second is over.
-    pub(crate) fn each_second(&mut self) {
-        self.smooth += std::mem::take(&mut self.commands);
-        self.smooth -= self.smooth / 32;
-    }
-
-    /// Commands per second.
-    pub(crate) fn per_second(self) -> u64 {
-        self.smooth / 32
-    }
 }
 
 /// One replica.
@@ -237,6 +216,8 @@ pub struct Replica {
     /// Replicas that are not the first of their nodes, as the row of `members_seen` says and as was heard.
     generations: Vec<Seat>,
     members_seen: Option<u64>,
+    /// Which slots the shard owns.
+    pub owned: crate::ownership::Ownership,
     /// The shard met an entry it can not read: it stands still.
     pub broken: Option<DecodeError>,
     leading: Option<Term>,
@@ -317,6 +298,7 @@ impl Replica {
             witness: None,
             generations: Vec::new(),
             members_seen: None,
+            owned: crate::ownership::Ownership::default(),
             broken: None,
             leading: None,
             taken: 0,
@@ -372,7 +354,10 @@ impl Replica {
     #[inline]
     pub fn can_execute(&self) -> bool {
         // One entry more than what is waiting now must fit, however large.
-        !self.leaving && self.broken.is_none() && self.raft.check_propose(model::limits::MAX_ENTRY).is_ok()
+        !self.leaving
+            && self.owned.proposed.is_none()
+            && self.broken.is_none()
+            && self.raft.check_propose(model::limits::MAX_ENTRY).is_ok()
     }
 
     /// Makes the machine ready to execute in this turn.
@@ -505,6 +490,7 @@ impl Replica {
             self.step = None;
             self.own.clear();
             self.closing.clear();
+            self.owned.proposed = None;
             self.to_sync.clear();
             self.exposure.clear();
             self.exposes = false;
@@ -597,6 +583,7 @@ impl Replica {
         self.writing = 0;
         self.layouts_seen = None;
         self.members_seen = None;
+        self.owned.making = Default::default();
         self.floor = self.floor.max(term);
         self.note_applied(index, term);
     }

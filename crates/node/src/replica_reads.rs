@@ -8,7 +8,6 @@ use crate::conn::Conn;
 use crate::core::Core;
 use crate::frame::proof::{MAX_GROUPS, Probe, Proof};
 use crate::frame::{FrameError, Section};
-use crate::layouts::serves;
 use crate::replica::Replica;
 use model::time::MS;
 use model::{GroupId, NodeId};
@@ -82,9 +81,11 @@ impl Core {
         until_ns: u64,
     ) -> bool {
         let Some(handler) = self.handlers.get(spec) else { return false };
-        let (ks, shards) = (conn.session.keyspace, self.shards());
+        let (ks, shards) = (conn.session.keyspace, self.base_shards());
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return false };
-        if !is_whole(replica) || !has_own_writes(replica, conn) || !serves(replica, ks, shards) {
+        let slot = spec.key_positions(args).next().map_or(0, |at| model::slot::slot_of(args[at]));
+        let runs = replica.may_run(spec, ks, slot, args, shards);
+        if !is_whole(replica) || !has_own_writes(replica, conn) || !runs {
             return false;
         }
         let hint = self.hint.zip(spec.key_positions(args).next());

@@ -95,6 +95,7 @@ impl Core {
         for (group, seat) in seats {
             let holds = self.replica(group).map(|replica| replica.raft.generation());
             match (holds, seat) {
+                (None, Some(seat)) if self.is_to_be_made(group, seat.generation) => {}
                 (None, Some(seat)) if self.may_come(group, seat) => self.found(group, seat),
                 // A newer one is wanted: this one was given up before.
                 (Some(held), Some(seat)) if held < seat.generation => self.give_up(group),
@@ -159,7 +160,7 @@ impl Core {
     }
 
     /// Nothing of what the log had of a group counts any more but its vote.
-    fn record_anew(&mut self, group: GroupId, record: Install, (term, vote): (Term, u64)) {
+    pub(crate) fn record_anew(&mut self, group: GroupId, record: Install, (term, vote): (Term, u64)) {
         self.finish_batch();
         self.builder.forget(group);
         self.builder.install(group, record);

@@ -45,7 +45,8 @@ impl Core {
             };
             status.nodes.push(self.node_status(node, report));
         }
-        status.shards = (1..self.replicas.len()).map(|at| self.group_status(GroupId(at as u32))).collect();
+        status.shards = self.map.open_shards().map(|shard| self.group_status(shard.group())).collect();
+        status.shards_to_come = self.map.closed_shards().count() as u32;
         status.meta = self.replicas.first().map(|_| self.group_status(GroupId::META));
         status.zones = self.zone_status(&status);
         status.moves = self.moves();
@@ -169,9 +170,9 @@ impl Core {
         let route = self.routes[at].leader();
         let replica = self.replicas[at].as_deref();
         let shard = group.shard();
-        let slots = shard
-            .and_then(|s| self.map.shards.get(usize::from(s.0)))
-            .map_or(0, |info| info.slots.iter().map(|(first, last)| u32::from(last - first) + 1).sum());
+        let info = shard.and_then(|s| self.map.shards.get(usize::from(s.0)));
+        let slot_ranges = info.map(|info| info.slots.clone()).unwrap_or_default();
+        let slots = slot_ranges.iter().map(|(first, last)| u32::from(last - first) + 1).sum();
         let views = replica.map(|r| r.raft.peers()).unwrap_or_default();
         let last = replica.map_or(0, |r| r.raft.last_index());
         let leads = replica.is_some_and(|r| r.raft.is_leader());
@@ -206,6 +207,7 @@ impl Core {
             id: shard.map_or(0, |s| s.0),
             group: group.0,
             slots,
+            slot_ranges,
             leader: leader.map(|n| n.0),
             term: route.map_or(0, |(_, term)| term),
             commit: replica.map_or(0, |r| r.raft.commit()),

@@ -37,7 +37,13 @@ impl Core {
                 || !replica.blocking.rounds.is_empty()
                 || !replica.parked.is_empty();
             // With a full log keys that nobody asks for stay for now: what is left of it is for others.
-            if !full && expires && replica.machine.expiry_due(now.wall_ms) && replica.ready(now) {
+            // What another shard owns now is for that to delete.
+            if !full
+                && expires
+                && replica.machine.expiry_due(now.wall_ms)
+                && replica.is_undivided()
+                && replica.ready(now)
+            {
                 replica.begin(now);
                 replica.machine.expire_due();
                 self.fetch(group);
@@ -49,6 +55,7 @@ impl Core {
                 self.pumping.insert(group);
             }
         }
+        self.shed_rows();
         self.take_checkpoints(SLICE_ROWS);
         self.keep_within_memory();
         self.expire_requests();
@@ -78,6 +85,7 @@ impl Core {
         self.start_checkpoints();
         self.retry_fetches();
         self.ask_for_rows();
+        self.drive_divisions();
         self.drive_layouts();
         self.drive_modes();
         self.follow_seats();

@@ -76,6 +76,11 @@ impl Scope {
             return Err(cross_slot(ks));
         }
         match self.home {
+            // Its shard was split since.
+            Some(_) if spread && self.slot == Some(slot) => {
+                self.home = Some((shard, ks, slot));
+                Ok(())
+            }
             Some((home, ..)) if home != shard => Err(format!(
                 "CROSSSLOT keyspace {ks} keeps this key in another shard than those before it in this transaction, \
                  which must be atomic: give the keyspaces layout spread, or keep to one"
@@ -184,5 +189,7 @@ mod tests {
         assert!(scope.admit(ShardId(3), Keyspace(0), 8, true).unwrap_err().starts_with("CROSSSLOT"));
         assert!(scope.admit(ShardId(4), Keyspace(2), 7, false).unwrap_err().contains("keyspace 2"));
         assert_eq!(scope, Scope { home: Some((ShardId(3), Keyspace(0), 7)), slot: Some(7) });
+        scope.admit(ShardId(8), Keyspace(0), 7, true).unwrap();
+        assert_eq!(scope.home, Some((ShardId(8), Keyspace(0), 7)), "its shard was split since");
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct BatchPace {
     pub urgent: bool,
     /// When the one before it was handed over, monotonic ns.
     pub last_ns: u64,
+    /// Number of the last one that is known to be durable.
+    pub durable: u64,
 }
 
 /// What a batch holds of a group.
@@ -169,6 +171,7 @@ impl Core {
         if batch > self.written_batch {
             self.log_written(batch);
         }
+        self.batch_pace.durable = self.batch_pace.durable.max(batch);
         while let Some((_, groups)) = self.batches.pop_front_if(|(number, _)| *number <= batch) {
             for Built { group, ready, generation, .. } in groups {
                 // Readys of a replica that is gone say nothing of the one in its place.

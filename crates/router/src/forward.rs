@@ -26,6 +26,11 @@ pub enum Target {
 pub struct Forward {
     /// Rising number in this life of the node; 0 until it is first handed to a leader.
     pub seq: u64,
+    /// Rises with each request that is handed in: the order in which those run that another shard is asked for than
+    /// they were handed in for. 0: before all others.
+    pub born: u64,
+    /// It was under way when a part of the slots of its shard became another shard's.
+    pub before_split: bool,
     /// Who waits.
     pub target: Target,
     /// What is to be executed.
@@ -57,7 +62,21 @@ impl Forward {
         };
         let order = u64::MAX;
         let (attempt, executed, passed) = (0, false, false);
-        Forward { seq: 0, target, request, slot, deadline_ms, order, domain, attempt, executed, passed }
+        let (seq, born, before_split) = (0, 0, false);
+        Forward {
+            seq,
+            born,
+            before_split,
+            target,
+            request,
+            slot,
+            deadline_ms,
+            order,
+            domain,
+            attempt,
+            executed,
+            passed,
+        }
     }
 
     /// The same, as part of a command of this connection.

@@ -53,6 +53,8 @@ pub struct Route {
     shuffled: bool,
     /// While set, the fate of requests executed here is not known yet and nothing is sent.
     frozen: bool,
+    /// While set, requests that must run before all of these may still be under way to another shard.
+    held: bool,
     next_deadline_ms: u64,
 }
 
@@ -79,7 +81,7 @@ impl Route {
 
     /// True when a request handed in now would be sent at once, with nothing before it unsent.
     pub fn is_clear(&self) -> bool {
-        !self.frozen && self.sent == self.queue.len()
+        !self.frozen && !self.held && self.sent == self.queue.len()
     }
 
     /// Learns who leads. Another leader or term starts a new attempt. Older terms are ignored.
@@ -135,6 +137,34 @@ impl Route {
         self.next_deadline_ms = 0;
     }
 
+    /// A part of the slots of this shard becomes another shard's: marks the requests under way that may have keys
+    /// of them, as `moves` says.
+    pub fn mark_moving(&mut self, moves: impl Fn(&Forward) -> bool) {
+        self.queue.iter_mut().for_each(|forward| forward.before_split |= moves(forward));
+    }
+
+    /// True while a request is under way that was marked.
+    pub fn has_moving(&self) -> bool {
+        self.queue.iter().any(|forward| forward.before_split)
+    }
+
+    /// Sends nothing until [`Route::release`]: requests that come from another shard have to run first.
+    pub fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// Whether it is held.
+    pub fn is_held(&self) -> bool {
+        self.held
+    }
+
+    /// Goes on, and gives back what was handed in while it was held, to be queued behind what has to run first.
+    pub fn release(&mut self) -> Vec<Forward> {
+        self.held = false;
+        (self.sent, self.again, self.bytes) = (0, 0, 0);
+        self.queue.drain(..).collect()
+    }
+
     /// True while nothing may be sent.
     pub fn is_frozen(&self) -> bool {
         self.frozen
@@ -156,7 +186,7 @@ impl Route {
     pub fn send_next(&mut self, next_seq: &mut u64) -> Option<(&Forward, Option<Again>)> {
         // The leader waits for the end of a batch, so that is sent whatever it comes to.
         let full = self.sent >= MAX_OUTSTANDING.max(self.again);
-        if self.frozen || self.leader.is_none() || full {
+        if self.frozen || self.held || self.leader.is_none() || full {
             return None;
         }
         let forward = self.queue.get_mut(self.sent)?;

@@ -18,11 +18,13 @@
 mod capture;
 mod changes;
 mod content;
+mod division;
 mod load;
 mod pile;
 
 pub use changes::{Changes, Litter};
 pub use content::{KeyContent, KeyValue};
+pub use division::Division;
 pub use load::{Applied, Generation};
 
 pub(crate) use capture::{Budget, Capture};

@@ -2,8 +2,8 @@
 //! every replica it applies committed entries.
 //!
 //! Here is what the leader calls in a turn, with `transaction` for several commands at once; `apply` is what
-//! every replica does with an entry, `roll_back` how the leader takes back, `replica_read` how a follower reads, `housekeeping` and `evict`
-//! what happens between turns.
+//! every replica does with an entry, `roll_back` how the leader takes back, `replica_read` how a follower reads, `housekeeping`, `evict`
+//! and `shed` what happens between turns.
 
 mod apply;
 mod cold;
@@ -12,6 +12,7 @@ mod evict;
 mod housekeeping;
 mod replica_read;
 mod roll_back;
+mod shed;
 mod signals;
 mod transaction;
 
@@ -31,7 +32,7 @@ use crate::window::{MAX_REPLY, Seen, Window};
 use model::effect::{Effect, WriteId};
 use model::entry::EntryBuilder;
 use model::large::UploadId;
-use model::limits::SPACES;
+use model::limits::{SLOTS, SPACES};
 use model::planted::{Bug, is_planted};
 use model::slot::Slot;
 use model::{Eviction, Index, KeyHasher, Keyspace, NodeId, Position, Reply, Term};
@@ -124,6 +125,8 @@ pub struct Machine {
     pub(crate) edits: Edits,
     /// Keyspaces of which other shards hold keys as well, a bit each.
     spread: u32,
+    /// First and last slot that is owned of those.
+    slots: (Slot, Slot),
 }
 
 /// The next number of a xorshift generator; its state is never 0.
@@ -175,12 +178,14 @@ impl Machine {
             large: false,
             edits: Edits::default(),
             spread: 0,
+            slots: (0, SLOTS - 1),
         }
     }
 
-    /// Hash over the content of all rows, whatever their history; `None` while changes are not committed.
+    /// Hash over the content of all rows, whatever their history; `None` while changes are not committed, and while
+    /// rows leave that another shard owns.
     pub fn content_hash(&self) -> Option<u64> {
-        if self.undo.iter().next().is_some() {
+        if self.undo.iter().next().is_some() || self.has_outside() {
             return None;
         }
         let mut sum = self.window.len() as u64 ^ self.shard_time;

@@ -23,6 +23,7 @@ pub mod salvage;
 mod setup;
 mod shell;
 mod slab;
+mod split;
 pub mod survivors;
 
 pub use ending::Ending;

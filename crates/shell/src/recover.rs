@@ -106,7 +106,9 @@ pub fn recover(
 ) -> Result<(Vec<Replica>, RecoverReport), RecoverError> {
     let began_ns = start.clock.mono_ns();
     let (mut groups, mut left) = (Vec::new(), Vec::new());
-    for group in start.formation.groups() {
+    // Groups that a split has made are known by what the log says of them alone.
+    let known: BTreeSet<GroupId> = start.formation.groups().chain(log.groups.keys().copied()).collect();
+    for group in known {
         let known = log.groups.get(&group);
         match known.map_or(Ok(None), group::tenure_of)? {
             Some(Tenure::Left { generation }) => {
@@ -115,7 +117,11 @@ pub fn recover(
                 log.groups.remove(&group);
             }
             Some(Tenure::Holds { .. }) => groups.push(group),
-            None if start.voters(group).contains(&start.node) => groups.push(group),
+            None if group.0 <= u32::from(start.formation.shards)
+                && start.voters(group).contains(&start.node) =>
+            {
+                groups.push(group);
+            }
             None => {}
         }
     }

@@ -9,6 +9,7 @@ use crate::heard;
 use crate::holders::Holders;
 use crate::recover::{tenure_of, tree_of};
 use crate::salvage::{WentOn, write_down};
+use crate::split::refuse_split;
 use cluster::identity::MAX_REPLICAS;
 use cluster::{ClusterId, Folder, Formation, Tenure};
 use env::Disk;
@@ -285,6 +286,7 @@ fn holdings(
     let Some(node) = folder.node() else { return Ok(BTreeMap::new()) };
     let logs = log_of(disk, folder)?;
     let stores = rows(&folder.rows_dir())?;
+    refuse_split(node, formation, &logs, stores.as_ref())?;
     let mut holdings = BTreeMap::new();
     for group in formation.groups() {
         let Some(log) = logs.get(&group) else { continue };

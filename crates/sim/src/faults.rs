@@ -62,10 +62,11 @@ kinds! {
     "undrain" 4 false members::undrain: "a node that is being drained is to stay";
     "remove" 4 true members::remove: "a node that was drained, or destroyed, is removed from the cluster";
     "replace" 3 false members::replace: "a node is to take the place of another";
+    "split" 3 false members::split: "all shards are to be split in two";
 }
 
 /// From here on kinds are about members, and possible only where nodes join.
-pub(crate) const OF_MEMBERS: usize = KINDS.len() - 4;
+pub(crate) const OF_MEMBERS: usize = KINDS.len() - 5;
 
 /// One of the nodes that were started and not removed.
 fn any(world: &mut World) -> u64 {

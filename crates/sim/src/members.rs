@@ -38,16 +38,16 @@ impl World {
 
     /// A person decides about a node.
     pub(crate) fn decide(&mut self, words: &str) {
-        self.ask(&format!("NODE {words}"));
+        self.ask(&format!("EVERSTORE NODE {words}"));
     }
 
-    /// A person asks a node, whichever the client is connected to.
+    /// The same, whatever it is about.
     pub(crate) fn ask(&mut self, words: &str) {
         let Some(at) = self.operator else { return };
         self.say(|| format!("somebody asks for {words}"));
         let now = self.now_ns();
         let client = &mut self.clients[at];
-        client.script.get_or_insert_default().push_back(Command::noise(&format!("EVERSTORE {words}")));
+        client.script.get_or_insert_default().push_back(Command::noise(words));
         client.wake_ns = client.wake_ns.min(now);
     }
 
@@ -130,6 +130,12 @@ impl World {
         self.processes.iter().filter_map(|process| Some((process.machine, process.core()?)))
     }
 
+    /// Shards that there are, as far as any node knows.
+    pub(crate) fn shards(&self) -> u32 {
+        let known = self.newest_map().map_or(0, |map| map.shards.len() as u32);
+        known.max(self.plan.shape.shards.into())
+    }
+
     fn newest_map(&self) -> Option<&ClusterMap> {
         self.cores().map(|(_, core)| core.map()).max_by_key(|map| map.epoch)
     }
@@ -181,8 +187,11 @@ impl World {
                 ));
             }
         }
-        if let Some((group, set)) = newest.unsettled().next() {
-            return Some(format!("group {group} is on its way: {set:?}"));
+        let way =
+            newest.unsettled().next().map(|(group, set)| format!("group {group} is on its way: {set:?}"));
+        let split = newest.closed_shards().next().map(|shard| format!("shard {shard} is to come by a split"));
+        if way.is_some() || split.is_some() {
+            return way.or(split);
         }
         // Whoever is up, a member, and not to go.
         let keeps = |node: &&u64| newest.members.get(&NodeId(**node)).is_some_and(|member| !member.draining);
@@ -195,7 +204,7 @@ impl World {
         let (far, able): (BTreeSet<u64>, BTreeSet<u64>) = able.partition(learns);
         let replicas = newest.replicas as usize;
         let mut seats = vec![0u64; self.processes.len() + 1];
-        for group in (0..=u32::from(self.plan.shape.shards)).map(GroupId) {
+        for group in (0..=self.shards()).map(GroupId) {
             let nodes: Vec<u64> = newest.set_of(group).nodes().iter().map(|node| node.0).collect();
             let here = nodes.iter().filter(|node| able.contains(node)).count();
             if able.len() >= replicas && (here, nodes.len()) != (replicas, replicas) {

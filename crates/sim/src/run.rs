@@ -306,7 +306,7 @@ impl World {
             return BTreeMap::new();
         }
         let mut all = BTreeMap::new();
-        for group in (0..=self.plan.shape.shards.into()).map(GroupId) {
+        for group in (0..=self.shards()).map(GroupId) {
             let hash_of = |world: &mut World, node: u64| {
                 let core = world.process(node).core()?;
                 Some((core.inspect(group)?.applied.0, core.content_hash(group)?))
@@ -331,13 +331,14 @@ impl World {
         if cores().any(|core| core.is_none()) {
             return false;
         }
-        (0..=u32::from(self.plan.shape.shards)).map(GroupId).all(|group| {
+        (0..=self.shards()).map(GroupId).all(|group| {
             // Where nodes join not all have a replica; which do was looked at before.
             let moves = self.operator.is_some();
             let mut seen = cores().flatten().map(|core| core.inspect(group).map(|i| (i.applied.0, i.last)));
             let mut seen = seen.by_ref().filter(|replica| replica.is_some() || !moves);
             let first = seen.next().flatten();
-            first.is_some_and(|(applied, last)| applied == last) && seen.all(|other| other == first)
+            let whole = cores().flatten().all(|core| core.is_undivided(group));
+            whole && first.is_some_and(|(applied, last)| applied == last) && seen.all(|other| other == first)
         })
     }
 

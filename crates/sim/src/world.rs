@@ -459,7 +459,7 @@ impl World {
             Later::SickDisk(node) => self.sicken(node),
             Later::MendSpace(node) => self.process(node).disk.set_capacity(None),
             Later::OldCopy(node) => self.bring_back(node),
-            Later::Role(role) => self.ask(&format!("ZONE SET {FAR} {}", role.name())),
+            Later::Role(role) => self.ask(&format!("EVERSTORE ZONE SET {FAR} {}", role.name())),
         }
     }
 

@@ -14,6 +14,8 @@ pub const MEMBERS_LEVEL: u64 = 1;
 pub const WITNESS_LEVEL: u64 = 2;
 /// Zones may be learner zones.
 pub const LEARNERS_LEVEL: u64 = 2;
+/// Shards may be split.
+pub const SPLIT_LEVEL: u64 = 2;
 
 /// A node's report about itself. JSON, and every field has a default, so that nodes of different
 /// versions understand each other.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::peer::{Addresses, Boot, JoinToken, Peer};
+use model::limits::SLOTS;
 use proptest::prelude::*;
 
 fn formation(shards: u16) -> Formation {

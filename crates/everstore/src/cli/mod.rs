@@ -19,6 +19,7 @@ mod render;
 mod reply;
 mod salvage;
 mod scrub;
+mod shards;
 mod sim;
 mod status;
 mod switchover;
@@ -66,6 +67,8 @@ enum Command {
     Replicas(node::ReplicasArgs),
     /// Show zones, and choose whether their nodes vote or only follow as learners.
     Zone(zone::ZoneArgs),
+    /// Show shards with their slots, or split each of them in two.
+    Shards(shards::ShardsArgs),
     /// Read everything on the disks of all nodes, and mend what is damaged from healthy replicas.
     Scrub(scrub::ScrubArgs),
     /// Show which shards are to move to other nodes, and why.
@@ -122,6 +125,7 @@ pub fn run() -> ExitCode {
         Command::Node(args) => node::run(&args),
         Command::Replicas(args) => node::replicas(&args),
         Command::Zone(args) => zone::run(&args),
+        Command::Shards(args) => shards::run(&args),
         Command::Scrub(args) => scrub::run(&args),
         Command::Plan(args) => node::plan(&args),
         Command::Keyspace(args) => keyspace::run(&args),

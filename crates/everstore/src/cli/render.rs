@@ -22,6 +22,7 @@ pub fn page(status: &Status, problems: &[Problem]) -> String {
         };
         let _ = writeln!(out, "  {mark}: {}", problem.text);
     }
+    out.push_str(&split(status));
     out.push_str(&moves(status));
     let _ = write!(out, "\n{}", nodes(&status.nodes));
     if !status.shards.is_empty() {
@@ -48,6 +49,29 @@ fn headline(status: &Status, problems: &[Problem]) -> String {
         counted(status.shards.len(), "shard"),
         counted(status.replicas_wanted as usize, "replica"),
     )
+}
+
+/// A line on a split that is under way; empty if there is none.
+pub fn split(status: &Status) -> String {
+    match status.shards_to_come {
+        0 => String::new(),
+        left => format!("  shards are being split: {left} new ones are to come\n"),
+    }
+}
+
+/// Shards with their slots and replicas, as `everstore shards list` prints them.
+pub fn shard_list(status: &Status) -> String {
+    let mut table = Table::new(&[">SHARD", "SLOTS", "LEADER", "FOLLOWERS"]);
+    for shard in &status.shards {
+        let ranges = shard.slot_ranges.iter().map(|(first, last)| format!("{first}-{last}"));
+        table.row([
+            shard.id.to_string(),
+            ranges.collect::<Vec<_>>().join(", "),
+            shard.leader.map_or_else(|| "none".into(), |id| format!("node {id}")),
+            followers(status, shard),
+        ]);
+    }
+    table.render()
 }
 
 /// A line on shards that are on their way to other nodes; empty if there are none.

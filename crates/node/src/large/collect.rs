@@ -82,7 +82,7 @@ impl Core {
         let Some(replica) = self.replicas.get(group.0 as usize).and_then(Option::as_deref) else {
             return (Vec::new(), None);
         };
-        if replica.leading().is_none() {
+        if replica.leading().is_none() || !replica.is_undivided() {
             return (Vec::new(), None);
         }
         let (mut found, mut last, mut seen) = (Vec::new(), None, 0);

@@ -17,7 +17,7 @@ use shard::data::{Context, Done, Stop};
 /// Format version of the row.
 const FORMAT: u8 = 1;
 /// Names of these rows begin so; the rest is the loss's own name.
-const PREFIX: &[u8] = b"loss/";
+pub(crate) const PREFIX: &[u8] = b"loss/";
 /// An old leader that follows within this time, in ms, leaves no row.
 const GRACE_MS: u64 = 1000;
 /// Most leaders of before that are remembered; more replicas than a shard has.
@@ -128,7 +128,7 @@ impl Core {
     }
 
     fn note_missing(&mut self, group: GroupId) {
-        let (now, shards) = (self.now, self.shards());
+        let (now, shards) = (self.now, self.base_shards());
         let Some(replica) = self.replica(group) else { return };
         crate::layouts::follow_rows(replica, shards);
         let late = |since: (u64, Term)| now.mono_ms() >= since.0 + GRACE_MS;

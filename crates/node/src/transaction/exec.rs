@@ -13,7 +13,7 @@ use resp::command::admit;
 use resp::decode::walk;
 use resp::{Call, Outcome, Resp};
 use router::request::parse;
-use router::{Flags, Forward, Request, Target};
+use router::{Flags, Request, Target};
 use shard::table::Route;
 
 /// Why EXEC runs nothing after a command was refused, as Redis words it.
@@ -130,38 +130,39 @@ impl Core {
         let Sending { group, slot, request } = sending;
         if self.is_deferred(conn.id) {
             let target = Target::Slot { conn: conn.id, slot: conn.reserve() };
-            let deadline = self.now.mono_ms() + self.settings.quorum_timeout_ms;
-            return self.defer(group, Forward::new(target, request, slot, deadline));
+            let forward = self.new_forward(target, request, slot);
+            return self.defer(group, forward);
         }
         let full = self.disk.is_full() && request.flags().has(Flags::WRITE) && self.leads_for_good(group);
         if full {
             let text = self.log_full_text();
             return self.reply_now(conn, |reply| reply.error(&text));
         }
-        if !self.is_open_here(conn, group) || !self.transact_here(conn, group, &request) {
+        if !self.is_open_here(conn, group) || !self.transact_here(conn, (group, slot), &request) {
             self.enqueue(conn, group, request, slot);
         }
     }
 
     /// Executes a transaction on this thread. False if the shard does not serve its keyspaces now.
-    fn transact_here(&mut self, conn: &mut Conn, group: GroupId, request: &Request) -> bool {
+    fn transact_here(&mut self, conn: &mut Conn, (group, slot): (GroupId, Slot), request: &Request) -> bool {
         let Ok(parts) = request.parts() else { return false };
         let Ok(transaction) = decode(&parts, group) else { return false };
         let proto = conn.session.proto;
         let buf = conn.reply_buffer();
         let start = buf.len();
-        let (outcome, early) = match self.transact(group, &parts, &transaction, &mut Resp { buf, proto }) {
-            Ran::Done { outcome, early } => (outcome, early),
-            Ran::Elsewhere => return false,
-            Ran::Waits(ticket) => {
-                self.block(conn, group, ticket);
-                return true;
-            }
-            Ran::Refused(text) => {
-                self.reply_now(conn, |reply| reply.error(&text));
-                return true;
-            }
-        };
+        let (outcome, early) =
+            match self.transact((group, slot), &parts, &transaction, &mut Resp { buf, proto }) {
+                Ran::Done { outcome, early } => (outcome, early),
+                Ran::Elsewhere => return false,
+                Ran::Waits(ticket) => {
+                    self.block(conn, group, ticket);
+                    return true;
+                }
+                Ran::Refused(text) => {
+                    self.reply_now(conn, |reply| reply.error(&text));
+                    return true;
+                }
+            };
         self.stats.note_reply(&conn.reply_buffer()[start..]);
         let bytes = request.bytes();
         self.mark(conn, group, start, (outcome, early), |out| out.extend_from_slice(bytes));

@@ -7,6 +7,7 @@ use crate::early::Asked;
 use crate::memory::{OUT_OF_MEMORY, Room};
 use crate::replica::{Arrival, Held, Replica};
 use model::effect::WriteId;
+use model::slot::Slot;
 use model::{GroupId, Keyspace};
 use resp::{Proto, Resp};
 use router::Flags;
@@ -40,12 +41,12 @@ impl Core {
     /// Executes a transaction on a leader that is ready.
     pub(super) fn transact(
         &mut self,
-        group: GroupId,
+        (group, slot): (GroupId, Slot),
         parts: &Parts<'_>,
         transaction: &Decoded<'_>,
         out: &mut Resp<'_>,
     ) -> Ran {
-        let (now, shards) = (self.now, self.shards());
+        let (now, shards) = (self.now, self.base_shards());
         let rooms = transaction.commands.iter().map(|command| self.room_for(command.spec));
         let room = rooms.fold(Room::Enough, |least, room| if room == Room::Enough { least } else { room });
         let handlers: Option<Vec<_>> =
@@ -54,7 +55,14 @@ impl Core {
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return Ran::Elsewhere };
         let keyspaces = transaction.keyspaces();
         let named = || (0..model::limits::KEYSPACES).filter(|ks| keyspaces >> ks & 1 == 1).map(Keyspace);
-        if named().any(|ks| !crate::layouts::serves(replica, ks, shards)) {
+        if named().any(|ks| !crate::layouts::serves(replica, ks, shards) || !replica.owns(ks, slot, shards)) {
+            return Ran::Elsewhere;
+        }
+        // What empties a keyspace must not be under way when the shard is divided.
+        let empties = |command: &super::request::Command<'_>| {
+            matches!(command.spec.route, shard::table::Route::AllShards(_))
+        };
+        if transaction.commands.iter().any(empties) && !replica.is_undivided() {
             return Ran::Elsewhere;
         }
         match room {
@@ -101,7 +109,7 @@ impl Core {
         };
         let mut reply = Vec::new();
         let proto = if parts.flags.has(Flags::RESP3) { Proto::Resp3 } else { Proto::Resp2 };
-        match self.transact(group, parts, &transaction, &mut Resp { buf: &mut reply, proto }) {
+        match self.transact((group, slot), parts, &transaction, &mut Resp { buf: &mut reply, proto }) {
             Ran::Waits(ticket) => return Some(ticket),
             Ran::Elsewhere => self.answer(group, source, Status::NotOwner, (0, 0), &[]),
             Ran::Refused(text) => self.answer_error(group, source, &text),

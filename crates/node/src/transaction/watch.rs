@@ -127,12 +127,13 @@ impl Core {
         scope: Scope,
         (shard, keys): (ShardId, &[Vec<u8>]),
     ) -> bool {
-        let (group, shards) = (shard.group(), self.shards());
+        let (group, shards) = (shard.group(), self.base_shards());
         if !self.is_open_here(conn, group) {
             return false;
         }
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return false };
-        if !crate::layouts::serves(replica, ks, shards) {
+        let mut slots = keys.iter().map(|key| slot_of(key));
+        if !crate::layouts::serves(replica, ks, shards) || !slots.all(|slot| replica.owns(ks, slot, shards)) {
             return false;
         }
         let mut args: Vec<&[u8]> = vec![internal::WATCH];

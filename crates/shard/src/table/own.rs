@@ -130,6 +130,10 @@ pub(super) const OWN: &[Spec] = &[
             },
             own("everstore|scrub", 2, STATE, "Read everything on this node's disk to find damage"),
             Spec {
+                args: &[arg("what", ArgKind::OneOf(&[token("split", "SPLIT")]))],
+                ..own("everstore|shards", 3, STATE, "Split all shards in two, which doubles their number")
+            },
+            Spec {
                 args: &[
                     arg("format", ArgKind::OneOf(&[token("text", "TEXT"), token("json", "JSON")])).optional()
                 ],

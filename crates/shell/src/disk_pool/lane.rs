@@ -2,12 +2,14 @@
 
 use super::checkpoint::Write;
 use super::cleaning::Cleaning;
+use super::dividing::{Failed, divide};
 use super::scrub::scrub;
 use super::sending::Sending;
 use super::staging;
 use super::sweep::Sweep;
 use crate::losses::LossFolder;
 use model::{GroupId, NodeId};
+use node::dividing::Part;
 use node::{Job, JobDone};
 use shard::Machine;
 use std::collections::BTreeMap;
@@ -42,6 +44,12 @@ pub(super) enum Task {
         group: GroupId,
         tree: u64,
         machine: Box<Machine>,
+    },
+    Divide {
+        group: GroupId,
+        tree: u64,
+        part: Box<Part>,
+        to: Option<(u64, Box<Machine>)>,
     },
     Drop {
         tree: u64,
@@ -84,6 +92,7 @@ impl Task {
             Job::EndSnapshot { to, .. } => Task::End { to },
             Job::StageChunk { group, from, tree, chunk } => Task::Stage { group, from, tree, chunk },
             Job::LoadStaged { group, tree, machine } => Task::Load { group, tree, machine },
+            Job::Divide { group, tree, part, to } => Task::Divide { group, tree, part, to },
             Job::DropTree { tree } => Task::Drop { tree },
             Job::Scrub { group, tree, from } => Task::Scrub { group, tree, from },
             Job::KeepLoss { group, name, content } => Task::Keep { group, name, content },
@@ -158,6 +167,9 @@ impl Lane {
                 let result = staging::load(stores, tree, machine);
                 done(JobDone::Loaded { group, tree, result });
             }
+            Task::Divide { group, tree, part, to } => {
+                done(divided(stores, (group, tree), &part, to));
+            }
             Task::Drop { tree } => {
                 self.sending.retain(|_, sending| sending.tree() != tree);
                 self.staging.remove(&tree);
@@ -185,6 +197,26 @@ impl Lane {
         }
         After::default()
     }
+}
+
+/// Makes a shard of a part of another one. A tree that was begun in vain is removed.
+fn divided(
+    stores: &dyn RowStores,
+    (group, tree): (GroupId, u64),
+    part: &Part,
+    to: Option<(u64, Box<Machine>)>,
+) -> JobDone {
+    let new = to.as_ref().map(|(new, _)| *new);
+    let result = divide(stores, tree, part, to);
+    let damaged = result.as_ref().is_err_and(Failed::is_damage);
+    if result.is_err()
+        && let Some(new) = new
+        && let Err(error) = stores.destroy(new)
+    {
+        tracing::warn!(tree = new, %error, "a row tree that is not used any more stays on disk");
+    }
+    let result = result.map_err(|error| error.to_string());
+    JobDone::Divided { group, tree, at: part.at, result, damaged }
 }
 
 /// One step of compaction. A failure harms no row: the next write finds out whether it lasts.

@@ -66,7 +66,8 @@ impl Queue {
                 self.owners.insert(tree, group);
                 Some(group)
             }
-            Job::EndSnapshot { group, .. }
+            Job::Divide { group, .. }
+            | Job::EndSnapshot { group, .. }
             | Job::Scrub { group, .. }
             | Job::KeepLoss { group, .. }
             | Job::ForgetLoss { group, .. } => Some(group),

@@ -1,6 +1,7 @@
 use super::error::Misfit;
 use super::*;
 use crate::disk_pool::testing::{Fixture, MAX_VALUE, SEED, TERM, flush, keys, payload, put, puts, same};
+use cluster::{Members, Seat, Tenure};
 use model::{Index, KeyHasher, Keyspace};
 use shard::Machine;
 use std::path::PathBuf;
@@ -134,6 +135,38 @@ fn an_installed_snapshot_is_used_and_other_trees_are_removed() {
     assert_eq!(report.dropped, [TREE, 21]);
     assert_eq!(fixture.stores.list(), [1, 2, 4, 20]);
     assert_eq!(fixture.stores.next_id(), 22);
+}
+
+/// A shard that a split has made, as the log says that it has the rows in tree 20.
+fn split_off() -> GroupLog {
+    let voters = [1, 2, 3].map(NodeId).to_vec();
+    let generations = [1, 2, 3].map(|node| Seat { node: NodeId(node), generation: 6 }).to_vec();
+    let members = Members { voters, generations, ..Members::default() };
+    let conf_state = Tenure::Holds { generation: 6, joined: true, members }.encode();
+    let install = Some(Install { tree: 20, index: 10, term: 1, conf_state });
+    GroupLog { install, hard: Some(HardState { term: 1, vote: 0, commit: 0 }), ..log(11..11, 10) }
+}
+
+#[test]
+fn a_shard_that_a_split_has_made_is_known_by_its_log_and_votes_and_without_that_its_rows_are_nothing() {
+    let child = GroupId(9);
+    let fixture = Fixture::new();
+    recovered(&fixture, Recovery::default()).unwrap();
+    let mut rows = empty();
+    rows.apply(10, 1, &payload(&puts(Keyspace(0), &keys(0..5), b"of the parent"))).unwrap();
+    fixture.write(20, &mut rows);
+    let log = Recovery { groups: [(child, split_off())].into(), ..Recovery::default() };
+    let (replicas, _) = recovered(&fixture, log).unwrap();
+    let replica = replicas.iter().find(|replica| replica.id == child).unwrap();
+    same(&rows, &replica.machine);
+    assert_eq!((replica.tree, replica.stored, replica.raft.compacted()), (20, (10, 1), (10, 1)));
+    assert_eq!((replica.raft.generation(), replica.raft.has_joined()), (6, true));
+    // Its log begins there also on the others, so it needs nothing from them.
+    assert_eq!((replica.raft.last_index(), replica.raft.term()), (10, 1));
+    // The crash came before the log said so: the rows are made anew from those of the parent.
+    let (replicas, report) = recovered(&fixture, Recovery::default()).unwrap();
+    assert!(replicas.iter().all(|replica| replica.id != child));
+    assert_eq!(report.dropped, [20]);
 }
 
 #[test]

@@ -45,3 +45,14 @@ pub(super) fn replace(world: &mut World) -> bool {
     world.decide(&format!("REPLACE {old} {new}"));
     true
 }
+
+/// Most splits of one world: 4 shards become 16.
+const MAX_SPLITS: u64 = 2;
+
+pub(super) fn split(world: &mut World) -> bool {
+    if world.shards() >= u32::from(world.plan.shape.shards) << MAX_SPLITS {
+        return false;
+    }
+    world.ask("EVERSTORE SHARDS SPLIT");
+    true
+}

@@ -18,6 +18,7 @@ fn healthy(shards: u16) -> Status {
             id,
             group,
             slots: 16384 / u32::from(shards),
+            slot_ranges: Vec::new(),
             leader: Some(leader),
             term: 2,
             commit: 10,
