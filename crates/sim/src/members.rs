@@ -232,17 +232,14 @@ impl World {
                 return Some(text);
             }
         }
+        if able.len() < replicas {
+            return None;
+        }
         // A zone has one of each group where there are others, so its nodes are even among themselves only.
         let (zoned, free): (BTreeSet<u64>, BTreeSet<u64>) = able
             .iter()
             .partition(|node| newest.members.get(&NodeId(**node)).is_some_and(|m| !m.zone.is_empty()));
-        let uneven = |nodes: &BTreeSet<u64>| {
-            let of = || nodes.iter().map(|node| seats[*node as usize]);
-            let (least, most) = (of().min().unwrap_or(0), of().max().unwrap_or(0));
-            let uneven = able.len() >= replicas && most > least + 1;
-            uneven.then(|| format!("nodes {nodes:?} hold from {least} to {most} replicas"))
-        };
-        uneven(&free).or_else(|| uneven(&zoned))
+        uneven(&seats, &free).or_else(|| uneven(&seats, &zoned))
     }
 
     /// A witness that votes where it is of no use, or not where it is, in words. `votes`: it may.
@@ -289,4 +286,11 @@ impl World {
             }
         }
     }
+}
+
+/// Nodes of which some hold more than one replica more than others, in words.
+fn uneven(seats: &[u64], nodes: &BTreeSet<u64>) -> Option<String> {
+    let of = || nodes.iter().map(|node| seats[*node as usize]);
+    let (least, most) = (of().min().unwrap_or(0), of().max().unwrap_or(0));
+    (most > least + 1).then(|| format!("nodes {nodes:?} hold from {least} to {most} replicas"))
 }
