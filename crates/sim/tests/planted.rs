@@ -194,7 +194,13 @@ const HUNTS: &[Hunt] = &[
         seconds: 8,
         ..Hunt::usual(Bug::SyncReadSeesAsyncTail, 40)
     },
-    Hunt { spares: 2, seconds: 6, ..Hunt::usual(Bug::SettledTooEarly, 80) },
+    Hunt {
+        faults: &["drain", "undrain", "replace"],
+        calm_ms: 500,
+        spares: 2,
+        seconds: 6,
+        ..Hunt::usual(Bug::SettledTooEarly, 80)
+    },
     Hunt { workloads: &["uploads"], seconds: 4, ..Hunt::usual(Bug::LiveCollected, 20) },
     Hunt { workloads: &["uploads"], seconds: 4, ..Hunt::usual(Bug::ChunksForgotten, 60) },
     Hunt { spares: 2, learners: true, seconds: 6, ..Hunt::usual(Bug::LearnerGetsVote, 10) },
