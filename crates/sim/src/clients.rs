@@ -593,7 +593,9 @@ impl Client {
         if retries || self.script.is_some() {
             self.again.extend(lost.into_iter().filter(harmless).map(|w| w.command));
         }
-        self.target = self.rng.below(16) as usize;
+        // Who must be answered asks one node after the other: one may be gone for good.
+        let drawn = self.rng.below(16) as usize;
+        self.target = if self.script.is_some() { self.target + 1 } else { drawn };
         self.next_ns = self.time.ns() + 1 + self.rng.below(50 * MS);
     }
 }
