@@ -289,6 +289,11 @@ impl Conn {
         self.first + self.slots.len() as u64 - 1
     }
 
+    /// Whether no answer was reserved, or given, behind this place.
+    pub fn is_last(&self, place: u64) -> bool {
+        place + 1 == self.first + self.slots.len() as u64
+    }
+
     /// `CLIENT REPLY OFF|SKIP`: the reply of the command that just ran is not sent. `before`: replies
     /// waiting and bytes on the wire when it began.
     pub fn mute(&mut self, before: (usize, usize)) {

@@ -16,7 +16,7 @@ mod making;
 mod redirect;
 
 pub use making::{FIRST, Made, Making, Part};
-pub(crate) use redirect::Moving;
+pub(crate) use redirect::{Moving, OVERTAKEN};
 
 use crate::core::Core;
 use crate::layouts::{follow_rows, is_behind};

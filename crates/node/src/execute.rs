@@ -5,6 +5,7 @@ use crate::again::Standing;
 use crate::cold::MEMORY;
 use crate::core::Core;
 use crate::dispatch::second_keyspace;
+use crate::dividing::OVERTAKEN;
 use crate::early::Asked;
 use crate::frame::Section;
 use crate::memory::{OUT_OF_MEMORY, Room};
@@ -561,11 +562,11 @@ impl Core {
             }
             // Of an earlier attempt it says nothing: a later leader may have executed the request.
             Status::NotOwner | Status::NoEffect if attempt != route.attempt() => {}
-            Status::NotOwner => {
-                if let Some(forward) = route.answered(seq, false) {
-                    self.defer(group, forward);
-                }
-            }
+            Status::NotOwner => match route.answered(seq, false) {
+                Some(forward) if self.is_overtaken(&forward) => self.fail(forward.target, OVERTAKEN),
+                Some(forward) => self.defer(group, forward),
+                None => {}
+            },
             Status::NoEffect => {
                 if let Some(forward) = route.answered(seq, false) {
                     self.fail(forward.target, NO_EFFECT);

@@ -322,8 +322,8 @@ impl Core {
     /// True when a request of this connection is kept.
     #[inline]
     pub(crate) fn is_deferred(&self, conn: u64) -> bool {
-        let of = |target: Target| matches!(target, Target::Slot { conn: id, .. } if id == conn);
-        !self.moving.deferred.is_empty() && self.moving.deferred.iter().any(|(_, forward)| of(forward.target))
+        !self.moving.deferred.is_empty()
+            && self.moving.deferred.iter().any(|(_, forward)| forward.domain == conn)
     }
 
     /// Whether this node leads the meta group, and so carries changes of keyspaces to the shards.

@@ -158,7 +158,7 @@ impl Route {
         self.held
     }
 
-    /// Goes on, and gives back what was handed in while it was held, to be queued behind what has to run first.
+    /// Goes on, and gives back what was handed in while it was held, to be queued in its order with what has to run first.
     pub fn release(&mut self) -> Vec<Forward> {
         self.held = false;
         (self.sent, self.again, self.bytes) = (0, 0, 0);

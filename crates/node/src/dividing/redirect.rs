@@ -18,6 +18,11 @@ use router::{Flags, Forward, Request, Target};
 use shard::table::{Merge, Route};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// A command on several keys whose shard is divided, and behind which its connection has sent others: those on keys
+/// that stay are executed before it.
+pub(crate) const OVERTAKEN: &str =
+    "TRYAGAIN the shard of the command's keys is being split, and more commands were sent behind this one";
+
 /// New shards that this node has seen open, and those that are held.
 #[derive(Debug, Default)]
 pub(crate) struct Moving {
@@ -68,15 +73,41 @@ impl Core {
         let moving = |parent: &ShardId| self.routes[parent.group().0 as usize].has_moving();
         let free: Vec<ShardId> =
             self.moving.held.iter().filter(|(_, parent)| !moving(parent)).map(|(shard, _)| *shard).collect();
+        if free.is_empty() {
+            return;
+        }
         for shard in free {
             self.moving.held.remove(&shard);
             let group = shard.group();
-            let later = self.routes[group.0 as usize].release();
-            self.retry_deferred();
-            for forward in later {
-                self.hand_in(group, forward);
-            }
+            // Among them may be a part of a command on several keys that is older than what was deferred.
+            let queued = self.routes[group.0 as usize].release();
+            self.moving.deferred.extend(queued.into_iter().map(|forward| (group, forward)));
         }
+        self.retry_deferred();
+    }
+
+    /// Whether a request that was refused would be overtaken if it waited: it has keys that moved and may have others,
+    /// and its connection has sent more since. What has keys of one slot is followed by refusals of that slot only.
+    pub(crate) fn is_overtaken(&self, forward: &Forward) -> bool {
+        let Ok(parts) = forward.request.parts() else { return false };
+        let alone = parts.flags.has(Flags::INTERNAL) || parts.flags.has(Flags::TRANSACTION);
+        let open = matches!(self.map.layout(parts.ks).phase, Phase::Open(_));
+        let spec = shard::table::resolve(parts.args[0], parts.args.get(1).copied());
+        let several = spec.is_ok_and(|spec| match spec.route {
+            Route::PerKey(_) => spec.key_positions(&parts.args).count() > 1,
+            Route::AllShards(_) => true,
+            _ => false,
+        });
+        let place = match forward.target {
+            Target::Slot { slot, .. } => Some(slot),
+            Target::Part { op, .. } => match self.ops.get(&op) {
+                Some(Op::Gather { target: Target::Slot { slot, .. }, .. }) => Some(*slot),
+                _ => None,
+            },
+        };
+        let conn = self.conns.get(&forward.domain);
+        let followed = conn.zip(place).is_some_and(|(conn, place)| !conn.is_last(place));
+        !alone && open && several && followed
     }
 
     /// A request that is handed in now. One that is put together anew for one that is sent on takes its place.
