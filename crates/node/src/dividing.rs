@@ -70,8 +70,11 @@ impl Core {
 
     /// Each tick: rows that another shard owns leave.
     pub(crate) fn shed_rows(&mut self) {
+        let base = self.map.formation.shards;
         for at in 1..self.replicas.len() {
             let Some(replica) = self.replicas[at].as_deref_mut() else { continue };
+            // A keyspace that has come into this shard as a whole since then has no slots that are another's.
+            follow_rows(replica, base);
             let Some(child) = replica.owned.child().filter(|_| !replica.owned.clean) else { continue };
             // Before that they would have to be copied for the checkpoint as of the division.
             if replica.stored.0 < child.at {

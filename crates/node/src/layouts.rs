@@ -5,7 +5,7 @@ use crate::core::Core;
 use crate::internal;
 use crate::ops::Step;
 use crate::witness::WITNESS;
-use cluster::map::{EPOCH_ROW, LayoutError, Phase, layout_name};
+use cluster::map::{EPOCH_ROW, LayoutError, Phase, SLOTS_ROW, layout_name};
 use cluster::{ClusterMap, JoinToken, KeyspaceLayout, ShardLayout, ZoneRole};
 use model::limits::{KEYSPACES, SLOTS, SPACES};
 use model::slot::Slot;
@@ -79,6 +79,11 @@ pub(crate) fn close(cx: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let ks = cx.data.keyspace();
     if !cx.data.space().is_empty() {
         return Err(Stop::error(NOT_EMPTY));
+    }
+    // Of a shard that was divided some replica may still hold rows that are another shard's: with another layout they
+    // would be keys of this one.
+    if cx.data.system(SLOTS_ROW).is_some() {
+        cx.data.flush();
     }
     set_row(cx, ks, ShardLayout { epoch, open: None }, shards);
     cx.reply.ok();

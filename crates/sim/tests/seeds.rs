@@ -39,6 +39,15 @@ const FOUND_OF_LARGE: &[(u64, &str)] = &[(
     "node: the row of a key left memory whenever an APPEND to its large value was prepared, for ever",
 )];
 
+/// Worlds with splits and two nodes that join that found something, 6 s each.
+const FOUND_OF_SPLITS: &[(u64, &str)] = &[
+    (820724, "node: a GET overtook an MSET of its connection that waited for a new shard"),
+    (
+        820097,
+        "node: a replica dropped keys of a keyspace that had come into its shard as a whole since a split",
+    ),
+];
+
 /// Usual seeds.
 const USUAL: std::ops::RangeInclusive<u64> = 1001..=1100;
 
@@ -55,6 +64,9 @@ fn check(seed: u64, options: &Options) {
 fn seeds_that_found_something_stay_clean() {
     for &(seed, seconds, _) in FOUND {
         check(seed, &Options { length_ns: seconds * S, spares: Some(0), ..Options::default() });
+    }
+    for &(seed, _) in FOUND_OF_SPLITS {
+        check(seed, &Options { length_ns: 6 * S, spares: Some(2), ..Options::default() });
     }
     for &(seed, _) in FOUND_OF_LARGE {
         let (nodes, shards, spares) = (Some(3), Some(2), Some(0));
