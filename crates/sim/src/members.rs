@@ -164,7 +164,8 @@ impl World {
 
     /// A sound node that has a learner of every group.
     pub(crate) fn whole_learner(&self) -> Option<u64> {
-        let map = self.newest_map()?;
+        // A cluster whose shards were split is not recovered.
+        let map = self.newest_map().filter(|map| map.shards.len() == usize::from(self.plan.shape.shards))?;
         let groups = || (0..=u32::from(self.plan.shape.shards)).map(GroupId);
         let whole =
             |node: &u64| groups().all(|group| map.set_of(group).learner_nodes().contains(&NodeId(*node)));
