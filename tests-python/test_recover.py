@@ -3,6 +3,10 @@
 import json
 import shutil
 import subprocess
+import time
+
+import pytest
+import redis
 
 from harness.cluster import program, wait_for
 from harness.ledger import Ledger
@@ -233,3 +237,66 @@ def test_salvage_says_what_is_wrong_with_a_folder(tmp_path):
     assert refused.returncode == 2
     assert f"{empty} is no data folder of a node: it has no node.toml" in refused.stderr
     assert "--bootstrap" not in refused.stderr and not (tmp_path / "file").exists()
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.03, 0.1, 0.25, 0.6, 5.0])
+def test_the_survivor_of_a_cluster_whose_shards_are_being_split_has_every_key(new_cluster, after_s):
+    cluster = new_cluster(shards=4).start()
+    survivor, *lost = cluster.wait_healthy().nodes
+    keys = {f"key {number}": f"value {number}" * 10 for number in range(4000)}
+    with survivor.client() as client:
+        client.mset(keys)
+        client.hset("a hash", mapping=keys)
+        wait_for(lambda: sets(client, "large", b"l" * (9 << 20)), "all members have said that they know large values")
+    name = cluster.wait_healthy().nodes[0].status()["cluster_id"]
+    with lost[0].client() as client:
+        wait_for(lambda: divides(client), "the split begins")
+    time.sleep(after_s)
+    for node in cluster.nodes:
+        node.kill()
+
+    refused = recover("--force-majority-lost", *folders([survivor]), "--survivors", "1,3", "--cluster-name", name)
+    done = recover("--force-majority-lost", *folders([survivor]), "--cluster-name", name)
+    print(done.stdout, refused.stderr)
+    assert done.returncode == 0, done.stderr
+    assert "shards have moved or were split" in done.stdout
+    assert refused.returncode == 2 and "name the data folders of all survivors in one call" in refused.stderr
+
+    cluster.restart(survivor)
+
+    def whole():
+        status = survivor.status()
+        shards = status["shards"]
+        return len(shards) == 8 and status["shards_to_come"] == 0 and all(s["leader"] == 1 for s in shards)
+
+    wait_for(whole, "it leads all shards that the split makes")
+    with survivor.client() as client:
+        assert client.mget(keys) == list(keys.values())
+        assert client.hgetall("a hash") == keys and client.strlen("large") == 9 << 20
+        assert sorted(client.scan_iter(count=500)) == sorted([*keys, "a hash", "large"])
+        assert client.dbsize() == len(keys) + 2
+        assert client.set("after", "the recovery")
+
+    # Once more, and with an empty node that joins it.
+    shutil.rmtree(lost[0].folder)
+    cluster.join(lost[0])
+    wait_for(lambda: [n["id"] for n in survivor.status()["nodes"]] == [1, 4], "a new node joins")
+    with lost[0].client() as client:
+        wait_for(lambda: divides(client), "it is split again")
+        wait_for(lambda: len(survivor.status()["shards"]) == 16, "the split is known")
+        assert wait_for(lambda: client.mget(keys), "it is served") == list(keys.values())
+
+
+def sets(client, key: str, value: bytes) -> bool:
+    return succeeds(client, "SET", key, value)
+
+
+def divides(client) -> bool:
+    return succeeds(client, "EVERSTORE", "SHARDS", "SPLIT")
+
+
+def succeeds(client, *command) -> bool:
+    try:
+        return client.execute_command(*command) in (True, b"OK", "OK")
+    except redis.RedisError:
+        return False

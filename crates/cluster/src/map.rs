@@ -5,6 +5,7 @@
 //! ownership by its own rows (safety rule 20).
 
 mod division;
+mod found;
 mod layout;
 mod member;
 pub mod mode;
@@ -23,6 +24,7 @@ use model::{GroupId, Keyspace, NodeId, ShardId, Slot};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use division::{Child, DIVISIONS_ROW, Divisions, SLOTS_ROW, ShardSlots};
+pub use found::FoundSplits;
 pub use layout::{KeyspaceLayout, LayoutError, LayoutRow, Phase, ShardLayout};
 pub use member::{MAX_ZONE, Member, zone_name};
 pub use mode::{Mode, ModeRow, Replication};
@@ -221,7 +223,7 @@ impl ClusterMap {
         if self.members.len() >= MAX_MEMBERS {
             return Err(format!("the cluster has {MAX_MEMBERS} members, which is the most"));
         }
-        if !self.recovery_rows().is_empty() {
+        if !self.is_recovery_recorded() {
             return Err("the cluster is still recording whom its recovery gave up".to_owned());
         }
         if witness && self.level < WITNESS_LEVEL {
@@ -287,15 +289,6 @@ impl ClusterMap {
         let all: BTreeSet<NodeId> = gone.chain(self.lost.1.iter().copied()).collect();
         all.iter().for_each(|node| put_u64(&mut content, node.0));
         (LOST_ROW.to_vec(), content)
-    }
-
-    /// Rows that give up all members but the survivors of a recovery; empty if that is recorded.
-    pub fn recovery_rows(&self) -> Vec<Row> {
-        if self.lost.0 >= self.incarnation {
-            return Vec::new();
-        }
-        let gone = self.members.keys().filter(|node| !self.formation.members.contains(node)).copied();
-        vec![self.lost_row(self.incarnation, gone), self.next_epoch()]
     }
 
     /// Applies one committed row of the meta group; `None` means that the row was deleted. Answers

@@ -189,7 +189,7 @@ impl Core {
             "settle-mode" => Ok(self.map.settle_mode(Keyspace(number(1)? as u16), number(2)?)),
             "member" => self.member_rows(args),
             "join" => self.join_rows(args),
-            "recovered" => Ok(self.map.recovery_rows()),
+            "recovered" => Ok(self.map.recovery_rows(self.moving.found.as_deref())),
             "raise-level" => Ok(self.map.level_rows(number(1)?)),
             "set-replicas" => {
                 self.check_undivided()?;
@@ -276,7 +276,7 @@ impl Core {
 
     /// After a recovery from a lost majority the meta group is told which members were given up.
     pub(crate) fn announce_recovery(&mut self) {
-        let known = self.forming.is_some() || self.map.recovery_rows().is_empty();
+        let known = self.forming.is_some() || self.map.is_recovery_recorded();
         if !known && self.routes[0].leader().is_some() && self.routes[0].is_empty() {
             self.ask_meta(&[b"recovered"]);
         }

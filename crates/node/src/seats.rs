@@ -87,6 +87,11 @@ impl Core {
         self.left.extend(left);
     }
 
+    /// The recovery that began this incarnation of the cluster found splits.
+    pub fn set_found_splits(&mut self, found: cluster::map::FoundSplits) {
+        self.moving.found = Some(Box::new(found));
+    }
+
     /// Replicas are made and given up as the map says.
     pub(crate) fn follow_seats(&mut self) {
         let me = self.me.node;

@@ -142,6 +142,9 @@ impl<D> Node<D> {
         self.core.set_losses(accounts);
         self.core.set_heard(heard::read(self.disk.as_ref(), &self.setup.dir, incarnation));
         self.core.set_left(report.left.iter().copied());
+        if let Some(found) = holders.and_then(|holders| holders.splits) {
+            self.core.set_found_splits(found);
+        }
         let next_tree = stores.next_id();
         let disks = platform.start_disks(Opened { log, stores, losses, garbage: report.garbage })?;
         Ok((disks, replicas, next_tree))

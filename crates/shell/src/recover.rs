@@ -10,7 +10,7 @@ pub(crate) use group::{tenure_of, tree_of};
 
 use self::group::{Plan, Restored};
 use crate::holders::Holders;
-use cluster::{Formation, Tenure};
+use cluster::{Formation, Members, Tenure};
 use env::Clock;
 use model::time::MS;
 use model::{GroupId, Index, NodeId, Now};
@@ -59,6 +59,17 @@ impl Start<'_> {
     /// Steps of members up to this entry are of an earlier incarnation, and mean nothing.
     fn void_steps(&self, group: GroupId) -> Index {
         self.holders.map_or(0, |holders| holders.void_steps(group))
+    }
+
+    /// Whether a replica of an earlier incarnation is none of those with which this one began: it was empty.
+    fn is_void(&self, group: GroupId, members: &Members) -> bool {
+        let earlier = members.incarnation < self.formation.incarnation;
+        earlier && self.holders.is_some_and(|holders| !holders.of(group).contains(&self.node))
+    }
+
+    /// Entries of splits that are of an earlier incarnation and mean nothing, by their generation up to an index.
+    fn void_splits(&self, group: GroupId) -> &[(u64, Index)] {
+        self.holders.map_or(&[], |holders| holders.void_splits(group))
     }
 }
 
@@ -114,6 +125,9 @@ pub fn recover(
             Some(Tenure::Left { generation }) => {
                 let hard = known.and_then(|log| log.hard).unwrap_or_default();
                 left.push((group, Left { generation, term: hard.term, vote: hard.vote }));
+                log.groups.remove(&group);
+            }
+            Some(Tenure::Holds { members, .. }) if start.is_void(group, &members) => {
                 log.groups.remove(&group);
             }
             Some(Tenure::Holds { .. }) => groups.push(group),

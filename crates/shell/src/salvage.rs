@@ -21,7 +21,7 @@ use cluster::{ClusterId, Folder, FolderError};
 use env::Disk;
 use model::{GroupId, Index, NodeId};
 use shard::checkpoint::Applied;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use storage::log::{Entry, GroupLog};
@@ -107,8 +107,10 @@ impl Salvage {
             return Err(format!("{} belongs to no cluster that was formed", lost.display()));
         };
         let went_on = went_on::read_all(disk.as_ref(), survivors, formation.incarnation + 1)?;
-        let groups: Vec<GroupId> = formation.groups().collect();
+        let first = formation.groups();
         let mut lost = Stopped::new(disk, folder)?;
+        // Splits have made groups beside those of the beginning.
+        let groups: BTreeSet<GroupId> = first.chain(lost.logs.keys().copied()).collect();
         let mut found: Vec<Salvaged> =
             groups.iter().map(|group| salvaged(*group, lost.logs.get(group), went_on.get(group))).collect();
         let mut folders = Vec::new();

@@ -9,15 +9,15 @@ use crate::heard;
 use crate::holders::Holders;
 use crate::recover::{tenure_of, tree_of};
 use crate::salvage::{WentOn, write_down};
-use crate::split::refuse_split;
+use crate::split::{self, Found, Told};
 use cluster::identity::MAX_REPLICAS;
 use cluster::{ClusterId, Folder, Formation, Tenure};
 use env::Disk;
 use model::entry::EntryReader;
-use model::{GroupId, Index, NodeId, Term};
+use model::{GroupId, Index, NodeId, ShardId, Term};
 use node::heard::Announced;
 use shard::checkpoint::Applied;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use storage::log::{GroupLog, Log};
@@ -38,6 +38,14 @@ pub struct Holding {
     pub written_ms: Option<u64>,
 }
 
+/// What a survivor has of a group, and what that tells.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    pub(crate) holding: Holding,
+    pub(crate) went_on: WentOn,
+    pub(crate) told: Told,
+}
+
 /// Opens the row stores below a folder.
 pub type OpenRows<'a> = &'a dyn Fn(&Path) -> Result<Arc<dyn RowStores>, String>;
 
@@ -45,11 +53,13 @@ pub type OpenRows<'a> = &'a dyn Fn(&Path) -> Result<Arc<dyn RowStores>, String>;
 pub struct Survivors {
     folders: Vec<(PathBuf, Folder)>,
     disk: Arc<dyn Disk>,
-    holdings: Vec<BTreeMap<GroupId, (Holding, WentOn)>>,
+    holdings: Vec<BTreeMap<GroupId, Held>>,
     /// The newest that leaders announced to nodes that only followed, as far as these wrote it down.
     announced: BTreeMap<GroupId, Announced>,
     /// Shards had moved: not every survivor has all of them.
     moved: bool,
+    /// What they tell of splits, if there was one.
+    splits: Option<Found>,
     cluster: ClusterId,
     before: Formation,
     after: Formation,
@@ -80,12 +90,22 @@ impl Survivors {
         }
         let (cluster, before) = common(&folders)?;
         let mut nodes: Vec<NodeId> = folders.iter().filter_map(|(_, folder)| folder.node()).collect();
+        let here = nodes.clone();
         nodes.extend(elsewhere);
         let mut moved = false;
-        let mut look = |(_, folder): &(PathBuf, Folder)| holdings(disk, folder, &before, rows, &mut moved);
+        let mut look = |folder: &(PathBuf, Folder)| holdings(disk, folder, &before, rows, &mut moved);
         let holdings = folders.iter().map(&mut look).collect::<Result<Vec<_>, _>>()?;
+        // A split moves nothing, but makes shards that only those have who made them.
+        moved |= holdings.iter().flat_map(BTreeMap::values).any(|held| held.told.is_of_split());
+        let splits = match moved {
+            true => {
+                check_named(&here, elsewhere)?;
+                split::find(&before, &holdings)?
+            }
+            false => None,
+        };
         let after = match moved {
-            true => after_moves(&before, &nodes, &holdings, elsewhere)?,
+            true => after_moves(&before, &nodes, &holdings)?,
             false => before.of_survivors(&nodes).ok_or_else(|| why_not(&before, &nodes))?,
         };
         for (dir, folder) in &folders {
@@ -107,7 +127,7 @@ impl Survivors {
             }
         }
         let disk = Arc::clone(disk);
-        Ok(Survivors { folders, disk, holdings, announced, moved, cluster, before, after })
+        Ok(Survivors { folders, disk, holdings, announced, moved, splits, cluster, before, after })
     }
 
     /// The newest that a leader announced of a group; `None` if no survivor wrote that down, which those of learner
@@ -118,7 +138,7 @@ impl Survivors {
 
     /// Entries that are known to have been committed and that no survivor here has, at most.
     pub fn known_lost(&self, group: GroupId) -> u64 {
-        let best = self.best_of(group).map(|(holding, _)| *holding);
+        let best = self.best_of(group).map(|held| held.holding);
         self.announced(group).map_or(0, |announced| lost(announced, best))
     }
 
@@ -139,10 +159,25 @@ impl Survivors {
 
     /// For each group the best that a survivor here has: the newest last entry.
     pub fn best(&self) -> impl Iterator<Item = (GroupId, Option<Holding>)> {
-        self.before.groups().map(|group| (group, self.best_of(group).map(|(holding, _)| *holding)))
+        self.groups().into_iter().map(|group| (group, self.best_of(group).map(|held| held.holding)))
     }
 
-    /// Whether shards had moved to other nodes than the first ones.
+    /// Shards that splits have made and no survivor has: these nodes make them again, of the shard named first.
+    pub fn unmade(&self) -> impl Iterator<Item = (ShardId, ShardId, &[NodeId])> {
+        let splits = self.splits.as_ref().map(|found| &found.splits);
+        let first = u32::from(self.before.shards);
+        splits.into_iter().flat_map(move |splits| {
+            let half = (first << splits.divisions.generations.len() >> 1) as u16;
+            splits.unmade.iter().map(move |(shard, makers)| (ShardId(shard.0 - half), *shard, &makers[..]))
+        })
+    }
+
+    /// All groups that the cluster began with, and those that a survivor has beside them.
+    fn groups(&self) -> BTreeSet<GroupId> {
+        self.before.groups().chain(self.holdings.iter().flat_map(|held| held.keys().copied())).collect()
+    }
+
+    /// Whether shards had moved to other nodes than the first ones, or were split.
     pub fn are_moved(&self) -> bool {
         self.moved
     }
@@ -150,14 +185,16 @@ impl Survivors {
     /// Who votes in a group: its first members, or where shards had moved the survivors with a replica, who will.
     pub fn voters(&self, group: GroupId) -> Vec<NodeId> {
         match self.moved {
-            true => self.holdings.iter().filter_map(|of_node| Some(of_node.get(&group)?.0.node)).collect(),
+            true => {
+                self.holdings.iter().filter_map(|of_node| Some(of_node.get(&group)?.holding.node)).collect()
+            }
             false => self.before.members.clone(),
         }
     }
 
-    fn best_of(&self, group: GroupId) -> Option<&(Holding, WentOn)> {
+    fn best_of(&self, group: GroupId) -> Option<&Held> {
         let all = self.holdings.iter().filter_map(|of_node| of_node.get(&group));
-        all.max_by_key(|(holding, _)| holding.last)
+        all.max_by_key(|held| held.holding.last)
     }
 
     /// Makes the survivors' folders those of the next incarnation of the cluster, and writes into them what there
@@ -166,17 +203,20 @@ impl Survivors {
     /// # Errors
     /// In words for a person: a folder could not be written.
     pub fn recover(&mut self) -> Result<(), String> {
-        let best = |group| Some((group, self.best_of(group)?.1.clone()));
-        let went_on = self.before.groups().filter_map(best).collect();
-        let groups: Vec<GroupId> = self.before.groups().collect();
+        let groups = self.groups();
+        let best = |group: &GroupId| Some((*group, self.best_of(*group)?.went_on.clone()));
+        let went_on = groups.iter().filter_map(best).collect();
         let voters: BTreeMap<GroupId, Vec<NodeId>> = groups.iter().map(|g| (*g, self.voters(*g))).collect();
         for ((dir, folder), held) in self.folders.iter_mut().zip(&self.holdings) {
             if self.moved {
                 let mut holders = Holders::default();
+                holders.void = void(self.disk.as_ref(), dir, folder)?;
                 for (group, nodes) in &voters {
-                    let last = held.get(group).map_or(0, |(holding, _)| holding.last.1);
+                    let last = held.get(group).map_or(0, |held| held.holding.last.1);
                     holders.add(*group, last, nodes.clone());
+                    holders.add_void(*group, last, self.splits.as_ref());
                 }
+                holders.splits = self.splits.as_ref().map(|found| found.splits.clone());
                 let written = holders.write(self.disk.as_ref(), dir, self.after.incarnation);
                 written.map_err(|error| format!("{}: {error}", dir.display()))?;
             }
@@ -216,18 +256,24 @@ fn common(folders: &[(PathBuf, Folder)]) -> Result<(ClusterId, Formation), Strin
     found.ok_or_else(|| "no data folder was named".to_owned())
 }
 
+/// Refuses survivors whose folders are not here, where it is not known without them who has what.
+fn check_named(here: &[NodeId], elsewhere: &[NodeId]) -> Result<(), String> {
+    match elsewhere.iter().find(|node| !here.contains(node)) {
+        None => Ok(()),
+        Some(_) => Err(
+            "shards of this cluster have moved or were split: name the data folders of all survivors in one \
+                        call, copied here if need be, because no node knows what the others have"
+                .to_owned(),
+        ),
+    }
+}
+
 /// The formation with which survivors go on where shards had moved: all of them, whoever the first members were.
 fn after_moves(
     before: &Formation,
     nodes: &[NodeId],
-    holdings: &[BTreeMap<GroupId, (Holding, WentOn)>],
-    elsewhere: &[NodeId],
+    holdings: &[BTreeMap<GroupId, Held>],
 ) -> Result<Formation, String> {
-    if !elsewhere.is_empty() {
-        return Err("shards of this cluster have moved: name the data folders of all survivors in one call, copied here \
-                    if need be, because no node knows what the others have"
-            .to_owned());
-    }
     let mut members = nodes.to_vec();
     members.sort_unstable();
     members.dedup();
@@ -237,7 +283,8 @@ fn after_moves(
     if let Some(group) = before.groups().find(|group| !holdings.iter().any(|held| held.contains_key(group))) {
         return Err(format!("no survivor has group {group}: name also the folder of a node that had it"));
     }
-    let outvoted = before.groups().find_map(|group| outvoted(group, holdings));
+    let held: BTreeSet<GroupId> = holdings.iter().flat_map(|held| held.keys().copied()).collect();
+    let outvoted = held.into_iter().find_map(|group| outvoted(group, holdings));
     if let Some(why) = outvoted {
         return Err(why);
     }
@@ -246,8 +293,8 @@ fn after_moves(
 
 /// Survivors that lack committed entries of a group and are enough to elect one of them: these entries, which another
 /// one has, would be lost. Copies of learner zones may be so far behind.
-fn outvoted(group: GroupId, holdings: &[BTreeMap<GroupId, (Holding, WentOn)>]) -> Option<String> {
-    let held: Vec<Holding> = holdings.iter().filter_map(|held| Some(held.get(&group)?.0)).collect();
+fn outvoted(group: GroupId, holdings: &[BTreeMap<GroupId, Held>]) -> Option<String> {
+    let held: Vec<Holding> = holdings.iter().filter_map(|held| Some(held.get(&group)?.holding)).collect();
     let best = held.iter().max_by_key(|holding| holding.committed)?;
     let behind: Vec<String> =
         held.iter().filter(|of| of.last.1 < best.committed).map(|of| of.node.to_string()).collect();
@@ -278,26 +325,50 @@ fn why_not(before: &Formation, survivors: &[NodeId]) -> String {
 /// What a node has of each group.
 fn holdings(
     disk: &Arc<dyn Disk>,
-    folder: &Folder,
+    (dir, folder): &(PathBuf, Folder),
     formation: &Formation,
     rows: OpenRows<'_>,
     moved: &mut bool,
-) -> Result<BTreeMap<GroupId, (Holding, WentOn)>, String> {
+) -> Result<BTreeMap<GroupId, Held>, String> {
     let Some(node) = folder.node() else { return Ok(BTreeMap::new()) };
     let logs = log_of(disk, folder)?;
     let stores = rows(&folder.rows_dir())?;
-    refuse_split(node, formation, &logs, stores.as_ref())?;
+    let void = void(disk.as_ref(), dir, folder)?;
+    let first = u32::from(formation.shards);
     let mut holdings = BTreeMap::new();
-    for group in formation.groups() {
-        let Some(log) = logs.get(&group) else { continue };
-        *moved |= was_moved(log, formation.voters(group));
-        if matches!(tenure_of(log), Ok(Some(Tenure::Left { .. }))) {
-            continue;
+    for (&group, log) in &logs {
+        // Groups that a split has made are known by what the log says of them alone.
+        let tenure = tenure_of(log).map_err(|error| format!("group {group} of node {node}: {error}"))?;
+        let is_first = group.0 <= first;
+        if is_first {
+            *moved |= was_moved(log, formation.voters(group));
+        }
+        match tenure {
+            Some(Tenure::Left { .. }) => continue,
+            None if !is_first => continue,
+            _ => {}
         }
         let holding = holding(node, log, stored(stores.as_ref(), group, log)?);
-        holdings.insert(group, (holding, WentOn::with(holding.last, holding.committed, log)));
+        // An empty replica that was still to be filled: another survivor may be able to make the shard.
+        if !is_first && holding.last.1 == 0 {
+            continue;
+        }
+        let void = void.get(&group).map_or(&[][..], |void| void);
+        let told = Told::new(group, log, stores.as_ref(), holding.stored, formation.shards, void)?;
+        let went_on = WentOn::with(holding.last, holding.committed, log);
+        holdings.insert(group, Held { holding, went_on, told });
     }
     Ok(holdings)
+}
+
+/// Entries of splits that earlier recoveries made void, as the folder says.
+fn void(
+    disk: &dyn Disk,
+    dir: &Path,
+    folder: &Folder,
+) -> Result<BTreeMap<GroupId, Vec<(u64, Index)>>, String> {
+    let incarnation = folder.formation().map_or(0, |formation| formation.incarnation);
+    Ok(Holders::read(disk, dir, incarnation)?.unwrap_or_default().void)
 }
 
 /// Whether the members of a group were ever changed, as far as a log tells: each checkpoint after that says so.
@@ -383,7 +454,8 @@ mod tests {
         let nodes = |list: &[(u64, Index, Index)]| {
             let group = |&(node, last, committed): &(u64, Index, Index)| {
                 let went_on = WentOn { last: (1, last), committed, terms: Vec::new() };
-                BTreeMap::from([(GroupId(1), (holding(node, (1, last), committed), went_on))])
+                let holding = holding(node, (1, last), committed);
+                BTreeMap::from([(GroupId(1), Held { holding, went_on, told: Told::default() })])
             };
             outvoted(GroupId(1), &list.iter().map(group).collect::<Vec<_>>())
         };

@@ -17,6 +17,8 @@ use storage::rows::RowStores;
 
 /// Survivors serve again within this time, ns, and who was given up has found out.
 const WITHIN_NS: u64 = 20 * S;
+/// No split is asked for where there are so many shards.
+const MOST_SHARDS: u32 = 32;
 
 impl World {
     /// Takes all nodes away but one of a learner zone that has a copy of every group, and lets it go on. False if
@@ -53,12 +55,25 @@ impl World {
         if sound.len() < 2 || self.found.is_some() {
             return false;
         }
-        let count = 1 + self.rng.below(most.min(sound.len() - 1) as u64) as usize;
+        let divides_ns = self.plan.divides_ns.filter(|_| self.shards() < MOST_SHARDS);
+        if let Some(after_ns) = divides_ns {
+            self.ask_to_split();
+            self.run_until(self.now_ns() + after_ns);
+        }
+        // Where shards were split one call has to look at all folders, and machines have one each here.
+        let count = match divides_ns {
+            Some(_) => 1,
+            None => 1 + self.rng.below(most.min(sound.len() - 1) as u64) as usize,
+        };
         let first = self.rng.below(sound.len() as u64) as usize;
         let at = |number: usize| sound[(first + number) % sound.len()];
         let survivors: Vec<u64> = (0..count).map(at).collect();
         let returning = at(count);
         self.say(|| format!("only nodes {survivors:?} survive"));
+        if divides_ns.is_some() {
+            // It may lack entries of the split, but nothing that clients wrote.
+            self.watch.begins_anew();
+        }
         for node in 1..=self.nodes() {
             self.kill(node, true);
             if !survivors.contains(&node) {
@@ -78,6 +93,10 @@ impl World {
         if !self.run_while(until_ns, idle) {
             self.report("recovery", format!("nodes {survivors:?} do not go on within {} s", WITHIN_NS / S));
         }
+        let until_ns = self.now_ns() + WITHIN_NS;
+        if !self.run_while(until_ns, World::is_dividing) {
+            self.report("recovery", format!("a split is not over {} s after the recovery", WITHIN_NS / S));
+        }
         self.come_back(returning);
         true
     }
@@ -94,6 +113,10 @@ impl World {
         let mut found = Survivors::examine(&disk, &dirs, &elsewhere, &rows)?;
         if let Some((group, _)) = found.best().find(|(_, holding)| holding.is_none()) {
             return Err(format!("it has nothing of group {group}"));
+        }
+        let unmade: Vec<String> = found.unmade().map(|(_, shard, _)| shard.to_string()).collect();
+        if !unmade.is_empty() {
+            self.say(|| format!("node {node} is to make shards {} again", unmade.join(", ")));
         }
         found.recover()
     }

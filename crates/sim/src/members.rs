@@ -26,14 +26,32 @@ const REMOVED: &str = "was removed from the cluster";
 impl World {
     /// The client that decides about members; only where nodes join.
     pub(crate) fn add_operator(&mut self) {
-        if self.plan.shape.spares == 0 {
-            return;
+        if self.plan.shape.spares > 0 {
+            self.operator = Some(self.add_asker());
         }
+    }
+
+    /// Another client that asks for what it is told to.
+    fn add_asker(&mut self) -> usize {
         let id = self.clients.len() as u32;
         let rng = Rng::new(self.rng.next_u64());
         let (time, net) = (self.time.clone(), self.net.clone());
-        self.operator = Some(self.clients.len());
         self.clients.push(Client::reader(id, 0, std::iter::empty(), time, net, rng));
+        self.clients.len() - 1
+    }
+
+    /// Somebody asks for a split of all shards; that is all that is decided.
+    pub(crate) fn ask_to_split(&mut self) {
+        let operator = self.operator;
+        self.operator = operator.or_else(|| Some(self.add_asker()));
+        self.ask("EVERSTORE SHARDS SPLIT");
+        self.operator = operator;
+    }
+
+    /// Whether a split is under way, or shards are not yet known to be whole.
+    pub(crate) fn is_dividing(&self) -> bool {
+        let whole = |core: &Core| (1..=self.shards()).all(|group| core.is_undivided(GroupId(group)));
+        self.cores().any(|(_, core)| core.map().is_dividing() || !whole(core))
     }
 
     /// A person decides about a node.
@@ -164,9 +182,8 @@ impl World {
 
     /// A sound node that has a learner of every group.
     pub(crate) fn whole_learner(&self) -> Option<u64> {
-        // A cluster whose shards were split is not recovered.
-        let map = self.newest_map().filter(|map| map.shards.len() == usize::from(self.plan.shape.shards))?;
-        let groups = || (0..=u32::from(self.plan.shape.shards)).map(GroupId);
+        let map = self.newest_map()?;
+        let groups = || (0..=self.shards()).map(GroupId);
         let whole =
             |node: &u64| groups().all(|group| map.set_of(group).learner_nodes().contains(&NodeId(*node)));
         self.sound().into_iter().find(whole)

@@ -114,6 +114,8 @@ pub struct Plan {
     pub restart_at_end: bool,
     /// Then a majority of the nodes is lost for good, and the rest recovered.
     pub majority_lost: bool,
+    /// And that strikes in the midst of a split of all shards, so long after it was asked for, ns.
+    pub divides_ns: Option<u64>,
     /// Then all are lost but a node of the learner zone that has everything, if there is one.
     pub promotes: bool,
     /// When each spare node joins, ns after clients have begun.
@@ -170,6 +172,7 @@ impl Plan {
         let collect_at_end = rng.chance(1, 4);
         // Of its own, so that worlds draw the same with a witness.
         shape.witness = witness(options, shape, &mut rng.clone());
+        let divides_ns = divides(&mut rng.clone());
         let roles_ns = roles(options, &mut shape, heal_ns, rng);
         let promotes = rng.chance(1, 2);
         let shape = shape;
@@ -192,6 +195,7 @@ impl Plan {
             promotes: shape.learners && options.majority_lost.unwrap_or(promotes),
             // Who survives would have to be found among those who hold replicas then.
             majority_lost: shape.spares + shape.witness == 0 && options.majority_lost.unwrap_or(by_chance),
+            divides_ns,
             joins_ns,
             roles_ns,
             undrain_at_end,
@@ -246,6 +250,12 @@ fn witness(options: &Options, shape: Shape, rng: &mut Rng) -> u64 {
     // Worlds that a witness would make other ones than were asked for.
     let by_chance = some && !options.sick_disk && options.majority_lost != Some(true);
     if options.witness.unwrap_or(by_chance) { node } else { 0 }
+}
+
+/// Whether all shards are split at the end, and for how long, ns. Drawn apart, as a witness is.
+fn divides(rng: &mut Rng) -> Option<u64> {
+    let (some, longest_ns) = (rng.chance(1, 2), [300, 1000, 4000][rng.below(3) as usize] * MS);
+    some.then(|| rng.below(longest_ns))
 }
 
 /// Nodes that join later, and when each does. In some worlds a node that is silent for a short time is given up.

@@ -64,9 +64,13 @@ impl Watch {
         self.members.learners.extend(nodes.map(NodeId));
     }
 
-    /// After a recovery members are others, and those that never voted are the only ones.
+    /// After a recovery members are others, and those that never voted are the only ones. Terms and entries that only
+    /// lost nodes knew of may come again, in another incarnation of the cluster.
     pub fn begins_anew(&mut self) {
         self.members = members::MembersSeen::default();
+        (self.terms, self.commit) = (terms::Terms::default(), commit::Commit::default());
+        (self.replicas, self.leases) = (replicas::Replicas::default(), leases::Leases::default());
+        self.last.clear();
     }
 
     /// So many nodes were removed by force.

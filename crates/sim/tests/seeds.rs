@@ -125,6 +125,14 @@ fn what_is_left_after_a_majority_is_lost_goes_on_with_all_that_was_acknowledged(
 }
 
 #[test]
+fn a_survivor_of_a_split_makes_the_shards_that_nobody_has() {
+    for seed in [900_009, 900_023, 900_030] {
+        let (length_ns, majority_lost) = (3 * S, Some(true));
+        check(seed, &Options { length_ns, majority_lost, spares: Some(0), ..Options::default() });
+    }
+}
+
+#[test]
 fn two_nodes_with_data_and_a_witness_keep_all_promises() {
     for (seed, spares) in [(1, 0), (2, 0), (3, 2)] {
         let (length_ns, witness) = (4 * S, Some(true));

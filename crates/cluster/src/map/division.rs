@@ -27,9 +27,9 @@ const MAX_VOTERS: u64 = 64;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Divisions {
     /// Of each split the generation of the replicas it made: the epoch of the map that began it.
-    generations: Vec<u64>,
+    pub generations: Vec<u64>,
     /// Shards that the last split made and that have no leader yet.
-    closed: BTreeSet<ShardId>,
+    pub closed: BTreeSet<ShardId>,
 }
 
 /// First and last slots of all shards after so many splits.
@@ -50,7 +50,8 @@ fn halve((first, last): (Slot, Slot)) -> ((Slot, Slot), (Slot, Slot)) {
 }
 
 impl Divisions {
-    fn encode(&self) -> Vec<u8> {
+    /// The content of the row.
+    pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![FORMAT];
         put_u64(&mut out, self.generations.len() as u64);
         self.generations.iter().for_each(|generation| put_u64(&mut out, *generation));
@@ -59,7 +60,11 @@ impl Divisions {
         out
     }
 
-    fn decode(content: &[u8], first: u16) -> Result<Divisions, DecodeError> {
+    /// Reads the content of the row. `first`: number of shards with which the cluster began.
+    ///
+    /// # Errors
+    /// If it is none, or of a newer format.
+    pub fn decode(content: &[u8], first: u16) -> Result<Divisions, DecodeError> {
         let bad = DecodeError::Malformed("divisions");
         let mut r = Reader::new(content);
         format(&mut r)?;
@@ -273,7 +278,7 @@ impl ClusterMap {
         if let Some((group, _)) = self.sets().find(|(_, set)| !set.learners.is_empty()) {
             return Err(format!("group {group} has learners: this version can not split shards beside them"));
         }
-        if !self.recovery_rows().is_empty() {
+        if !self.is_recovery_recorded() {
             return Err("the cluster is still recording whom its recovery gave up".to_owned());
         }
         let all = (0..=shards).map(GroupId);

@@ -21,7 +21,7 @@ fn members_given_up_by_a_recovery_are_none_any_more() {
     let mut map = ClusterMap::new(&formation(2));
     let member = |n: u64| Member { incarnation: n, ..Member::default() };
     let row = |n: u64| (member_name(NodeId(n)), member(n).encode());
-    assert_eq!(map.recovery_rows(), Vec::new(), "nothing was recovered");
+    assert_eq!(map.recovery_rows(None), Vec::new(), "nothing was recovered");
     let mut after = ClusterMap::new(&formation(2).of_survivors(&[NodeId(3)]).unwrap());
     for n in [1, 2, 3] {
         let (name, content) = row(n);
@@ -29,10 +29,10 @@ fn members_given_up_by_a_recovery_are_none_any_more() {
         after.apply_row(&name, Some(&content)).unwrap();
     }
     assert_eq!((after.meta_voters.clone(), after.members.len()), (vec![NodeId(3)], 3));
-    let rows = after.recovery_rows();
+    let rows = after.recovery_rows(None);
     apply(&mut after, &rows);
     assert_eq!(after.members.keys().copied().collect::<Vec<_>>(), [NodeId(3)]);
-    assert_eq!(after.recovery_rows(), Vec::new(), "it is recorded");
+    assert_eq!(after.recovery_rows(None), Vec::new(), "it is recorded");
     let (name, content) = row(2);
     after.apply_row(&name, Some(&content)).unwrap();
     assert!(!after.members.contains_key(&NodeId(2)), "nor when its row comes later");
@@ -45,7 +45,7 @@ fn who_joins_after_a_recovery_gets_an_id_of_nobody_before_and_is_not_given_up_wi
     let mut map = ClusterMap::new(&formation(2).of_survivors(&[NodeId(1)]).unwrap());
     let join = |map: &ClusterMap| map.join_rows(JoinToken([7; 16]), Addresses::default(), false);
     assert_eq!(join(&map).unwrap_err(), "the cluster is still recording whom its recovery gave up");
-    let rows = map.recovery_rows();
+    let rows = map.recovery_rows(None);
     apply(&mut map, &rows);
     let rows = join(&map).unwrap();
     apply(&mut map, &rows);
@@ -56,7 +56,7 @@ fn who_joins_after_a_recovery_gets_an_id_of_nobody_before_and_is_not_given_up_wi
     let mut map = ClusterMap::new(&two);
     let rows = map.settle_rows(GroupId::META, &[Seat { node: NodeId(1), generation: 0 }], &[]);
     apply(&mut map, &rows);
-    let rows = map.recovery_rows();
+    let rows = map.recovery_rows(None);
     apply(&mut map, &rows);
     assert_eq!((map.meta_voters, map.members.len(), map.lost.1.len()), (vec![NodeId(1)], 2, 0));
 }

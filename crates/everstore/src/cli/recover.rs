@@ -99,7 +99,7 @@ fn page(survivors: &Survivors, now_ms: u64) -> String {
     }
     let head = match survivors.are_moved() {
         true => format!(
-            "cluster {}: shards have moved; nodes {} survive, all others are given up. VOTERS are the survivors that \
+            "cluster {}: shards have moved or were split; nodes {} survive, all others are given up. VOTERS are the survivors that \
              have the shard",
             survivors.cluster(),
             listed(&after.members)
@@ -115,17 +115,30 @@ fn page(survivors: &Survivors, now_ms: u64) -> String {
     format!(
         "{head}\n\n\
          {}\n\
-         {}\
+         {}{}\
          What may be lost: every write after the newest entry of its shard that the given up nodes \
          acknowledged.\nEntries after COMMITTED may never have been acknowledged; they become part of the \
          data.\nThe cluster goes on with {} of {} replicas, as incarnation {}. Data folders of given up nodes \
          are refused\nfrom then on, for good: keep them to look for what was lost.\n",
         table.render(),
+        unmade(survivors),
         known(survivors, now_ms),
         after.replicas,
         before.replicas,
         after.incarnation,
     )
+}
+
+/// New shards of a split that nobody here has.
+fn unmade(survivors: &Survivors) -> String {
+    let line = |(parent, shard, makers): (model::ShardId, model::ShardId, &[NodeId])| {
+        format!(
+            "shard {shard} was split off shard {parent}, and nobody here has it: nodes {} make it again of what they have of \
+             shard {parent}; what was written to it since is not here.\n",
+            listed(makers)
+        )
+    };
+    survivors.unmade().map(line).collect()
 }
 
 fn named(group: GroupId) -> String {

@@ -42,6 +42,9 @@ pub struct SimArgs {
     /// Nodes that join later, 0 to 2; drawn by the seed if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=2))]
     spares: Option<u64>,
+    /// At the end a majority is lost for good, in half of the worlds in the midst of a split; drawn by the seed if not given.
+    #[arg(long)]
+    majority_lost: bool,
     /// One of the first nodes is a witness; drawn by the seed if not given.
     #[arg(long)]
     witness: bool,
@@ -81,6 +84,7 @@ impl SimArgs {
             nodes: self.nodes,
             spares: self.spares,
             witness: self.witness.then_some(true),
+            majority_lost: self.majority_lost.then_some(true),
             learners: self.learners.then_some(true),
             shards: self.shards,
             length_ns: (self.minutes * 60e9) as u64,
@@ -96,7 +100,11 @@ impl SimArgs {
     /// What replays a seed with these flags.
     fn replay(&self, seed: u64, until_ms: Option<u64>) -> String {
         let mut command = format!("everstore sim --seed {seed}");
-        for (on, flag) in [(self.witness, " --witness"), (self.learners, " --learners")] {
+        for (on, flag) in [
+            (self.witness, " --witness"),
+            (self.learners, " --learners"),
+            (self.majority_lost, " --majority-lost"),
+        ] {
             command.push_str(if on { flag } else { "" });
         }
         let mut add = |flag: &str, value: String| command.push_str(&format!(" --{flag} {value}"));

@@ -9,7 +9,7 @@ use cluster::{KeyspaceLayout, MEMBERS_ROW, Members, ShardLayout, Tenure};
 use consensus::{Group, GroupConfig, HardState, Recovered};
 use model::limits::SPACES;
 use model::varint::DecodeError;
-use model::{GroupId, Index, Keyspace, Slot, Term};
+use model::{GroupId, Index, Keyspace, NodeId, Slot, Term};
 use shard::Machine;
 use shard::checkpoint::{Applied, Division};
 use storage::log::Install;
@@ -37,11 +37,11 @@ pub struct Part {
 }
 
 impl Part {
-    /// Of the child that the row of a shard names. `base`: number of shards with which the cluster began.
-    pub fn new(base: u16, generation: u64, incarnation: u64, child: &Child) -> Part {
+    /// Of the child that the row of a shard names. `base`: number of shards with which the cluster began. `voters`:
+    /// its first ones, ascending.
+    pub fn new(base: u16, generation: u64, incarnation: u64, child: &Child, voters: Vec<NodeId>) -> Part {
         let owned = ShardSlots { generation, slots: child.slots, child: None }.encode();
-        let generations = child.voters.iter().map(|&node| Seat { node, generation }).collect();
-        let voters = child.voters.clone();
+        let generations = voters.iter().map(|&node| Seat { node, generation }).collect();
         let mut members = Vec::new();
         Members { incarnation, voters, generations, ..Members::default() }.encode(&mut members);
         // The same on all replicas.
@@ -112,10 +112,12 @@ impl Core {
         self.left.contains_key(&group) || self.is_without(group, generation)
     }
 
-    /// Whether the map says that this node has no replica of a new shard, or a later one than the first.
+    /// Whether the map says that this node has no replica of a new shard, or a later one than the first. After a
+    /// recovery it says nothing before that is recorded.
     fn is_without(&self, group: GroupId, generation: u64) -> bool {
         let seat = self.map.set_of(group).seat(self.me.node);
-        self.map.epoch >= generation && seat.is_none_or(|seat| seat.generation != generation)
+        let says = self.map.is_recovery_recorded() && self.map.epoch >= generation;
+        says && seat.is_none_or(|seat| seat.generation != generation)
     }
 
     /// Whether the first replica of a new shard is to be made of one that this node has of its parent.
@@ -139,6 +141,7 @@ impl Core {
     pub(crate) fn make_child(&mut self, group: GroupId) {
         let (now_ms, incarnation, base) =
             (self.now.mono_ms(), self.map.incarnation, self.map.formation.shards);
+        let (epoch, recorded) = (self.map.epoch, self.map.is_recovery_recorded());
         let Some(replica) = self.replica(group) else { return };
         crate::layouts::follow_rows(replica, base);
         let generation = replica.owned.generation();
@@ -146,7 +149,7 @@ impl Core {
         let idle = !replica.owned.making.under_way
             && replica.owned.making.next_ms <= now_ms
             && !replica.checkpointing;
-        if !idle || replica.stored.0 != child.at || self.map.epoch < generation {
+        if !idle || replica.stored.0 != child.at || epoch < generation || !recorded {
             return;
         }
         let of = child.shard.group();
@@ -163,8 +166,16 @@ impl Core {
             self.transfers.next_tree += 1;
             (tree, Box::new(self.empty_machine(seed ^ tree.rotate_left(32))))
         });
-        let part = Box::new(Part::new(base, generation, incarnation, &child));
+        let part = Box::new(Part::new(base, generation, incarnation, &child, self.first_voters(&child)));
         self.outbox.jobs.push(Job::Divide { group, tree, part, to });
+    }
+
+    /// Who votes in a new shard at first, ascending: as the entry says that divides its parent, or the survivors that
+    /// make it if a recovery came in between.
+    fn first_voters(&self, child: &Child) -> Vec<NodeId> {
+        let mut first = self.map.set_of(child.shard.group()).first;
+        first.sort_unstable();
+        if first.is_empty() { child.voters.clone() } else { first }
     }
 
     /// The disk pool has made a new shard's rows, or not.

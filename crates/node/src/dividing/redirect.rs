@@ -38,6 +38,8 @@ pub(crate) struct Moving {
     sent_on: Option<(u64, u64)>,
     /// Requests that were handed in.
     born: u64,
+    /// What the recovery that began this incarnation of the cluster found of splits.
+    pub(crate) found: Option<Box<cluster::map::FoundSplits>>,
 }
 
 impl Core {

@@ -3,6 +3,8 @@
 use super::error::{Misfit, RecoverError};
 use super::{Start, Timing};
 use crate::disk_pool::{Rows, Unreadable, load_rows};
+use crate::split::slots_in;
+use cluster::map::ShardSlots;
 use cluster::{MEMBERS_ROW, Members, Tenure};
 use consensus::{Entry, Group, GroupConfig, HardState, Recovered};
 use model::varint::DecodeError;
@@ -80,6 +82,7 @@ impl Plan {
         let keep = if start.witness { 0 } else { KEPT_BYTES };
         let (compacted, mut entries) = tail(self.log, stored, keep);
         void_steps(&mut entries, start.void_steps(group))?;
+        void_splits(&mut entries, start.void_splits(group))?;
         let count = entries.iter().filter(|entry| entry.index > stored.0).count() as u64;
         let members = members(start, group, machine.system(MEMBERS_ROW))?;
         let (generation, joined, _) = tenure;
@@ -116,6 +119,7 @@ impl Plan {
         let count = entries.len() as u64;
         let mut entries: Vec<Entry> = entries.into_iter().map(raft_entry).collect();
         void_steps(&mut entries, start.void_steps(group))?;
+        void_splits(&mut entries, start.void_splits(group))?;
         let recovered = Recovered {
             hard_state,
             entries,
@@ -260,6 +264,24 @@ fn void_steps(entries: &mut [Entry], upto: Index) -> Result<(), RecoverError> {
             let payload = consensus::entry_payload(entry).map_err(RecoverError::Tenure)?.into_owned();
             entry.data = payload.into();
             consensus::set_entry_kind(entry, 0);
+        }
+    }
+    Ok(())
+}
+
+/// What entries say of the slots of their shard is void if they are of such a split and up to such an index: they hold
+/// nothing else, and no survivor had applied one.
+fn void_splits(entries: &mut [Entry], void: &[(u64, Index)]) -> Result<(), RecoverError> {
+    let Some(last) = void.iter().map(|(_, upto)| *upto).max() else { return Ok(()) };
+    for entry in entries.iter_mut().filter(|entry| entry.index <= last && consensus::entry_kind(entry) == 0) {
+        let row = slots_in(&entry.data).map_err(RecoverError::Tenure)?;
+        let is_void = |row: &ShardSlots| {
+            let of_split =
+                |&(generation, upto): &(u64, Index)| generation == row.generation && entry.index <= upto;
+            void.iter().any(of_split)
+        };
+        if row.as_ref().is_some_and(is_void) {
+            entry.data = Vec::new().into();
         }
     }
     Ok(())

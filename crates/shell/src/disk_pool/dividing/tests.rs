@@ -29,7 +29,7 @@ fn child() -> Child {
 }
 
 fn part() -> Part {
-    Part::new(1, 4, 0, &child())
+    Part::new(1, 4, 0, &child(), child().voters)
 }
 
 fn empty() -> Box<Machine> {
