@@ -26,9 +26,13 @@ const REMOVED: &str = "was removed from the cluster";
 impl World {
     /// The client that decides about members; only where nodes join.
     pub(crate) fn add_operator(&mut self) {
-        if self.plan.shape.spares == 0 {
-            return;
+        if self.plan.shape.spares > 0 {
+            self.operate();
         }
+    }
+
+    /// The same in any world.
+    pub(crate) fn operate(&mut self) {
         let id = self.clients.len() as u32;
         let rng = Rng::new(self.rng.next_u64());
         let (time, net) = (self.time.clone(), self.net.clone());
