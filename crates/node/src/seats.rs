@@ -112,6 +112,7 @@ impl Core {
 
     /// Makes an empty replica.
     fn found(&mut self, group: GroupId, seat: Seat) {
+        let joined = self.is_first_witness(group, seat.generation);
         let tree = self.transfers.next_tree;
         self.transfers.next_tree += 1;
         let incarnation = self.map.incarnation;
@@ -121,13 +122,14 @@ impl Core {
         }
         voters.sort_unstable();
         let members = Members { incarnation, voters, ..Members::default() };
-        let tenure = Tenure::Holds { generation: seat.generation, joined: false, members: members.clone() };
+        let tenure = Tenure::Holds { generation: seat.generation, joined, members: members.clone() };
         let left = self.left.get(&group).copied();
         let (term, vote) = left.map_or((0, 0), |left| (left.term, left.vote));
         let recovered = Recovered {
             conf_state: conf_state(&members),
             hard_state: HardState { term, vote, ..HardState::default() },
             joins: true,
+            joined,
             ..Recovered::default()
         };
         let seed = self.settings.seed ^ tree.rotate_left(32);
