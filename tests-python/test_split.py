@@ -294,3 +294,32 @@ def test_what_was_begun_before_a_split_is_committed_after_it(new_cluster):
     assert client.delete(*keys) == len(keys)
     chunks = lambda: client.info("everstore")["large_chunks"]  # noqa: E731
     wait_for(lambda: chunks() == 0, "nothing is left of them", 150)
+
+
+def test_a_split_is_offered_where_a_shard_is_too_large_and_not_done(new_cluster):
+    cluster = new_cluster(shards=2).start()
+    first, count = cluster.nodes[0], shards(cluster.nodes[0])
+    offer = "'shard-target-size'"
+
+    def says() -> tuple[bool, bool]:
+        plan = subprocess.run(
+            [program(), "plan", "--node", f"127.0.0.1:{first.port}"], capture_output=True, text=True, timeout=60
+        )
+        assert plan.returncode == 0, plan.stderr
+        return any(offer in problem["text"] for problem in first.status()["problems"]), offer in plan.stdout
+
+    with first.client() as client:
+        client.mset({f"key:{i}": "x" * 1000 for i in range(2000)})
+        assert client.config_get("shard-target-size") == {"shard-target-size": str(8 << 30)}
+        wait_for(lambda: all(shard["bytes"] > 500_000 for shard in first.status()["shards"]), "their size is told")
+        assert says() == (False, False)
+        client.config_set("shard-target-size", "700kb")
+        assert says() == (True, True)
+        text = next(p["text"] for p in first.status()["problems"] if offer in p["text"])
+        assert text.startswith("shards 0 and 1 are larger than") and "everstore shards split" in text
+        client.config_set("shard-target-size", "0")
+        assert says() == (False, False)
+        client.config_set("shard-target-size", "700kb")
+        assert shards(first) == count, "nothing is split by itself"
+        split(first)
+        wait_for(lambda: is_split(first, 2 * count) and says() == (False, False), "they are small now")

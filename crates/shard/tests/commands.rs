@@ -238,7 +238,7 @@ fn random_commands_answer_as_redis_does() {
 #[test]
 fn an_upload_for_a_slot_that_is_another_shards_by_now_is_unknown() {
     let mut world = World::new(false);
-    let mut run = |world: &mut World, line: &str| {
+    let run = |world: &mut World, line: &str| {
         world.run(&line.split(' ').map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>(), START)
     };
     world.leader.set_spread(Keyspace(0), true);
