@@ -9,6 +9,7 @@ from redis.cluster import ClusterNode, RedisCluster
 
 from harness.cluster import Node, program, wait_for
 from harness.ledger import Ledger
+from harness.load import Load, seconds, writers
 from harness.together import Together
 
 KEYS = [f"steady:{i}" for i in range(300)]
@@ -89,6 +90,36 @@ def test_a_cluster_is_split_twice_under_load(new_cluster):
     for node in cluster.nodes:
         ledger.check(node)
     consistent(cluster)
+
+
+def test_a_split_under_full_load_has_an_exact_account(new_cluster):
+    """Prints the rates: with an optimized build it is a measurement as well, see harness/load.py."""
+    cluster = new_cluster().start()
+    first, count = cluster.nodes[0], shards(cluster.nodes[0])
+
+    def split_all(more: int):
+        split(first)
+        for node in cluster.nodes:
+            wait_for(lambda node=node: is_split(node, more * count), "every node knows")
+
+    with Load(cluster.nodes) as load:
+        wait_for(lambda: load.written() > 0, "writes flow")
+        rates = [("before", load.rate(lambda: time.sleep(seconds())))]
+        for more in (2, 4):
+            rates.append((f"during the split to {more * count}", load.rate(lambda more=more: split_all(more))))
+            rates.append(("afterwards", load.rate(lambda: time.sleep(seconds()))))
+    shown = ", ".join(f"{name} {rate:,.0f}" for name, rate in rates)
+    print(f"{writers()} writers, {load.written():,} writes; per second {shown}; longest batch {load.longest:.2f} s")
+    assert load.errors == []
+    for node in cluster.nodes:
+        load.check(node)
+    consistent(cluster)
+    for node in cluster.nodes:
+        node.kill()
+    cluster.restart_all()
+    cluster.wait_healthy()
+    for node in cluster.nodes:
+        load.check(node)
 
 
 @pytest.mark.parametrize("after", [0.0, 0.05, 0.15, 0.4])

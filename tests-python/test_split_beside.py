@@ -1,4 +1,4 @@
-"""Splits beside those who have no vote, or no data: a witness votes in the new shards too, a learner zone follows them."""
+"""Splits beside those without data or without a vote: a witness votes in the new shards too, a learner zone follows."""
 
 import time
 
