@@ -2,15 +2,15 @@
 
 import os
 import subprocess
-import threading
 import time
 
 import pytest
-import redis
 from redis.cluster import ClusterNode, RedisCluster
 
 from harness.cluster import Node, program, wait_for
 from harness.ledger import Ledger
+from harness.load import Load, seconds, writers
+from harness.together import Together
 
 KEYS = [f"steady:{i}" for i in range(300)]
 
@@ -37,40 +37,24 @@ def is_split(node: Node, count: int) -> bool:
     return len(status["shards"]) == count and status["shards_to_come"] == 0
 
 
-class Readers:
+def reader(node: Node):
     """Reads of all kinds while shards are split: what was there at the beginning is always found."""
+    client = node.client()
 
-    def __init__(self, through: list[Node]):
-        self.through, self.stop, self.rounds, self.wrong = through, threading.Event(), 0, []
-        self.threads = [threading.Thread(target=self._read, args=(node,)) for node in through]
+    def read():
+        assert client.mget(KEYS) == KEYS
+        missed = set(KEYS) - set(client.scan_iter(match="steady:*", count=50))
+        assert not missed, f"SCAN missed {missed}"
+        assert client.exists(*KEYS) == len(KEYS)
 
-    def __enter__(self):
-        with self.through[0].client() as client:
-            client.mset({key: key for key in KEYS})
-        for thread in self.threads:
-            thread.start()
-        return self
+    read.__name__ = f"read through node {node.number}"
+    return read
 
-    def __exit__(self, *_):
-        self.stop.set()
-        for thread in self.threads:
-            thread.join()
 
-    def _read(self, node: Node):
-        with node.client() as client:
-            while not self.stop.is_set():
-                try:
-                    if client.mget(KEYS) != KEYS:
-                        self.wrong.append("MGET")
-                    missed = set(KEYS) - set(client.scan_iter(match="steady:*", count=50))
-                    if missed:
-                        self.wrong.append(f"SCAN missed {missed}")
-                    if client.exists(*KEYS) != len(KEYS):
-                        self.wrong.append("EXISTS")
-                    self.rounds += 1
-                except redis.RedisError as error:
-                    self.wrong.append(repr(error))
-                    return
+def readers(through: list[Node]) -> Together:
+    with through[0].client() as client:
+        client.mset({key: key for key in KEYS})
+    return Together(*(reader(node) for node in through))
 
 
 def consistent(cluster):
@@ -84,14 +68,14 @@ def consistent(cluster):
 def test_a_cluster_is_split_twice_under_load(new_cluster):
     cluster = new_cluster().start()
     first, count = cluster.nodes[0], shards(cluster.nodes[0])
-    with Ledger(cluster.nodes, threads=6) as ledger, Readers(cluster.nodes) as readers:
+    with Ledger(cluster.nodes, threads=6) as ledger, readers(cluster.nodes) as reading:
         ledger.wait_for_more()
         for more in (2, 4):
             split(first)
             for node in cluster.nodes:
                 wait_for(lambda node=node: is_split(node, more * count), "every node knows")
             ledger.wait_for_more()
-    assert ledger.errors == [] and readers.wrong == [] and readers.rounds > 0
+    assert ledger.errors == [] and reading.wrong == [] and all(reading.rounds.values())
     assert shards_command(first, "split", "--no-wait").returncode == 0
     wait_for(lambda: is_split(first, 8 * count), "a third split with nobody there")
     for node in cluster.nodes:
@@ -106,6 +90,36 @@ def test_a_cluster_is_split_twice_under_load(new_cluster):
     for node in cluster.nodes:
         ledger.check(node)
     consistent(cluster)
+
+
+def test_a_split_under_full_load_has_an_exact_account(new_cluster):
+    """Prints the rates: with an optimized build it is a measurement as well, see harness/load.py."""
+    cluster = new_cluster().start()
+    first, count = cluster.nodes[0], shards(cluster.nodes[0])
+
+    def split_all(more: int):
+        split(first)
+        for node in cluster.nodes:
+            wait_for(lambda node=node: is_split(node, more * count), "every node knows")
+
+    with Load(cluster.nodes) as load:
+        wait_for(lambda: load.written() > 0, "writes flow")
+        rates = [("before", load.rate(lambda: time.sleep(seconds())))]
+        for more in (2, 4):
+            rates.append((f"during the split to {more * count}", load.rate(lambda more=more: split_all(more))))
+            rates.append(("afterwards", load.rate(lambda: time.sleep(seconds()))))
+    shown = ", ".join(f"{name} {rate:,.0f}" for name, rate in rates)
+    print(f"{writers()} writers, {load.written():,} writes; per second {shown}; longest batch {load.longest:.2f} s")
+    assert load.errors == []
+    for node in cluster.nodes:
+        load.check(node)
+    consistent(cluster)
+    for node in cluster.nodes:
+        node.kill()
+    cluster.restart_all()
+    cluster.wait_healthy()
+    for node in cluster.nodes:
+        load.check(node)
 
 
 @pytest.mark.parametrize("after", [0.0, 0.05, 0.15, 0.4])
@@ -149,34 +163,6 @@ def test_a_split_survives_the_kill_of_all(new_cluster):
     for node in cluster.nodes:
         ledger.check(node)
     consistent(cluster)
-
-
-class Together:
-    """Functions that run again and again, each in a thread of its own, until the end or an error."""
-
-    def __init__(self, *work):
-        self.stop, self.wrong, self.rounds = threading.Event(), [], {}
-        self.threads = [threading.Thread(target=self._run, args=(one,)) for one in work]
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop.set()
-        for thread in self.threads:
-            thread.join(60)
-            assert not thread.is_alive(), "somebody hangs"
-
-    def _run(self, work):
-        while not self.stop.is_set():
-            try:
-                work()
-                self.rounds[work.__name__] = self.rounds.get(work.__name__, 0) + 1
-            except Exception as error:  # noqa: BLE001 - the test shows all of them
-                self.wrong.append(f"{work.__name__}: {error!r}")
-                return
 
 
 def test_all_kinds_of_commands_go_on(new_cluster):
@@ -248,11 +234,7 @@ def test_all_kinds_of_commands_go_on(new_cluster):
             split(first)
             for node in cluster.nodes:
                 wait_for(lambda node=node: is_split(node, more * count), "every node knows")
-            wait_for(
-                lambda before=before: together.wrong
-                or all(together.rounds.get(one.__name__, 0) > before.get(one.__name__, 0) for one in work),
-                "everybody goes on",
-            )
+            wait_for(lambda before=before: together.went_on_since(before), "everybody goes on")
     assert together.wrong == []
     slots = cluster.nodes[1].client().execute_command("EVERSTORE", "STATUS", "JSON")
     assert slots and direct.cluster_info()["cluster_slots_ok"] in (16384, "16384")
@@ -277,3 +259,98 @@ def test_large_values_go_with_their_keys_and_lose_no_chunk(new_cluster):
         wait_for(lambda: 0 < chunks() <= 9 * (len(values) - len(gone)), "the chunks of those are collected", 90)
         for key in list(values)[3:]:
             assert client.get(key) == values[key], "those of the others are not"
+
+
+def test_uploads_that_are_under_way_go_on(new_cluster, tmp_path):
+    cluster = new_cluster().start()
+    first, count = cluster.nodes[0], shards(cluster.nodes[0])
+    value, file = os.urandom(9 << 20), tmp_path / "in"
+    file.write_bytes(os.urandom((20 << 20) + 12345))
+    tags, turn = [f"{{{i}}}" for i in range(12)], {"set": 0, "put": 0}
+    client = cluster.nodes[1].client(decode_responses=False)
+    for tag in tags:
+        # Each shard learns by itself that all members understand them.
+        begin = ("LARGE", "BEGIN", f"set:{tag}", 1, "LEASE", 1000)
+        wait_for(lambda begin=begin: client.execute_command(*begin), "large values can be made")
+
+    def sets():
+        key = f"set:{tags[turn['set'] % len(tags)]}"
+        assert client.set(key, value) and client.strlen(key) == len(value)
+        turn["set"] += 1
+
+    def puts():
+        key = f"put:{tags[turn['put'] % len(tags)]}"
+        done = subprocess.run(
+            [program(), "put", str(file), key, "--node", f"127.0.0.1:{cluster.nodes[2].port}"],
+            capture_output=True, text=True, timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        turn["put"] += 1
+
+    with Together(sets, puts) as together:
+        for more in (2, 4):
+            before = dict(together.rounds)
+            split(first)
+            wait_for(lambda more=more: is_split(first, more * count), "it is split")
+            wait_for(lambda before=before: together.went_on_since(before), "everybody goes on", 120)
+    assert together.wrong == []
+    for number in range(len(tags)):
+        for kind, whole in (("set", value), ("put", file.read_bytes())):
+            if number < turn[kind]:
+                assert client.get(f"{kind}:{tags[number]}") == whole
+
+
+def test_what_was_begun_before_a_split_is_committed_after_it(new_cluster):
+    cluster = new_cluster().start()
+    first, count = cluster.nodes[0], shards(cluster.nodes[0])
+    client = first.client(decode_responses=False)
+    keys = [f"key:{i}" for i in range(60)]
+    begin = lambda key: client.execute_command("LARGE", "BEGIN", key, 11, "LEASE", 45_000)  # noqa: E731
+    begun = {key: wait_for(lambda key=key: begin(key), "large values can be made") for key in keys}
+    for upload, until, _ in begun.values():
+        client.execute_command("LARGE", "WRITE", upload, 0, until, "c99465aa", "hello world")
+    for more in (2, 4):
+        split(first)
+        wait_for(lambda more=more: is_split(first, more * count), "it is split")
+        for key, (upload, _, _) in begun.items():
+            assert client.execute_command("LARGE", "RENEW", key, upload, 11, "LEASE", 45_000)
+    for key, (upload, _, _) in begun.items():
+        assert client.execute_command("LARGE", "COMMIT", key, upload, 11, "c99465aa") == b"OK"
+    for node in cluster.nodes:
+        node.kill()
+    cluster.restart_all()
+    cluster.wait_healthy()
+    client = first.client(decode_responses=False)
+    assert all(client.get(key) == b"hello world" for key in keys)
+    assert client.delete(*keys) == len(keys)
+    chunks = lambda: client.info("everstore")["large_chunks"]  # noqa: E731
+    wait_for(lambda: chunks() == 0, "nothing is left of them", 150)
+
+
+def test_a_split_is_offered_where_a_shard_is_too_large_and_not_done(new_cluster):
+    cluster = new_cluster(shards=2).start()
+    first, count = cluster.nodes[0], shards(cluster.nodes[0])
+    offer = "'shard-target-size'"
+
+    def says() -> tuple[bool, bool]:
+        plan = subprocess.run(
+            [program(), "plan", "--node", f"127.0.0.1:{first.port}"], capture_output=True, text=True, timeout=60
+        )
+        assert plan.returncode == 0, plan.stderr
+        return any(offer in problem["text"] for problem in first.status()["problems"]), offer in plan.stdout
+
+    with first.client() as client:
+        client.mset({f"key:{i}": "x" * 1000 for i in range(2000)})
+        assert client.config_get("shard-target-size") == {"shard-target-size": str(8 << 30)}
+        wait_for(lambda: all(shard["bytes"] > 500_000 for shard in first.status()["shards"]), "their size is told")
+        assert says() == (False, False)
+        client.config_set("shard-target-size", "700kb")
+        assert says() == (True, True)
+        text = next(p["text"] for p in first.status()["problems"] if offer in p["text"])
+        assert text.startswith("shards 0 and 1 are larger than") and "everstore shards split" in text
+        client.config_set("shard-target-size", "0")
+        assert says() == (False, False)
+        client.config_set("shard-target-size", "700kb")
+        assert shards(first) == count, "nothing is split by itself"
+        split(first)
+        wait_for(lambda: is_split(first, 2 * count) and says() == (False, False), "they are small now")

@@ -36,6 +36,8 @@ pub struct Status {
     pub shards: Vec<ShardStatus>,
     /// New shards of a split that are still to come.
     pub shards_to_come: u32,
+    /// Bytes above which a shard should be split, 0 = none is ever too large.
+    pub shard_target_bytes: u64,
     /// The meta group, which holds members, map and keyspace options.
     pub meta: Option<ShardStatus>,
     /// Zones whose role was decided, or that members name, by name.
@@ -201,6 +203,8 @@ pub struct ShardStatus {
     pub commit: u64,
     /// All replicas in the order of their nodes.
     pub replicas: Vec<ReplicaStatus>,
+    /// Bytes of its rows, about, as the largest of its replicas says.
+    pub bytes: u64,
     /// Writes are on the leader's disk alone, beside a witness.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub on_witness: bool,

@@ -5,7 +5,8 @@
 //! finds chunks in the way of nothing knows from it what to remove.
 
 use crate::ids::Keyspace;
-use crate::limits::{CHUNK, CHUNKS};
+use crate::limits::{CHUNK, CHUNKS, SLOTS};
+use crate::slot::Slot;
 use crate::varint::{DecodeError, Reader, put_u64};
 use std::fmt;
 
@@ -21,7 +22,29 @@ pub const GRACE_MS: u64 = 10_000;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UploadId(pub [u8; 16]);
 
+/// The byte of an id before the place of its key. Ids of earlier versions have any.
+const PLACED: u8 = 0xe5;
+
 impl UploadId {
+    /// An id for a key of this keyspace and slot. The place is a hint, for a split: two ids are equal only if what
+    /// is left of both numbers is.
+    pub fn new(numbers: [u64; 2], ks: Keyspace, slot: Slot) -> UploadId {
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&numbers[0].to_be_bytes());
+        id[8..].copy_from_slice(&numbers[1].to_be_bytes());
+        id[12] = PLACED;
+        id[13] = ks.0 as u8;
+        id[14..].copy_from_slice(&slot.to_be_bytes());
+        UploadId(id)
+    }
+
+    /// Keyspace and slot of the key that it was begun for; `None` for an id of an earlier version.
+    pub fn place(self) -> Option<(Keyspace, Slot)> {
+        let [.., PLACED, ks, high, low] = self.0 else { return None };
+        let (ks, slot) = (Keyspace(ks.into()), Slot::from_be_bytes([high, low]));
+        (ks < CHUNKS && slot < SLOTS).then_some((ks, slot))
+    }
+
     /// Reads what [`fmt::Display`] writes: 32 hexadecimal digits.
     pub fn parse(text: &[u8]) -> Option<UploadId> {
         if text.len() != 32 || !text.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
@@ -265,6 +288,16 @@ mod tests {
             let _ = (Manifest::decode(&bytes), Upload::decode(&bytes));
             prop_assert_eq!(UploadId::parse(&bytes).is_some_and(|id| id.to_string().as_bytes() != bytes), false);
         }
+    }
+
+    #[test]
+    fn an_id_tells_the_place_of_its_key_unless_it_is_of_an_earlier_version() {
+        let id = UploadId::new([1, 2], Keyspace(15), SLOTS - 1);
+        assert_eq!(id.place(), Some((Keyspace(15), SLOTS - 1)));
+        assert_ne!(id, UploadId::new([3, 2], Keyspace(15), SLOTS - 1));
+        assert_ne!(id, UploadId::new([1, 2 + (1 << 32)], Keyspace(15), SLOTS - 1));
+        assert_eq!(UploadId::new([1, 2], CHUNKS, 0).place(), None, "nobody uploads chunks of chunks");
+        assert_eq!((UploadId([7; 16]).place(), UploadId([PLACED; 16]).place()), (None, None));
     }
 
     #[test]

@@ -68,10 +68,16 @@ pub enum Bug {
     ChunksForgotten,
     /// A learner that is to stay one gets a vote as soon as it has caught up.
     LearnerGetsVote,
+    /// A new shard is made of the rows of its parent's checkpoint before the entry that divides it.
+    ChildOfOldRows,
+    /// A shard that was divided goes on with the slots that are another's.
+    ParentGoesOn,
+    /// A shard that was divided does not know any more what it has answered for the slots that are another's.
+    DividedForgetsAnswers,
 }
 
 /// All bugs, with the names by which they are planted.
-pub const BUGS: [(&str, Bug); 29] = [
+pub const BUGS: [(&str, Bug); 32] = [
     ("ack-before-sync", Bug::AckBeforeSync),
     ("lease-not-checked", Bug::LeaseNotChecked),
     ("batch-append", Bug::BatchAppend),
@@ -101,6 +107,9 @@ pub const BUGS: [(&str, Bug); 29] = [
     ("live-collected", Bug::LiveCollected),
     ("chunks-forgotten", Bug::ChunksForgotten),
     ("learner-gets-vote", Bug::LearnerGetsVote),
+    ("child-of-old-rows", Bug::ChildOfOldRows),
+    ("parent-goes-on", Bug::ParentGoesOn),
+    ("divided-forgets-answers", Bug::DividedForgetsAnswers),
 ];
 
 #[cfg(feature = "planted")]

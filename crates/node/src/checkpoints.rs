@@ -164,19 +164,22 @@ impl Core {
         }
     }
 
-    fn checkpoint_done(&mut self, group: GroupId, at: (Index, Term), result: Result<(), String>) {
-        if let Err(error) = result {
-            // The rows count as stored and are not: going on would lose them with the log.
-            self.outbox.fatal = Some(format!("group {group}: checkpoint failed: {error}"));
-            return;
-        }
+    fn checkpoint_done(&mut self, group: GroupId, at: (Index, Term), result: Result<u64, String>) {
+        let bytes = match result {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                // The rows count as stored and are not: going on would lose them with the log.
+                self.outbox.fatal = Some(format!("group {group}: checkpoint failed: {error}"));
+                return;
+            }
+        };
         self.stats.last_save_ms = self.now.wall_ms;
         let Some(replica) = self.replica(group) else { return };
         if replica.stored.0 >= at.0 {
             return; // A snapshot was installed meanwhile: this one was of the tree before.
         }
         (replica.checkpointing, replica.writing) = (false, 0);
-        replica.stored = at;
+        (replica.stored, replica.stored_bytes) = (at, bytes);
         replica.raft.set_snapshot_source(at.0, at.1);
         replica.raft.compact(at.0);
         replica.active = true;

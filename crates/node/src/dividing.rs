@@ -15,7 +15,7 @@
 mod making;
 mod redirect;
 
-pub use making::{FIRST, Made, Making, Part};
+pub use making::{FIRST, Made, Making, Part, Progress};
 pub(crate) use redirect::{Moving, OVERTAKEN};
 
 use crate::core::Core;
@@ -27,8 +27,9 @@ use cluster::map::{Child, SLOTS_ROW, ShardSlots};
 use consensus::Entry;
 use model::effect::Effect;
 use model::entry::EntryReader;
+use model::planted::{Bug, is_planted};
 use model::varint::DecodeError;
-use model::{GroupId, Index, NodeId, ShardId};
+use model::{GroupId, Index, Keyspace, NodeId, ShardId, Slot};
 
 /// Rows of the other half that leave memory in one tick.
 const SHED_ROWS: usize = 2048;
@@ -118,6 +119,7 @@ impl Core {
         let full = self.disk.is_full() || self.map.level < SPLIT_LEVEL;
         let mut wanted = self.map.set_of(child.group()).nodes();
         wanted.sort_unstable();
+        let learners = self.map.set_of(group).learner_nodes();
         let kept = self.keeps_division(group);
         let Some(replica) = self.replicas[group.0 as usize].as_deref_mut() else { return };
         follow_rows(replica, base);
@@ -129,7 +131,9 @@ impl Core {
         }
         let members = replica.raft.members();
         let voters: Vec<NodeId> = members.voters.iter().copied().map(NodeId).collect();
-        let settled = members.voters_outgoing.is_empty() && members.learners.is_empty();
+        // None is about to get a vote.
+        let stays = |node: &u64| learners.contains(&NodeId(*node));
+        let settled = members.voters_outgoing.is_empty() && members.learners.iter().all(stays);
         let Some((_, last)) = replica.owned.slots else { return };
         // Those that an earlier incarnation of the cluster wanted are void.
         let same = self.map.set_of(child.group()).wanted.iter().all(|seat| seat.generation == row.generation);
@@ -183,6 +187,11 @@ impl Core {
         replica.owned.proposed = None;
         replica.owned.making = Making::default();
         follow_rows(replica, base);
+        // Planted: see model/planted.rs
+        if is_planted(Bug::ChildOfOldRows) {
+            replica.stored = (entry.index, entry.term);
+            return Ok(());
+        }
         if !self.checkpoint(group) {
             // Nothing that keeps one from beginning may be executed by a leader that divides its shard.
             self.outbox.fatal = Some(format!("group {group}: no checkpoint can begin as of its division"));
@@ -278,6 +287,14 @@ impl Core {
         held.find(|group| self.map.set_of(*group).seat(node).is_some() && !votes(*group))
     }
 
+    /// Whether a slot was the group's, and is another shard's since it was divided.
+    pub(crate) fn gave_away(&mut self, group: GroupId, ks: Keyspace, slot: Slot) -> bool {
+        let base = self.map.formation.shards;
+        let divided =
+            |replica: &mut Replica| replica.owned.child().is_some() && !replica.owns(ks, slot, base);
+        self.replica(group).is_some_and(divided)
+    }
+
     /// The error while a split is under way for what must not happen meanwhile.
     pub(crate) fn check_undivided(&self) -> Result<(), String> {
         match self.map.is_dividing() {
@@ -287,7 +304,7 @@ impl Core {
     }
 
     /// The last slot that a command on all of a shard concerns, as far as this node knows.
-    pub(crate) fn last_slot_of(&self, shard: ShardId) -> model::Slot {
+    pub(crate) fn last_slot_of(&self, shard: ShardId) -> Slot {
         let slots = self.map.shards.get(usize::from(shard.0)).and_then(|info| info.slots.last());
         slots.map_or(0, |slots| slots.1)
     }

@@ -227,7 +227,9 @@ impl Core {
             replica.begin(now);
             replica.machine.set_hll_sparse_max_bytes(hll_sparse_max_bytes);
         }
-        if write && (self.repeats(group, source, id) || self.refuses_writes(group, source)) {
+        // Planted: see model/planted.rs
+        let forgets = is_planted(Bug::DividedForgetsAnswers) && self.gave_away(group, parts.ks, arrival.slot);
+        if write && (!forgets && self.repeats(group, source, id) || self.refuses_writes(group, source)) {
             return;
         }
         if let Some(ticket) = self.execute_new(group, id, arrival, &parts)

@@ -126,8 +126,8 @@ pub enum JobDone {
         group: GroupId,
         /// Index and term of the job.
         at: (Index, Term),
-        /// What went wrong.
-        result: Result<(), String>,
+        /// Bytes of the tree's files now, or what went wrong.
+        result: Result<u64, String>,
     },
     /// A chunk was read; `None` after the last.
     SnapshotChunk {

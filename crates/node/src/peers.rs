@@ -200,7 +200,7 @@ impl Core {
                 generation: replica.raft.generation(),
                 joining: !replica.raft.has_joined(),
                 on_witness: replica.raft.rests_on_witness(),
-                bytes: replica.machine.memory() as u64,
+                bytes: replica.bytes(),
                 load: if replica.raft.is_leader() { replica.load.per_second() } else { 0 },
                 exposed_entries: exposed.entries,
                 exposed_bytes: exposed.bytes,

@@ -6,8 +6,10 @@
 
 use crate::core::Core;
 use crate::members::MAX_LAG;
+use crate::replica::Replica;
 use cluster::heartbeat::{LEVEL, MEMBERS_LEVEL};
 use cluster::map::ZoneRole;
+use cluster::status::diagnose::offer_split;
 use cluster::{
     Placed, ReplicaSet, Site, Standing, explain, explain_learners, place_learners, place_with_witnesses,
     stage_learners,
@@ -211,7 +213,7 @@ impl Core {
             let copies = before.and_then(|before| explain_learners(&sites, before, &wanted.target));
             moves.into_iter().chain(copies)
         });
-        said.collect()
+        said.chain(offer_split(&self.status()).map(|offer| offer.text)).collect()
     }
 
     fn placed(&self, by_load: bool) -> Vec<Placed> {
@@ -229,7 +231,7 @@ impl Core {
 
     /// Bytes of the rows of a group, as the largest of its replicas says.
     pub(crate) fn bytes_of(&self, group: GroupId) -> u64 {
-        let own = self.replicas[group.0 as usize].as_deref().map(|r| r.machine.memory() as u64);
+        let own = self.replicas[group.0 as usize].as_deref().map(Replica::bytes);
         let reports = self.peers.values().filter_map(|peer| peer.report.as_ref());
         let others =
             reports.flat_map(|report| &report.groups).filter(|g| g.group == group.0).map(|g| g.bytes);

@@ -193,6 +193,8 @@ pub struct Replica {
     pub tree: u64,
     /// Index and term up to which the row store holds the state.
     pub stored: (Index, Term),
+    /// Bytes of the row store's files at the last checkpoint, 0 before the first of this process.
+    pub stored_bytes: u64,
     /// A checkpoint is being taken or written.
     pub checkpointing: bool,
     /// Memory of the checkpoint that is being written, bytes.
@@ -242,9 +244,9 @@ impl Replica {
     pub fn new(id: GroupId, raft: Group, machine: Machine, tree: u64, stored: (Index, Term)) -> Replica {
         let tenure = first_tenure(&raft);
         let (index, term) = machine.applied();
-        let predecessors = Predecessors::started(&raft);
         Replica {
             id,
+            predecessors: Predecessors::started(&raft),
             raft,
             machine,
             held: VecDeque::new(),
@@ -277,7 +279,6 @@ impl Replica {
             voted: (0, 0),
             early: 0,
             answered: BTreeMap::new(),
-            predecessors,
             waiting_early: VecDeque::new(),
             closing: BTreeMap::new(),
             layouts_seen: None,
@@ -286,6 +287,7 @@ impl Replica {
             active: true,
             tree,
             stored,
+            stored_bytes: 0,
             checkpointing: false,
             writing: 0,
             checkpoint_wanted: false,
@@ -453,6 +455,12 @@ impl Replica {
         Ok(())
     }
 
+    /// Bytes of its rows, about: those in memory, or where some are not, those on disk, of which some may be old.
+    pub(crate) fn bytes(&self) -> u64 {
+        let memory = self.machine.memory() as u64;
+        if self.machine.cold_rows() == 0 { memory } else { memory.max(self.stored_bytes) }
+    }
+
     /// The last entry proposed here, if it is not yet applied.
     pub(crate) fn last_own(&self) -> Option<(Term, Index)> {
         self.own.back().copied()
@@ -579,6 +587,7 @@ impl Replica {
         self.fresh.forget();
         self.tree = tree;
         self.stored = (index, term);
+        self.stored_bytes = 0;
         self.checkpointing = false;
         self.writing = 0;
         self.layouts_seen = None;

@@ -7,6 +7,7 @@
 
 use crate::core::Core;
 use crate::replica::Replica;
+use cluster::heartbeat::MEMBERS_LEVEL;
 use cluster::map::Seat;
 use cluster::{MEMBERS_ROW, Members, Tenure};
 use consensus::{ConfState, Group, GroupConfig, HardState, Promise, Recovered};
@@ -117,6 +118,7 @@ impl Core {
 
     /// Makes an empty replica.
     fn found(&mut self, group: GroupId, seat: Seat) {
+        let joined = self.is_first_witness(group, seat.generation);
         let tree = self.transfers.next_tree;
         self.transfers.next_tree += 1;
         let incarnation = self.map.incarnation;
@@ -126,13 +128,14 @@ impl Core {
         }
         voters.sort_unstable();
         let members = Members { incarnation, voters, ..Members::default() };
-        let tenure = Tenure::Holds { generation: seat.generation, joined: false, members: members.clone() };
+        let tenure = Tenure::Holds { generation: seat.generation, joined, members: members.clone() };
         let left = self.left.get(&group).copied();
         let (term, vote) = left.map_or((0, 0), |left| (left.term, left.vote));
         let recovered = Recovered {
             conf_state: conf_state(&members),
             hard_state: HardState { term, vote, ..HardState::default() },
             joins: true,
+            joined,
             ..Recovered::default()
         };
         let seed = self.settings.seed ^ tree.rotate_left(32);
@@ -181,6 +184,7 @@ impl Core {
     pub(crate) fn empty_machine(&self, seed: u64) -> Machine {
         let mut machine = Machine::new(self.hasher, self.settings.max_value, seed);
         machine.set_limits(self.settings.collections);
+        machine.set_large(self.map.level >= MEMBERS_LEVEL);
         let shards = self.map.shards.len().max(1) as u64;
         machine.set_load_limit(crate::memory::load_limit(self.settings.max_memory, shards));
         machine

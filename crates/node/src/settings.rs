@@ -63,6 +63,8 @@ pub struct Settings {
     pub scrub_rate: u64,
     /// Groups that change their members at the same time, at most.
     pub max_moves: usize,
+    /// A shard with more bytes of rows should be split, 0 = none. Nothing happens by itself.
+    pub shard_target_bytes: u64,
     /// What may fail together with this node, as told to the cluster.
     pub zone: String,
     /// What that zone is for, if nobody has decided it yet.
@@ -111,6 +113,7 @@ impl Default for Settings {
             scrub_interval_ms: 7 * 86_400_000,
             scrub_rate: 8 << 20,
             max_moves: 2,
+            shard_target_bytes: 8 << 30,
             zone: String::new(),
             zone_role: None,
             requirepass: String::new(),

@@ -46,6 +46,7 @@ impl Core {
             status.nodes.push(self.node_status(node, report));
         }
         status.shards = self.map.open_shards().map(|shard| self.group_status(shard.group())).collect();
+        status.shard_target_bytes = self.settings.shard_target_bytes;
         status.shards_to_come = self.map.closed_shards().count() as u32;
         status.meta = self.replicas.first().map(|_| self.group_status(GroupId::META));
         status.zones = self.zone_status(&status);
@@ -211,6 +212,7 @@ impl Core {
             leader: leader.map(|n| n.0),
             term: route.map_or(0, |(_, term)| term),
             commit: replica.map_or(0, |r| r.raft.commit()),
+            bytes: self.bytes_of(group),
             on_witness: self.rests_on_witness(group, leader),
             replicas: replicas.chain(self.learner_status(group)).collect(),
             possible_losses: possible.map(shown_possible).collect(),

@@ -36,6 +36,8 @@ mod world;
 
 use everstore_shard::collection::Limits;
 use everstore_shard::table::{self, Route};
+use model::Keyspace;
+use model::slot::slot_of;
 use random::Random;
 use redis::Redis;
 use script::{Script, Step, arguments, line_of};
@@ -230,4 +232,27 @@ fn random_commands_answer_as_redis_does() {
     }
     let wrong: Vec<_> = wrong.into_iter().collect();
     assert!(wrong.is_empty(), "ours, then Redis's:\n{}", wrong.join("\n"));
+}
+
+/// After a split the shard with the other slots has the row as well, and may have the chunks removed.
+#[test]
+fn an_upload_for_a_slot_that_is_another_shards_by_now_is_unknown() {
+    let mut world = World::new(false);
+    let run = |world: &mut World, line: &str| {
+        world.run(&line.split(' ').map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>(), START)
+    };
+    world.leader.set_spread(Keyspace(0), true);
+    let Value::Many(_, begun) = run(&mut world, "LARGE BEGIN k 10") else { panic!("an upload") };
+    let Value::Bulk(id) = &begun[0] else { panic!("its id") };
+    let (id, slot) = (String::from_utf8_lossy(id).into_owned(), slot_of(b"k"));
+    let commit = |key: &str| format!("LARGE COMMIT {key} {id} 0 00000000");
+    let unknown =
+        |value: Value| matches!(value, Value::Line(line) if line.starts_with("-ERR there is no upload"));
+    world.leader.set_slots((0, slot - 1));
+    assert!(unknown(run(&mut world, &format!("LARGE RENEW k {id} 20"))));
+    // Also for a key that has stayed.
+    assert!(unknown(run(&mut world, &commit("other"))));
+    assert_eq!(run(&mut world, &format!("LARGE ABORT k {id}")), Value::Line(":0".to_owned()));
+    world.leader.set_slots((slot, slot));
+    assert_eq!(run(&mut world, &commit("k")), Value::Line("+OK".to_owned()));
 }

@@ -5,6 +5,8 @@
 //! checked meanwhile in [`watch`], and what is checked of their histories in crate `check`.
 
 pub mod clients;
+#[cfg(test)]
+mod cut_splits;
 pub mod disks;
 pub mod faults;
 mod majority;

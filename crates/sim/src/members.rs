@@ -27,23 +27,25 @@ impl World {
     /// The client that decides about members; only where nodes join.
     pub(crate) fn add_operator(&mut self) {
         if self.plan.shape.spares > 0 {
-            self.operator = Some(self.add_asker());
+            self.operate();
         }
     }
 
-    /// Another client that asks for what it is told to.
-    fn add_asker(&mut self) -> usize {
+    /// The same in any world.
+    pub(crate) fn operate(&mut self) {
         let id = self.clients.len() as u32;
         let rng = Rng::new(self.rng.next_u64());
         let (time, net) = (self.time.clone(), self.net.clone());
+        self.operator = Some(self.clients.len());
         self.clients.push(Client::reader(id, 0, std::iter::empty(), time, net, rng));
-        self.clients.len() - 1
     }
 
     /// Somebody asks for a split of all shards; that is all that is decided.
     pub(crate) fn ask_to_split(&mut self) {
         let operator = self.operator;
-        self.operator = operator.or_else(|| Some(self.add_asker()));
+        if operator.is_none() {
+            self.operate();
+        }
         self.ask("EVERSTORE SHARDS SPLIT");
         self.operator = operator;
     }

@@ -111,7 +111,7 @@ fn run_quietly(seed: u64, options: &Options) -> Outcome {
 
 impl World {
     /// Nodes start one after another until the cluster is formed.
-    fn form(&mut self) {
+    pub(crate) fn form(&mut self) {
         let until_ns = self.now_ns() + FORMED_WITHIN_NS;
         for node in 1..=self.nodes() {
             self.start(node);
@@ -160,7 +160,7 @@ impl World {
     }
 
     /// Demands that all clients get all the answers they wait for.
-    fn answered(&mut self, when: &str, within_ns: u64) {
+    pub(crate) fn answered(&mut self, when: &str, within_ns: u64) {
         let until_ns = self.now_ns() + within_ns;
         if !self.run_while(until_ns, |world| world.clients.iter().any(Client::is_busy)) {
             let stuck = self.clients.iter().find(|client| client.is_busy());
@@ -174,7 +174,7 @@ impl World {
 
     /// All keys are read, all replicas become equal, and what comes back after a restart is the same, and after the
     /// loss of a majority.
-    fn recover(&mut self) {
+    pub(crate) fn recover(&mut self) {
         self.settle("after everything was mended");
         self.read_all();
         let before = self.equal("before the end");
@@ -359,7 +359,7 @@ impl World {
     }
 
     /// What clients saw is checked as a whole. Answers how many keys could not be decided.
-    fn judge(&mut self) -> usize {
+    pub(crate) fn judge(&mut self) -> usize {
         let mut book = std::mem::take(&mut self.book);
         let (items, balances) = (std::mem::take(&mut book.items), std::mem::take(&mut book.balances));
         let (streams, sights) = (std::mem::take(&mut book.streams), std::mem::take(&mut book.sights));

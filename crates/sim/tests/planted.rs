@@ -204,6 +204,32 @@ const HUNTS: &[Hunt] = &[
     Hunt { workloads: &["uploads"], seconds: 4, ..Hunt::usual(Bug::LiveCollected, 20) },
     Hunt { workloads: &["uploads"], seconds: 4, ..Hunt::usual(Bug::ChunksForgotten, 60) },
     Hunt { spares: 2, learners: true, seconds: 6, ..Hunt::usual(Bug::LearnerGetsVote, 10) },
+    Hunt {
+        faults: &["split", "kill"],
+        calm_ms: 700,
+        haste: 10,
+        spares: 1,
+        seconds: 6,
+        ..Hunt::usual(Bug::ChildOfOldRows, 20)
+    },
+    Hunt {
+        faults: &["split", "kill"],
+        calm_ms: 700,
+        haste: 10,
+        spares: 1,
+        seconds: 6,
+        ..Hunt::usual(Bug::ParentGoesOn, 20)
+    },
+    Hunt {
+        faults: &["split", "reset", "kill"],
+        calm_ms: 300,
+        workloads: &["appends", "counters"],
+        haste: 30,
+        shards: 1,
+        spares: 1,
+        seconds: 4,
+        ..Hunt::usual(Bug::DividedForgetsAnswers, 200)
+    },
 ];
 
 impl Hunt {

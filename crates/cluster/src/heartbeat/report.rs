@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub const MAX_REPORT: usize = 2 * 1024 * 1024;
 
 /// What this version understands: see the other levels.
-pub const LEVEL: u64 = 2;
+pub const LEVEL: u64 = 3;
 /// Members of groups may change, and there may be large values.
 pub const MEMBERS_LEVEL: u64 = 1;
 /// There may be witnesses.
@@ -16,6 +16,8 @@ pub const WITNESS_LEVEL: u64 = 2;
 pub const LEARNERS_LEVEL: u64 = 2;
 /// Shards may be split.
 pub const SPLIT_LEVEL: u64 = 2;
+/// They may be split beside witnesses and learners.
+pub const SPLIT_BESIDE_LEVEL: u64 = 3;
 
 /// A node's report about itself. JSON, and every field has a default, so that nodes of different
 /// versions understand each other.
@@ -81,7 +83,7 @@ pub struct GroupReport {
     /// As leader: its writes are on its disk alone, beside a witness.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub on_witness: bool,
-    /// Bytes of its rows in memory, about.
+    /// Bytes of its rows, about: those in memory, or where some are not, those on its disk.
     #[serde(skip_serializing_if = "is_zero")]
     pub bytes: u64,
     /// As leader: commands it executes per second, over about half a minute.

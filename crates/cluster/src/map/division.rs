@@ -5,8 +5,9 @@
 //! Then the leader of each parent proposes the entry with which its own shard is divided (see [`ShardSlots`]).
 //! Last, each new shard that has a leader is opened. When all are, the split is settled, and another may begin.
 
-use super::{ClusterMap, FORMAT, Phase, ReplicaSet, Row, Seat, ZoneRole, format, set_name};
+use super::{ClusterMap, FORMAT, Phase, ReplicaSet, Row, Seat, format, set_name};
 use crate::formation::Formation;
+use crate::heartbeat::SPLIT_BESIDE_LEVEL;
 use crate::identity::MAX_SHARDS;
 use model::limits::{SLOTS, SPACES};
 use model::varint::{DecodeError, Reader, put_u64};
@@ -237,18 +238,35 @@ impl ClusterMap {
         divisions.closed = (shards..2 * shards).map(ShardId).collect();
         let mut rows = vec![(DIVISIONS_ROW.to_vec(), divisions.encode())];
         for parent in (0..shards).map(ShardId) {
-            let mut nodes = self.set_of(parent.group()).nodes();
-            let first = nodes.clone();
-            // Another one should lead than leads the parent.
-            nodes.rotate_left(1);
-            let wanted = nodes.iter().map(|node| Seat { node: *node, generation }).collect();
-            let leaving = Vec::new();
-            let (incarnation, learners) = (self.incarnation, Vec::new());
-            let set = ReplicaSet { incarnation, wanted, learners, leaving, settled: true, first };
+            let set = self.child_set(parent.group(), generation);
             rows.push((set_name(ShardId(parent.0 + shards).group()), set.encode()));
         }
         rows.push(self.next_epoch());
         Ok(rows)
+    }
+
+    /// Who has the first replicas of a new shard: the nodes of its parent.
+    fn child_set(&self, parent: GroupId, generation: u64) -> ReplicaSet {
+        let old = self.set_of(parent);
+        let first = old.nodes();
+        let (witnesses, mut data): (Vec<NodeId>, Vec<NodeId>) =
+            first.iter().partition(|node| self.is_witness(**node));
+        // Another one should lead than leads the parent.
+        let turn = data.len().min(1);
+        data.rotate_left(turn);
+        let seat = |node: NodeId| Seat { node, generation };
+        let wanted = data.into_iter().chain(witnesses).map(seat).collect();
+        let learners: Vec<Seat> = old.learner_nodes().into_iter().map(seat).collect();
+        // Its leader makes them members by steps, as it does with any.
+        let settled = learners.is_empty();
+        ReplicaSet { incarnation: self.incarnation, wanted, learners, leaving: Vec::new(), settled, first }
+    }
+
+    /// What not all versions that can split shards can split them beside, in words.
+    fn beside(&self) -> Option<String> {
+        let witness = self.witnesses().next().map(|node| format!("node {node} is a witness"));
+        let of_group = self.sets().find(|(_, set)| !set.learners.is_empty());
+        witness.or_else(|| of_group.map(|(group, _)| format!("group {group} has learners")))
     }
 
     fn check_divisible(&self) -> Result<(), String> {
@@ -266,17 +284,15 @@ impl ClusterMap {
         if let Some((node, _)) = self.members.iter().find(|(_, member)| member.draining) {
             return Err(format!("node {node} is being drained"));
         }
-        // It has no rows to make its replica of, and would not know that a shard is divided.
-        if let Some((node, _)) = self.members.iter().find(|(_, member)| member.witness) {
-            return Err(format!("node {node} is a witness: this version can not split shards beside one"));
-        }
-        // A new shard would begin without copies there, and its parent may be settled without them.
-        let zones = self.members.values().map(|member| &member.zone[..]);
-        if let Some(zone) = zones.into_iter().find(|zone| self.role_of_zone(zone) == ZoneRole::Learner) {
-            return Err(format!("zone {zone} has learners: this version can not split shards beside them"));
-        }
-        if let Some((group, _)) = self.sets().find(|(_, set)| !set.learners.is_empty()) {
-            return Err(format!("group {group} has learners: this version can not split shards beside them"));
+        // One of the version before makes no replica of a new shard.
+        if self.level < SPLIT_BESIDE_LEVEL
+            && let Some(beside) = self.beside()
+        {
+            return Err(format!(
+                "{beside}: shards can be split beside it when all members have said that they can: the cluster has \
+                 level {}, needed is {SPLIT_BESIDE_LEVEL}",
+                self.level
+            ));
         }
         if !self.is_recovery_recorded() {
             return Err("the cluster is still recording whom its recovery gave up".to_owned());

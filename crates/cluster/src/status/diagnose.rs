@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Fitness, NodeState, NodeStatus, ReplicaRole, ShardStatus, Status};
 use crate::health::fitness::QUICK_FOR_NS;
+use crate::identity::MAX_SHARDS;
 use model::time::MS;
 
 /// A follower this many entries behind its leader is reported.
@@ -60,6 +61,7 @@ pub fn diagnose(status: &Status) -> Vec<Problem> {
     unfit_disks(status, &mut problems);
     damaged_trees(status, &mut problems);
     losses(status, &mut problems);
+    problems.extend(offer_split(status));
     if status.replicas_wanted == 1 {
         problems
             .push(Problem { severity: Severity::Note, text: "replicas = 1: nothing is replicated".into() });
@@ -82,6 +84,23 @@ fn damaged_trees(status: &Status, problems: &mut Vec<Problem>) {
             ),
         });
     }
+}
+
+/// A split is offered where a shard is larger than it should be, and more shards can be made. Never done by itself.
+pub fn offer_split(status: &Status) -> Option<Problem> {
+    let (shards, target) = (&status.shards, status.shard_target_bytes);
+    let busy = target == 0 || status.shards_to_come > 0 || 2 * shards.len() > usize::from(MAX_SHARDS);
+    let large: Vec<&ShardStatus> = shards.iter().filter(|shard| !busy && shard.bytes > target).collect();
+    let largest = large.iter().map(|shard| shard.bytes).max()?;
+    let names: Vec<String> = large.iter().map(|shard| format!("shard {}", shard.id)).collect();
+    let text = format!(
+        "{} {} larger than 'shard-target-size' ({}), up to about {}: everstore shards split makes two of each shard",
+        listed(&names),
+        if names.len() == 1 { "is" } else { "are" },
+        bytes(target),
+        bytes(largest)
+    );
+    Some(Problem { severity: Severity::Note, text })
 }
 
 /// 0 healthy, 1 degraded, 2 unavailable. A note alone is healthy.
@@ -318,6 +337,20 @@ pub fn span(ms: u64) -> String {
         s @ 120..=7199 => format!("{} min", s / 60),
         s @ 7200..=172_799 => format!("{} h", s / 3600),
         s => format!("{} days", s / 86_400),
+    }
+}
+
+/// `17.0 KiB`, `1.5 GiB`, `123 MiB`: as exact as a person needs.
+pub fn bytes(n: u64) -> String {
+    let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let Some((shift, name)) = units.into_iter().find(|(shift, _)| n >> shift > 0) else {
+        return format!("{n} B");
+    };
+    let tenths = (u128::from(n) * 10) >> shift;
+    if tenths >= 1000 {
+        format!("{} {name}", tenths / 10)
+    } else {
+        format!("{}.{} {name}", tenths / 10, tenths % 10)
     }
 }
 

@@ -1,9 +1,8 @@
 //! The status as a person reads it: what is wrong first, then nodes, shards, keyspaces.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use cluster::status::diagnose::{COPYING, span};
+use cluster::status::diagnose::{COPYING, bytes, span};
 use cluster::status::{
     KeyspaceStatus, NodeState, NodeStatus, Problem, ReplicaRole, ReplicaStatus, Severity, ShardStatus,
     Status, exit_code,
@@ -61,12 +60,13 @@ pub fn split(status: &Status) -> String {
 
 /// Shards with their slots and replicas, as `everstore shards list` prints them.
 pub fn shard_list(status: &Status) -> String {
-    let mut table = Table::new(&[">SHARD", "SLOTS", "LEADER", "FOLLOWERS"]);
+    let mut table = Table::new(&[">SHARD", "SLOTS", ">BYTES", "LEADER", "FOLLOWERS"]);
     for shard in &status.shards {
         let ranges = shard.slot_ranges.iter().map(|(first, last)| format!("{first}-{last}"));
         table.row([
             shard.id.to_string(),
             ranges.collect::<Vec<_>>().join(", "),
+            bytes(shard.bytes),
             shard.leader.map_or_else(|| "none".into(), |id| format!("node {id}")),
             followers(status, shard),
         ]);
@@ -228,23 +228,6 @@ pub fn keyspaces(keyspaces: &[&KeyspaceStatus]) -> String {
     table.render()
 }
 
-/// `1.2 MiB`: three digits are enough for a person.
-pub fn bytes(n: u64) -> String {
-    let units = BTreeMap::from([(10, "KiB"), (20, "MiB"), (30, "GiB"), (40, "TiB")]);
-    let unit = units.iter().rev().find(|(shift, _)| n >> **shift > 0);
-    match unit {
-        None => format!("{n} B"),
-        Some((shift, name)) => {
-            let tenths = (u128::from(n) * 10) >> shift;
-            if tenths >= 1000 {
-                format!("{} {name}", tenths / 10)
-            } else {
-                format!("{}.{} {name}", tenths / 10, tenths % 10)
-            }
-        }
-    }
-}
-
 /// `[#####.....]`
 pub fn bar(done: u64, all: u64) -> String {
     const WIDTH: u64 = 20;
@@ -365,12 +348,6 @@ KEYSPACE  LAYOUT  MODE   SHARD  KEYS  EXPIRING  A REPLY MEANS
         assert_eq!(followers(&status, &shard), shown);
         status.shards = vec![shard];
         assert!(shards(&status).trim_end().ends_with(" 0"), "nobody waits for learners");
-    }
-
-    #[test]
-    fn bytes_are_short() {
-        let shown = [0, 1023, 1024, 1 << 20, 123 << 20, 1_234 << 20].map(bytes);
-        assert_eq!(shown, ["0 B", "1023 B", "1.0 KiB", "1.0 MiB", "123 MiB", "1.2 GiB"]);
     }
 
     #[test]

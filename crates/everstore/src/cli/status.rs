@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use cluster::status::diagnose::span;
+use cluster::status::diagnose::{bytes, span};
 use cluster::status::{Status, diagnose, exit_code};
 
 use super::CliError;
@@ -63,22 +63,21 @@ struct Progress {
 impl Progress {
     /// A line with what is done of the moves; empty when nothing moves.
     fn line(&mut self, status: &Status, now: Instant) -> String {
-        let (shards, bytes) =
+        let (shards, left_bytes) =
             (status.moves.len() as u64 + u64::from(status.planned_moves), status.bytes_to_move);
         if shards == 0 {
             self.since = None;
             return String::new();
         }
-        let (since, all, all_bytes) = *self.since.get_or_insert((now, shards, bytes));
-        let (all, all_bytes) = (all.max(shards), all_bytes.max(bytes));
+        let (since, all, all_bytes) = *self.since.get_or_insert((now, shards, left_bytes));
+        let (all, all_bytes) = (all.max(shards), all_bytes.max(left_bytes));
         self.since = Some((since, all, all_bytes));
         let (done, seconds) = (all - shards, now.duration_since(since).as_secs_f64());
         let mut line = format!("  {} {done} of {all} shards moved", render::bar(done, all));
         if done > 0 && seconds > 0.0 {
             let left = seconds / done as f64 * shards as f64;
-            let rate = (all_bytes - bytes) as f64 / seconds;
-            line +=
-                &format!(", {}/s, about {} left", render::bytes(rate as u64), span((left * 1000.0) as u64));
+            let rate = (all_bytes - left_bytes) as f64 / seconds;
+            line += &format!(", {}/s, about {} left", bytes(rate as u64), span((left * 1000.0) as u64));
         }
         line + "\n"
     }

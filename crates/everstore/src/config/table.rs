@@ -176,6 +176,8 @@ keys! {
         "Most bytes per second that are read for it.";
     "max-moves" max_moves: u64, Kind::Whole(1, 64, "shards"), "2", online, None,
         "Shards that change their nodes at the same time.";
+    "shard-target-size" shard_target_size: u64, Kind::Size(0, i64::MAX as u64), "8gb", online, None,
+        "A shard with more bytes of rows should be split: 'everstore status' and 'everstore plan' then say so, and nothing is done by itself. 0 = never.";
     "zone" zone: Option<String>, Kind::Text, "", restart, None,
         "What may fail as a whole with this node, such as a rack or a building; replicas of a shard go to different zones.";
     "zone-role" zone_role: String, Kind::Choice(&["decided", "voter", "learner"]), "decided", restart, None,

@@ -60,6 +60,7 @@ fn apply(config: &Config, settings: &mut Settings) {
     settings.scrub_interval_ms = config.scrub_interval.as_millis() as u64;
     settings.scrub_rate = config.scrub_rate;
     settings.max_moves = config.max_moves as usize;
+    settings.shard_target_bytes = config.shard_target_size;
     settings.zone = cluster::map::zone_name(config.zone.as_deref().unwrap_or_default());
     settings.zone_role = cluster::ZoneRole::parse(&config.zone_role);
     settings.requirepass = config.requirepass.clone().unwrap_or_default();

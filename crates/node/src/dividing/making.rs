@@ -93,6 +93,23 @@ pub struct Making {
     pub(super) parting: Option<Term>,
 }
 
+/// How far a replica has come with being divided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Progress {
+    /// It has not applied the entry that divides its shard.
+    Whole,
+    /// The checkpoint as of that entry is not in the row store yet.
+    Applied,
+    /// The new shard's replica is not made of it yet.
+    Stored,
+    /// It is, and the log may not say so durably.
+    Made,
+    /// It does, and the parent has own rows left that are the new shard's.
+    Durable,
+    /// The parent has none.
+    Parted,
+}
+
 /// What the disk pool has made.
 #[derive(Debug)]
 pub struct Made {
@@ -112,6 +129,23 @@ impl Core {
         self.left.contains_key(&group) || self.is_without(group, generation)
     }
 
+    /// How far this node's replica of a group is with the last split, for those who look from outside; `None`
+    /// without a replica.
+    pub fn division(&self, group: GroupId) -> Option<Progress> {
+        let replica = self.replicas.get(group.0 as usize)?.as_deref()?;
+        let Some(child) = replica.owned.child() else { return Some(Progress::Whole) };
+        let made = self.replicas.get(child.shard.group().0 as usize).is_some_and(Option::is_some);
+        Some(match made {
+            false if replica.stored.0 < child.at => Progress::Applied,
+            false => Progress::Stored,
+            true if child.parted => Progress::Parted,
+            true if self.is_child_safe(child, replica.owned.generation(), &replica.owned.making) => {
+                Progress::Durable
+            }
+            true => Progress::Made,
+        })
+    }
+
     /// Whether the map says that this node has no replica of a new shard, or a later one than the first. After a
     /// recovery it says nothing before that is recorded.
     fn is_without(&self, group: GroupId, generation: u64) -> bool {
@@ -120,8 +154,19 @@ impl Core {
         says && seat.is_none_or(|seat| seat.generation != generation)
     }
 
+    /// Whether this node is a witness and this one of the first replicas of a new shard. It begins empty, for it has no
+    /// rows to take over, and has a vote at once: whoever may campaign has all that the log begins with, and of what
+    /// comes later a witness acknowledges nothing before it has got a snapshot with the members.
+    pub(crate) fn is_first_witness(&self, group: GroupId, generation: u64) -> bool {
+        let made_of = group.shard().and_then(|shard| self.map.made_of(shard));
+        self.me.witness && made_of.is_some_and(|(_, of)| of == generation)
+    }
+
     /// Whether the first replica of a new shard is to be made of one that this node has of its parent.
     pub(crate) fn is_to_be_made(&self, group: GroupId, generation: u64) -> bool {
+        if self.me.witness {
+            return false;
+        }
         let made_of = group.shard().and_then(|shard| self.map.made_of(shard));
         let Some(parent) = made_of.filter(|made_of| made_of.1 == generation).map(|(shard, _)| shard.group())
         else {
@@ -223,6 +268,8 @@ impl Core {
         if there || self.is_without(group, generation) || machine.applied() != FIRST {
             return None;
         }
+        // One that is to learn is made a member by a step, as any that comes.
+        let joined = members.names(self.me.node);
         let hard_state = HardState { term: FIRST.1, vote: 0, commit: FIRST.0, ..HardState::default() };
         let recovered = Recovered {
             hard_state,
@@ -230,7 +277,7 @@ impl Core {
             conf_state: conf_state(&members),
             applied: FIRST.0,
             joins: true,
-            joined: true,
+            joined,
             ..Recovered::default()
         };
         let config = GroupConfig {
@@ -247,9 +294,10 @@ impl Core {
                 return None;
             }
         };
+        raft.set_witnesses(self.map.witnesses());
         raft.set_snapshot_source(FIRST.0, FIRST.1);
         let mut replica = Replica::new(group, raft, *machine, tree, FIRST);
-        replica.tenure = Tenure::Holds { generation, joined: true, members };
+        replica.tenure = Tenure::Holds { generation, joined, members };
         let conf_state = replica.tenure.encode();
         let record = Install { tree, index: FIRST.0, term: FIRST.1, conf_state };
         self.record_anew(group, record, (FIRST.1, 0));

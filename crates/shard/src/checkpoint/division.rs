@@ -6,7 +6,7 @@
 use super::{APPLIED, Applied, FLOOR, GENERATION, Generation, OWN};
 use model::Keyspace;
 use model::effect::WriteId;
-use model::large::{Manifest, PREFIX};
+use model::large::{Manifest, PREFIX, State, Upload, UploadId};
 use model::limits::SPACES;
 use model::row::{self, family, kind};
 use model::slot::Slot;
@@ -113,7 +113,19 @@ impl Division {
 
     /// Names of the own rows of uploads that are the new shard's, once all keys were looked at.
     pub fn uploads(&self) -> Vec<Vec<u8>> {
-        self.moved.iter().filter(|name| self.uploads.contains_key(*name)).cloned().collect()
+        let goes = |(name, content): &(&Vec<u8>, &Vec<u8>)| {
+            self.moved.contains(*name) || self.is_on_its_way(name, content)
+        };
+        self.uploads.iter().filter(goes).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Whether it is the row of an upload under way whose key will be in the new shard. No manifest names it.
+    fn is_on_its_way(&self, name: &[u8], content: &[u8]) -> bool {
+        let place = UploadId::of_row_name(name).filter(|id| id.row_name() == name).and_then(UploadId::place);
+        let goes = place.is_some_and(|(ks, slot)| {
+            self.spread >> ks.0 & 1 == 1 && (self.slots.0..=self.slots.1).contains(&slot)
+        });
+        goes && Upload::decode(content).is_ok_and(|upload| upload.state == State::Uploading)
     }
 
     /// The new shard's own rows, once all keys were looked at, ascending. `own`: rows that it has instead of those of

@@ -125,6 +125,16 @@ impl Data<'_> {
         row.map(Upload::decode).transpose().map_err(|_| BAD)
     }
 
+    /// The id of an upload for a key, of two random numbers.
+    pub(crate) fn new_upload(&self, numbers: [u64; 2], key: Key<'_>) -> UploadId {
+        UploadId::new(numbers, self.ks, key.position.slot())
+    }
+
+    /// Whether the shard owns the place of the key that an upload was begun for.
+    pub(crate) fn owns_upload(&self, id: UploadId) -> bool {
+        id.place().is_none_or(|(ks, slot)| self.machine.owns(ks, slot))
+    }
+
     /// Sets the row of an upload, or removes it.
     pub fn put_upload(&mut self, id: UploadId, upload: Option<&Upload>) {
         self.put_upload_row(id, &id.row_name(), upload);

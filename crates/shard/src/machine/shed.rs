@@ -17,6 +17,11 @@ impl Machine {
         self.slots = slots;
     }
 
+    /// Whether the shard owns a slot of a keyspace, as far as it was told.
+    pub(crate) fn owns(&self, ks: Keyspace, slot: Slot) -> bool {
+        !self.is_spread(ks) || (self.slots.0..=self.slots.1).contains(&slot)
+    }
+
     /// The first position of a spread keyspace that is outside of the slots, from `from` on.
     fn outside(&self, ks: Keyspace, from: Position) -> Option<Position> {
         let (first, last) = self.slots;

@@ -48,12 +48,13 @@ impl Lane {
         // A second try needs the rows again, so the store gets copies.
         let result = {
             let mut rows = write.changes.iter().map(|(name, row)| (name.to_vec(), row.map(<[u8]>::to_vec)));
-            stores.open(tree).and_then(|store| store.ingest(&mut rows))
+            let store = stores.open(tree);
+            store.and_then(|store| store.ingest(&mut rows).map(|rows| (rows, store.bytes_on_disk())))
         };
         let error = match result {
-            Ok(rows) => {
+            Ok((rows, bytes)) => {
                 tracing::debug!(%group, tree, rows, index = at.0, tries = write.tries, "checkpoint");
-                done(JobDone::Checkpoint { group, at, result: Ok(()) });
+                done(JobDone::Checkpoint { group, at, result: Ok(bytes) });
                 return self.written(tree, write.changes);
             }
             Err(error) => error,

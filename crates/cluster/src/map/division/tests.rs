@@ -85,6 +85,52 @@ fn children_begin_on_the_nodes_of_their_parents_as_replicas_that_were_never_ther
 }
 
 #[test]
+fn a_witness_votes_in_each_child_and_never_comes_first() {
+    let mut map = map(3);
+    map.members.insert(NodeId(3), Member { witness: true, ..Member::default() });
+    map.level = SPLIT_BESIDE_LEVEL - 1;
+    let refused = map.divide_rows().unwrap_err();
+    assert!(refused.starts_with("node 3 is a witness: shards can be split beside it when"), "{refused}");
+    map.level = SPLIT_BESIDE_LEVEL;
+    let rows = map.divide_rows().unwrap();
+    apply(&mut map, rows);
+    for (parent, child) in [(1, 4), (2, 5), (3, 6)] {
+        let (parent, set) = (map.set_of(GroupId(parent)), map.set_of(GroupId(child)));
+        assert_eq!((set.nodes()[2], set.settled), (NodeId(3), true));
+        let leads = parent.nodes().into_iter().find(|node| *node != NodeId(3));
+        assert_ne!(Some(set.nodes()[0]), leads, "another one than leads the parent comes first");
+        assert_eq!(set.first, parent.nodes());
+    }
+}
+
+#[test]
+fn who_learns_from_a_shard_learns_from_its_child_and_counts_for_nothing() {
+    let mut map = map(1);
+    for (node, zone) in [(1, "a"), (2, "a"), (3, "a"), (4, "far")] {
+        map.members.insert(NodeId(node), Member { zone: zone.to_owned(), ..Member::default() });
+    }
+    map.level = SPLIT_BESIDE_LEVEL;
+    let rows = map.seat_rows(GroupId(1), &[1, 2, 3].map(NodeId), &[NodeId(4)]).unwrap();
+    apply(&mut map, rows);
+    assert!(map.divide_rows().is_err(), "it is no learner yet");
+    let set = map.set_of(GroupId(1));
+    let rows = map.settle_rows(GroupId(1), &set.wanted, &set.learners);
+    apply(&mut map, rows);
+    map.level = SPLIT_BESIDE_LEVEL - 1;
+    assert!(map.divide_rows().unwrap_err().starts_with("group 1 has learners: shards can be split"));
+    map.level = SPLIT_BESIDE_LEVEL;
+    let generation = map.epoch + 1;
+    let rows = map.divide_rows().unwrap();
+    apply(&mut map, rows);
+    let set = map.set_of(GroupId(2));
+    assert_eq!(
+        (set.nodes(), set.learners),
+        ([2, 3, 1].map(NodeId).to_vec(), vec![Seat { node: NodeId(4), generation }])
+    );
+    assert_eq!((set.settled, set.first), (false, [1, 2, 3].map(NodeId).to_vec()));
+}
+
+#[test]
 fn a_split_waits_for_whatever_else_changes() {
     let mut changing = map(2);
     let rows = changing.begin_change(Keyspace(3), KeyspaceLayout::Spread).unwrap();
@@ -94,9 +140,6 @@ fn a_split_waits_for_whatever_else_changes() {
     let member = Member { draining: true, ..Member::default() };
     apply(&mut draining, vec![(member_name(NodeId(2)), member.encode())]);
     assert_eq!(draining.divide_rows().unwrap_err(), "node 2 is being drained");
-    let mut beside = map(2);
-    beside.members.insert(NodeId(3), Member { witness: true, ..Member::default() });
-    assert!(beside.divide_rows().unwrap_err().starts_with("node 3 is a witness"));
     assert_eq!(map(1024).divide_rows().unwrap_err(), "2048 shards; allowed: at most 1024");
     assert!(map(512).divide_rows().is_ok());
 }

@@ -23,6 +23,7 @@ fn healthy(shards: u16) -> Status {
             term: 2,
             commit: 10,
             replicas: (1..=3).map(replica).collect(),
+            bytes: 1 << 30,
             on_witness: false,
             possible_losses: Vec::new(),
         }
@@ -218,4 +219,32 @@ fn losses_are_named_and_make_nothing_degraded() {
         ]
     );
     assert_eq!(exit_code(&diagnose(&status)), 0);
+}
+
+#[test]
+fn a_split_is_offered_where_a_shard_is_too_large_and_can_be_split() {
+    let mut status = healthy(4);
+    let offer = |status: &Status| offer_split(status).map(|offer| offer.text);
+    assert_eq!(offer(&status), None, "no bound, no offer");
+    status.shard_target_bytes = 1 << 30;
+    assert_eq!(offer(&status), None, "just as large as it may be");
+    status.shards[2].bytes = 3 << 29;
+    let one = "shard 2 is larger than 'shard-target-size' (1.0 GiB), up to about 1.5 GiB: everstore shards split makes \
+               two of each shard";
+    assert_eq!(offer(&status).as_deref(), Some(one));
+    let problems = diagnose(&status);
+    assert_eq!((problems[0].text.as_str(), exit_code(&problems)), (one, 0), "only a word");
+    status.shards[0].bytes = 2 << 30;
+    assert!(offer(&status).is_some_and(|text| text.starts_with("shards 0 and 2 are larger")));
+    status.shards_to_come = 1;
+    assert_eq!(offer(&status), None, "one is under way");
+    let mut most = healthy(513);
+    most.shard_target_bytes = 1;
+    assert_eq!(offer(&most), None, "there can be no more");
+}
+
+#[test]
+fn bytes_are_short() {
+    let shown = [0, 1023, 1024, 1 << 20, 123 << 20, 1_234 << 20].map(bytes);
+    assert_eq!(shown, ["0 B", "1023 B", "1.0 KiB", "1.0 MiB", "123 MiB", "1.2 GiB"]);
 }

@@ -56,17 +56,17 @@ pub(in crate::commands) fn begin(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
 /// moment and the key as well.
 pub(super) fn new_id(c: &mut Context<'_>, key: Key<'_>, now: u64) -> UploadId {
     let moment = [key.position.0, now, c.data.random()].map(u64::to_be_bytes).concat();
-    let halves = [c.data.random(), xxhash_rust::xxh3::xxh3_64(&moment)].map(u64::to_be_bytes);
-    let mut id = [0; 16];
-    id[..8].copy_from_slice(&halves[0]);
-    id[8..].copy_from_slice(&halves[1]);
-    UploadId(id)
+    let numbers = [c.data.random(), xxhash_rust::xxh3::xxh3_64(&moment)];
+    c.data.new_upload(numbers, key)
 }
 
-/// An upload that is under way and whose lease is not over.
+/// An upload that is under way and whose lease is not over. Not one of a slot that has become another shard's: that
+/// shard has its row as well, and may have its chunks removed.
 pub(super) fn under_way(c: &mut Context<'_>, id: UploadId) -> Result<Upload, Stop> {
     let now = c.data.now();
-    let upload = c.data.upload(id)?.filter(|upload| upload.state == State::Uploading && upload.until >= now);
+    let own = c.data.owns_upload(id);
+    let upload = c.data.upload(id)?;
+    let upload = upload.filter(|upload| own && upload.state == State::Uploading && upload.until >= now);
     upload.ok_or_else(|| unknown(id))
 }
 
@@ -129,7 +129,8 @@ pub(in crate::commands) fn commit(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
 /// `LARGE ABORT key upload`: 1 if it was under way and is given up.
 pub(in crate::commands) fn abort(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
     let (id, now) = (upload_id(args[3])?, c.data.now());
-    let upload = c.data.upload(id)?.filter(|upload| upload.state == State::Uploading);
+    let own = c.data.owns_upload(id);
+    let upload = c.data.upload(id)?.filter(|upload| own && upload.state == State::Uploading);
     if let Some(upload) = &upload {
         c.data.put_upload(id, Some(&upload.freed(now)));
     }

@@ -14,7 +14,7 @@ const TREE: u64 = 2;
 const NEW: u64 = 9;
 /// The only shard of the cluster, divided at this slot by this entry.
 const HALF: u16 = SLOTS / 2;
-const AT: u64 = 9;
+const AT: u64 = 10;
 
 fn child() -> Child {
     let voters = [1, 2, 3].map(NodeId).to_vec();
@@ -51,6 +51,22 @@ fn put_large(machine: &mut Machine, index: u64, key: &[u8], id: UploadId) {
     machine.apply(index, 3, &payload(&[put, Effect::System { name: &name, value: Some(&row) }])).unwrap();
 }
 
+fn upload_row(state: State) -> Vec<u8> {
+    Upload { state, from: 0, bound: 5, until: 0 }.encode()
+}
+
+/// Uploads that no manifest names: the first one goes with the upper half.
+fn under_way() -> [(UploadId, State); 5] {
+    let of = |number, ks, slot| UploadId::new([number, 0], Keyspace(ks), slot);
+    [
+        (of(11, 0, HALF), State::Uploading),
+        (of(12, 0, HALF - 1), State::Uploading),
+        (of(13, 3, HALF), State::Uploading),
+        (of(14, 0, HALF), State::Free),
+        (upload(15), State::Uploading),
+    ]
+}
+
 /// A key in the lower or the upper half.
 fn key_in(upper: bool) -> Vec<u8> {
     keys(0..1000).into_iter().find(|key| (slot_of(key) >= HALF) == upper).unwrap()
@@ -66,6 +82,9 @@ fn parent() -> Box<Machine> {
     }
     put_large(&mut machine, 7, &key_in(true), upload(1));
     put_large(&mut machine, 8, &key_in(false), upload(2));
+    let rows: Vec<_> = under_way().iter().map(|(id, state)| (id.row_name(), upload_row(*state))).collect();
+    let rows: Vec<_> = rows.iter().map(|(name, row)| Effect::System { name, value: Some(row) }).collect();
+    machine.apply(9, 3, &payload(&rows)).unwrap();
     let row = ShardSlots { generation: 4, slots: (0, HALF - 1), child: Some(child()) }.encode();
     machine.apply(AT, 3, &payload(&[Effect::System { name: SLOTS_ROW, value: Some(&row) }])).unwrap();
     machine
@@ -99,7 +118,10 @@ fn a_child_has_the_upper_half_of_what_is_spread_and_its_own_rows() {
     let owned = ShardSlots::decode(child.system(SLOTS_ROW).unwrap()).unwrap();
     assert_eq!(owned, ShardSlots { generation: 4, slots: (HALF, SLOTS - 1), child: None });
     // Of large values only those whose manifests it has.
-    assert_eq!(uploads, [upload(1).row_name()]);
+    let [goes, stay @ ..] = under_way();
+    assert_eq!(uploads, [goes.0.row_name(), upload(1).row_name()]);
+    assert_eq!(child.system(&goes.0.row_name()), Some(&upload_row(State::Uploading)[..]));
+    assert!(stay.iter().all(|(id, _)| child.system(&id.row_name()).is_none()));
     let has = |number| child.system(&upload(number).row_name()).is_some();
     assert_eq!((has(1), has(2)), (true, false));
 }
@@ -142,6 +164,7 @@ fn who_has_the_child_already_only_learns_what_is_its_alone() {
     let fixture = Fixture::new();
     fixture.write(TREE, &mut parent());
     let made = divide(&*fixture.stores, TREE, &part(), None).unwrap();
-    assert_eq!((made.child.is_none(), made.uploads), (true, vec![upload(1).row_name()]));
+    let gone = vec![under_way()[0].0.row_name(), upload(1).row_name()];
+    assert_eq!((made.child.is_none(), made.uploads), (true, gone));
     assert_eq!(fixture.stores.list(), [TREE]);
 }
