@@ -68,10 +68,12 @@ pub enum Bug {
     ChunksForgotten,
     /// A learner that is to stay one gets a vote as soon as it has caught up.
     LearnerGetsVote,
+    /// A checkpoint leaves rows out that were asked for often.
+    CheckpointForgetsRow,
 }
 
 /// All bugs, with the names by which they are planted.
-pub const BUGS: [(&str, Bug); 29] = [
+pub const BUGS: [(&str, Bug); 30] = [
     ("ack-before-sync", Bug::AckBeforeSync),
     ("lease-not-checked", Bug::LeaseNotChecked),
     ("batch-append", Bug::BatchAppend),
@@ -101,6 +103,7 @@ pub const BUGS: [(&str, Bug); 29] = [
     ("live-collected", Bug::LiveCollected),
     ("chunks-forgotten", Bug::ChunksForgotten),
     ("learner-gets-vote", Bug::LearnerGetsVote),
+    ("checkpoint-forgets-row", Bug::CheckpointForgetsRow),
 ];
 
 #[cfg(feature = "planted")]

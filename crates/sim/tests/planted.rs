@@ -204,6 +204,14 @@ const HUNTS: &[Hunt] = &[
     Hunt { workloads: &["uploads"], seconds: 4, ..Hunt::usual(Bug::LiveCollected, 20) },
     Hunt { workloads: &["uploads"], seconds: 4, ..Hunt::usual(Bug::ChunksForgotten, 60) },
     Hunt { spares: 2, learners: true, seconds: 6, ..Hunt::usual(Bug::LearnerGetsVote, 10) },
+    Hunt {
+        faults: &["reset"],
+        calm_ms: 1000,
+        workloads: REGISTERS,
+        haste: 5,
+        seconds: 12,
+        ..Hunt::usual(Bug::CheckpointForgetsRow, 10)
+    },
 ];
 
 impl Hunt {
@@ -241,6 +249,8 @@ impl Hunt {
             witness: Some(false),
             learners: Some(self.learners),
             shards: Some(self.shards),
+            // Else as most were measured.
+            compares: Some(self.bug == Bug::CheckpointForgetsRow),
             max_memory: matches!(self.bug, Bug::ColdOverwrites | Bug::TransactionTorn).then_some(1),
             length_ns: self.seconds * sim::time::S,
             faults,

@@ -1,4 +1,6 @@
-use super::super::{Forming, KeyspaceStatus, NodeStatus, PossibleLoss, ReplicaRole, ReplicaStatus, SCHEMA};
+use super::super::{
+    ComparedStatus, Forming, KeyspaceStatus, NodeStatus, PossibleLoss, ReplicaRole, ReplicaStatus, SCHEMA,
+};
 use super::*;
 
 /// A healthy cluster of three nodes; node `1 + id % 3` leads shard `id`.
@@ -24,6 +26,7 @@ fn healthy(shards: u16) -> Status {
             commit: 10,
             replicas: (1..=3).map(replica).collect(),
             on_witness: false,
+            compared: None,
             possible_losses: Vec::new(),
         }
     };
@@ -218,4 +221,27 @@ fn losses_are_named_and_make_nothing_degraded() {
         ]
     );
     assert_eq!(exit_code(&diagnose(&status)), 0);
+}
+
+#[test]
+fn replicas_that_differ_are_named_until_they_are_equal() {
+    let mut status = healthy(2);
+    status.nodes[0].compare_differences = 2;
+    let equal = ComparedStatus { ms: 5, ..ComparedStatus::default() };
+    status.shards[0].compared = Some(equal.clone());
+    assert_eq!(
+        texts(&status),
+        ["replicas of a shard differed 2 times; all are equal now: look at the logs of the nodes"]
+    );
+    assert_eq!(exit_code(&diagnose(&status)), 0);
+    status.shards[0].compared = Some(ComparedStatus { differ: vec![3], ..equal.clone() });
+    status.shards[1].compared = Some(ComparedStatus { differ: vec![1, 2], undecided: true, ..equal });
+    assert_eq!(
+        texts(&status),
+        [
+            "shard 0: the rows of node 3 differ from those of the majority and are replaced by them",
+            "shard 1: the rows of nodes 1, 2 differ and no majority has the same; nothing was changed, see docs/guide/sick-disks.md",
+        ]
+    );
+    assert_eq!(exit_code(&diagnose(&status)), 1);
 }
