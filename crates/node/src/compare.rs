@@ -35,8 +35,6 @@ pub(crate) const COMPARE_ROW: &[u8] = b"comparison";
 const FORMAT: u8 = 1;
 /// Trees that a node hashes at the same time: each keeps what later checkpoints replace.
 const MAX_READING: usize = 4;
-/// After a part that could not be read for a passing reason the comparison is given up; the leader tries again.
-const NO_RATE: u64 = 1;
 
 /// What the disk pool has done of a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,8 +113,8 @@ pub struct Totals {
 #[derive(Debug, Default)]
 pub(crate) struct Comparisons {
     own: BTreeMap<GroupId, Own>,
-    /// What was seen of each group's own rows, to notice a point.
-    seen: BTreeMap<GroupId, u64>,
+    /// What was seen of each group's own rows, by its number, to notice a point.
+    seen: Vec<u64>,
     /// Parts that the disk pool reads, and before when it gets no other one, monotonic ms.
     in_flight: usize,
     next_part_ms: u64,
@@ -157,7 +155,12 @@ impl Core {
     pub(crate) fn note_comparison(&mut self, group: GroupId) {
         let Some(replica) = self.replicas[group.0 as usize].as_deref() else { return };
         let version = replica.machine.system_version();
-        if self.scrub.compare.seen.insert(group, version) == Some(version) {
+        let (at, seen) = (group.0 as usize, &mut self.scrub.compare.seen);
+        if seen.len() <= at {
+            seen.resize(at + 1, 0);
+        }
+        // Most entries change none of them.
+        if std::mem::replace(&mut seen[at], version) == version {
             return;
         }
         // One that can not be read is of a later version, whose leader gets no hashes.
@@ -201,7 +204,7 @@ impl Core {
         if damaged {
             self.tree_is_damaged(group);
         }
-        let rate = self.settings.scrub_rate.max(NO_RATE);
+        let rate = self.settings.scrub_rate.max(1);
         let now_ms = self.now.mono_ms();
         let current =
             |own: &&mut Own| own.point.at.0 == at && own.stage == Stage::Reading { tree, waits: false };

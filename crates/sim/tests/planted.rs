@@ -251,7 +251,12 @@ impl Hunt {
             shards: Some(self.shards),
             // Else as most were measured.
             compares: Some(self.bug == Bug::CheckpointForgetsRow),
-            max_memory: matches!(self.bug, Bug::ColdOverwrites | Bug::TransactionTorn).then_some(1),
+            max_memory: match self.bug {
+                Bug::ColdOverwrites | Bug::TransactionTorn => Some(1),
+                // A row that is not on the disk must stay in memory, or whoever fetches it finds out.
+                Bug::CheckpointForgetsRow => Some(0),
+                _ => None,
+            },
             length_ns: self.seconds * sim::time::S,
             faults,
             all_faults: !self.faults.is_empty(),

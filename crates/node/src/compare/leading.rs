@@ -13,7 +13,7 @@ use shard::checkpoint::Scope;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Time between two questions to a member, ms.
-const ASK_MS: u64 = 1000;
+const ASK_MS: u64 = 250;
 /// Points that are tried for a group before it is left to the next round.
 const MAX_TRIES: u32 = 5;
 /// Time before another point is tried, ms, times the tries so far.
@@ -25,6 +25,8 @@ const PATIENCE: u64 = 3;
 const MINUTE_MS: u64 = 60_000;
 /// So long a damaged follower is told to give its rows up, ms, unless it says that it has none any more.
 const TELL_MS: u64 = 20_000;
+/// Time before the meta group's leader next looks at what to change, ms, in which a point is put there; up to twice as long.
+const QUIET_MS: u64 = 300;
 /// Ranges that one message names.
 const NAMED: usize = 4;
 
@@ -110,7 +112,13 @@ impl Core {
     /// Puts the next point that is due.
     fn begin_comparison(&mut self) {
         let now_ms = self.now.mono_ms();
-        let due = self.scrub.compare.queue.iter().position(|(_, _, not_before_ms)| *not_before_ms <= now_ms);
+        // Changes of the map are refused while an entry of the meta group is not committed, and its leader makes them once a
+        // second: a point at the same time each second would keep them away for good.
+        let quiet = (QUIET_MS..=2 * QUIET_MS).contains(&self.next_second_ms.saturating_sub(now_ms));
+        let may = |(group, _, not_before_ms): &(GroupId, u32, u64)| {
+            *not_before_ms <= now_ms && (*group != GroupId::META || quiet)
+        };
+        let due = self.scrub.compare.queue.iter().position(may);
         let Some((group, tries, _)) = due.and_then(|at| self.scrub.compare.queue.remove(at)) else { return };
         match self.put_point(group, tries) {
             Ok(led) => self.scrub.compare.led = Some(led),
