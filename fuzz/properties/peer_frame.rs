@@ -6,6 +6,7 @@ mod allocated;
 use allocated::bounded;
 use cluster::{Heartbeat, NodeReport};
 use model::varint::{DecodeError, Reader};
+use node::frame::compared::Compared;
 use node::frame::content::{self, Chunk, ChunkAck, MapNews, RowsWanted, Wish};
 use node::frame::proof::{Probe, Proof};
 use node::frame::{Builder, Section, first, sections};
@@ -34,7 +35,7 @@ pub fn check(data: &[u8]) {
     }
 }
 
-const ALL: [Section; 12] = [
+const ALL: [Section; 13] = [
     Section::Raft,
     Section::Forward,
     Section::Answer,
@@ -47,6 +48,7 @@ const ALL: [Section; 12] = [
     Section::Rows,
     Section::Probe,
     Section::Proof,
+    Section::Compare,
 ];
 
 fn of_content(content: &[u8]) {
@@ -114,6 +116,7 @@ fn of_section(section: Section, bytes: &[u8]) {
         Section::Rows => drop(round_trip!(bytes, RowsWanted::decode, RowsWanted::encode)),
         Section::Probe => drop(round_trip!(bytes, Probe::decode, Probe::encode)),
         Section::Proof => drop(round_trip!(bytes, Proof::decode, Proof::encode)),
+        Section::Compare => drop(round_trip!(bytes, Compared::decode, Compared::encode)),
         // Any bytes are a text.
         Section::Farewell => {}
         Section::Promises => {

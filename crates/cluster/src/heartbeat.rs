@@ -8,7 +8,7 @@ use model::{GroupId, Index, NodeId, Term};
 
 pub use disk::DiskBeat;
 pub use report::{
-    GroupReport, KeysReport, LEARNERS_LEVEL, LEVEL, MAX_REPORT, MEMBERS_LEVEL, NodeReport,
+    COMPARE_LEVEL, GroupReport, KeysReport, LEARNERS_LEVEL, LEVEL, MAX_REPORT, MEMBERS_LEVEL, NodeReport,
     SPLIT_BESIDE_LEVEL, SPLIT_LEVEL, WITNESS_LEVEL,
 };
 

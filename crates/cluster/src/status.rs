@@ -115,6 +115,14 @@ pub struct NodeStatus {
     pub scrub_found: u64,
     /// Damaged row trees that are not replaced yet.
     pub scrub_damaged: u64,
+    /// When it last ended a comparison of replicas of a shard that it leads, ms since 1970; 0 if not since its start.
+    pub compare_last_ms: u64,
+    /// Shards that it leads whose replicas are still to be compared.
+    pub compare_left: u64,
+    /// Comparisons that it has ended since its start.
+    pub compare_ended: u64,
+    /// Comparisons that have found a difference since its start.
+    pub compare_differences: u64,
     /// What keeps the node from leading, as it says itself.
     pub disk: Fitness,
     /// Why it stopped, if it could say so and was not heard from since; else empty.
@@ -208,8 +216,28 @@ pub struct ShardStatus {
     /// Writes are on the leader's disk alone, beside a witness.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub on_witness: bool,
+    /// What the last comparison of its replicas has found, as far as a leader has told since its start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compared: Option<ComparedStatus>,
     /// What may be lost with leaders that have not come back.
     pub possible_losses: Vec<PossibleLoss>,
+}
+
+/// What a comparison of the replicas of a shard has found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ComparedStatus {
+    /// When, ms since 1970.
+    pub ms: u64,
+    /// Nodes whose rows are not those of the majority; if there is none, all that were compared.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub differ: Vec<u64>,
+    /// They differ, and no majority has the same rows: nothing was changed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub undecided: bool,
+    /// Nodes whose rows could not be compared then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<u64>,
 }
 
 /// Answered asynchronous writes that may be missing.

@@ -74,10 +74,12 @@ pub enum Bug {
     ParentGoesOn,
     /// A shard that was divided does not know any more what it has answered for the slots that are another's.
     DividedForgetsAnswers,
+    /// A checkpoint leaves rows out that were asked for often.
+    CheckpointForgetsRow,
 }
 
 /// All bugs, with the names by which they are planted.
-pub const BUGS: [(&str, Bug); 32] = [
+pub const BUGS: [(&str, Bug); 33] = [
     ("ack-before-sync", Bug::AckBeforeSync),
     ("lease-not-checked", Bug::LeaseNotChecked),
     ("batch-append", Bug::BatchAppend),
@@ -110,6 +112,7 @@ pub const BUGS: [(&str, Bug); 32] = [
     ("child-of-old-rows", Bug::ChildOfOldRows),
     ("parent-goes-on", Bug::ParentGoesOn),
     ("divided-forgets-answers", Bug::DividedForgetsAnswers),
+    ("checkpoint-forgets-row", Bug::CheckpointForgetsRow),
 ];
 
 #[cfg(feature = "planted")]

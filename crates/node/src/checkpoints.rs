@@ -152,6 +152,9 @@ impl Core {
                 self.fetched((group, tree, ticket), result, damaged);
             }
             JobDone::Scrubbed { group, tree, result, damaged } => self.scrubbed(group, tree, result, damaged),
+            JobDone::Compared { group, tree, at, result, damaged } => {
+                self.hashed(group, tree, at, result, damaged);
+            }
             JobDone::HeardKept { result } => self.heard_kept(result),
             JobDone::LossKept { group, name, result } => self.loss_kept(group, &name, result),
             JobDone::Loaded { group, tree, result } => self.staged_loaded(group, tree, result),
@@ -190,6 +193,7 @@ impl Core {
             self.builder.replace_rows(group, record);
         }
         self.outbox.floors.push((group, at.0));
+        self.begin_hashing(group, at);
         // What divides the shard waits for the end of a checkpoint.
         self.apply_more(group);
         self.make_child(group);

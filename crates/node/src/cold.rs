@@ -143,6 +143,7 @@ impl Core {
             self.judge(group, entry.index, entry.term);
         }
         self.replica(group).map_or(Ok(()), |replica| replica.apply(entry))?;
+        self.note_comparison(group);
         self.note_division(group, entry)
     }
 

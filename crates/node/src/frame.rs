@@ -3,6 +3,7 @@
 //! Length and CRC32C (4 bytes each, little endian), then sections of a tag and a length-prefixed
 //! content. A frame that does not check out ends the connection.
 
+pub mod compared;
 pub mod content;
 pub mod proof;
 
@@ -57,6 +58,8 @@ pub enum Section {
     RaftLater = 14,
     /// The rows of the cluster map, for a node that has no replica of the meta group.
     Map = 15,
+    /// Replicas of a shard are compared.
+    Compare = 16,
 }
 
 impl Section {
@@ -64,7 +67,7 @@ impl Section {
         use Section::*;
         let all = [
             Raft, Forward, Answer, Heartbeat, Report, Wish, Chunk, ChunkAck, Promises, Rows, Farewell, Probe,
-            Proof, RaftLater, Map,
+            Proof, RaftLater, Map, Compare,
         ];
         all.into_iter().find(|s| *s as u8 == tag).ok_or(DecodeError::Malformed("section"))
     }

@@ -10,6 +10,7 @@ mod checkpoints;
 pub mod clock;
 mod cluster_port;
 mod cold;
+pub mod compare;
 pub mod conn;
 pub mod core;
 pub mod dispatch;

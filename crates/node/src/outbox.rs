@@ -87,6 +87,17 @@ pub enum Job {
         /// Where the part before ended; 0 at the beginning.
         from: u64,
     },
+    /// Hash a part of what a tree holds.
+    Compare {
+        /// The group.
+        group: GroupId,
+        /// The tree.
+        tree: u64,
+        /// The index that its rows are as of.
+        at: Index,
+        /// Begin, with these keys; else go on.
+        first: Option<shard::checkpoint::Scope>,
+    },
     /// Make the first rows of a shard that is made of another one.
     Divide {
         /// The group of the shard that is divided.
@@ -170,6 +181,19 @@ pub enum JobDone {
         tree: u64,
         /// Where to go on, if more is left, and bytes that were read; or what went wrong.
         result: Result<(Option<u64>, u64), String>,
+        /// What went wrong is damage: it will not pass.
+        damaged: bool,
+    },
+    /// A part of a tree was hashed.
+    Compared {
+        /// The group.
+        group: GroupId,
+        /// The tree.
+        tree: u64,
+        /// The index that its rows are as of.
+        at: Index,
+        /// What was read; or what went wrong.
+        result: Result<crate::compare::Hashed, String>,
         /// What went wrong is damage: it will not pass.
         damaged: bool,
     },

@@ -1,5 +1,6 @@
 //! Other nodes: connections that come and go, heartbeats, reports, and what silence means.
 
+use crate::compare::Finding;
 use crate::core::Core;
 use crate::frame::{FrameError, Section};
 use crate::peer::Peer;
@@ -204,6 +205,7 @@ impl Core {
                 load: if replica.raft.is_leader() { replica.load.per_second() } else { 0 },
                 exposed_entries: exposed.entries,
                 exposed_bytes: exposed.bytes,
+                compared: self.scrub.compare.found.get(&replica.id).map(Finding::status),
                 keys: keys.collect(),
             }
         });
@@ -222,6 +224,10 @@ impl Core {
             scrub_last_ms: self.scrub.last_ms,
             scrub_found: self.scrub.found,
             scrub_damaged: self.scrub.damaged() as u64,
+            compare_last_ms: self.scrub.compare.last_ms,
+            compare_left: self.scrub.compare.left() as u64,
+            compare_ended: self.scrub.compare.ended,
+            compare_differences: self.scrub.compare.differences,
             groups: groups.collect(),
         }
     }

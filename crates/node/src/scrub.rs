@@ -4,6 +4,7 @@
 //! A replica that leads hands over first. Then it follows without rows, as after a start with a damaged tree
 //! (`rebuild.rs`): it votes and acknowledges by its log, which is whole, and applies nothing until rows are there.
 
+use crate::compare::Comparisons;
 use crate::core::Core;
 use crate::outbox::Job;
 use model::GroupId;
@@ -32,6 +33,8 @@ pub(crate) struct Scrub {
     /// Groups whose tree is damaged and not replaced yet, with the tree.
     damaged: BTreeMap<GroupId, u64>,
     next_repair_ms: u64,
+    /// What is found by comparing replicas.
+    pub(crate) compare: Comparisons,
 }
 
 #[derive(Debug)]
@@ -63,6 +66,7 @@ impl Core {
     pub(crate) fn begin_scrub(&mut self) {
         let due_ms = Some(self.now.mono_ms());
         self.scrub.run = Some(Run { group: GroupId::META, tree: 0, from: 0, bytes: 0, due_ms });
+        self.queue_comparisons();
     }
 
     /// Reads the next part when it is due, and sees to what is damaged.

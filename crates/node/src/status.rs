@@ -1,12 +1,13 @@
 //! The state of the cluster as this node sees it, for `EVERSTORE STATUS`.
 
+use crate::compare::Finding;
 use crate::core::Core;
 use crate::layouts::shown;
 use crate::losses::bound::{self, Possible};
 use cluster::status::diagnose::REBUILDING;
 use cluster::status::{
-    Forming, KeyspaceStatus, MoveStatus, NodeState, NodeStatus, PossibleLoss, ReplicaRole, ReplicaStatus,
-    SCHEMA, ShardStatus, Status, diagnose,
+    ComparedStatus, Forming, KeyspaceStatus, MoveStatus, NodeState, NodeStatus, PossibleLoss, ReplicaRole,
+    ReplicaStatus, SCHEMA, ShardStatus, Status, diagnose,
 };
 use cluster::{Addresses, Health, NodeReport, Seat};
 use model::limits::KEYSPACES;
@@ -136,6 +137,10 @@ impl Core {
             scrub_last_ms: report.scrub_last_ms,
             scrub_found: report.scrub_found,
             scrub_damaged: report.scrub_damaged,
+            compare_last_ms: report.compare_last_ms,
+            compare_left: report.compare_left,
+            compare_ended: report.compare_ended,
+            compare_differences: report.compare_differences,
             losses: report.losses,
             lost_effects: report.lost_effects,
         }
@@ -214,9 +219,19 @@ impl Core {
             commit: replica.map_or(0, |r| r.raft.commit()),
             bytes: self.bytes_of(group),
             on_witness: self.rests_on_witness(group, leader),
+            compared: self.last_comparison(group),
             replicas: replicas.chain(self.learner_status(group)).collect(),
             possible_losses: possible.map(shown_possible).collect(),
         }
+    }
+
+    /// The newest comparison of a group's replicas that is known of.
+    fn last_comparison(&self, group: GroupId) -> Option<ComparedStatus> {
+        let own = self.scrub.compare.found.get(&group).map(Finding::status);
+        let reports = self.peers.values().filter_map(|peer| peer.report.as_ref());
+        let others = reports.flat_map(|report| &report.groups).filter(|of| of.group == group.0);
+        let others = others.filter_map(|of| of.compared.clone());
+        others.chain(own).max_by_key(|found| found.ms)
     }
 
     /// Whether a node's replica of a group waits for rows, as far as is known.

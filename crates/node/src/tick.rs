@@ -91,6 +91,7 @@ impl Core {
         self.follow_seats();
         self.drive_members();
         self.drive_scrub();
+        self.drive_comparisons();
         self.send_map();
         self.retry_deferred();
         self.drive_polls();

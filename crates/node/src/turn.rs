@@ -80,6 +80,7 @@ impl Core {
                 Section::Probe => self.on_probe(from, content)?,
                 Section::Proof => self.on_proof(content)?,
                 Section::Map => self.on_map(content)?,
+                Section::Compare => self.on_compare(from, content)?,
             }
         }
         Ok(())

@@ -18,12 +18,14 @@
 mod capture;
 mod changes;
 mod content;
+mod digest;
 mod division;
 mod load;
 mod pile;
 
 pub use changes::{Changes, Litter};
 pub use content::{KeyContent, KeyValue};
+pub use digest::{Digest, HASHES, Scope};
 pub use division::Division;
 pub use load::{Applied, Generation};
 

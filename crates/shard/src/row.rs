@@ -1,8 +1,8 @@
 //! A row in memory: one key with its value, in one allocation.
 
+use crate::collection::content::ContentHash;
 use crate::collection::large::{Identity, Large};
 use crate::collection::packed::{self, HEAD, Packed};
-use crate::collection::score;
 use model::row::{FORMAT, decode_value, kind};
 use model::varint::{DecodeError, Reader};
 use model::{Index, Position};
@@ -334,22 +334,15 @@ impl Row {
         if kind::is_plain(self.kind) {
             return hash(self.value(), seed);
         }
-        let mut sum = seed ^ u64::from(self.kind);
-        let mut about = self.large().map(|large| hash(&large.about, seed));
-        let mut each = |name: &[u8], value: &[u8]| {
-            let element = match self.kind {
-                kind::STREAM if name.is_empty() => return about = Some(hash(value, seed)),
-                kind::LIST => hash(name, sum),
-                kind::SORTED_SET => hash(name, seed ^ (score::of(value) + 0.0).to_bits()),
-                _ => hash(value, hash(name, seed)),
-            };
-            sum = if self.kind == kind::LIST { element } else { sum.wrapping_add(element) };
-        };
+        let mut all = ContentHash::new(self.kind, seed);
         match self.large() {
-            Some(large) => large.each(&mut each),
-            None => Packed::new(self.kind, self.value()).iter().for_each(|e| each(e.name, e.value)),
+            Some(large) => {
+                all.about(&large.about);
+                large.each(|name, value| all.element(name, value));
+            }
+            None => Packed::new(self.kind, self.value()).iter().for_each(|e| all.element(e.name, e.value)),
         }
-        if self.kind == kind::STREAM { hash(&about.unwrap_or(0).to_le_bytes(), sum) } else { sum }
+        all.finish()
     }
 
     /// Bytes of memory this row takes, allocations included, without the table's spare room.

@@ -7,6 +7,7 @@
 
 mod checkpoint;
 mod cleaning;
+mod comparing;
 mod dividing;
 mod fetching;
 mod lane;

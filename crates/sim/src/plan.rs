@@ -22,6 +22,8 @@ pub struct Options {
     pub witness: Option<bool>,
     /// Whether nodes that join later are of a learner zone; `None`: in one seed of three with such nodes.
     pub learners: Option<bool>,
+    /// Whether replicas are compared all the time; `None`: in one seed of two.
+    pub compares: Option<bool>,
     /// Bytes of memory for rows on each node, 0 = no limit.
     pub max_memory: Option<u64>,
     /// Simulated length, ns.
@@ -59,6 +61,7 @@ impl Default for Options {
             spares: None,
             witness: None,
             learners: None,
+            compares: None,
             max_memory: None,
             length_ns: 60 * S,
             until_ns: None,
@@ -136,11 +139,7 @@ impl Plan {
     pub fn draw(options: &Options, rng: &mut Rng) -> Plan {
         // In a fixed order and all of it, so that an option changes nothing else.
         let (nodes, shards) = (if rng.chance(1, 6) { 5 } else { 3 }, 1 + rng.below(4) as u16);
-        let weather = Weather {
-            least_ns: [20, 50, 200, 1000][rng.below(4) as usize] * US,
-            jitter_ns: [20, 100, 1000, 5000][rng.below(4) as usize] * US,
-            loss_ppm: [0, 0, 100, 2000][rng.below(4) as usize],
-        };
+        let weather = weather(rng);
         let mut drawn: Vec<(bool, u64)> =
             (0..OF_MEMBERS).map(|_| (rng.chance(1, 2), 1 + rng.below(8))).collect();
         let calm_ns = [100, 400, 1500, 5000][rng.below(4) as usize] * MS;
@@ -173,6 +172,7 @@ impl Plan {
         // Of its own, so that worlds draw the same with a witness.
         shape.witness = witness(options, shape, &mut rng.clone());
         let divides_ns = divides(&mut rng.clone());
+        shape.compares = options.compares.unwrap_or(matches!(share % 4, 0 | 3));
         let roles_ns = roles(options, &mut shape, heal_ns, rng);
         let promotes = rng.chance(1, 2);
         let shape = shape;
@@ -207,7 +207,7 @@ impl Plan {
     pub fn describe(&self) -> String {
         let faults: Vec<&str> = self.faults.iter().map(|(at, _)| KINDS[*at].name).collect();
         format!(
-            "{} nodes, {} shards{}{}{}{}, faults up to every {} ms: {}",
+            "{} nodes, {} shards{}{}{}{}{}, faults up to every {} ms: {}",
             self.shape.nodes,
             self.shape.shards,
             match (self.shape.max_memory > 0, self.shape.whole_chunks) {
@@ -221,6 +221,7 @@ impl Plan {
                 Small::Few => ", tiny small collections",
                 Small::Differs => ", tiny small collections on some nodes",
             },
+            if self.shape.compares { ", replicas are compared" } else { "" },
             match self.shape.witness {
                 0 => String::new(),
                 witness => format!(", node {witness} is a witness"),
@@ -241,6 +242,15 @@ impl Plan {
             self.calm_ns / MS,
             if faults.is_empty() { "none".to_owned() } else { faults.join(" ") }
         )
+    }
+}
+
+/// The network.
+fn weather(rng: &mut Rng) -> Weather {
+    Weather {
+        least_ns: [20, 50, 200, 1000][rng.below(4) as usize] * US,
+        jitter_ns: [20, 100, 1000, 5000][rng.below(4) as usize] * US,
+        loss_ppm: [0, 0, 100, 2000][rng.below(4) as usize],
     }
 }
 

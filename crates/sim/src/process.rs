@@ -28,6 +28,8 @@ pub const FAR: &str = "far";
 pub const SEGMENT_BYTES: u64 = 256 << 10;
 /// Bytes of a log segment in worlds where an entry may have a whole chunk.
 pub const LARGE_SEGMENT_BYTES: u64 = 2 << 20;
+/// Between the end of a scrub and the next one, ms, where replicas are compared all the time.
+const SCRUB_INTERVAL_MS: u64 = 700;
 /// Log that is filled before shards are checkpointed.
 pub const LOG_SHARE: u64 = 192 << 10;
 
@@ -52,6 +54,8 @@ pub struct Shape {
     pub max_memory: u64,
     /// How large small collections are.
     pub small: Small,
+    /// Replicas are compared all the time.
+    pub compares: bool,
     /// Values may have whole chunks, and the log segments in which they fit.
     pub whole_chunks: bool,
 }
@@ -69,6 +73,7 @@ impl Default for Shape {
             shards: 1,
             max_memory,
             small: Small::Usual,
+            compares: false,
             whole_chunks: false,
         }
     }
@@ -370,6 +375,12 @@ impl Process {
                 max_moves: self.shape.max_moves,
                 zone: if learns { FAR.to_owned() } else { String::new() },
                 zone_role: learns.then_some(ZoneRole::Learner),
+                scrub_interval_ms: if self.shape.compares {
+                    SCRUB_INTERVAL_MS
+                } else {
+                    Settings::default().scrub_interval_ms
+                },
+                scrub_rate: 64 << 20,
                 ..Settings::default()
             },
             timing: Timing { tick_ms: 5, base_election_ms: 120, heartbeat_ms: 40 },

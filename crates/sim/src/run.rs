@@ -51,6 +51,8 @@ pub struct Outcome {
     pub operations: usize,
     /// Leaders seen.
     pub elections: usize,
+    /// Comparisons of replicas that ended.
+    pub comparisons: u64,
     /// The fullest queues.
     pub loads: node::Loads,
     /// Faults that struck, by kind.
@@ -102,6 +104,7 @@ fn run_quietly(seed: u64, options: &Options) -> Outcome {
         events: world.events,
         operations,
         elections: world.watch.elections(),
+        comparisons: world.watch.comparisons(),
         loads: world.watch.loads(),
         struck: std::mem::take(&mut world.struck),
         lines: std::mem::take(&mut world.trace).into_lines(),

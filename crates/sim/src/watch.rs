@@ -3,6 +3,7 @@
 pub mod accounted;
 mod bounded;
 mod commit;
+mod compared;
 mod exposure;
 mod leases;
 mod members;
@@ -40,6 +41,7 @@ pub struct Watch {
     /// The node that is a witness, 0 = none is.
     witness: u64,
     bounded: bounded::Bounded,
+    compared: compared::Compared,
     /// What leaders expose.
     pub exposures: exposure::Exposures,
     /// How long disks have been sick.
@@ -98,7 +100,7 @@ impl Watch {
             self.keep(result, at_ns);
         }
         if process.passes.is_multiple_of(LOOK_AT_LOADS) {
-            let result = self.bounded.look(process);
+            let result = self.bounded.look(process).and_then(|()| self.compared.look(process));
             self.keep(result, at_ns);
         }
     }
@@ -163,6 +165,11 @@ impl Watch {
     /// The largest figures of all queues seen, for the report.
     pub fn loads(&self) -> node::Loads {
         self.bounded.most()
+    }
+
+    /// Comparisons of replicas that ended.
+    pub fn comparisons(&self) -> u64 {
+        self.compared.ended()
     }
 
     /// Leaders seen, over all groups and terms.

@@ -230,6 +230,14 @@ const HUNTS: &[Hunt] = &[
         seconds: 4,
         ..Hunt::usual(Bug::DividedForgetsAnswers, 200)
     },
+    Hunt {
+        faults: &["reset"],
+        calm_ms: 1000,
+        workloads: REGISTERS,
+        haste: 5,
+        seconds: 12,
+        ..Hunt::usual(Bug::CheckpointForgetsRow, 10)
+    },
 ];
 
 impl Hunt {
@@ -267,7 +275,14 @@ impl Hunt {
             witness: Some(false),
             learners: Some(self.learners),
             shards: Some(self.shards),
-            max_memory: matches!(self.bug, Bug::ColdOverwrites | Bug::TransactionTorn).then_some(1),
+            // Else as most were measured.
+            compares: Some(self.bug == Bug::CheckpointForgetsRow),
+            max_memory: match self.bug {
+                Bug::ColdOverwrites | Bug::TransactionTorn => Some(1),
+                // A row that is not on the disk must stay in memory, or whoever fetches it finds out.
+                Bug::CheckpointForgetsRow => Some(0),
+                _ => None,
+            },
             length_ns: self.seconds * sim::time::S,
             faults,
             all_faults: !self.faults.is_empty(),

@@ -95,6 +95,18 @@ fn without_faults_nothing_is_found_and_much_is_done() {
 }
 
 #[test]
+fn replicas_are_compared_and_never_differ() {
+    let mut comparisons = 0;
+    for seed in 1..=3 {
+        let options =
+            Options { length_ns: 6 * S, compares: Some(true), spares: Some(0), ..Options::default() };
+        check(seed, &options);
+        comparisons += run(seed, &options).comparisons;
+    }
+    assert!(comparisons >= 10, "{comparisons} comparisons ended");
+}
+
+#[test]
 fn whose_disk_is_far_slower_leads_nothing_for_long() {
     for seed in 1..=3 {
         check(

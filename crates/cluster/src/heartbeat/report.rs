@@ -1,6 +1,6 @@
 //! What a node tells its peers once a second, for the status that any of them shows.
 
-use crate::status::ReplicaRole;
+use crate::status::{ComparedStatus, ReplicaRole};
 use serde::{Deserialize, Serialize};
 
 /// Longest report in bytes: 1025 groups with keys in all keyspaces fit.
@@ -18,6 +18,9 @@ pub const LEARNERS_LEVEL: u64 = 2;
 pub const SPLIT_LEVEL: u64 = 2;
 /// They may be split beside witnesses and learners.
 pub const SPLIT_BESIDE_LEVEL: u64 = 3;
+
+/// Replicas of a shard may be compared.
+pub const COMPARE_LEVEL: u64 = 3;
 
 /// A node's report about itself. JSON, and every field has a default, so that nodes of different
 /// versions understand each other.
@@ -52,6 +55,14 @@ pub struct NodeReport {
     pub scrub_found: u64,
     /// Damaged row trees that are not replaced yet.
     pub scrub_damaged: u64,
+    /// When it last ended a comparison of replicas of a shard that it leads, ms since 1970; 0 if not since its start.
+    pub compare_last_ms: u64,
+    /// Shards that it leads whose replicas are still to be compared.
+    pub compare_left: u64,
+    /// Comparisons that it has ended since its start.
+    pub compare_ended: u64,
+    /// Comparisons that have found a difference since its start.
+    pub compare_differences: u64,
     /// The groups it has a replica of, in the order of their ids.
     pub groups: Vec<GroupReport>,
 }
@@ -95,6 +106,9 @@ pub struct GroupReport {
     /// Bytes of them.
     #[serde(skip_serializing_if = "is_zero")]
     pub exposed_bytes: u64,
+    /// What it has found when it last compared the replicas, as their leader.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compared: Option<ComparedStatus>,
     /// Keyspaces with keys in this shard, in the order of their numbers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<KeysReport>,
@@ -176,6 +190,12 @@ mod tests {
             load: 1 << 40,
             exposed_entries: 1 << 40,
             exposed_bytes: 1 << 40,
+            compared: Some(ComparedStatus {
+                ms: 1 << 50,
+                differ: vec![1 << 20; 14],
+                undecided: true,
+                missing: vec![1 << 20; 14],
+            }),
             keys: (0..16).map(keys).collect(),
         };
         let report = NodeReport { groups: (0..1025).map(group).collect(), ..NodeReport::default() };

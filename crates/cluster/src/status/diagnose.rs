@@ -60,6 +60,7 @@ pub fn diagnose(status: &Status) -> Vec<Problem> {
     slow_disks(status, &mut problems);
     unfit_disks(status, &mut problems);
     damaged_trees(status, &mut problems);
+    different_replicas(status, &mut problems);
     losses(status, &mut problems);
     problems.extend(offer_split(status));
     if status.replicas_wanted == 1 {
@@ -101,6 +102,34 @@ pub fn offer_split(status: &Status) -> Option<Problem> {
         bytes(largest)
     );
     Some(Problem { severity: Severity::Note, text })
+}
+
+/// What comparisons of replicas have found.
+fn different_replicas(status: &Status, problems: &mut Vec<Problem>) {
+    let mut open = false;
+    for (name, shard) in groups(status) {
+        let Some(found) = shard.compared.as_ref().filter(|found| !found.differ.is_empty()) else { continue };
+        open = true;
+        let nodes: Vec<String> = found.differ.iter().map(ToString::to_string).collect();
+        let nodes = nodes.join(", ");
+        let text = if found.undecided {
+            format!(
+                "{name}: the rows of nodes {nodes} differ and no majority has the same; nothing was changed, see docs/guide/sick-disks.md"
+            )
+        } else {
+            format!(
+                "{name}: the rows of node {nodes} differ from those of the majority and are replaced by them"
+            )
+        };
+        problems.push(Problem { severity: Severity::Degraded, text });
+    }
+    let found: u64 = status.nodes.iter().map(|node| node.compare_differences).sum();
+    if found > 0 && !open {
+        let times = if found == 1 { "once".to_owned() } else { format!("{found} times") };
+        let text =
+            format!("replicas of a shard differed {times}; all are equal now: look at the logs of the nodes");
+        problems.push(Problem { severity: Severity::Note, text });
+    }
 }
 
 /// 0 healthy, 1 degraded, 2 unavailable. A note alone is healthy.

@@ -26,6 +26,7 @@ mod switchover;
 mod table;
 mod target;
 mod transfer;
+mod upkeep;
 mod zone;
 
 use std::process::ExitCode;

@@ -23,6 +23,7 @@ pub fn page(status: &Status, problems: &[Problem]) -> String {
     }
     out.push_str(&split(status));
     out.push_str(&moves(status));
+    out.push_str(&super::upkeep::line(status));
     let _ = write!(out, "\n{}", nodes(&status.nodes));
     if !status.shards.is_empty() {
         let _ = write!(out, "\n{}", shards(status));

@@ -1,4 +1,4 @@
-//! `everstore scrub`: everything on the disks of the nodes is read now.
+//! `everstore scrub`: everything on the disks of the nodes is read now, and replicas are compared.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -22,7 +22,8 @@ Examples:
   everstore scrub               all nodes; waits for the end, which may take long (see scrub-rate)
   everstore scrub --no-wait     it goes on by itself; 'everstore status' tells what it finds
 
-Damaged rows are fetched from a healthy replica while the node serves. Exit code 1: something was damaged.")]
+Damaged rows are fetched from a healthy replica while the node serves; so are those that differ from what a majority of
+the replicas of a shard has. Exit code 1: something was damaged, or replicas differ.")]
 pub struct ScrubArgs {
     #[command(flatten)]
     target: TargetArgs,
@@ -55,12 +56,15 @@ pub fn run(args: &ScrubArgs) -> Result<ExitCode, CliError> {
             break now;
         }
     };
-    let mut table = Table::new(&[">NODE", ">DAMAGED TREES", ">NOT YET REPLACED"]);
+    let mut table = Table::new(&[">NODE", ">DAMAGED TREES", ">NOT YET REPLACED", ">COMPARED", ">DIFFERED"]);
     let mut found = 0;
     for (old, new) in up.iter().filter_map(|old| Some((old, status.nodes.iter().find(|n| n.id == old.id)?))) {
         let new_ones = new.scrub_found.saturating_sub(old.scrub_found);
-        found += new_ones;
-        table.row([new.id.to_string(), new_ones.to_string(), new.scrub_damaged.to_string()]);
+        let compared = new.compare_ended.saturating_sub(old.compare_ended);
+        let differed = new.compare_differences.saturating_sub(old.compare_differences);
+        found += new_ones + differed;
+        let numbers = [new.id, new_ones, new.scrub_damaged, compared, differed];
+        table.row(numbers.map(|number| number.to_string()));
     }
     if args.target.json {
         println!("{}", serde_json::json!(status.nodes));
@@ -73,6 +77,6 @@ pub fn run(args: &ScrubArgs) -> Result<ExitCode, CliError> {
 /// It has read everything since, and has no damaged tree any more; or it is down, and can not.
 fn is_done(before: &NodeStatus, now: &Status) -> bool {
     let Some(node) = now.nodes.iter().find(|node| node.id == before.id) else { return true };
-    let read = node.scrub_last_ms > before.scrub_last_ms && node.scrub_damaged == 0;
+    let read = node.scrub_last_ms > before.scrub_last_ms && node.scrub_damaged == 0 && node.compare_left == 0;
     read || !node.state.is_up()
 }

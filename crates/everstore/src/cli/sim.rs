@@ -51,6 +51,9 @@ pub struct SimArgs {
     /// Nodes that join later are of a learner zone; drawn by the seed if not given.
     #[arg(long)]
     learners: bool,
+    /// Replicas are compared all the time; drawn by the seed if not given.
+    #[arg(long)]
+    compares: bool,
     /// Shards, 1 to 16; drawn by the seed if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]
     shards: Option<u16>,
@@ -86,6 +89,7 @@ impl SimArgs {
             witness: self.witness.then_some(true),
             majority_lost: self.majority_lost.then_some(true),
             learners: self.learners.then_some(true),
+            compares: self.compares.then_some(true),
             shards: self.shards,
             length_ns: (self.minutes * 60e9) as u64,
             until_ns: self.until_ms.map(|ms| ms * 1_000_000),
@@ -104,6 +108,7 @@ impl SimArgs {
             (self.witness, " --witness"),
             (self.learners, " --learners"),
             (self.majority_lost, " --majority-lost"),
+            (self.compares, " --compares"),
         ] {
             command.push_str(if on { flag } else { "" });
         }

@@ -72,6 +72,7 @@ impl Jobs {
             Job::Scrub { group, tree, .. } => {
                 Some(JobDone::Scrubbed { group, tree, result: Ok((None, 0)), damaged: false })
             }
+            Job::Compare { .. } => unreachable!("nobody compares replicas here"),
             Job::Divide { .. } => unreachable!("nobody splits shards here"),
             Job::DropTree { tree } => {
                 self.staging.remove(&tree);

@@ -16,6 +16,17 @@ pub fn work(core: &mut Core, stores: &MemoryStores, node: u64, blocked: &mut Opt
         core.job_done(JobDone::Checkpoint { group, at, result: result.map_err(|e| e.to_string()) });
     }
     core.outbox.jobs.extend(jobs);
+    let jobs = std::mem::take(&mut core.outbox.jobs);
+    for job in jobs {
+        let Job::Compare { group, tree, at, first: Some(scope) } = job else {
+            core.outbox.jobs.push(job);
+            continue;
+        };
+        let mut digest = shard::checkpoint::Digest::new(scope);
+        stores.open(tree).unwrap().for_each(&mut |name, content| digest.add(name, content).unwrap()).unwrap();
+        let hashed = everstore_node::compare::Hashed { bytes: 1, hashes: Some(digest.finish().0) };
+        core.job_done(JobDone::Compared { group, tree, at, result: Ok(hashed), damaged: false });
+    }
     for job in std::mem::take(&mut core.outbox.fetches) {
         match blocked {
             Some(blocked) => blocked.push((node, job)),

@@ -3,12 +3,16 @@
 use super::{Changes, Litter, Pile};
 use crate::collection::large::CellName;
 use crate::row::Row;
+use model::planted::{Bug, is_planted};
 use model::{Keyspace, Position};
 
 /// Positions looked at together, so that waiting for memory overlaps.
 const BATCH: usize = 16;
 /// Bytes a slice of a checkpoint may copy for each row it may copy.
 const BYTES_PER_ROW: usize = 1024;
+
+/// See [`Bug::CheckpointForgetsRow`]: more than any row that is not read has.
+const MOST_FORGOTTEN: u8 = 6;
 
 /// What a slice of a checkpoint may still copy. It ends with the row that uses it up.
 #[derive(Debug)]
@@ -131,6 +135,10 @@ impl Capture {
     pub(crate) fn take(&mut self, row: &mut Row, budget: &mut Budget) -> bool {
         if row.due != self.number {
             return false;
+        }
+        // Planted: see model/planted.rs
+        if is_planted(Bug::CheckpointForgetsRow) && row.frequency > MOST_FORGOTTEN {
+            return true;
         }
         let bytes = self.push_row(row);
         budget.spend(0, bytes);

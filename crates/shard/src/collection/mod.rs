@@ -6,6 +6,7 @@
 
 mod cells;
 mod change;
+pub(crate) mod content;
 mod counts;
 mod due;
 mod elements;

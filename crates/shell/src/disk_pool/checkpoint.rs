@@ -66,7 +66,7 @@ impl Lane {
         }
         // After a failed write the tree must be reopened, which its readers prevent. Raft asks for their
         // snapshots again.
-        self.sending.retain(|_, sending| sending.tree() != tree);
+        self.forget_views(tree);
         let wait_ms = (FIRST_WAIT_MS << (write.tries - 1).min(16)).min(MAX_WAIT_MS);
         tracing::warn!(%group, tree, %error, tries = write.tries, "a checkpoint failed and will be tried again");
         After { more: Vec::new(), retry: Some((Task::Write(write), wait_ms)) }

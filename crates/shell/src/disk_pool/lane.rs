@@ -2,16 +2,18 @@
 
 use super::checkpoint::Write;
 use super::cleaning::Cleaning;
+use super::comparing::Comparing;
 use super::dividing::{Failed, divide};
 use super::scrub::scrub;
 use super::sending::Sending;
 use super::staging;
 use super::sweep::Sweep;
 use crate::losses::LossFolder;
-use model::{GroupId, NodeId};
+use model::{GroupId, Index, NodeId};
 use node::dividing::Part;
 use node::{Job, JobDone};
 use shard::Machine;
+use shard::checkpoint::Scope;
 use std::collections::BTreeMap;
 use storage::rows::snapshot::SnapshotIngest;
 use storage::rows::{RowError, RowStores};
@@ -59,6 +61,12 @@ pub(super) enum Task {
         tree: u64,
         from: u64,
     },
+    Compare {
+        group: GroupId,
+        tree: u64,
+        at: Index,
+        first: Option<Scope>,
+    },
     Keep {
         group: GroupId,
         name: String,
@@ -95,6 +103,7 @@ impl Task {
             Job::Divide { group, tree, part, to } => Task::Divide { group, tree, part, to },
             Job::DropTree { tree } => Task::Drop { tree },
             Job::Scrub { group, tree, from } => Task::Scrub { group, tree, from },
+            Job::Compare { group, tree, at, first } => Task::Compare { group, tree, at, first },
             Job::KeepLoss { group, name, content } => Task::Keep { group, name, content },
             Job::ForgetLoss { name, .. } => Task::Forget { name },
             Job::KeepHeard { content } => Task::Heard { content },
@@ -128,6 +137,8 @@ pub(super) struct Lane {
     pub(super) sending: BTreeMap<NodeId, Sending>,
     /// Trees being filled.
     pub(super) staging: BTreeMap<u64, SnapshotIngest>,
+    /// The tree that is being hashed.
+    pub(super) comparing: Option<Comparing>,
     /// Trees that are swept, and up to which generations of the keyspaces.
     pub(super) swept: BTreeMap<u64, Vec<u32>>,
 }
@@ -135,7 +146,14 @@ pub(super) struct Lane {
 impl Lane {
     /// True when nothing is remembered.
     pub(super) fn is_empty(&self) -> bool {
-        self.sending.is_empty() && self.staging.is_empty() && self.swept.is_empty()
+        let reads = !self.sending.is_empty() || self.comparing.is_some();
+        !reads && self.staging.is_empty() && self.swept.is_empty()
+    }
+
+    /// Ends what reads snapshots of a tree.
+    pub(super) fn forget_views(&mut self, tree: u64) {
+        self.sending.retain(|_, sending| sending.tree() != tree);
+        self.comparing.take_if(|comparing| comparing.tree() == tree);
     }
 
     /// Does a task.
@@ -171,7 +189,7 @@ impl Lane {
                 done(divided(stores, (group, tree), &part, to));
             }
             Task::Drop { tree } => {
-                self.sending.retain(|_, sending| sending.tree() != tree);
+                self.forget_views(tree);
                 self.staging.remove(&tree);
                 self.swept.remove(&tree);
                 if let Err(error) = stores.destroy(tree) {
@@ -180,6 +198,9 @@ impl Lane {
                 }
             }
             Task::Scrub { group, tree, from } => done(scrub(stores, group, tree, from)),
+            Task::Compare { group, tree, at, first } => {
+                done(self.compare(stores, (group, tree, at), first));
+            }
             Task::Keep { group, name, content } => {
                 let result = losses.keep(&name, &content).map_err(|error| error.to_string());
                 done(JobDone::LossKept { group, name, result });

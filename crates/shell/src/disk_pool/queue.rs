@@ -69,6 +69,7 @@ impl Queue {
             Job::Divide { group, .. }
             | Job::EndSnapshot { group, .. }
             | Job::Scrub { group, .. }
+            | Job::Compare { group, .. }
             | Job::KeepLoss { group, .. }
             | Job::ForgetLoss { group, .. } => Some(group),
             Job::KeepHeard { .. } => Some(GroupId::META),

@@ -1,4 +1,6 @@
-use super::super::{Forming, KeyspaceStatus, NodeStatus, PossibleLoss, ReplicaRole, ReplicaStatus, SCHEMA};
+use super::super::{
+    ComparedStatus, Forming, KeyspaceStatus, NodeStatus, PossibleLoss, ReplicaRole, ReplicaStatus, SCHEMA,
+};
 use super::*;
 
 /// A healthy cluster of three nodes; node `1 + id % 3` leads shard `id`.
@@ -25,6 +27,7 @@ fn healthy(shards: u16) -> Status {
             replicas: (1..=3).map(replica).collect(),
             bytes: 1 << 30,
             on_witness: false,
+            compared: None,
             possible_losses: Vec::new(),
         }
     };
@@ -247,4 +250,27 @@ fn a_split_is_offered_where_a_shard_is_too_large_and_can_be_split() {
 fn bytes_are_short() {
     let shown = [0, 1023, 1024, 1 << 20, 123 << 20, 1_234 << 20].map(bytes);
     assert_eq!(shown, ["0 B", "1023 B", "1.0 KiB", "1.0 MiB", "123 MiB", "1.2 GiB"]);
+}
+
+#[test]
+fn replicas_that_differ_are_named_until_they_are_equal() {
+    let mut status = healthy(2);
+    status.nodes[0].compare_differences = 2;
+    let equal = ComparedStatus { ms: 5, ..ComparedStatus::default() };
+    status.shards[0].compared = Some(equal.clone());
+    assert_eq!(
+        texts(&status),
+        ["replicas of a shard differed 2 times; all are equal now: look at the logs of the nodes"]
+    );
+    assert_eq!(exit_code(&diagnose(&status)), 0);
+    status.shards[0].compared = Some(ComparedStatus { differ: vec![3], ..equal.clone() });
+    status.shards[1].compared = Some(ComparedStatus { differ: vec![1, 2], undecided: true, ..equal });
+    assert_eq!(
+        texts(&status),
+        [
+            "shard 0: the rows of node 3 differ from those of the majority and are replaced by them",
+            "shard 1: the rows of nodes 1, 2 differ and no majority has the same; nothing was changed, see docs/guide/sick-disks.md",
+        ]
+    );
+    assert_eq!(exit_code(&diagnose(&status)), 1);
 }

@@ -40,8 +40,8 @@ pub fn outcome(outcome: &Outcome) -> String {
     let seconds = outcome.simulated_ns as f64 / 1e9;
     let _ = writeln!(
         text,
-        "  {seconds:.0} s simulated, {} events, {} operations checked, {} leaders, trace hash {:016x}",
-        outcome.events, outcome.operations, outcome.elections, outcome.hash
+        "  {seconds:.0} s simulated, {} events, {} operations checked, {} leaders, {} comparisons, trace hash {:016x}",
+        outcome.events, outcome.operations, outcome.elections, outcome.comparisons, outcome.hash
     );
     let faults: Vec<String> = outcome.faults().map(|(name, count)| format!("{name} {count}")).collect();
     let _ =
