@@ -93,7 +93,7 @@ impl Plan {
             compacted,
             conf_state: conf_state(&members),
             applied: stored.0,
-            joins: generation > 0,
+            joins: generation > 0 || !named,
             joined: joined || named,
             ..Recovered::default()
         };
@@ -128,7 +128,7 @@ impl Plan {
             applied: floor,
             rows_lost: true,
             compacted_guessed: floor_term.is_none(),
-            joins: generation > 0,
+            joins: generation > 0 || !members.names(start.node),
             joined,
         };
         let raft = Group::new(config(group, start, generation, seed), recovered, start.now)?;

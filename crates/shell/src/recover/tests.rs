@@ -170,6 +170,20 @@ fn a_shard_that_a_split_has_made_is_known_by_its_log_and_votes_and_without_that_
 }
 
 #[test]
+fn a_replica_that_its_group_goes_on_without_starts_until_it_has_left() {
+    let fixture = Fixture::new();
+    let mut row = Vec::new();
+    let members = Members { voters: [1, 3].map(NodeId).to_vec(), ..Members::default() };
+    members.encode(&mut row);
+    let mut rows = machine(5);
+    let gone = model::effect::Effect::System { name: cluster::MEMBERS_ROW, value: Some(&row) };
+    rows.apply(6, TERM, &payload(&[gone])).unwrap();
+    fixture.write(TREE, &mut rows);
+    let (replicas, _) = recovered(&fixture, recovery(log(1..=6, 0))).unwrap();
+    assert_eq!(of_group(&replicas).raft.members().voters, [1, 3]);
+}
+
+#[test]
 fn rows_beyond_the_log_are_refused() {
     let fixture = Fixture::new();
     fixture.write(TREE, &mut machine(6));
