@@ -124,12 +124,14 @@ impl Core {
             let group = wanted.group;
             let set = self.map.set_of(group);
             let left = room.of(&set, &wanted);
-            // One that is on its way is taken to its end first, unless that can not be reached.
+            // One that is on its way is taken to its end first, unless that can not be reached. It has its place among
+            // those that move: if all were stuck, none would ever end.
             let stuck = set.wanted.iter().any(|seat| self.is_given_up(seat.node));
-            if *left == 0 || !set.settled && !stuck {
+            let may = if set.settled { *left > 0 } else { stuck };
+            if !may {
                 continue;
             }
-            *left -= 1;
+            *left = left.saturating_sub(usize::from(set.settled));
             let nodes = wanted.show();
             tracing::info!(%group, nodes, "replicas of a group are to be on these nodes");
             args.push(group.0.to_string());
