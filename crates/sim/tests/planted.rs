@@ -204,22 +204,8 @@ const HUNTS: &[Hunt] = &[
     Hunt { workloads: &["uploads"], seconds: 4, ..Hunt::usual(Bug::LiveCollected, 20) },
     Hunt { workloads: &["uploads"], seconds: 4, ..Hunt::usual(Bug::ChunksForgotten, 60) },
     Hunt { spares: 2, learners: true, seconds: 6, ..Hunt::usual(Bug::LearnerGetsVote, 10) },
-    Hunt {
-        faults: &["split", "kill"],
-        calm_ms: 700,
-        haste: 10,
-        spares: 1,
-        seconds: 6,
-        ..Hunt::usual(Bug::ChildOfOldRows, 20)
-    },
-    Hunt {
-        faults: &["split", "kill"],
-        calm_ms: 700,
-        haste: 10,
-        spares: 1,
-        seconds: 6,
-        ..Hunt::usual(Bug::ParentGoesOn, 20)
-    },
+    Hunt::of_splits(Bug::ChildOfOldRows, 20),
+    Hunt::of_splits(Bug::ParentGoesOn, 20),
     Hunt {
         faults: &["split", "reset", "kill"],
         calm_ms: 300,
@@ -241,6 +227,18 @@ const HUNTS: &[Hunt] = &[
 ];
 
 impl Hunt {
+    /// In worlds whose shards are split again and again while nodes die.
+    const fn of_splits(bug: Bug, seeds: u64) -> Hunt {
+        Hunt {
+            faults: &["split", "kill"],
+            calm_ms: 700,
+            haste: 10,
+            spares: 1,
+            seconds: 6,
+            ..Hunt::usual(bug, seeds)
+        }
+    }
+
     /// With the mix of faults that each seed draws.
     const fn usual(bug: Bug, seeds: u64) -> Hunt {
         Hunt {
