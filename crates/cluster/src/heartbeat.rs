@@ -8,8 +8,8 @@ use model::{GroupId, Index, NodeId, Term};
 
 pub use disk::DiskBeat;
 pub use report::{
-    GroupReport, KeysReport, LEARNERS_LEVEL, LEVEL, MAX_REPORT, MEMBERS_LEVEL, NodeReport, SPLIT_LEVEL,
-    WITNESS_LEVEL,
+    FolderReport, GroupReport, KeysReport, LEARNERS_LEVEL, LEVEL, MAX_REPORT, MEMBERS_LEVEL, NodeReport,
+    SPLIT_LEVEL, WITNESS_LEVEL,
 };
 
 /// Format version of a heartbeat.

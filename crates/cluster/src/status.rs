@@ -9,6 +9,7 @@ pub mod diagnose;
 use serde::{Deserialize, Serialize};
 
 pub use crate::health::Fitness;
+pub use crate::heartbeat::FolderReport;
 pub use diagnose::{Problem, Severity, diagnose, exit_code};
 
 /// Version of this schema; raised only when a field changes its meaning.
@@ -113,6 +114,9 @@ pub struct NodeStatus {
     pub scrub_found: u64,
     /// Damaged row trees that are not replaced yet.
     pub scrub_damaged: u64,
+    /// Its data folders, if it has more than one, the home folder first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub folders: Vec<FolderReport>,
     /// What keeps the node from leading, as it says itself.
     pub disk: Fitness,
     /// Why it stopped, if it could say so and was not heard from since; else empty.

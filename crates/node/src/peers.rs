@@ -222,6 +222,7 @@ impl Core {
             scrub_last_ms: self.scrub.last_ms,
             scrub_found: self.scrub.found,
             scrub_damaged: self.scrub.damaged() as u64,
+            folders: self.folder_reports(),
             groups: groups.collect(),
         }
     }

@@ -189,6 +189,8 @@ pub struct Replica {
     pub in_step: bool,
     /// Something happened: the group takes part in the end of the turn.
     pub active: bool,
+    /// Which log of its node has its records.
+    pub log: usize,
     /// Number of the current tree in the row store.
     pub tree: u64,
     /// Index and term up to which the row store holds the state.
@@ -241,8 +243,7 @@ impl Replica {
     /// `tenure` is to be set.
     pub fn new(id: GroupId, raft: Group, machine: Machine, tree: u64, stored: (Index, Term)) -> Replica {
         let tenure = first_tenure(&raft);
-        let (index, term) = machine.applied();
-        let predecessors = Predecessors::started(&raft);
+        let (predecessors, (index, term)) = (Predecessors::started(&raft), machine.applied());
         Replica {
             id,
             raft,
@@ -284,6 +285,7 @@ impl Replica {
             log_share: 0,
             in_step: false,
             active: true,
+            log: crate::logs::HOME,
             tree,
             stored,
             checkpointing: false,

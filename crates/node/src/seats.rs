@@ -112,8 +112,8 @@ impl Core {
 
     /// Makes an empty replica.
     fn found(&mut self, group: GroupId, seat: Seat) {
-        let tree = self.transfers.next_tree;
-        self.transfers.next_tree += 1;
+        let log = self.choose_log();
+        let tree = self.logs.new_tree(log);
         let incarnation = self.map.incarnation;
         let mut voters = self.map.set_of(group).first;
         if voters.is_empty() {
@@ -150,26 +150,13 @@ impl Core {
             }
         };
         let machine = self.empty_machine(seed);
+        let record = Install { tree, conf_state: tenure.encode(), ..Install::default() };
+        self.record_anew(log, (group, &tenure), record, (term, vote));
         let mut replica = Replica::new(group, raft, machine, tree, (0, 0));
-        replica.tenure = tenure;
-        let record = Install { tree, conf_state: replica.tenure.encode(), ..Install::default() };
-        self.record_anew(group, record, (term, vote));
+        (replica.tenure, replica.log) = (tenure, log);
         self.left.remove(&group);
         tracing::info!(%group, generation = seat.generation, "a replica comes to this node");
         self.replicas[group.0 as usize] = Some(Box::new(replica));
-    }
-
-    /// Nothing of what the log had of a group counts any more but its vote.
-    pub(crate) fn record_anew(&mut self, group: GroupId, record: Install, (term, vote): (Term, u64)) {
-        self.finish_batch();
-        self.builder.forget(group);
-        self.builder.install(group, record);
-        if term > 0 {
-            self.builder.hard_state(group, storage::log::HardState { term, vote, commit: 0 });
-        }
-        self.batch_pace.urgent = true;
-        // One of the replica before may be on its way and must not be taken for one of the next.
-        self.outbox.floors.push((group, 0));
     }
 
     /// An empty machine with this node's limits.
@@ -196,9 +183,10 @@ impl Core {
         let (term, vote) = (replica.raft.term(), replica.raft.vote().unwrap_or_default().0);
         let generation = replica.raft.generation();
         let left = Left { generation, term, vote };
-        let conf_state = Tenure::Left { generation }.encode();
-        self.record_anew(group, Install { conf_state, ..Install::default() }, (term, vote));
-        self.transfers.drop_after(self.next_batch, replica.tree);
+        let (tenure, log) = (Tenure::Left { generation }, replica.log);
+        let record = Install { conf_state: tenure.encode(), ..Install::default() };
+        self.record_anew(log, (group, &tenure), record, (term, vote));
+        self.transfers.drop_after((log, self.logs.of(log).next_batch), replica.tree);
         self.left.insert(group, left);
         // Whoever waits for an entry of it learns that its fate can not be told.
         let waiting = replica.waiting.iter().chain(&replica.waiting_early);
@@ -219,8 +207,9 @@ impl Core {
         }
         let (tree, (index, term)) = (replica.tree, replica.stored);
         let record = Install { tree, index, term, conf_state: replica.tenure.encode() };
-        self.builder.replace_rows(group, record);
-        self.batch_pace.urgent = true;
+        let line = self.line_of(group);
+        line.builder.replace_rows(group, record);
+        line.urgent = true;
         tracing::info!(%group, "a replica of this node is a member of its group");
         self.send_reports();
     }

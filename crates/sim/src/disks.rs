@@ -75,14 +75,14 @@ pub struct SimDisks {
 
 impl SimDisks {
     /// Puts what was opened to work.
-    pub fn start(opened: Opened, time: Time, pace: Rc<RefCell<Pace>>, mut rng: Rng) -> SimDisks {
+    pub fn start(mut opened: Opened, time: Time, pace: Rc<RefCell<Pace>>, mut rng: Rng) -> SimDisks {
         let mut pool = SerialPool::new(opened.stores, opened.losses, Rng::new(rng.next_u64()));
         opened.garbage.iter().for_each(|&(group, tree)| pool.sweep(group, tree));
         SimDisks {
             time,
             pace,
             rng,
-            log: Some(opened.log),
+            log: opened.logs.pop(),
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             syncing: None,
@@ -166,7 +166,7 @@ impl SimDisks {
         }
         let due = self.time.ns() + MAX_PUT_OFF_NS;
         self.put_off = Some((self.put_off.map_or(due, |(before, _)| before), number));
-        core.log_written(number);
+        core.log_written(0, number);
         awaited
     }
 
@@ -277,9 +277,9 @@ impl shell::Disks for SimDisks {
             return Err(format!("the log has failed: {why}"));
         }
         if let Some((_, last)) = self.telling.take_if(|(due, _)| *due <= now) {
-            core.log_written(last);
+            core.log_written(0, last);
         }
-        core.log_done(self.synced);
+        core.log_done(0, self.synced);
         self.run_jobs(core);
         self.run_fetches(core);
         Ok(())
@@ -287,13 +287,14 @@ impl shell::Disks for SimDisks {
 
     fn hand_over(&mut self, core: &mut Core) -> Result<bool, String> {
         let now = self.time.ns();
-        for (number, batch) in core.outbox.log.drain(..) {
+        for (_, number, batch) in core.outbox.log.drain(..) {
             self.submitted = number;
             self.waiting_bytes += batch.size();
             self.waiting.push_back((number, batch));
         }
         if !core.outbox.floors.is_empty() {
-            self.floors.push_back((self.submitted, core.outbox.floors.drain(..).collect()));
+            let floors = core.outbox.floors.drain(..).map(|(_, group, floor)| (group, floor)).collect();
+            self.floors.push_back((self.submitted, floors));
         }
         core.outbox.jobs.drain(..).for_each(|job| self.pool.submit(job));
         let fetches = std::mem::take(&mut core.outbox.fetches);

@@ -64,7 +64,7 @@ impl Platform for SimPlatform {
         Ok(())
     }
 
-    fn open_rows(&mut self, _dir: &Path) -> Result<Arc<dyn RowStores>, String> {
+    fn open_rows(&mut self, _dir: &Path, _folders: usize) -> Result<Arc<dyn RowStores>, String> {
         Ok(Arc::new(self.stores.clone()))
     }
 

@@ -350,6 +350,7 @@ impl Process {
         let learns = self.shape.learners && self.machine > self.shape.nodes;
         Setup {
             dir: PathBuf::from(FOLDER),
+            further: Vec::new(),
             start: cluster::Start {
                 bootstrap: first,
                 replicas: self.shape.nodes as u32,

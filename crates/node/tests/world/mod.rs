@@ -185,13 +185,13 @@ impl World {
                 disk::work(core, stores, node, &mut self.blocked);
             }
             let batches = std::mem::take(&mut core.outbox.log);
-            if let Some((number, _)) = batches.last() {
+            if let Some((_, number, _)) = batches.last() {
                 if let Some(last) = self.unwritten.get_mut(&node) {
                     *last = *number;
                 } else if self.unsynced.contains(&node) {
-                    core.log_written(*number);
+                    core.log_written(0, *number);
                 } else {
-                    core.log_done(*number);
+                    core.log_done(0, *number);
                 }
                 core.turn(now);
             }

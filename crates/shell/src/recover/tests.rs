@@ -5,7 +5,7 @@ use cluster::{Members, Seat, Tenure};
 use model::{Index, KeyHasher, Keyspace};
 use shard::Machine;
 use std::path::PathBuf;
-use storage::log::{Damage, Entry, HardState, Install};
+use storage::log::{Damage, Entry, HardState, Install, Recovery};
 
 const NODE: NodeId = NodeId(2);
 /// The group the tests look at; its first tree is 3.
@@ -34,7 +34,7 @@ fn recovered(fixture: &Fixture, log: Recovery) -> Result<(Vec<Replica>, RecoverR
         loaders: 2,
         seed: 9,
     };
-    recover(&*fixture.stores, log, &start)
+    recover(&*fixture.stores, vec![Found { folder: 0, recovery: log }], &start)
 }
 
 fn refused(fixture: &Fixture, log: Recovery) -> RecoverError {
