@@ -116,6 +116,8 @@ pub struct Core {
     pub(crate) logs: crate::logs::Logs,
     /// The data folders of this node.
     pub(crate) folders: Vec<crate::folders::DataFolder>,
+    /// Groups that have taken a newer replica of this node in than the one it has or had.
+    pub(crate) called: BTreeSet<GroupId>,
     /// Replicas that were lost with their folder, by its number.
     pub(crate) lost_with: BTreeMap<GroupId, u32>,
     pub(crate) transfers: Transfers,
@@ -204,6 +206,7 @@ impl Core {
             losses: Losses::default(),
             logs: crate::logs::Logs::default(),
             folders: Vec::new(),
+            called: BTreeSet::new(),
             lost_with: BTreeMap::new(),
             transfers: Transfers::default(),
             log_growth: LogGrowth::default(),

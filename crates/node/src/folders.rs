@@ -100,10 +100,11 @@ impl Core {
         self.end_transfers(group);
         self.leave_cold(group);
         let Some(replica) = self.replicas[group.0 as usize].take() else { return };
-        let hard = (replica.raft.term(), replica.raft.vote().unwrap_or_default().0);
+        let (term, vote) = (replica.raft.term(), replica.raft.vote().unwrap_or_default().0);
         let generation = replica.raft.generation();
-        self.record_at_home(HOME, (group, &Tenure::Left { generation }), hard);
-        self.left.insert(group, Left { generation, term: hard.0, vote: hard.1 });
+        // Not in the home log: should the trouble pass, as where it was that of many disks at once, the next start finds
+        // what was durable before it, without which the group might never have a majority again.
+        self.left.insert(group, Left { generation, term, vote });
         self.lost_with.insert(group, folder);
         let waiting = replica.waiting.iter().chain(&replica.waiting_early);
         self.touched.extend(waiting.map(|(_, conn)| *conn));
@@ -118,6 +119,26 @@ impl Core {
         self.logs.all().iter().any(|line| line.folder == folder && line.failed)
     }
 
+    /// Of lost replicas that the map does not want any more nothing is missed: the home log says that they have left.
+    fn forget_unwanted(&mut self) {
+        let me = self.me.node;
+        let unwanted = |(group, _): &(&GroupId, &u32)| {
+            let generation = self.left.get(group).map_or(u64::MAX, |left| left.generation);
+            self.map.epoch > generation && self.map.set_of(**group).seat(me).is_none() && !self.holds(**group)
+        };
+        let groups: Vec<GroupId> = self.lost_with.iter().filter(unwanted).map(|(group, _)| *group).collect();
+        for group in groups {
+            self.lost_with.remove(&group);
+            let Some(&Left { generation, term, vote }) = self.left.get(&group) else { continue };
+            self.record_at_home(HOME, (group, &Tenure::Left { generation }), (term, vote));
+        }
+    }
+
+    /// Whether a data folder is not used.
+    pub fn lacks_folder(&self) -> bool {
+        self.folders.iter().any(|folder| folder.lost.is_some())
+    }
+
     /// Once a second: asks for other replicas in place of those that were lost with their folders. Only in groups that
     /// go on without this node: where none leads the folder may be the only one with the data, and should it
     /// come back, it is taken as it is.
@@ -125,6 +146,7 @@ impl Core {
         if self.forming.is_some() || self.map.level < MEMBERS_LEVEL || !self.routes[0].is_empty() {
             return;
         }
+        self.forget_unwanted();
         let (me, mut asked) = (self.me.node, 0);
         for (group, seat) in self.lost_seats() {
             let led = self.routes.get(group.0 as usize).and_then(|route| route.leader());

@@ -97,8 +97,10 @@ impl Core {
             match (holds, seat) {
                 (None, Some(seat)) if self.is_to_be_made(group, seat.generation) => {}
                 (None, Some(seat)) if self.may_come(group, seat) => self.found(group, seat),
-                // A newer one is wanted: this one was given up before.
-                (Some(held), Some(seat)) if held < seat.generation => self.give_up(group),
+                // A newer one is wanted, and the group goes on without this one.
+                (Some(held), Some(seat)) if held < seat.generation && self.called.contains(&group) => {
+                    self.give_up(group);
+                }
                 // An older map than the one that made the replica says nothing of it.
                 (Some(held), None) if self.map.epoch > held => self.give_up(group),
                 _ => {}
@@ -106,8 +108,23 @@ impl Core {
         }
     }
 
+    /// A message for a replica of this node. If it is for a newer one than there is, and the one that the map wants,
+    /// then the group has applied that the one before is no member any more: only that makes it safe to forget what
+    /// there may be of it, since the map alone may want another one before the group can do without.
+    pub(crate) fn note_call(&mut self, group: GroupId, to: u64) {
+        let held = self.replica(group).map(|replica| replica.raft.generation());
+        if to == 0 || held.is_some_and(|held| held >= to) || self.called.contains(&group) {
+            return;
+        }
+        if self.map.set_of(group).seat(self.me.node).is_some_and(|seat| seat.generation == to) {
+            self.called.insert(group);
+        }
+    }
+
     fn may_come(&self, group: GroupId, seat: Seat) -> bool {
-        seat.generation > 0 && self.left.get(&group).is_none_or(|left| left.generation < seat.generation)
+        let safe = !self.lost_with.contains_key(&group) || self.called.contains(&group);
+        safe && seat.generation > 0
+            && self.left.get(&group).is_none_or(|left| left.generation < seat.generation)
     }
 
     /// Makes an empty replica.
@@ -155,6 +172,8 @@ impl Core {
         let mut replica = Replica::new(group, raft, machine, tree, (0, 0));
         (replica.tenure, replica.log) = (tenure, log);
         self.left.remove(&group);
+        self.called.remove(&group);
+        self.lost_with.remove(&group);
         tracing::info!(%group, generation = seat.generation, "a replica comes to this node");
         self.replicas[group.0 as usize] = Some(Box::new(replica));
     }

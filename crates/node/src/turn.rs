@@ -77,6 +77,7 @@ impl Core {
     /// `later`: nobody waits for its entries to be durable.
     fn on_raft(&mut self, from: NodeId, content: &[u8], later: bool) -> Result<(), FrameError> {
         let (group, generations, message) = content::raft(content)?;
+        self.note_call(group, generations.to);
         if let Some(replica) = self.replica(group) {
             if !replica.is_between(NodeId(message.from), generations) {
                 return Ok(()); // From or for a replica that is gone.

@@ -110,7 +110,8 @@ impl Plan {
             compacted,
             conf_state: conf_state(&members),
             applied: stored.0,
-            joins: generation > 0,
+            // The first one may have applied that it is no member any more, and not have left yet.
+            joins: generation > 0 || !named,
             joined: joined || named,
             ..Recovered::default()
         };
