@@ -3,6 +3,8 @@
  * file SICK_CONTROL says at each of these calls. Its content: milliseconds that a sync takes at least (may
  * have a fraction), 1 if it fails, 1 if there is no space; what is left out is 0.
  *
+ * With SICK_UNDER only syncs of files below that folder are sick.
+ *
  * Preloaded; catches the C library's symbols, which is how the log syncs. For what power cuts leave
  * behind see `unsynced.c`.
  */
@@ -11,6 +13,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -34,8 +37,22 @@ static struct sickness look(void) {
     return now;
 }
 
+/* Whether a file is on the sick disk. */
+static int concerns(int file) {
+    const char *under = getenv("SICK_UNDER");
+    char link[64], path[4096];
+    if (!under) return 1;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+    ssize_t got = readlink(link, path, sizeof path - 1);
+    if (got <= 0) return 0;
+    path[got] = 0;
+    size_t length = strlen(under);
+    return strncmp(path, under, length) == 0 && path[length] == '/';
+}
+
 /* Waits as long as a sync takes at least; true if it is to fail. */
-static int sick(void) {
+static int sick(int file) {
+    if (!concerns(file)) return 0;
     struct sickness now = look();
     long long ns = (long long)(now.ms * 1e6);
     struct timespec wait = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
@@ -45,7 +62,7 @@ static int sick(void) {
 }
 
 int fdatasync(int file) {
-    if (sick()) {
+    if (sick(file)) {
         errno = EIO;
         return -1;
     }
@@ -53,7 +70,7 @@ int fdatasync(int file) {
 }
 
 int fsync(int file) {
-    if (sick()) {
+    if (sick(file)) {
         errno = EIO;
         return -1;
     }

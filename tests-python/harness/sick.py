@@ -15,9 +15,10 @@ class Unavailable(Exception):
 
 
 class SickDisk:
-    """Makes the syncs of one node slow, or lets them fail, from now on and while it runs."""
+    """Makes the syncs of one node slow, or lets them fail, from now on and while it runs; with `under` only
+    those of files below that folder."""
 
-    def __init__(self, node: Node, folder: Path):
+    def __init__(self, node: Node, folder: Path, under: Path | None = None):
         compiler = shutil.which("cc")
         if compiler is None:
             raise Unavailable("there is no C compiler (cc) to build the fault layer")
@@ -28,6 +29,8 @@ class SickDisk:
         self.control = folder / f"sick-{node.number}"
         self.heal()
         node.env |= {"LD_PRELOAD": str(library), "SICK_CONTROL": str(self.control)}
+        if under is not None:
+            node.env["SICK_UNDER"] = str(under)
 
     def heal(self):
         self._say("0 0")

@@ -2,6 +2,7 @@
 
 mod error;
 mod folder;
+mod further;
 mod node_toml;
 mod start;
 #[cfg(test)]
@@ -12,6 +13,7 @@ use std::fmt;
 
 pub use error::FolderError;
 pub use folder::Folder;
+pub use further::{FolderId, Found, Further, FurtherFolder, MAX_FOLDERS, Marker};
 pub use start::{MAX_REPLICAS, MAX_SHARDS, Start};
 
 /// A cluster: random, made at bootstrap, never changes. Shown as 32 hexadecimal digits.

@@ -101,10 +101,18 @@ pub enum Tenure {
         /// See [`Seat::generation`].
         generation: u64,
     },
+    /// Only in the log of the home folder: the replica and its records are in another folder of the node.
+    Elsewhere {
+        /// See [`Seat::generation`].
+        generation: u64,
+        /// Number of the folder.
+        folder: u32,
+    },
 }
 
 const HOLDS: u8 = 1;
 const LEFT: u8 = 2;
+const ELSEWHERE: u8 = 3;
 
 impl Tenure {
     /// The bytes in the log's record.
@@ -120,6 +128,11 @@ impl Tenure {
             Tenure::Left { generation } => {
                 out.push(LEFT);
                 put_u64(&mut out, *generation);
+            }
+            Tenure::Elsewhere { generation, folder } => {
+                out.push(ELSEWHERE);
+                put_u64(&mut out, *generation);
+                put_u64(&mut out, u64::from(*folder));
             }
         }
         out
@@ -142,6 +155,11 @@ impl Tenure {
                 Ok(Some(Tenure::Holds { generation, joined, members: Members::decode(r.rest())? }))
             }
             LEFT => Ok(Some(Tenure::Left { generation: r.u64()? })),
+            ELSEWHERE => {
+                let (generation, folder) = (r.u64()?, u32::try_from(r.u64()?));
+                let folder = folder.map_err(|_| DecodeError::Malformed("number of a folder"))?;
+                Ok(Some(Tenure::Elsewhere { generation, folder }))
+            }
             other => Err(DecodeError::Version(other)),
         }
     }
@@ -179,6 +197,7 @@ mod tests {
         for tenure in [
             Tenure::Holds { generation: 9, joined: true, members: members() },
             Tenure::Left { generation: 300 },
+            Tenure::Elsewhere { generation: 300, folder: 2 },
         ] {
             assert_eq!(Tenure::decode(&tenure.encode()), Ok(Some(tenure)));
         }

@@ -9,6 +9,7 @@ pub mod diagnose;
 use serde::{Deserialize, Serialize};
 
 pub use crate::health::Fitness;
+pub use crate::heartbeat::FolderReport;
 pub use diagnose::{Problem, Severity, diagnose, exit_code};
 
 /// Version of this schema; raised only when a field changes its meaning.
@@ -123,6 +124,9 @@ pub struct NodeStatus {
     pub compare_ended: u64,
     /// Comparisons that have found a difference since its start.
     pub compare_differences: u64,
+    /// Its data folders, if it has more than one, the home folder first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub folders: Vec<FolderReport>,
     /// What keeps the node from leading, as it says itself.
     pub disk: Fitness,
     /// Why it stopped, if it could say so and was not heard from since; else empty.

@@ -8,6 +8,7 @@
 //! then the disk pool gets it.
 
 use crate::core::Core;
+use crate::logs::HOME;
 use crate::outbox::{Job, JobDone};
 use model::{GroupId, Index, Term};
 use std::collections::BTreeMap;
@@ -140,7 +141,7 @@ impl Core {
     /// The disk pool has finished a job.
     pub fn job_done(&mut self, done: JobDone) {
         match done {
-            JobDone::Checkpoint { group, at, result } => self.checkpoint_done(group, at, result),
+            JobDone::Checkpoint { group, tree, at, result } => self.checkpoint_done(group, tree, at, result),
             JobDone::SnapshotChunk { group, to, result, damaged } => {
                 if damaged {
                     self.tree_is_damaged(group);
@@ -167,17 +168,24 @@ impl Core {
         }
     }
 
-    fn checkpoint_done(&mut self, group: GroupId, at: (Index, Term), result: Result<u64, String>) {
+    fn checkpoint_done(&mut self, group: GroupId, tree: u64, at: (Index, Term), result: Result<u64, String>) {
+        if self.is_lost_tree(tree) {
+            return;
+        }
         let bytes = match result {
             Ok(bytes) => bytes,
             Err(error) => {
+                if let Some(log) = self.logs.log_with(tree).filter(|log| *log != HOME) {
+                    return self
+                        .folder_failed(log, &format!("a checkpoint of group {group} failed: {error}"));
+                }
                 // The rows count as stored and are not: going on would lose them with the log.
                 self.outbox.fatal = Some(format!("group {group}: checkpoint failed: {error}"));
                 return;
             }
         };
         self.stats.last_save_ms = self.now.wall_ms;
-        let Some(replica) = self.replica(group) else { return };
+        let Some(replica) = self.replica(group).filter(|replica| replica.tree == tree) else { return };
         if replica.stored.0 >= at.0 {
             return; // A snapshot was installed meanwhile: this one was of the tree before.
         }
@@ -190,9 +198,9 @@ impl Core {
         let moved = replica.members_row().is_some() || replica.raft.generation() > 0;
         if let Some(conf) = replica.raft.members_as_of(at.0).filter(|_| moved) {
             let record = replica.install_record(replica.tree, at, &conf);
-            self.builder.replace_rows(group, record);
+            self.line_of(group).builder.replace_rows(group, record);
         }
-        self.outbox.floors.push((group, at.0));
+        self.outbox.floors.push((self.log_of(group), group, at.0));
         self.begin_hashing(group, at);
         // What divides the shard waits for the end of a checkpoint.
         self.apply_more(group);

@@ -15,15 +15,13 @@ use crate::replica::Replica;
 use crate::settings::{ConfigTable, Settings};
 use crate::snapshots::Transfers;
 use crate::stats::{Gauges, Stats};
-use crate::turn::{BatchPace, Built};
 use cluster::map::ClusterMap;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use model::{GroupId, KeyHasher, Keyspace, NodeId, Now, ShardId};
 use resp::{Limits, Parser, Session};
 use router::{Route, Target};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use storage::log::BatchBuilder;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How the cluster stands while it is being formed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,13 +112,14 @@ pub struct Core {
     pub(crate) left: BTreeMap<GroupId, crate::seats::Left>,
     /// Replaced entries of asynchronous keyspaces.
     pub(crate) losses: Losses,
-    pub(crate) builder: BatchBuilder,
-    pub(crate) building: Vec<Built>,
-    pub(crate) batch_pace: BatchPace,
-    pub(crate) batches: VecDeque<(u64, Vec<Built>)>,
-    /// Number of the last batch that is known to be written.
-    pub(crate) written_batch: u64,
-    pub(crate) next_batch: u64,
+    /// What goes to the logs of this node.
+    pub(crate) logs: crate::logs::Logs,
+    /// The data folders of this node.
+    pub(crate) folders: Vec<crate::folders::DataFolder>,
+    /// Groups that have taken a newer replica of this node in than the one it has or had.
+    pub(crate) called: BTreeSet<GroupId>,
+    /// Replicas that were lost with their folder, by its number.
+    pub(crate) lost_with: BTreeMap<GroupId, u32>,
     pub(crate) transfers: Transfers,
     /// How far the log has grown, for the choice of checkpoints.
     pub(crate) log_growth: LogGrowth,
@@ -205,12 +204,10 @@ impl Core {
             lost: BTreeMap::new(),
             left: BTreeMap::new(),
             losses: Losses::default(),
-            builder: BatchBuilder::default(),
-            building: Vec::new(),
-            batch_pace: BatchPace::default(),
-            batches: VecDeque::new(),
-            written_batch: 0,
-            next_batch: 1,
+            logs: crate::logs::Logs::default(),
+            folders: Vec::new(),
+            called: BTreeSet::new(),
+            lost_with: BTreeMap::new(),
             transfers: Transfers::default(),
             log_growth: LogGrowth::default(),
             handlers: Handlers::default(),
@@ -257,7 +254,7 @@ impl Core {
             let at = replica.id.0 as usize;
             replica.machine.set_limits(self.settings.collections);
             // Also a tree that is missing keeps its number until another has replaced it.
-            self.transfers.next_tree = self.transfers.next_tree.max(replica.tree + 1);
+            self.logs.used_tree(replica.tree);
             let (group, applied) = (replica.id, replica.machine.applied());
             self.replicas[at] = Some(Box::new(replica));
             self.judge_jump(group, applied);
@@ -288,11 +285,6 @@ impl Core {
     /// Where `CONFIG GET` and `CONFIG SET` look.
     pub fn set_config_table(&mut self, table: Box<dyn ConfigTable>) {
         self.config_table = Some(table);
-    }
-
-    /// The first free id for a tree of the row store.
-    pub fn set_next_tree(&mut self, tree: u64) {
-        self.transfers.next_tree = tree;
     }
 
     /// Counters since the start.

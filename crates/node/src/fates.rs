@@ -83,6 +83,14 @@ impl Core {
         self.resolve_lost(group);
     }
 
+    /// The fates that are open will not be learned: this node's replica is about to be gone.
+    pub(crate) fn give_up_fates(&mut self, group: GroupId) {
+        if let Some(lost) = self.lost.get_mut(&group) {
+            lost.until_ms = 0;
+        }
+        self.resolve_lost(group);
+    }
+
     /// Looks at the open fates again.
     pub(crate) fn resolve_lost(&mut self, group: GroupId) {
         let Some(mut lost) = self.lost.remove(&group) else { return };

@@ -6,7 +6,7 @@ use crate::internal;
 use crate::ops::Step;
 use crate::witness::WITNESS;
 use cluster::map::{EPOCH_ROW, LayoutError, Phase, SLOTS_ROW, layout_name};
-use cluster::{ClusterMap, JoinToken, KeyspaceLayout, ShardLayout, ZoneRole};
+use cluster::{ClusterMap, JoinToken, KeyspaceLayout, Seat, ShardLayout, ZoneRole};
 use model::limits::{KEYSPACES, SLOTS, SPACES};
 use model::slot::Slot;
 use model::{GroupId, Keyspace, NodeId};
@@ -211,6 +211,11 @@ impl Core {
             verb @ ("drain-node" | "undrain-node" | "remove-node" | "replace-node") => {
                 self.check_undivided()?;
                 self.node_rows(verb, NodeId(number(1)?), text(2))
+            }
+            "renew-seat" => {
+                self.check_undivided()?;
+                let lost = Seat { node: NodeId(number(2)?), generation: number(3)? };
+                Ok(self.map.renew_rows(GroupId(number(1)? as u32), lost))
             }
             "settle-replicas" => {
                 let seats = |at| crate::members::parse_seats(text(at)).ok_or("ERR malformed request");

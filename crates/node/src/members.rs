@@ -55,7 +55,15 @@ pub(crate) fn next_step(now: &Members, set: &ReplicaSet, me: NodeId, ready: impl
     // Planted: see model/planted.rs
     let gets_vote = |node: &NodeId| votes(node) || is_planted(Bug::LearnerGetsVote);
     let add: Vec<NodeId> = now.learners.iter().filter(|node| gets_vote(node)).copied().collect();
-    let remove: Vec<NodeId> = now.voters.iter().filter(|node| !votes(node)).copied().collect();
+    let mut remove: Vec<NodeId> = now.voters.iter().filter(|node| !votes(node)).copied().collect();
+    // Those whose nodes get other replicas go one by one, or as others come: they may be all there is.
+    let (mut room, again) =
+        (add.len().max(1), |node: &NodeId| set.wanted.iter().any(|seat| seat.node == *node));
+    remove.retain(|node| {
+        let goes = !again(node) || room > 0;
+        room -= usize::from(goes && again(node));
+        goes
+    });
     if add.is_empty() && remove.is_empty() {
         return absent(&set.learners).map_or(Next::Settled, |node| Next::Step(MemberStep::AddLearner(node)));
     }
@@ -270,6 +278,32 @@ mod tests {
         let wanted = ReplicaSet { wanted, ..ReplicaSet::default() };
         let step = next_step(&now, &wanted, NodeId(1), |_| true);
         assert_eq!(step, Next::Step(MemberStep::RemoveLearner(NodeId(4))));
+    }
+
+    #[test]
+    fn voters_that_come_again_as_other_replicas_go_one_by_one() {
+        let again = |nodes: &[u64]| {
+            let seat = |&node: &u64| Seat {
+                node: NodeId(node),
+                generation: if nodes.contains(&node) { 9 } else { 0 },
+            };
+            ReplicaSet { wanted: [1, 2, 3].iter().map(seat).collect(), ..ReplicaSet::default() }
+        };
+        let two = again(&[1, 2]);
+        let next = |now: &Members| next_step(now, &two, NodeId(3), |_| true);
+        let mut now = members(&[1, 2, 3], &[], &[]);
+        let enter = |add: &[u64], remove: &[u64]| {
+            Next::Step(MemberStep::Enter { add: nodes(add), remove: nodes(remove) })
+        };
+        assert_eq!(next(&now), enter(&[], &[1]));
+        now = members(&[2, 3], &[], &[]);
+        assert_eq!(next(&now), Next::Step(MemberStep::AddLearner(NodeId(1))));
+        now.learners = nodes(&[1]);
+        now.generations = vec![Seat { node: NodeId(1), generation: 9 }];
+        assert_eq!(next(&now), enter(&[1], &[2]));
+        now.voters = nodes(&[1, 3]);
+        now.learners.clear();
+        assert_eq!(next(&now), Next::Step(MemberStep::AddLearner(NodeId(2))));
     }
 
     #[test]

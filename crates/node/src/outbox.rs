@@ -135,6 +135,8 @@ pub enum JobDone {
     Checkpoint {
         /// The group.
         group: GroupId,
+        /// The tree.
+        tree: u64,
         /// Index and term of the job.
         at: (Index, Term),
         /// Bytes of the tree's files now, or what went wrong.
@@ -247,12 +249,12 @@ pub struct Read {
 /// Filled by a turn, emptied by the shell.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    /// A batch for the log, with its number.
-    pub log: Vec<(u64, Batch)>,
+    /// Batches for the logs: which log, the number of the batch in it, and the batch.
+    pub log: Vec<(usize, u64, Batch)>,
     /// Given back: a buffer that a batch was in, for the next one, which would take new memory without it.
     pub emptied: Option<Vec<u8>>,
-    /// Log floors per group that changed: entries up to there are in the row store.
-    pub floors: Vec<(GroupId, Index)>,
+    /// Log floors per group that changed, with the log: entries up to there are in the row store.
+    pub floors: Vec<(usize, GroupId, Index)>,
     /// Work for the disk pool.
     pub jobs: Vec<Job>,
     /// Rows to be read.

@@ -228,6 +228,7 @@ impl Core {
             compare_left: self.scrub.compare.left() as u64,
             compare_ended: self.scrub.compare.ended,
             compare_differences: self.scrub.compare.differences,
+            folders: self.folder_reports(),
             groups: groups.collect(),
         }
     }

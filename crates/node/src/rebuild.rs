@@ -74,9 +74,11 @@ impl Core {
         tracing::info!(%group, index = at.0, "a replica has rows again");
         let conf = replica.raft.members_as_of(at.0).unwrap_or_else(|| replica.raft.members());
         let record = replica.install_record(tree, at, &conf);
-        self.builder.replace_rows(group, record);
-        self.batch_pace.urgent = true;
-        self.transfers.drop_after(self.next_batch, old);
+        let log = self.log_of(group);
+        let line = self.logs.of(log);
+        line.builder.replace_rows(group, record);
+        line.urgent = true;
+        self.transfers.drop_after((log, line.next_batch), old);
         if group == GroupId::META {
             self.map_seen = None;
             self.reload_map();

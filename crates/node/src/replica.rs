@@ -189,6 +189,8 @@ pub struct Replica {
     pub in_step: bool,
     /// Something happened: the group takes part in the end of the turn.
     pub active: bool,
+    /// Which log of its node has its records.
+    pub log: usize,
     /// Number of the current tree in the row store.
     pub tree: u64,
     /// Index and term up to which the row store holds the state.
@@ -285,6 +287,7 @@ impl Replica {
             log_share: 0,
             in_step: false,
             active: true,
+            log: crate::logs::HOME,
             tree,
             stored,
             stored_bytes: 0,

@@ -103,8 +103,10 @@ impl Core {
             match (holds, seat) {
                 (None, Some(seat)) if self.is_to_be_made(group, seat.generation) => {}
                 (None, Some(seat)) if self.may_come(group, seat) => self.found(group, seat),
-                // A newer one is wanted: this one was given up before.
-                (Some(held), Some(seat)) if held < seat.generation => self.give_up(group),
+                // A newer one is wanted, and the group goes on without this one.
+                (Some(held), Some(seat)) if held < seat.generation && self.called.contains(&group) => {
+                    self.give_up(group);
+                }
                 // An older map than the one that made the replica says nothing of it.
                 (Some(held), None) if self.map.epoch > held => self.give_up(group),
                 _ => {}
@@ -112,15 +114,30 @@ impl Core {
         }
     }
 
+    /// A message for a replica of this node. If it is for a newer one than there is, and the one that the map wants,
+    /// then the group has applied that the one before is no member any more: only that makes it safe to forget what
+    /// there may be of it, since the map alone may want another one before the group can do without.
+    pub(crate) fn note_call(&mut self, group: GroupId, to: u64) {
+        let held = self.replica(group).map(|replica| replica.raft.generation());
+        if to == 0 || held.is_some_and(|held| held >= to) || self.called.contains(&group) {
+            return;
+        }
+        if self.map.set_of(group).seat(self.me.node).is_some_and(|seat| seat.generation == to) {
+            self.called.insert(group);
+        }
+    }
+
     fn may_come(&self, group: GroupId, seat: Seat) -> bool {
-        seat.generation > 0 && self.left.get(&group).is_none_or(|left| left.generation < seat.generation)
+        let safe = !self.lost_with.contains_key(&group) || self.called.contains(&group);
+        safe && seat.generation > 0
+            && self.left.get(&group).is_none_or(|left| left.generation < seat.generation)
     }
 
     /// Makes an empty replica.
     fn found(&mut self, group: GroupId, seat: Seat) {
         let joined = self.is_first_witness(group, seat.generation);
-        let tree = self.transfers.next_tree;
-        self.transfers.next_tree += 1;
+        let log = self.choose_log();
+        let tree = self.logs.new_tree(log);
         let incarnation = self.map.incarnation;
         let mut voters = self.map.set_of(group).first;
         if voters.is_empty() {
@@ -158,26 +175,15 @@ impl Core {
             }
         };
         let machine = self.empty_machine(seed);
+        let record = Install { tree, conf_state: tenure.encode(), ..Install::default() };
+        self.record_anew(log, (group, &tenure), record, (term, vote));
         let mut replica = Replica::new(group, raft, machine, tree, (0, 0));
-        replica.tenure = tenure;
-        let record = Install { tree, conf_state: replica.tenure.encode(), ..Install::default() };
-        self.record_anew(group, record, (term, vote));
+        (replica.tenure, replica.log) = (tenure, log);
         self.left.remove(&group);
+        self.called.remove(&group);
+        self.lost_with.remove(&group);
         tracing::info!(%group, generation = seat.generation, "a replica comes to this node");
         self.replicas[group.0 as usize] = Some(Box::new(replica));
-    }
-
-    /// Nothing of what the log had of a group counts any more but its vote.
-    pub(crate) fn record_anew(&mut self, group: GroupId, record: Install, (term, vote): (Term, u64)) {
-        self.finish_batch();
-        self.builder.forget(group);
-        self.builder.install(group, record);
-        if term > 0 {
-            self.builder.hard_state(group, storage::log::HardState { term, vote, commit: 0 });
-        }
-        self.batch_pace.urgent = true;
-        // One of the replica before may be on its way and must not be taken for one of the next.
-        self.outbox.floors.push((group, 0));
     }
 
     /// An empty machine with this node's limits.
@@ -205,9 +211,10 @@ impl Core {
         let (term, vote) = (replica.raft.term(), replica.raft.vote().unwrap_or_default().0);
         let generation = replica.raft.generation();
         let left = Left { generation, term, vote };
-        let conf_state = Tenure::Left { generation }.encode();
-        self.record_anew(group, Install { conf_state, ..Install::default() }, (term, vote));
-        self.transfers.drop_after(self.next_batch, replica.tree);
+        let (tenure, log) = (Tenure::Left { generation }, replica.log);
+        let record = Install { conf_state: tenure.encode(), ..Install::default() };
+        self.record_anew(log, (group, &tenure), record, (term, vote));
+        self.transfers.drop_after((log, self.logs.of(log).next_batch), replica.tree);
         self.left.insert(group, left);
         // Whoever waits for an entry of it learns that its fate can not be told.
         let waiting = replica.waiting.iter().chain(&replica.waiting_early);
@@ -228,8 +235,9 @@ impl Core {
         }
         let (tree, (index, term)) = (replica.tree, replica.stored);
         let record = Install { tree, index, term, conf_state: replica.tenure.encode() };
-        self.builder.replace_rows(group, record);
-        self.batch_pace.urgent = true;
+        let line = self.line_of(group);
+        line.builder.replace_rows(group, record);
+        line.urgent = true;
         tracing::info!(%group, "a replica of this node is a member of its group");
         self.send_reports();
     }

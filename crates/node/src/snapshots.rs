@@ -38,10 +38,8 @@ pub(crate) struct Transfers {
     stages: BTreeMap<GroupId, VecDeque<u64>>,
     /// Loaded and waiting for Raft to install them.
     ready: BTreeMap<GroupId, (Box<Machine>, u64)>,
-    /// Trees to be dropped once a batch is durable.
-    drops: Vec<(u64, u64)>,
-    /// Id for the next tree.
-    pub(crate) next_tree: u64,
+    /// Trees to be dropped once a batch of a log is durable: log, batch, tree.
+    drops: Vec<(usize, u64, u64)>,
     next_id: u64,
 }
 
@@ -97,9 +95,14 @@ impl Transfers {
             || self.ready.contains_key(&group)
     }
 
-    /// Drops a tree once a batch is durable.
-    pub(crate) fn drop_after(&mut self, batch: u64, tree: u64) {
-        self.drops.push((batch, tree));
+    /// A log has failed: nothing more of it becomes durable.
+    pub(crate) fn forget_drops(&mut self, log: usize) {
+        self.drops.retain(|(of, ..)| *of != log);
+    }
+
+    /// Drops a tree once a batch of a log is durable.
+    pub(crate) fn drop_after(&mut self, (log, batch): (usize, u64), tree: u64) {
+        self.drops.push((log, batch, tree));
     }
 }
 
@@ -182,6 +185,18 @@ impl Core {
         }
     }
 
+    /// Ends all transfers of a group from and to this node, whose replica is about to be gone.
+    pub(crate) fn end_transfers(&mut self, group: GroupId) {
+        let of_group = self.transfers.sending.keys().filter(|key| key.0 == group);
+        for (group, to) in of_group.copied().collect::<Vec<_>>() {
+            self.end_sending(group, to, false);
+        }
+        self.drop_receiving(group);
+        if let Some((_, tree)) = self.transfers.ready.remove(&group) {
+            self.outbox.jobs.push(Job::DropTree { tree });
+        }
+    }
+
     /// A new connection to a node: what was on its way may be lost. With another start of the node
     /// everything is.
     pub(crate) fn resume_sendings(&mut self, to: NodeId, restarted: bool) {
@@ -244,8 +259,7 @@ impl Core {
                 return Ok(());
             }
             self.drop_receiving(group);
-            let tree = self.transfers.next_tree;
-            self.transfers.next_tree += 1;
+            let tree = self.logs.new_tree(self.log_of(group));
             let receiving = Receiving {
                 from,
                 at,
@@ -399,26 +413,28 @@ impl Core {
             self.outbox.fatal = Some(format!("group {group}: a snapshot without rows was to be installed"));
             return;
         };
-        let (batch, at) = (self.next_batch, (install.index, install.term));
+        let (log, at) = (self.log_of(group), (install.index, install.term));
+        let batch = self.logs.of(log).next_batch;
         self.judge_jump(group, at);
         let Some(replica) = self.replica(group) else { return };
         let old = replica.tree;
         replica.installed(*machine, tree);
         replica.active = true;
         let record = replica.install_record(tree, at, &install.conf_state);
-        self.builder.install(group, record);
+        self.logs.of(log).builder.install(group, record);
         tracing::info!(%group, index = install.index, "snapshot installed");
-        self.transfers.drops.push((batch, old));
+        self.transfers.drop_after((log, batch), old);
     }
 
     /// Trees that a durable log record has replaced are removed; staged ones that Raft did not take, too.
-    pub(crate) fn installed_durable(&mut self, batch: u64) {
-        let jobs = &mut self.outbox.jobs;
-        self.transfers.drops.retain(|&(number, tree)| {
-            if number <= batch {
+    pub(crate) fn installed_durable(&mut self, log: usize) {
+        let (jobs, batch) = (&mut self.outbox.jobs, self.logs.counted(log));
+        self.transfers.drops.retain(|&(of, number, tree)| {
+            let durable = of == log && number <= batch;
+            if durable {
                 jobs.push(Job::DropTree { tree });
             }
-            number > batch
+            !durable
         });
     }
 

@@ -132,6 +132,7 @@ impl Core {
             clients: report.clients,
             rss_bytes: report.rss_bytes,
             log_bytes: report.log_bytes,
+            folders: report.folders.clone(),
             disk: self.fitness_of(node),
             last_words: self.peers.get(&node).and_then(|p| p.farewell.clone()).unwrap_or_default(),
             scrub_last_ms: report.scrub_last_ms,

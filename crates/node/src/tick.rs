@@ -117,6 +117,7 @@ impl Core {
         self.announce_recovery();
         self.announce_member();
         self.write_heard();
+        self.renew_lost();
         self.drive_placement();
     }
 

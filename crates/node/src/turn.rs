@@ -14,34 +14,23 @@ use model::varint::{DecodeError, Reader};
 use model::{GroupId, Index, NodeId, Now, Term};
 use router::request::parse;
 use std::collections::BTreeSet;
-use storage::log::{BatchBuilder, HardState, MAX_PUT_OFF_NS};
+use storage::log::HardState;
 
 /// Passes over the groups in one turn: what one pass applies may let another execute.
 const MAX_PASSES: usize = 8;
 /// Length of a tick in ns.
 pub const TICK_NS: u64 = 5 * MS;
 
-/// When the batch under construction goes to the log.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct BatchPace {
-    /// Somebody waits for it to be durable.
-    pub urgent: bool,
-    /// When the one before it was handed over, monotonic ns.
-    pub last_ns: u64,
-    /// Number of the last one that is known to be durable.
-    pub durable: u64,
-}
-
 /// What a batch holds of a group.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Built {
-    group: GroupId,
+    pub group: GroupId,
     /// The last Ready that is complete with it.
-    ready: u64,
+    pub ready: u64,
     /// Term and index of its last entry.
-    last: Option<(Term, Index)>,
+    pub last: Option<(Term, Index)>,
     /// Which of the replicas that this node had of the group it is from.
-    generation: u64,
+    pub generation: u64,
 }
 
 impl Core {
@@ -89,6 +78,7 @@ impl Core {
     /// `later`: nobody waits for its entries to be durable.
     fn on_raft(&mut self, from: NodeId, content: &[u8], later: bool) -> Result<(), FrameError> {
         let (group, generations, message) = content::raft(content)?;
+        self.note_call(group, generations.to);
         if let Some(replica) = self.replica(group) {
             if !replica.is_between(NodeId(message.from), generations) {
                 return Ok(()); // From or for a replica that is gone.
@@ -146,16 +136,9 @@ impl Core {
         self.watch_write(group, before);
     }
 
-    /// The log has written everything up to this batch: a crash of this process loses none of it.
-    pub fn log_written(&mut self, batch: u64) {
-        let seen = self.written_batch;
-        self.written_batch = seen.max(batch);
-        if !self.replicas.iter().flatten().any(|replica| replica.answers_early()) {
-            return; // Nobody waits for less than the commit.
-        }
-        let new = self.batches.iter().filter(|(number, _)| *number > seen && *number <= batch);
-        let ends: Vec<Built> = new.flat_map(|(_, built)| built.iter().copied()).collect();
-        for built in ends {
+    /// A log has written this: a crash of this process loses none of it.
+    pub(crate) fn built_is_written(&mut self, new: &[Built]) {
+        for built in new {
             let Some(replica) = self.replica(built.group) else { continue };
             if let Some((term, index)) = built.last
                 && replica.leading() == Some(term)
@@ -167,25 +150,18 @@ impl Core {
         }
     }
 
-    /// The log has made everything up to this batch durable.
-    pub fn log_done(&mut self, batch: u64) {
-        if batch > self.written_batch {
-            self.log_written(batch);
+    /// This is durable, and all it rests on.
+    pub(crate) fn built_is_durable(&mut self, new: Vec<Built>) {
+        for Built { group, ready, generation, .. } in new {
+            // Readys of a replica that is gone say nothing of the one in its place.
+            let Some(replica) = self.replica(group).filter(|r| r.raft.generation() == generation) else {
+                continue;
+            };
+            let mut out = std::mem::take(&mut replica.out);
+            replica.raft.persisted(ready, &mut out);
+            replica.out = out;
+            replica.active = true;
         }
-        self.batch_pace.durable = self.batch_pace.durable.max(batch);
-        while let Some((_, groups)) = self.batches.pop_front_if(|(number, _)| *number <= batch) {
-            for Built { group, ready, generation, .. } in groups {
-                // Readys of a replica that is gone say nothing of the one in its place.
-                let Some(replica) = self.replica(group).filter(|r| r.raft.generation() == generation) else {
-                    continue;
-                };
-                let mut out = std::mem::take(&mut replica.out);
-                replica.raft.persisted(ready, &mut out);
-                replica.out = out;
-                replica.active = true;
-            }
-        }
-        self.installed_durable(batch);
     }
 
     /// Ends a turn: call once per pass of the loop, after all input was handed in.
@@ -212,9 +188,7 @@ impl Core {
                 break;
             }
         }
-        if self.batch_due_ns().is_some_and(|due| due <= now.mono_ns) {
-            self.finish_batch();
-        }
+        self.finish_due_batches();
         self.drive_readings();
         self.drop_refused();
         self.release_conns();
@@ -237,7 +211,7 @@ impl Core {
     }
 
     /// Proposes, collects and carries out what the group asks for, and releases who waited.
-    fn advance(&mut self, group: GroupId) {
+    pub(crate) fn advance(&mut self, group: GroupId) {
         self.propose(group);
         let (now_ms, me) = (self.now.mono_ms(), self.me.node);
         let Some(replica) = self.replica(group) else { return };
@@ -302,56 +276,63 @@ impl Core {
             send_raft(peer, group, generations, &message, section);
         }
         if let Some(persist) = out.persist.take() {
-            if self.builder.size() > self.settings.log_batch {
-                self.finish_batch();
-            }
-            if let Some(install) = &persist.install {
-                self.install(group, install);
-            }
-            let mut bytes = 0;
-            let hard = persist.hard_state.as_ref();
-            let hard = hard.map(|hs| HardState { term: hs.term, vote: hs.vote, commit: hs.commit });
-            self.batch_pace.urgent |= !later || persist.install.is_some();
-            if let Some(replica) = self.replica(group) {
-                // Until something else is proposed or comes.
-                replica.hurry = !replica.answers_early();
-                let voted = hard.map_or(replica.voted, |hs| (hs.term, hs.vote));
-                let votes = std::mem::replace(&mut replica.voted, voted) != voted;
-                self.batch_pace.urgent |= votes;
-            }
-            for entry in &persist.entries {
-                bytes += entry.data.len() as u64;
-                if self.me.witness {
-                    bytes += METADATA_BYTES;
-                }
-                let kind = consensus::entry_kind(entry);
-                self.builder.entry(group, entry.index, entry.term, kind, &entry.data);
-                if self.builder.size() > self.settings.log_batch {
-                    // This batch may be all that is left after a crash, and entries of a term must
-                    // never be without the term: they replace entries that were promised in another.
-                    if let Some(hard) = hard {
-                        self.builder.hard_state(group, hard);
-                    }
-                    self.finish_batch();
-                }
-            }
-            if let Some(hard) = hard {
-                self.builder.hard_state(group, hard);
-            }
-            let last = persist.entries.last().map(|entry| (entry.term, entry.index));
-            let generation = self.replica(group).map_or(0, |replica| replica.raft.generation());
-            self.building.push(Built { group, ready: persist.number, last, generation });
-            if let Some(replica) = self.replica(group) {
-                replica.log_share += bytes;
-                if last.is_some() && replica.answers_early() && replica.leading().is_some() {
-                    self.builder.announce();
-                }
-            }
+            self.write_ready(group, &persist, later);
         }
         let committed = std::mem::take(&mut out.committed);
         self.apply(group, &committed);
         for snapshot in out.snapshots.drain(..) {
             self.send_snapshot(group, snapshot, false);
+        }
+    }
+
+    /// Puts what a Ready wants durable into the batch under construction. `later`: nobody waits for it.
+    fn write_ready(&mut self, group: GroupId, persist: &consensus::Persist, later: bool) {
+        let (log, max) = (self.log_of(group), self.settings.log_batch);
+        if self.logs.of(log).builder.size() > max {
+            self.finish_batch(log);
+        }
+        if let Some(install) = &persist.install {
+            self.install(group, install);
+        }
+        let mut bytes = 0;
+        let hard = persist.hard_state.as_ref();
+        let hard = hard.map(|hs| HardState { term: hs.term, vote: hs.vote, commit: hs.commit });
+        self.logs.of(log).urgent |= !later || persist.install.is_some();
+        if let Some(replica) = self.replica(group) {
+            // Until something else is proposed or comes.
+            replica.hurry = !replica.answers_early();
+            let voted = hard.map_or(replica.voted, |hs| (hs.term, hs.vote));
+            let votes = std::mem::replace(&mut replica.voted, voted) != voted;
+            self.logs.of(log).urgent |= votes;
+        }
+        for entry in &persist.entries {
+            bytes += entry.data.len() as u64;
+            if self.me.witness {
+                bytes += METADATA_BYTES;
+            }
+            let kind = consensus::entry_kind(entry);
+            let line = self.logs.of(log);
+            line.builder.entry(group, entry.index, entry.term, kind, &entry.data);
+            if line.builder.size() > max {
+                // This batch may be all that is left after a crash, and entries of a term must
+                // never be without the term: they replace entries that were promised in another.
+                if let Some(hard) = hard {
+                    line.builder.hard_state(group, hard);
+                }
+                self.finish_batch(log);
+            }
+        }
+        if let Some(hard) = hard {
+            self.logs.of(log).builder.hard_state(group, hard);
+        }
+        let last = persist.entries.last().map(|entry| (entry.term, entry.index));
+        let generation = self.replica(group).map_or(0, |replica| replica.raft.generation());
+        self.logs.of(log).building.push(Built { group, ready: persist.number, last, generation });
+        if let Some(replica) = self.replica(group) {
+            replica.log_share += bytes;
+            if last.is_some() && replica.answers_early() && replica.leading().is_some() {
+                self.logs.of(log).builder.announce();
+            }
         }
     }
 
@@ -376,35 +357,6 @@ impl Core {
         self.outbox.fatal = Some(format!(
             "group {group}: entry {index} can not be read ({error}); the replica stops, it must not skip it"
         ));
-    }
-
-    /// When the batch under construction is handed to the log, monotonic ns; 0 = now, `None` = there is none.
-    /// One that nobody waits for, to be durable or written, collects what comes for a while.
-    pub fn batch_due_ns(&self) -> Option<u64> {
-        if self.building.is_empty() && self.builder.is_empty() {
-            return None;
-        }
-        let waits = !self.batch_pace.urgent && !self.builder.is_announced();
-        Some(if waits { self.batch_pace.last_ns + MAX_PUT_OFF_NS } else { 0 })
-    }
-
-    /// Hands the batch to the log.
-    pub(crate) fn finish_batch(&mut self) {
-        if self.building.is_empty() && self.builder.is_empty() {
-            return;
-        }
-        let number = self.next_batch;
-        self.next_batch += 1;
-        self.batch_pace.last_ns = self.now.mono_ns;
-        let mut builder = std::mem::take(&mut self.builder);
-        if !std::mem::take(&mut self.batch_pace.urgent) && builder.is_announced() {
-            builder.put_off();
-        }
-        if let Some(buffer) = self.outbox.emptied.take() {
-            self.builder = BatchBuilder::with_buffer(buffer);
-        }
-        self.outbox.log.push((number, builder.finish()));
-        self.batches.push_back((number, std::mem::take(&mut self.building)));
     }
 
     /// Lets replies go that need not wait for the commit, as far as the exposure allows. They rest on the

@@ -195,11 +195,11 @@ fn a_switchover_closes_no_connection_that_waits_for_asynchronous_writes() {
     }
     let (now, number) = (world.now, world.unwritten.remove(&leader).unwrap());
     let core = world.cores.get_mut(&leader).unwrap();
-    core.log_written(number);
+    core.log_written(0, number);
     core.turn(now);
     core.flush(now);
     assert!(core.wire(client).is_none_or(|(_, close)| !close), "closed because leadership is handed over");
-    core.log_done(number);
+    core.log_done(0, number);
     world.frozen.clear();
     world.run(1000);
     assert_eq!(world.got(leader, client), "+OK\r\n");

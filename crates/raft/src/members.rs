@@ -186,6 +186,16 @@ impl Group {
         }
     }
 
+    /// Leads no more from now on, without anybody in its place: what it has written can not be made durable any more.
+    pub fn resign(&mut self) {
+        let raft = &mut self.raw.raft;
+        if raft.state == StateRole::Leader {
+            let term = raft.term;
+            raft.become_follower(term, raft::INVALID_ID);
+        }
+        self.leases.give_up();
+    }
+
     /// A leader proposes no step that takes its vote, but it may have to commit one of the leader before it.
     fn step_down_without_vote(&mut self) {
         let raft = &mut self.raw.raft;

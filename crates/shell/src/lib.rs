@@ -9,6 +9,7 @@ mod clients;
 mod dialer;
 pub mod disk_pool;
 mod ending;
+mod folders;
 mod heard;
 mod holders;
 mod link;
@@ -24,6 +25,7 @@ mod setup;
 mod shell;
 mod slab;
 mod split;
+mod spread;
 pub mod survivors;
 
 pub use ending::Ending;

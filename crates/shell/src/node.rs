@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use ::node::Core;
 use ::node::core::Identity;
+use cluster::identity::FurtherFolder;
 use cluster::{ClusterMap, Folder};
 use env::{Clock, Disk, Rng};
 use model::{NodeId, Now};
 use storage::log::{Log, LogOptions};
 
 use crate::dialer::Dialer;
+use crate::folders::{self, Folders};
 use crate::heard;
 use crate::holders::Holders;
 use crate::log_mode::LogWay;
@@ -34,6 +36,8 @@ pub struct Node<D> {
     setup: Setup,
     disk: Arc<dyn Disk>,
     rng: Rng,
+    /// Further data folders, locked as long as the node runs.
+    further: Vec<FurtherFolder>,
     /// When the process started.
     pub started: Now,
 }
@@ -52,7 +56,9 @@ impl<D> Node<D> {
         dialer.learn(membership.folder.peers());
         let core = make_core(&setup, &membership, rng.next_u64(), now, now);
         let log_way = LogWay::new(setup.log_mode);
-        Ok(Node { core, membership, dialer, disks: None, log_way, setup, disk, rng, started: now })
+        folders::check(&setup)?;
+        let further = Vec::new();
+        Ok(Node { core, membership, dialer, disks: None, log_way, setup, disk, rng, further, started: now })
     }
 
     /// Replaces the core after this node has got its id.
@@ -79,24 +85,26 @@ impl<D> Node<D> {
             return Ok(false);
         };
         let seed = self.rng.next_u64();
-        let (disks, replicas, next_tree) = self.open_data(platform, clock, seed, now)?;
+        let Data { disks, replicas, folders, report } = self.open_data(platform, clock, seed, now)?;
         tracing::info!(node = %id(&self.membership), %formation, "the cluster is formed");
         self.core.set_now(Now { mono_ns: clock.mono_ns(), wall_ms: clock.wall_ms() });
-        self.core.set_next_tree(next_tree);
+        self.core.set_folders(&folders);
+        self.core.set_left(report.left);
+        self.core.set_lost(report.lost);
         self.core.start(ClusterMap::new(&formation), replicas);
+        self.core.amend_logs(&report.unrecorded, &report.stale);
         self.disks = Some(disks);
         Ok(true)
     }
 
-    /// Opens log and row stores and brings the replicas back; with them comes the first free id for a
-    /// tree.
+    /// Opens logs and row stores and brings the replicas back.
     fn open_data<P: Platform<Disks = D>>(
         &mut self,
         platform: &mut P,
         clock: &dyn Clock,
         seed: u64,
         now: Now,
-    ) -> Result<(D, Vec<::node::replica::Replica>, u64), String> {
+    ) -> Result<Data<D>, String> {
         let folder = &mut self.membership.folder;
         let (Some(cluster), Some(node)) = (folder.cluster(), folder.node()) else {
             return Err("the data folder has a formation but no cluster".to_owned());
@@ -110,11 +118,24 @@ impl<D> Node<D> {
             begun: folder.is_log_started(),
         };
         let log_error = |error: storage::log::LogError| error.to_string();
-        let (log, recovery) = Log::open(Arc::clone(&self.disk), &folder.log_dir(), options, Rng::new(seed))
-            .map_err(log_error)?;
+        let (log, recovery) =
+            Log::open(Arc::clone(&self.disk), &folder.log_dir(), options.clone(), Rng::new(seed))
+                .map_err(log_error)?;
         // From here on an empty log folder means that votes were lost (safety rule 2).
         folder.log_started().map_err(|error| error.to_string())?;
-        let stores = platform.open_rows(&folder.rows_dir())?;
+        self.log_way.opened(log.is_direct());
+        let home = platform.open_rows(&folder.rows_dir(), 1 + self.setup.further.len())?;
+        let opening = folders::Opening {
+            disk: &self.disk,
+            given: &self.setup.further,
+            // One way for all logs.
+            options: LogOptions { direct: log.is_direct(), keep: false, ..options },
+            rng: Rng::new(seed ^ 0x5eed_f01d),
+        };
+        let opened = opening.open(folder, (log, recovery, home), platform)?;
+        let Folders { logs, found, stores, numbers, locked, shown } = opened;
+        self.further = locked;
+        self.core.set_data_folders(shown);
         let incarnation = folder.formation().map_or(0, |formation| formation.incarnation);
         let holders = match incarnation {
             0 => None,
@@ -134,25 +155,37 @@ impl<D> Node<D> {
             loaders: P::LOADERS,
             seed,
         };
-        let (replicas, report) =
-            recover::recover(stores.as_ref(), recovery, &start).map_err(|error| error.to_string())?;
+        let (replicas, mut report) =
+            recover::recover(stores.as_ref(), found, &start).map_err(|error| error.to_string())?;
         say(node, &report);
-        self.log_way.opened(log.is_direct());
         let (losses, accounts) = LossFolder::open(&self.disk, folder.losses_dir())?;
         self.core.set_losses(accounts);
         self.core.set_heard(heard::read(self.disk.as_ref(), &self.setup.dir, incarnation));
-        self.core.set_left(report.left.iter().copied());
         if let Some(found) = holders.and_then(|holders| holders.splits) {
             self.core.set_found_splits(found);
         }
-        let next_tree = stores.next_id();
-        let disks = platform.start_disks(Opened { log, stores, losses, garbage: report.garbage })?;
-        Ok((disks, replicas, next_tree))
+        let folders = stores.next_ids(&numbers);
+        let garbage = std::mem::take(&mut report.garbage);
+        let disks = platform.start_disks(Opened { logs, stores, losses, garbage })?;
+        Ok(Data { disks, replicas, folders, report })
     }
+}
+
+/// What a node goes on with after its data is open.
+struct Data<D> {
+    disks: D,
+    replicas: Vec<::node::replica::Replica>,
+    /// Number of each folder and the first free id for a tree in it.
+    folders: Vec<(u32, u64)>,
+    report: RecoverReport,
 }
 
 fn say(node: NodeId, report: &RecoverReport) {
     let RecoverReport { shards, rows, entries, ms, .. } = report;
+    if !report.lost.is_empty() {
+        let groups: Vec<String> = report.lost.iter().map(|(group, _)| group.to_string()).collect();
+        tracing::error!(%node, groups = groups.join(","), "replicas of these groups are lost with their data folder");
+    }
     tracing::info!(%node, shards, rows, entries, ms, dropped_trees = report.dropped.len(), "data recovered");
 }
 

@@ -46,9 +46,9 @@ pub struct Ready {
 
 /// What recovery has opened and the disks go on with.
 pub struct Opened {
-    /// The log.
-    pub log: Log,
-    /// The row stores.
+    /// The logs, that of the home folder first.
+    pub logs: Vec<Log>,
+    /// The row stores of all folders.
     pub stores: Arc<dyn RowStores>,
     /// Where loss accounts are kept.
     pub losses: LossFolder,
@@ -125,11 +125,11 @@ pub trait Platform {
     /// From the operating system.
     fn random(&mut self, bytes: &mut [u8]) -> io::Result<()>;
 
-    /// Opens the row stores below a folder.
+    /// Opens the row stores below a folder, one of so many of this node that share its memory.
     ///
     /// # Errors
     /// In words for a person.
-    fn open_rows(&mut self, dir: &Path) -> Result<Arc<dyn RowStores>, String>;
+    fn open_rows(&mut self, dir: &Path, folders: usize) -> Result<Arc<dyn RowStores>, String>;
 
     /// Puts log and row stores to work.
     ///

@@ -2,13 +2,16 @@
 
 mod error;
 mod group;
+mod places;
 #[cfg(test)]
 mod tests;
 
 pub use error::RecoverError;
 pub(crate) use group::{tenure_of, tree_of};
+pub use places::Found;
 
 use self::group::{Plan, Restored};
+use self::places::Merged;
 use crate::holders::Holders;
 use cluster::{Formation, Members, Tenure};
 use env::Clock;
@@ -18,7 +21,7 @@ use node::replica::Replica;
 use node::seats::Left;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
-use storage::log::{GroupLog, Recovery};
+use storage::log::GroupLog;
 use storage::rows::RowStores;
 
 /// What recovery must know besides the data.
@@ -101,36 +104,51 @@ pub struct RecoverReport {
     pub left: Vec<(GroupId, Left)>,
     /// Trees of no group that were removed: replaced ones, and snapshots that never became valid.
     pub dropped: Vec<u64>,
+    /// Groups of which the home log names the further folder.
+    recorded: BTreeSet<GroupId>,
+    /// New replicas in further folders, with their generations: the home log is to say so.
+    pub unrecorded: Vec<(GroupId, u64)>,
+    /// What a log has of groups whose replica is not in it any more: to be forgotten.
+    pub stale: Vec<(usize, GroupId)>,
+    /// Groups whose replica is lost with its folder, or with what is damaged in it, and the number of that. They are
+    /// in `left` as well.
+    pub lost: Vec<(GroupId, u32)>,
 }
 
 /// Brings back all replicas of this node, in the order of their groups. On the first start, when neither
-/// log nor row store knows anything, they are empty and their trees are made.
+/// log nor row store knows anything, they are empty, spread over the folders, and their trees are made.
+/// `found`: what the logs say, that of the home folder first.
 ///
 /// # Errors
 /// The node must not start: what it promised to remember is not all there, or cannot be read. A replica
 /// with a damaged log is refused, since it might vote twice or lack what it acknowledged (safety rule 2).
-/// One whose log is whole and whose rows are not starts without them and gets them from others.
+/// One whose log is whole and whose rows are not starts without them and gets them from others. One in a further
+/// folder that is gone, or damaged, is left out.
 pub fn recover(
     stores: &dyn RowStores,
-    mut log: Recovery,
+    found: Vec<Found>,
     start: &Start<'_>,
 ) -> Result<(Vec<Replica>, RecoverReport), RecoverError> {
     let began_ns = start.clock.mono_ns();
-    let (mut groups, mut left) = (Vec::new(), Vec::new());
+    let folders: Vec<u32> = found.iter().map(|found| found.folder).collect();
+    let (mut log, mut report) = places::merge(found)?;
+    let (mut groups, mut left) = (Vec::new(), std::mem::take(&mut report.left));
+    let gone: BTreeSet<GroupId> = left.iter().map(|(group, _)| *group).collect();
     // Groups that a split has made are known by what the log says of them alone.
     let known: BTreeSet<GroupId> = start.formation.groups().chain(log.groups.keys().copied()).collect();
-    for group in known {
+    for group in known.into_iter().filter(|group| !gone.contains(group)) {
         let known = log.groups.get(&group);
-        match known.map_or(Ok(None), group::tenure_of)? {
+        match known.map_or(Ok(None), |(_, log)| group::tenure_of(log))? {
             Some(Tenure::Left { generation }) => {
-                let hard = known.and_then(|log| log.hard).unwrap_or_default();
+                let hard = known.and_then(|(_, log)| log.hard).unwrap_or_default();
                 left.push((group, Left { generation, term: hard.term, vote: hard.vote }));
                 log.groups.remove(&group);
             }
             Some(Tenure::Holds { members, .. }) if start.is_void(group, &members) => {
                 log.groups.remove(&group);
             }
-            Some(Tenure::Holds { .. }) => groups.push(group),
+            // One that is elsewhere and still among them has a damaged record.
+            Some(Tenure::Holds { .. } | Tenure::Elsewhere { .. }) => groups.push(group),
             None if group.0 <= u32::from(start.formation.shards)
                 && start.voters(group).contains(&start.node) =>
             {
@@ -140,18 +158,28 @@ pub fn recover(
         }
     }
     refuse_damaged(&log, &groups)?;
+    report.left = left;
     let known: BTreeSet<u64> = stores.list().into_iter().collect();
     let mut rng = env::Rng::new(start.seed);
     let mut plans = Vec::new();
+    let mut held = vec![0; folders.len()];
+    log.groups.iter().filter(|(group, _)| groups.contains(group)).for_each(|(_, (at, _))| held[*at] += 1);
     for &group in &groups {
-        let log = log.groups.remove(&group).unwrap_or_default();
-        plans.push(Plan::new(group, log, &known, (rng.next_u64(), rng.next_u64())));
+        let (at, log) = log.groups.remove(&group).unwrap_or_else(|| {
+            let at = places::place_first(group, &held);
+            held[at] += 1;
+            (at, GroupLog::default())
+        });
+        if folders[at] != 0 && !report.recorded.contains(&group) {
+            report.unrecorded.push((group, 0));
+        }
+        let seeds = (rng.next_u64(), rng.next_u64());
+        plans.push(Plan::new(group, (at, folders[at]), log, &known, seeds));
     }
     for group in log.groups.keys() {
         tracing::warn!(%group, "the log knows a group of which this node has no replica");
     }
     let used: BTreeSet<u64> = plans.iter().map(|plan| plan.tree).collect();
-    let mut report = RecoverReport { left, ..RecoverReport::default() };
     let mut replicas = Vec::new();
     for restored in load_all(stores, plans, start)? {
         report.add(&restored);
@@ -178,7 +206,7 @@ impl RecoverReport {
 }
 
 /// Refuses groups whose part of the log is damaged, naming the place if it was found in this start.
-fn refuse_damaged(log: &Recovery, groups: &[GroupId]) -> Result<(), RecoverError> {
+fn refuse_damaged(log: &Merged, groups: &[GroupId]) -> Result<(), RecoverError> {
     for damage in &log.damage {
         let ours: Vec<GroupId> = damage.groups.iter().filter(|g| groups.contains(g)).copied().collect();
         if !ours.is_empty() {
@@ -186,7 +214,7 @@ fn refuse_damaged(log: &Recovery, groups: &[GroupId]) -> Result<(), RecoverError
             return Err(RecoverError::Log { file, offset, groups: ours });
         }
     }
-    let damaged = |log: &GroupLog| log.damaged;
+    let damaged = |(_, log): &(usize, GroupLog)| log.damaged;
     match groups.iter().find(|group| log.groups.get(group).is_some_and(damaged)) {
         Some(&group) => Err(RecoverError::LostBefore { group }),
         None => Ok(()),

@@ -10,8 +10,10 @@ pub type MakeTable = Box<dyn Fn() -> Box<dyn ConfigTable>>;
 
 /// How a node is set up.
 pub struct Setup {
-    /// Data folder.
+    /// Data folder; the home folder, if there are further ones.
     pub dir: PathBuf,
+    /// Further data folders.
+    pub further: Vec<PathBuf>,
     /// How the data folder is opened.
     pub start: cluster::Start,
     /// Settings of the core; seed and start time are filled in by the shell.

@@ -379,7 +379,7 @@ fn was_moved(log: &GroupLog, mut first: Vec<NodeId>) -> bool {
             let same = members.voters == first && members.outgoing.is_empty() && members.learners.is_empty();
             generation > 0 || !same
         }
-        Ok(Some(Tenure::Left { .. })) | Err(_) => true,
+        Ok(Some(Tenure::Left { .. } | Tenure::Elsewhere { .. })) | Err(_) => true,
         Ok(None) => false,
     };
     says || log.entries.iter().any(|entry| entry.kind != 0)
@@ -390,6 +390,13 @@ pub(crate) fn log_of(disk: &Arc<dyn Disk>, folder: &Folder) -> Result<BTreeMap<G
     let (Some(cluster), Some(node)) = (folder.cluster(), folder.node()) else { return Ok(BTreeMap::new()) };
     let recovery = Log::read(disk.as_ref(), &folder.log_dir(), cluster.0.to_be_bytes())
         .map_err(|error| error.to_string())?;
+    let elsewhere = |log: &GroupLog| matches!(tenure_of(log), Ok(Some(Tenure::Elsewhere { .. })));
+    if let Some((group, _)) = recovery.groups.iter().find(|(_, log)| elsewhere(log)) {
+        return Err(format!(
+            "node {node} has its replica of group {group} in a further data folder: this version reads only nodes with \
+             one data folder offline; bring back enough nodes for a majority, or a backup"
+        ));
+    }
     let damaged = recovery.groups.iter().find(|(_, log)| log.damaged).map(|(group, _)| *group);
     match damaged.or_else(|| recovery.damage.first()?.groups.first().copied()) {
         None => Ok(recovery.groups),

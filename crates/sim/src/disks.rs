@@ -1,23 +1,17 @@
-//! Log and disk pool of a simulated node: the real log on a simulated disk, the real jobs on row stores in
+//! Logs and disk pool of a simulated node: the real logs on a simulated disk, the real jobs on row stores in
 //! memory, each done when the seed says so.
 
+mod log;
+
+use self::log::SimLog;
 use crate::time::{MS, Time, US};
 use env::Rng;
-use model::{GroupId, Index};
 use node::{Core, DiskState, FetchJob, JobDone};
 use shell::Opened;
 use shell::disk_pool::SerialPool;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::rc::Rc;
-use storage::log::{Batch, Log, MAX_PUT_OFF_NS, RecentSyncs};
-
-/// Bytes of batches that wait for the log, beyond which clients are not read.
-const MAX_WAITING: u64 = 4 << 20;
-/// A write takes this long, ns.
-const WRITE_NS: u64 = 20 * US;
-/// After this time a segment that could not be made is tried again, ns.
-const RETRY_NS: u64 = 100 * MS;
 
 /// How fast the disk of a machine is. Shared with the world, which changes it.
 #[derive(Clone, Copy, Debug)]
@@ -38,39 +32,19 @@ impl Default for Pace {
     }
 }
 
-/// What a log thread and a disk pool are in the program.
+/// What log threads and a disk pool are in the program.
 pub struct SimDisks {
     time: Time,
     pace: Rc<RefCell<Pace>>,
     rng: Rng,
-    log: Option<Log>,
-    /// Batches that the log has not begun to write, in order.
-    waiting: VecDeque<(u64, Batch)>,
-    waiting_bytes: u64,
-    /// Written and not synced: when it is done, and the number of the last batch.
-    syncing: Option<(u64, u64)>,
-    /// When it was begun, 0 if nothing is under way.
-    begun_ns: u64,
-    recent: RecentSyncs,
-    /// Written, and the sync is put off: until when, and the number of the last batch.
-    put_off: Option<(u64, u64)>,
-    /// Written and announced, to be told: when, and the number of the last batch.
-    telling: Option<(u64, u64)>,
-    submitted: u64,
-    synced: u64,
-    failed: Option<String>,
-    /// What the log need not keep, each once the batches handed over before it are durable.
-    floors: VecDeque<(u64, BTreeMap<GroupId, Index>)>,
+    /// One log for each data folder, that of the home folder first.
+    logs: Vec<SimLog>,
     pool: SerialPool,
     /// When the job at work is done.
     job_due_ns: Option<u64>,
     done: Vec<JobDone>,
     /// Rows to be read: when they arrive, and what was read at once, or is to be read then.
     fetches: Vec<(u64, Result<JobDone, FetchJob>)>,
-    /// The next segment can not be made; when to try again.
-    retry_ns: Option<u64>,
-    /// The way of writing is to change.
-    direct: Option<bool>,
 }
 
 impl SimDisks {
@@ -78,143 +52,33 @@ impl SimDisks {
     pub fn start(opened: Opened, time: Time, pace: Rc<RefCell<Pace>>, mut rng: Rng) -> SimDisks {
         let mut pool = SerialPool::new(opened.stores, opened.losses, Rng::new(rng.next_u64()));
         opened.garbage.iter().for_each(|&(group, tree)| pool.sweep(group, tree));
-        SimDisks {
-            time,
-            pace,
-            rng,
-            log: Some(opened.log),
-            waiting: VecDeque::new(),
-            waiting_bytes: 0,
-            syncing: None,
-            begun_ns: 0,
-            recent: RecentSyncs::default(),
-            put_off: None,
-            telling: None,
-            submitted: 0,
-            synced: 0,
-            failed: None,
-            floors: VecDeque::new(),
-            pool,
-            job_due_ns: None,
-            done: Vec::new(),
-            fetches: Vec::new(),
-            retry_ns: None,
-            direct: None,
-        }
+        let log = |(number, log)| SimLog::new(number, log, time.clone(), Rc::clone(&pace));
+        let logs = opened.logs.into_iter().enumerate().map(log).collect();
+        let (job_due_ns, done, fetches) = (None, Vec::new(), Vec::new());
+        SimDisks { time, pace, rng, logs, pool, job_due_ns, done, fetches }
     }
 
     /// The next time at which something is done, ns of the world.
     pub fn next_ns(&self) -> u64 {
-        let sync = self.syncing.map_or(u64::MAX, |(due, _)| due);
-        let retry = self.retry_ns.unwrap_or(u64::MAX);
-        let told = self.telling.map_or(u64::MAX, |(due, _)| due);
+        let logs = self.logs.iter().map(SimLog::next_ns).min().unwrap_or(u64::MAX);
         let fetch = self.fetches.iter().map(|(due, _)| *due).min().unwrap_or(u64::MAX);
-        let put_off = self.put_off.map_or(u64::MAX, |(due, _)| due);
-        sync.min(put_off).min(self.job_due_ns.unwrap_or(u64::MAX)).min(retry).min(told).min(fetch)
+        logs.min(self.job_due_ns.unwrap_or(u64::MAX)).min(fetch)
     }
 
-    /// Bytes of the log's segments.
+    /// Bytes of the segments of its fullest log.
     pub fn log_bytes(&self) -> u64 {
-        self.log.as_ref().map_or(0, Log::bytes)
+        self.logs.iter().map(SimLog::bytes).max().unwrap_or(0)
     }
 
-    fn fail(&mut self, error: &dyn std::fmt::Display) {
-        self.failed.get_or_insert_with(|| error.to_string());
-    }
-
-    /// Begins to write what waits, if the disk is idle.
-    fn begin(&mut self, at_ns: u64) {
-        let Some(log) = self.log.as_mut().filter(|_| self.syncing.is_none()) else { return };
-        let Some(&(last, _)) = self.waiting.back() else { return };
-        let batches: Vec<Batch> = self.waiting.drain(..).map(|(_, batch)| batch).collect();
-        self.waiting_bytes = 0;
-        let announced = batches.iter().any(Batch::is_announced);
-        let waits = batches.iter().all(Batch::is_put_off);
-        if let Err(error) = log.write(&batches) {
-            return self.fail(&error);
+    /// A log that has failed takes the replicas in it along, that of the home folder the node.
+    fn look_after(&mut self, at: usize, core: &mut Core) -> Result<(), String> {
+        match &self.logs[at].failed {
+            None => return Ok(()),
+            Some(why) if at == 0 => return Err(format!("the log has failed: {why}")),
+            Some(why) => core.folder_failed(at, why),
         }
-        let pace = *self.pace.borrow();
-        if announced {
-            let due = at_ns.max(pace.stalled_until_ns) + WRITE_NS;
-            self.telling = Some((self.telling.map_or(due, |(before, _)| before.min(due)), last));
-        }
-        if waits {
-            let due = at_ns + MAX_PUT_OFF_NS;
-            self.put_off = Some((self.put_off.map_or(due, |(before, _)| before), last));
-            return;
-        }
-        self.begin_sync(at_ns, last);
-    }
-
-    /// Writes what need not be synced at once without waiting for anything, as a shard thread does. True if
-    /// something was written that somebody waits for.
-    fn write_now(&mut self, core: &mut Core) -> bool {
-        let stalled = self.pace.borrow().stalled_until_ns > self.time.ns();
-        let Some(log) = self.log.as_mut().filter(|log| self.syncing.is_none() && !log.is_direct()) else {
-            return false;
-        };
-        let awaited = self.waiting.iter().any(|(_, batch)| batch.is_announced());
-        let at_once = |(_, batch): &(u64, Batch)| batch.is_put_off() && log.fits(batch);
-        if stalled || self.waiting.len() != 1 || !self.waiting.iter().all(at_once) {
-            return false;
-        }
-        let Some((number, batch)) = self.waiting.pop_front() else { return false };
-        self.waiting_bytes = 0;
-        if let Err(error) = log.write(&[batch]) {
-            self.fail(&error);
-            return false;
-        }
-        let due = self.time.ns() + MAX_PUT_OFF_NS;
-        self.put_off = Some((self.put_off.map_or(due, |(before, _)| before), number));
-        core.log_written(number);
-        awaited
-    }
-
-    /// What is written up to this batch is synced.
-    fn begin_sync(&mut self, at_ns: u64, last: u64) {
-        let pace = *self.pace.borrow();
-        self.put_off = None;
-        let took = pace.sync_ns + self.rng.below(pace.sync_jitter_ns + 1);
-        self.syncing = Some((at_ns.max(pace.stalled_until_ns) + took, last));
-        self.begun_ns = at_ns;
-    }
-
-    fn finish_sync(&mut self, due_ns: u64, last: u64) {
-        let now = self.time.ns();
-        let Some(log) = &mut self.log else { return };
-        let stalled_ns = self.pace.borrow().stalled_until_ns;
-        if stalled_ns > now {
-            self.syncing = Some((stalled_ns, last));
-            return;
-        }
-        self.syncing = None;
-        let began_ns = std::mem::take(&mut self.begun_ns);
-        self.recent.record(now.saturating_sub(began_ns), now);
-        if let Err(error) = log.sync() {
-            return self.fail(&error);
-        }
-        self.synced = last;
-        self.keep_log();
-        self.begin(due_ns);
-    }
-
-    /// What the log thread does between writes: frees what is not needed, keeps segments in reserve.
-    fn keep_log(&mut self) {
-        let now = self.time.ns();
-        let Some(log) = self.log.as_mut().filter(|_| self.syncing.is_none()) else { return };
-        while let Some((_, floors)) = self.floors.pop_front_if(|(after, _)| *after <= self.synced) {
-            if let Err(error) = log.free(&floors) {
-                return self.fail(&error);
-            }
-        }
-        if let Some(direct) = self.direct.take()
-            && let Err(error) = log.set_direct(direct)
-        {
-            return self.fail(&error);
-        }
-        if log.reserve_low() && self.retry_ns.is_none_or(|at| at <= now) {
-            self.retry_ns = log.fill_reserve().is_err().then_some(now + RETRY_NS);
-        }
+        self.logs[at].abandon();
+        Ok(())
     }
 
     fn run_jobs(&mut self, core: &mut Core) {
@@ -263,23 +127,11 @@ impl SimDisks {
 
 impl shell::Disks for SimDisks {
     fn done(&mut self, core: &mut Core) -> Result<(), String> {
-        let now = self.time.ns();
-        if let Some((due, last)) = self.put_off.filter(|(due, _)| *due <= now && self.syncing.is_none()) {
-            self.begin_sync(due, last);
+        for at in 0..self.logs.len() {
+            if !self.logs[at].done(core, &mut self.rng) {
+                self.look_after(at, core)?;
+            }
         }
-        while let Some((due, last)) = self.syncing.filter(|(due, _)| *due <= now) {
-            self.finish_sync(due, last);
-        }
-        if self.retry_ns.is_some_and(|at| at <= now) {
-            self.keep_log();
-        }
-        if let Some(why) = &self.failed {
-            return Err(format!("the log has failed: {why}"));
-        }
-        if let Some((_, last)) = self.telling.take_if(|(due, _)| *due <= now) {
-            core.log_written(last);
-        }
-        core.log_done(self.synced);
         self.run_jobs(core);
         self.run_fetches(core);
         Ok(())
@@ -287,58 +139,52 @@ impl shell::Disks for SimDisks {
 
     fn hand_over(&mut self, core: &mut Core) -> Result<bool, String> {
         let now = self.time.ns();
-        for (number, batch) in core.outbox.log.drain(..) {
-            self.submitted = number;
-            self.waiting_bytes += batch.size();
-            self.waiting.push_back((number, batch));
+        for (log, number, batch) in core.outbox.log.drain(..) {
+            self.logs[log].submit(number, batch);
         }
-        if !core.outbox.floors.is_empty() {
-            self.floors.push_back((self.submitted, core.outbox.floors.drain(..).collect()));
+        let mut floors: BTreeMap<usize, BTreeMap<_, _>> = BTreeMap::new();
+        for (log, group, floor) in core.outbox.floors.drain(..) {
+            floors.entry(log).or_default().insert(group, floor);
         }
+        floors.into_iter().for_each(|(log, floors)| self.logs[log].free(floors));
         core.outbox.jobs.drain(..).for_each(|job| self.pool.submit(job));
         let fetches = std::mem::take(&mut core.outbox.fetches);
         fetches.into_iter().for_each(|job| self.begin_fetch(job));
-        let written = self.write_now(core);
-        self.begin(now);
-        if !self.floors.is_empty() {
-            self.keep_log();
+        let mut written = false;
+        for at in 0..self.logs.len() {
+            let log = &mut self.logs[at];
+            written |= log.write_now(core);
+            log.begin(now, &mut self.rng);
+            log.tidy();
+            self.look_after(at, core)?;
         }
         self.next_job(now);
-        match &self.failed {
-            Some(why) => Err(format!("the log has failed: {why}")),
-            None => Ok(written),
-        }
+        Ok(written)
     }
 
     fn set_direct(&mut self, direct: bool) -> bool {
-        self.direct = Some(direct);
-        self.keep_log();
+        self.logs.iter_mut().for_each(|log| log.set_direct(direct));
         true
     }
 
     fn is_full(&self) -> bool {
-        self.waiting_bytes > MAX_WAITING
+        self.logs.iter().any(SimLog::is_full)
     }
 
     fn is_flushed(&self) -> bool {
-        self.submitted <= self.synced
+        self.logs.iter().all(SimLog::is_flushed)
     }
 
     fn state(&self, _: u64) -> DiskState {
-        let full = self.retry_ns.is_some() && self.log.as_ref().is_some_and(Log::reserve_low);
-        let exhausted = full && self.log.as_ref().is_some_and(Log::reserve_empty);
-        // All by the world's time: a clock that is off its rate by a little makes no difference here.
-        let latency_ns = self.recent.latency_ns(self.begun_ns, self.time.ns());
-        DiskState { full, exhausted, latency_ns }
+        let states = self.logs.iter().filter(|log| log.failed.is_none()).map(SimLog::state);
+        states.fold(DiskState::default(), |all, one| DiskState {
+            full: all.full || one.full,
+            exhausted: all.exhausted || one.exhausted,
+            latency_ns: all.latency_ns.max(one.latency_ns),
+        })
     }
 
-    fn stop(mut self) {
-        let batches: Vec<Batch> = self.waiting.drain(..).map(|(_, batch)| batch).collect();
-        if let Some(mut log) = self.log.take()
-            && log.append(&batches).is_ok()
-        {
-            // What can not be closed is opened as after a crash.
-            let _ = log.close();
-        }
+    fn stop(self) {
+        self.logs.into_iter().for_each(SimLog::stop);
     }
 }

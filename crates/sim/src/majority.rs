@@ -105,7 +105,7 @@ impl World {
     fn recover_folder(&mut self, node: u64, survivors: &[u64]) -> Result<(), String> {
         let process = self.process(node);
         let disk: Arc<dyn Disk> = Arc::new(process.disk.clone());
-        let stores = process.stores.clone();
+        let [stores, _] = process.stores.clone();
         let rows = move |_: &Path| -> Result<Arc<dyn RowStores>, String> { Ok(Arc::new(stores.clone())) };
         let elsewhere: Vec<NodeId> =
             survivors.iter().filter(|other| **other != node).map(|n| NodeId(*n)).collect();

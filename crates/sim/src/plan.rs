@@ -24,6 +24,8 @@ pub struct Options {
     pub learners: Option<bool>,
     /// Whether replicas are compared all the time; `None`: in one seed of two.
     pub compares: Option<bool>,
+    /// Whether each node has two data folders; `None`: in one seed of four.
+    pub further: Option<bool>,
     /// Bytes of memory for rows on each node, 0 = no limit.
     pub max_memory: Option<u64>,
     /// Simulated length, ns.
@@ -62,6 +64,7 @@ impl Default for Options {
             witness: None,
             learners: None,
             compares: None,
+            further: None,
             max_memory: None,
             length_ns: 60 * S,
             until_ns: None,
@@ -175,6 +178,7 @@ impl Plan {
         shape.compares = options.compares.unwrap_or(matches!(share % 4, 0 | 3));
         let roles_ns = roles(options, &mut shape, heal_ns, rng);
         let promotes = rng.chance(1, 2);
+        let (majority_lost, promotes) = endings(options, &mut shape, (by_chance, promotes), &mut rng.clone());
         let shape = shape;
         let possible = |at: &usize| shape.spares > 0 || *at < OF_MEMBERS;
         let wanted = |at: &usize| possible(at) && (options.all_faults || drawn[*at].0);
@@ -192,9 +196,8 @@ impl Plan {
             // Without a healthy node that could lead a sick one does.
             sick: sick.filter(|_| shape.witness == 0),
             restart_at_end,
-            promotes: shape.learners && options.majority_lost.unwrap_or(promotes),
-            // Who survives would have to be found among those who hold replicas then.
-            majority_lost: shape.spares + shape.witness == 0 && options.majority_lost.unwrap_or(by_chance),
+            promotes,
+            majority_lost,
             divides_ns,
             joins_ns,
             roles_ns,
@@ -207,7 +210,7 @@ impl Plan {
     pub fn describe(&self) -> String {
         let faults: Vec<&str> = self.faults.iter().map(|(at, _)| KINDS[*at].name).collect();
         format!(
-            "{} nodes, {} shards{}{}{}{}{}, faults up to every {} ms: {}",
+            "{} nodes, {} shards{}{}{}{}{}{}, faults up to every {} ms: {}",
             self.shape.nodes,
             self.shape.shards,
             match (self.shape.max_memory > 0, self.shape.whole_chunks) {
@@ -222,6 +225,7 @@ impl Plan {
                 Small::Differs => ", tiny small collections on some nodes",
             },
             if self.shape.compares { ", replicas are compared" } else { "" },
+            if self.shape.further { ", two data folders each" } else { "" },
             match self.shape.witness {
                 0 => String::new(),
                 witness => format!(", node {witness} is a witness"),
@@ -252,6 +256,18 @@ fn weather(rng: &mut Rng) -> Weather {
         jitter_ns: [20, 100, 1000, 5000][rng.below(4) as usize] * US,
         loss_ppm: [0, 0, 100, 2000][rng.below(4) as usize],
     }
+}
+
+/// Whether a majority is lost at the end, and whether the learner zone is promoted then; and whether nodes have two
+/// folders, drawn apart like a witness.
+fn endings(options: &Options, shape: &mut Shape, drawn: (bool, bool), rng: &mut Rng) -> (bool, bool) {
+    let promotes = shape.learners && options.majority_lost.unwrap_or(drawn.1);
+    // Who survives would have to be found among those who hold replicas then.
+    let lost = shape.spares + shape.witness == 0 && options.majority_lost.unwrap_or(drawn.0);
+    let by_chance = rng.chance(1, 4) && !lost && !promotes;
+    shape.further = options.further.unwrap_or(by_chance) && shape.witness == 0;
+    // Offline nobody reads the further one yet.
+    (lost && !shape.further, promotes && !shape.further)
 }
 
 /// The node that is a witness, 0 = none is. Drawn apart, so that worlds without one stay what they were.

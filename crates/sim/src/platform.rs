@@ -2,6 +2,7 @@
 
 use crate::disks::{Pace, SimDisks};
 use crate::net::{Network, Owner, SimStream};
+use crate::process::FURTHER;
 use crate::time::Time;
 use env::Rng;
 use shell::{Opened, Platform, Port};
@@ -26,8 +27,8 @@ pub struct SimPlatform {
     pub time: Time,
     /// How fast the disk is.
     pub pace: Rc<RefCell<Pace>>,
-    /// The machine's row stores.
-    pub stores: MemoryStores,
+    /// The machine's row stores, and those of its further data folder.
+    pub stores: [MemoryStores; 2],
     /// Everything random.
     pub rng: Rng,
 }
@@ -64,8 +65,9 @@ impl Platform for SimPlatform {
         Ok(())
     }
 
-    fn open_rows(&mut self, _dir: &Path) -> Result<Arc<dyn RowStores>, String> {
-        Ok(Arc::new(self.stores.clone()))
+    fn open_rows(&mut self, dir: &Path, _folders: usize) -> Result<Arc<dyn RowStores>, String> {
+        let further = usize::from(dir.starts_with(FURTHER));
+        Ok(Arc::new(self.stores[further].clone()))
     }
 
     fn start_disks(&mut self, opened: Opened) -> Result<SimDisks, String> {

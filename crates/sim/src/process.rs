@@ -22,6 +22,8 @@ use storage::rows::memory::MemoryStores;
 const PASS_NS: u64 = 15 * US;
 /// Where a node has its data.
 pub const FOLDER: &str = "/data";
+/// Its further data folder, in worlds with two.
+pub const FURTHER: &str = "/further";
 /// The learner zone.
 pub const FAR: &str = "far";
 /// Bytes of a log segment: small, so that segments change often.
@@ -58,6 +60,8 @@ pub struct Shape {
     pub compares: bool,
     /// Values may have whole chunks, and the log segments in which they fit.
     pub whole_chunks: bool,
+    /// Each node has two data folders.
+    pub further: bool,
 }
 
 impl Default for Shape {
@@ -75,6 +79,7 @@ impl Default for Shape {
             small: Small::Usual,
             compares: false,
             whole_chunks: false,
+            further: false,
         }
     }
 }
@@ -132,8 +137,8 @@ pub struct Process {
     pub clock: MachineClock,
     /// Its disk.
     pub disk: MemDisk,
-    /// Its row stores.
-    pub stores: MemoryStores,
+    /// Its row stores, and those of its further data folder.
+    pub stores: [MemoryStores; 2],
     /// How fast the disk is.
     pub pace: Rc<RefCell<Pace>>,
     /// A pass takes so many times as long as usual.
@@ -197,7 +202,7 @@ impl Process {
             machine,
             clock,
             disk: MemDisk::new(),
-            stores: MemoryStores::new(),
+            stores: Default::default(),
             pace: Rc::default(),
             slowness: 1,
             power_cut: None,
@@ -355,6 +360,7 @@ impl Process {
         let learns = self.shape.learners && self.machine > self.shape.nodes;
         Setup {
             dir: PathBuf::from(FOLDER),
+            further: if self.shape.further { vec![PathBuf::from(FURTHER)] } else { Vec::new() },
             start: cluster::Start {
                 bootstrap: first,
                 replicas: self.shape.nodes as u32,
@@ -415,7 +421,7 @@ impl Process {
         }
         self.shell = None;
         self.disk.crash_process();
-        self.stores.crash();
+        self.stores.iter().for_each(MemoryStores::crash);
         self.wake_ns = u64::MAX;
         (self.paused_until_ns, self.interrupt_ns, self.interrupt_early_ns) = (0, 0, 0);
         (self.sending_ns, self.begun, self.power_cut) = (None, None, None);

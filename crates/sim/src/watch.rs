@@ -57,7 +57,10 @@ impl Watch {
     pub fn new(said: bool, shape: Shape) -> Watch {
         let mut watch = Watch { said: said.then(Vec::new), ..Watch::default() };
         (watch.witness, watch.members.witness) = (shape.witness, shape.witness);
-        watch.members.replicas = if shape.spares > 0 { shape.nodes as usize } else { 0 };
+        let all = shape.nodes as usize;
+        // A voter that has lost its folder goes before it comes again, as long as the others are a majority.
+        let least = if shape.further { all / 2 + 1 } else { all };
+        watch.members.replicas = if shape.spares > 0 { least } else { 0 };
         watch
     }
 

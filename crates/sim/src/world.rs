@@ -81,7 +81,7 @@ pub struct World {
     /// Some node has lost what it had written: synced or not, or its log could not be written to the end.
     pub(crate) forgetful: bool,
     excuses: Vec<Excuse>,
-    copies: BTreeMap<u64, (MemDisk, MemoryStores)>,
+    copies: BTreeMap<u64, (MemDisk, [MemoryStores; 2])>,
     /// No process ends before this time, ns, because of an older copy of a folder; see [`World::copy_folder`].
     guarded_until_ns: u64,
     /// Nothing new goes wrong before this time, ns.
@@ -302,7 +302,7 @@ impl World {
     pub(crate) fn copy_folder(&mut self, node: u64) {
         self.guarded_until_ns = u64::MAX;
         let process = self.process(node);
-        let copy = (process.disk.copy(), process.stores.copy());
+        let copy = (process.disk.copy(), process.stores.each_ref().map(MemoryStores::copy));
         self.copies.insert(node, copy);
     }
 
@@ -481,7 +481,7 @@ impl World {
         let process = self.process(node);
         (process.disk, process.stores) = (disk, stores);
         process.disk.crash_process();
-        process.stores.crash();
+        process.stores.iter().for_each(MemoryStores::crash);
         // By then the others hear each other again.
         self.later(CALM_NS / 2, Later::Start(node));
     }
@@ -496,6 +496,14 @@ impl World {
         returning.iter().for_each(|node| self.bring_back(*node));
         let all = 1..=self.processes.len() as u64;
         for node in all.filter(|node| !returning.contains(node)) {
+            // As a person does who has looked at the disk.
+            if self.processes[node as usize - 1].core().is_some_and(node::Core::lacks_folder) {
+                self.kill(node, true);
+            }
+            if self.plan.shape.further && !self.process(node).is_up() {
+                // With one folder the error that is to come ends the process, and it starts again.
+                self.process(node).disk.crash_process();
+            }
             self.later(1, Later::Start(node));
         }
     }

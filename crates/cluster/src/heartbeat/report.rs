@@ -63,8 +63,26 @@ pub struct NodeReport {
     pub compare_ended: u64,
     /// Comparisons that have found a difference since its start.
     pub compare_differences: u64,
+    /// Its data folders, if it has more than one, the home folder first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub folders: Vec<FolderReport>,
     /// The groups it has a replica of, in the order of their ids.
     pub groups: Vec<GroupReport>,
+}
+
+/// A data folder as its node sees it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FolderReport {
+    /// Its number; 0 is the home folder.
+    pub number: u32,
+    /// Where it is.
+    pub path: String,
+    /// Replicas in it; of one that is not used: those of which no other was asked for yet.
+    pub replicas: u32,
+    /// Of one that is not used: why. Its replicas are lost until it is back, and are made anew in other folders.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub lost: String,
 }
 
 /// A replica as its node sees it.
@@ -198,7 +216,10 @@ mod tests {
             }),
             keys: (0..16).map(keys).collect(),
         };
-        let report = NodeReport { groups: (0..1025).map(group).collect(), ..NodeReport::default() };
+        let folder =
+            |number| FolderReport { number, path: "x".repeat(4096), replicas: 1024, lost: "y".repeat(1024) };
+        let folders = (0..crate::identity::MAX_FOLDERS as u32).map(folder).collect();
+        let report = NodeReport { folders, groups: (0..1025).map(group).collect(), ..NodeReport::default() };
         assert!(NodeReport::decode(&report.encode()).is_ok());
         assert!(NodeReport::decode(&vec![b' '; MAX_REPORT + 1]).unwrap_err().contains("allowed"));
     }

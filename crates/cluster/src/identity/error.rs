@@ -111,6 +111,14 @@ pub enum FolderError {
              --secret-file, or set EVERSTORE_SECRET"
     )]
     NoSecret,
+    /// A further data folder that can not be used.
+    #[error("data folder {}: {why}", path.display())]
+    Further {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// An option of the start is not possible.
     #[error("{0}")]
     Start(String),

@@ -2,7 +2,7 @@
 
 use super::node_toml::{Known, MAX_NODE_TOML, Record};
 use super::start::{self, LOCK, LOG, LOSSES, NODE_TOML, ROWS, Start, derive};
-use super::{ClusterId, FolderError, Secret};
+use super::{ClusterId, FolderError, Further, Secret};
 use crate::formation::Formation;
 use crate::handshake;
 use crate::peer::{Addresses, Boot, JoinToken, MAX_MEMBERS, Peer};
@@ -204,6 +204,26 @@ impl Folder {
         self.commit(Record { outdated: Some(why), ..self.record.clone() })
     }
 
+    /// The further data folders that this node has, in the order of their numbers.
+    pub fn further(&self) -> &[Further] {
+        &self.record.further
+    }
+
+    /// Remembers the further data folders, and new ones under numbers that no other ever had.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`].
+    pub fn set_further(&mut self, mut further: Vec<Further>) -> Result<(), FolderError> {
+        further.sort_unstable_by_key(|folder| folder.number);
+        let made = further.last().map_or(0, |last| last.number).max(self.record.folders_made);
+        self.commit(Record { further, folders_made: made, ..self.record.clone() })
+    }
+
+    /// A number for a new further data folder.
+    pub fn next_further(&self) -> u32 {
+        self.record.folders_made + 1
+    }
+
     /// The member that asked this node for its id as a witness, if one did.
     pub(crate) fn admitted_witness(&self) -> Option<NodeId> {
         self.record.peers.values().find(|known| known.witness).map(|known| known.peer.node)
@@ -304,6 +324,11 @@ impl Folder {
     pub fn news(&self) -> handshake::News {
         let members = self.peers().cloned().chain(self.itself()).collect();
         handshake::News { members, formation: self.record.formation.clone() }
+    }
+
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// Folder of the log.

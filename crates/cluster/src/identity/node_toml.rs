@@ -3,7 +3,7 @@
 //! Text, so that a person can read it; its last line is a checksum, so that a changed digit of an
 //! incarnation or an id is noticed (safety rule 2).
 
-use super::{ClusterId, FolderError};
+use super::{ClusterId, FolderError, FolderId, Further};
 use crate::formation::Formation;
 use crate::hex;
 use crate::peer::{Addresses, Boot, JoinToken, Peer};
@@ -19,7 +19,7 @@ pub(super) const FORMAT: i64 = 1;
 pub(super) const MAX_NODE_TOML: usize = 2 * 1024 * 1024;
 
 const HEAD: &str = "# Identity of an Everstore node, written by the program. A changed file is refused.\n";
-const CHECK: &str = "# check ";
+pub(super) const CHECK: &str = "# check ";
 const _: () = assert!(crate::peer::MAX_MEMBERS * (4 * crate::peer::MAX_ADDRESS + 256) < MAX_NODE_TOML);
 
 /// What is remembered.
@@ -40,6 +40,10 @@ pub(super) struct Record {
     pub(super) formation: Option<Formation>,
     /// Other members in the order of their ids.
     pub(super) peers: BTreeMap<NodeId, Known>,
+    /// The highest number that a further data folder ever had; 0 if there was none.
+    pub(super) folders_made: u32,
+    /// Further data folders in the order of their numbers.
+    pub(super) further: Vec<Further>,
 }
 
 /// Another member.
@@ -68,12 +72,25 @@ struct File {
     witness: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     outdated: Option<String>,
+    /// Like the tables `folder`: a program that does not know it refuses the file.
+    #[serde(default, skip_serializing_if = "is_none_made")]
+    folders_made: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     forming: Option<Wish>,
     #[serde(skip_serializing_if = "Option::is_none")]
     formation: Option<FormationTable>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    folder: Vec<FolderTable>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     peer: Vec<PeerTable>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FolderTable {
+    number: u32,
+    id: String,
+    path: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -99,6 +116,11 @@ struct FormationTable {
 }
 
 fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands a reference over
+fn is_none_made(number: &u32) -> bool {
     *number == 0
 }
 
@@ -142,6 +164,8 @@ impl Record {
                 before: formation.before.0,
                 witness: formation.witness.unwrap_or_default().0,
             }),
+            folders_made: self.folders_made,
+            folder: self.further.iter().map(folder_table).collect(),
             peer: self.peers.values().map(peer_table).collect(),
         };
         let body = toml::to_string(&file).expect("numbers, strings and lists of them have a form in TOML");
@@ -195,8 +219,22 @@ impl File {
                 witness: Some(NodeId(table.witness)).filter(|node| node.0 != 0),
             }),
             peers,
+            folders_made: self.folders_made,
+            further: self.folder.into_iter().map(FolderTable::further).collect::<Option<_>>()?,
         })
     }
+}
+
+impl FolderTable {
+    fn further(self) -> Option<Further> {
+        let id = FolderId(hex::decode(&self.id)?);
+        Some(Further { number: self.number, id, path: self.path.into() })
+    }
+}
+
+fn folder_table(further: &Further) -> FolderTable {
+    let Further { number, id, path } = further;
+    FolderTable { number: *number, id: id.to_string(), path: path.to_string_lossy().into_owned() }
 }
 
 impl PeerTable {
@@ -226,6 +264,6 @@ fn peer_table(known: &Known) -> PeerTable {
 }
 
 /// First 16 bytes of SHA-256, in hexadecimal.
-fn checksum(text: &str) -> String {
+pub(super) fn checksum(text: &str) -> String {
     hex::encode(&Sha256::digest(text.as_bytes())[..16])
 }

@@ -145,6 +145,8 @@ pub(super) fn create(
         wish: start.bootstrap.then_some((start.replicas, start.shards)),
         formation: None,
         peers: BTreeMap::new(),
+        folders_made: 0,
+        further: Vec::new(),
     };
     Ok((record, secret))
 }

@@ -211,6 +211,19 @@ impl ClusterMap {
         Ok(self.set_rows(group, &ReplicaSet { wanted, learners, leaving, settled, ..old }))
     }
 
+    /// Rows with which a node gets another replica of a group in place of the one of this generation, which it has lost
+    /// and says so: the group's members change as if it went and came. Empty if that one is not wanted any more.
+    pub fn renew_rows(&self, group: GroupId, lost: Seat) -> Vec<Row> {
+        if group.0 as usize > self.shards.len() {
+            return Vec::new();
+        }
+        let mut set = self.set_of(group);
+        let seats = set.wanted.iter_mut().chain(&mut set.learners);
+        let Some(seat) = seats.into_iter().find(|seat| **seat == lost) else { return Vec::new() };
+        seat.generation = self.epoch + 1;
+        self.set_rows(group, &ReplicaSet { settled: false, ..set })
+    }
+
     /// Whether nodes may be those of a group, as far as there is a witness among them.
     fn may_vote(&self, nodes: &[NodeId]) -> bool {
         let witnesses = nodes.iter().filter(|node| self.is_witness(**node)).count();
@@ -295,6 +308,22 @@ mod tests {
         for (name, content) in rows {
             assert_eq!(map.apply_row(&name, Some(&content)), Ok(true));
         }
+    }
+
+    #[test]
+    fn who_lost_a_replica_gets_another_one() {
+        let mut map = map();
+        let lost = Seat { node: NodeId(2), generation: 0 };
+        let rows = map.renew_rows(GroupId(1), lost);
+        apply(&mut map, rows);
+        let set = map.set_of(GroupId(1));
+        let epoch = map.epoch;
+        assert!(epoch > 0 && !set.settled && set.leaving.is_empty());
+        assert_eq!(set.seat(NodeId(2)), Some(Seat { node: NodeId(2), generation: epoch }));
+        assert_eq!(set.nodes(), map.formation.voters(GroupId(1)), "nobody else comes or goes");
+        assert!(map.renew_rows(GroupId(1), lost).is_empty(), "it was replaced already");
+        assert!(map.renew_rows(GroupId(1), Seat { node: NodeId(4), generation: 0 }).is_empty());
+        assert!(map.renew_rows(GroupId(9), lost).is_empty());
     }
 
     fn seats(list: &[(u64, u64)]) -> Vec<Seat> {

@@ -61,6 +61,7 @@ pub fn diagnose(status: &Status) -> Vec<Problem> {
     unfit_disks(status, &mut problems);
     damaged_trees(status, &mut problems);
     different_replicas(status, &mut problems);
+    lost_folders(status, &mut problems);
     losses(status, &mut problems);
     problems.extend(offer_split(status));
     if status.replicas_wanted == 1 {
@@ -129,6 +130,21 @@ fn different_replicas(status: &Status, problems: &mut Vec<Problem>) {
         let text =
             format!("replicas of a shard differed {times}; all are equal now: look at the logs of the nodes");
         problems.push(Problem { severity: Severity::Note, text });
+    }
+}
+
+/// Data folders that a node does without.
+fn lost_folders(status: &Status, problems: &mut Vec<Problem>) {
+    for node in status.nodes.iter().filter(|node| node.state.is_up()) {
+        for folder in node.folders.iter().filter(|folder| !folder.lost.is_empty()) {
+            let (severity, left) = match folder.replicas {
+                0 => (Severity::Note, "what was in it is made anew in the node's other folders".to_owned()),
+                left => (Severity::Degraded, format!("{left} replicas in it are lost and not yet made anew")),
+            };
+            let text =
+                format!("node {}: data folder {} is not used, {}; {left}", node.id, folder.path, folder.lost);
+            problems.push(Problem { severity, text });
+        }
     }
 }
 

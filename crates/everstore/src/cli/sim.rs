@@ -54,6 +54,9 @@ pub struct SimArgs {
     /// Replicas are compared all the time; drawn by the seed if not given.
     #[arg(long)]
     compares: bool,
+    /// Each node has two data folders; drawn by the seed if not given.
+    #[arg(long)]
+    two_folders: bool,
     /// Shards, 1 to 16; drawn by the seed if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]
     shards: Option<u16>,
@@ -90,6 +93,7 @@ impl SimArgs {
             majority_lost: self.majority_lost.then_some(true),
             learners: self.learners.then_some(true),
             compares: self.compares.then_some(true),
+            further: self.two_folders.then_some(true),
             shards: self.shards,
             length_ns: (self.minutes * 60e9) as u64,
             until_ns: self.until_ms.map(|ms| ms * 1_000_000),
@@ -104,12 +108,14 @@ impl SimArgs {
     /// What replays a seed with these flags.
     fn replay(&self, seed: u64, until_ms: Option<u64>) -> String {
         let mut command = format!("everstore sim --seed {seed}");
-        for (on, flag) in [
+        let flags = [
             (self.witness, " --witness"),
             (self.learners, " --learners"),
             (self.majority_lost, " --majority-lost"),
             (self.compares, " --compares"),
-        ] {
+            (self.two_folders, " --two-folders"),
+        ];
+        for (on, flag) in flags {
             command.push_str(if on { flag } else { "" });
         }
         let mut add = |flag: &str, value: String| command.push_str(&format!(" --{flag} {value}"));

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use cluster::identity::MAX_FOLDERS;
+
 use super::error::ConfigError;
 use super::kind::{Kind, Value};
 use super::memory::Memory;
@@ -95,6 +97,7 @@ impl Effective {
             values.insert(key.name, (checked(key, text, &source)?, source));
         }
         derive_ports(&mut values)?;
+        derive_dir(&mut values)?;
         let config = typed(&values);
         check_together(&config)?;
         Ok(Effective { values, config })
@@ -286,6 +289,29 @@ fn derive_ports(values: &mut Values) -> Result<(), ConfigError> {
     Ok(())
 }
 
+/// The first of `data-dir` is the home folder.
+fn derive_dir(values: &mut Values) -> Result<(), ConfigError> {
+    let Value::List(dirs) = &values["data-dir"].0 else { return Ok(()) };
+    let Some(first) = dirs.first().cloned() else { return Ok(()) };
+    if dirs.len() > MAX_FOLDERS {
+        let text = format!("'data-dir' names {} folders; allowed: 1 to {MAX_FOLDERS}", dirs.len());
+        return Err(ConfigError::Conflict(text));
+    }
+    if let Some((_, dir)) = dirs.iter().enumerate().find(|(at, dir)| dirs[..*at].contains(dir)) {
+        return Err(ConfigError::Conflict(format!("'data-dir' names {dir} twice")));
+    }
+    let (dir, source) = &values["dir"];
+    if *source != Source::Default && *dir != Value::Text(first.clone()) {
+        return Err(ConfigError::Conflict(format!(
+            "'dir' ({}, {}) and the first of 'data-dir' ({first}) are both the home folder: give one of them",
+            dir.show(),
+            source.describe()
+        )));
+    }
+    values.insert("dir", (Value::Text(first), Source::Derived("data-dir")));
+    Ok(())
+}
+
 fn check_together(config: &Config) -> Result<(), ConfigError> {
     let conflict = |text: String| Err(ConfigError::Conflict(text));
     let (port, peer, admin) = (config.port, config.peer_port, config.admin_port);
@@ -302,6 +328,9 @@ fn check_together(config: &Config) -> Result<(), ConfigError> {
         return conflict(
             "'cluster-advertise' says where 'cluster-port' is reached, which is off: set that as well".into(),
         );
+    }
+    if config.witness && config.data_dir.len() > 1 {
+        return conflict("a 'witness' keeps no data: it has one folder in 'data-dir'".into());
     }
     if config.bootstrap && !config.join.is_empty() {
         return conflict(

@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use super::effective::Effective;
 use super::error::ConfigError;
 use super::kind::Kind;
-use super::table::KEYS;
+use super::table::{KEYS, Key};
 
 /// The configuration flags that were given.
 #[derive(Debug, Clone, Default)]
@@ -36,8 +36,10 @@ impl ConfigFlags {
 impl FromArgMatches for ConfigFlags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let given = KEYS.iter().filter(|key| !key.env_only());
-        let given =
-            given.filter_map(|key| Some((key.name, matches.get_one::<String>(key.name)?.clone()))).collect();
+        // One that may be given several times is a list.
+        let all =
+            |key: &Key| Some(matches.get_many::<String>(key.name)?.cloned().collect::<Vec<_>>().join(","));
+        let given = given.filter_map(|key| Some((key.name, all(key)?))).collect();
         Ok(ConfigFlags { given, file: matches.get_one::<PathBuf>("config").cloned() })
     }
 
@@ -60,7 +62,9 @@ impl Args for ConfigFlags {
             if !key.default.is_empty() {
                 help.push_str(&format!(" [default: {}]", key.default));
             }
-            let arg = Arg::new(key.name).long(key.name).help(help).action(ArgAction::Set);
+            let many = matches!(key.kind, Kind::PathList);
+            let action = if many { ArgAction::Append } else { ArgAction::Set };
+            let arg = Arg::new(key.name).long(key.name).help(help).action(action);
             match key.kind {
                 Kind::Flag => arg
                     .num_args(0..=1)

@@ -16,6 +16,8 @@ pub enum Kind {
     Password,
     /// A path; empty means unset.
     Path,
+    /// `PATH[,PATH…]`; empty means none.
+    PathList,
     /// `true` or `false`.
     Flag,
     /// One of these words.
@@ -80,6 +82,12 @@ impl Kind {
             }
             Kind::Address => is_address(text).then(|| Value::Text(text.to_string())),
             Kind::AddressList => address_list(text),
+            // Names of folders may hold spaces.
+            Kind::PathList if text.is_empty() => Some(Value::List(Vec::new())),
+            Kind::PathList => {
+                let items: Vec<String> = text.split(',').map(|item| item.trim().to_owned()).collect();
+                items.iter().all(|item| !item.is_empty()).then_some(Value::List(items))
+            }
             Kind::IpList => ip_list(text),
             Kind::Whole(min, max, _) | Kind::Derived(min, max) => {
                 let number = text.parse().ok()?;
@@ -102,6 +110,7 @@ impl Kind {
         match self {
             Kind::Text | Kind::Password => "text".into(),
             Kind::Path => "a path".into(),
+            Kind::PathList => "PATH[,PATH...]".into(),
             Kind::Flag => "true, false".into(),
             Kind::Choice(words) => words.join(", "),
             Kind::Address => "HOST:PORT".into(),
@@ -236,6 +245,12 @@ impl Field for Vec<String> {
     }
 }
 
+impl Field for Vec<PathBuf> {
+    fn from_value(value: &Value) -> Option<Self> {
+        Vec::<String>::from_value(value).map(|items| items.into_iter().map(PathBuf::from).collect())
+    }
+}
+
 impl Field for Vec<IpAddr> {
     fn from_value(value: &Value) -> Option<Self> {
         match value {
@@ -318,12 +333,15 @@ mod tests {
         assert_eq!(Kind::Flag.parse("maybe"), None);
         assert_eq!(Kind::AddressList.parse("a:1,b"), None);
         assert_eq!(Kind::IpList.parse(""), None);
+        assert_eq!(Kind::PathList.parse("/a,,/b"), None);
     }
 
     #[test]
     fn what_is_shown_parses_to_the_same_value() {
         for (kind, text) in [
             (Kind::AddressList, "a:1, b:2"),
+            (Kind::PathList, "/a b, c"),
+            (Kind::PathList, ""),
             (Kind::IpList, "*,::1"),
             (Kind::Size(0, 1 << 40), "8mb"),
             (Kind::Memory(1024), "25 %"),

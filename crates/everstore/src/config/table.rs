@@ -87,6 +87,8 @@ macro_rules! keys {
 keys! {
     "dir" dir: PathBuf, Kind::Path, "everstore-data", restart, Some("dir"),
         "Folder with everything this node keeps. Made if it does not exist; one node per folder.";
+    "data-dir" data_dir: Vec<PathBuf>, Kind::PathList, "", restart, None,
+        "Data folders on different disks, instead of 'dir'; as a flag once for each. The first is what 'dir' is, shards are spread over all.";
     "port" port: u16, Kind::Whole(1, MAX_PORT, ""), "6379", restart, Some("port"),
         "Port for Redis clients.";
     "cluster-port" cluster_port: u16, Kind::Whole(0, MAX_PORT, ""), "0", restart, None,

@@ -14,16 +14,19 @@ pub fn measure(disks: Option<&Disks>) -> Gauges {
     gauges.peak_rss_bytes = kib(&status, "VmHWM:") * 1024;
     gauges.cpu_ms = cpu_ms(&std::fs::read_to_string("/proc/self/stat").unwrap_or_default());
     if let Some(disks) = disks {
-        let (log, rows) = (disks.log_status(), disks.row_usage());
+        let rows = disks.row_usage();
         gauges.store_cache_bytes = rows.cache;
         gauges.store_tables_bytes = rows.tables;
         gauges.rows_ingested_bytes = rows.ingested;
         gauges.rows_compacted_bytes = rows.compacted;
-        gauges.log_written_bytes = log.written();
-        gauges.log_bytes = log.bytes();
-        gauges.sync_p50_us = log.trend().p50_ns() / 1000;
-        gauges.sync_p99_us = log.trend().p99_ns() / 1000;
-        gauges.syncs = log.trend().count();
+        for log in disks.log_status() {
+            gauges.log_written_bytes += log.written();
+            gauges.log_bytes += log.bytes();
+            // The slowest says what a client may have to wait for.
+            gauges.sync_p50_us = gauges.sync_p50_us.max(log.trend().p50_ns() / 1000);
+            gauges.sync_p99_us = gauges.sync_p99_us.max(log.trend().p99_ns() / 1000);
+            gauges.syncs += log.trend().count();
+        }
     }
     gauges
 }

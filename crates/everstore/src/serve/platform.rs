@@ -110,9 +110,9 @@ impl Platform for Os {
         env::os_random(bytes)
     }
 
-    fn open_rows(&mut self, dir: &Path) -> Result<Arc<dyn RowStores>, String> {
+    fn open_rows(&mut self, dir: &Path, folders: usize) -> Result<Arc<dyn RowStores>, String> {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let options = LsmOptions::within(self.max_memory);
+        let options = LsmOptions::within(self.max_memory).shared_by(folders);
         let stores = LsmStores::open(disk, dir, options).map_err(|error| error.to_string())?;
         Ok(Arc::new(stores))
     }

@@ -23,6 +23,7 @@ pub fn setup(options: &Effective) -> Result<Setup, String> {
     let table = options.clone();
     Ok(Setup {
         dir: config.dir.clone(),
+        further: config.data_dir.iter().skip(1).cloned().collect(),
         start: start(config)?,
         settings: settings(config),
         timing: Timing {

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use cluster::identity::MAX_FOLDERS;
 use mio::{Registry, Token, Waker};
 use storage::log::Done;
 
@@ -14,9 +15,16 @@ pub struct Wake {
     /// The loop is about to block, or blocks: only then is the system call of the waker needed.
     sleeping: AtomicBool,
     posted: AtomicBool,
+    /// One for each data folder.
+    logs: [LogNews; MAX_FOLDERS],
+}
+
+/// How far a log is.
+#[derive(Debug, Default)]
+struct LogNews {
     written: AtomicU64,
     synced: AtomicU64,
-    log_failed: OnceLock<String>,
+    failed: OnceLock<String>,
 }
 
 impl Wake {
@@ -27,9 +35,7 @@ impl Wake {
             waker: Waker::new(registry, token)?,
             sleeping: AtomicBool::new(false),
             posted: AtomicBool::new(false),
-            written: AtomicU64::new(0),
-            synced: AtomicU64::new(0),
-            log_failed: OnceLock::new(),
+            logs: Default::default(),
         }))
     }
 
@@ -45,14 +51,15 @@ impl Wake {
         }
     }
 
-    /// The log reports.
-    pub fn log_done(&self, done: Done) {
+    /// A log reports.
+    pub fn log_done(&self, log: usize, done: Done) {
+        let news = &self.logs[log];
         match done {
-            Done::Written(batches) => self.written.store(batches, Ordering::Release),
-            Done::Synced { batches, .. } => self.synced.store(batches, Ordering::Release),
+            Done::Written(batches) => news.written.store(batches, Ordering::Release),
+            Done::Synced { batches, .. } => news.synced.store(batches, Ordering::Release),
             Done::Failed(text) => {
                 // Only the first reason is of interest.
-                let _ = self.log_failed.set(text);
+                let _ = news.failed.set(text);
             }
         }
         self.post();
@@ -70,19 +77,19 @@ impl Wake {
         self.posted.swap(false, Ordering::SeqCst)
     }
 
-    /// Number of the last batch that is known to be written; may be behind [`Wake::synced`].
-    pub fn written(&self) -> u64 {
-        self.written.load(Ordering::Acquire)
+    /// Number of the last batch of a log that is known to be written; may be behind [`Wake::synced`].
+    pub fn written(&self, log: usize) -> u64 {
+        self.logs[log].written.load(Ordering::Acquire)
     }
 
-    /// Number of the last batch that is durable.
-    pub fn synced(&self) -> u64 {
-        self.synced.load(Ordering::Acquire)
+    /// Number of the last batch of a log that is durable.
+    pub fn synced(&self, log: usize) -> u64 {
+        self.logs[log].synced.load(Ordering::Acquire)
     }
 
-    /// Why the log has failed, if it has.
-    pub fn log_failed(&self) -> Option<&str> {
-        self.log_failed.get().map(String::as_str)
+    /// Why a log has failed, if it has.
+    pub fn log_failed(&self, log: usize) -> Option<&str> {
+        self.logs[log].failed.get().map(String::as_str)
     }
 }
 
@@ -98,19 +105,19 @@ mod tests {
         let wake = Wake::new(poll.registry(), Token(7)).unwrap();
         let mut events = Events::with_capacity(4);
 
-        wake.log_done(Done::Synced { batches: 3, sync_ns: 0 });
+        wake.log_done(0, Done::Synced { batches: 3, sync_ns: 0 });
         poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
         assert!(events.is_empty(), "the loop was awake");
         assert!(!wake.may_sleep(), "something was left");
         assert!(wake.awake());
-        assert_eq!(wake.synced(), 3);
+        assert_eq!((wake.synced(0), wake.synced(1)), (3, 0));
 
         assert!(wake.may_sleep());
         let other = Arc::clone(&wake);
-        std::thread::spawn(move || other.log_done(Done::Failed("broken".into())));
+        std::thread::spawn(move || other.log_done(1, Done::Failed("broken".into())));
         poll.poll(&mut events, Some(Duration::from_secs(60))).unwrap();
         assert_eq!(events.iter().map(|e| e.token()).collect::<Vec<_>>(), [Token(7)]);
         assert!(wake.awake());
-        assert_eq!(wake.log_failed(), Some("broken"));
+        assert_eq!((wake.log_failed(0), wake.log_failed(1)), (None, Some("broken")));
     }
 }

@@ -85,8 +85,8 @@ pub struct Making {
     under_way: bool,
     /// Not before, monotonic ms.
     next_ms: u64,
-    /// The batch of the log in which the new replica is.
-    batch: Option<u64>,
+    /// The log and the batch of it in which the new replica is.
+    batch: Option<(usize, u64)>,
     /// Names of rows that are the new shard's alone, once known.
     pub(super) uploads: Option<Vec<Vec<u8>>>,
     /// The term in which this leader has proposed that they go.
@@ -124,7 +124,7 @@ impl Core {
     pub(super) fn is_child_safe(&self, child: &Child, generation: u64, making: &Making) -> bool {
         let group = child.shard.group();
         if self.replicas.get(group.0 as usize).is_some_and(Option::is_some) {
-            return making.batch.is_none_or(|batch| batch <= self.batch_pace.durable);
+            return making.batch.is_none_or(|(log, batch)| self.logs.is_durable(log, batch));
         }
         self.left.contains_key(&group) || self.is_without(group, generation)
     }
@@ -207,8 +207,7 @@ impl Core {
         replica.owned.making.under_way = true;
         let (tree, seed) = (replica.tree, self.settings.seed);
         let to = wanted.then(|| {
-            let tree = self.transfers.next_tree;
-            self.transfers.next_tree += 1;
+            let tree = self.logs.new_tree(self.choose_log());
             (tree, Box::new(self.empty_machine(seed ^ tree.rotate_left(32))))
         });
         let part = Box::new(Part::new(base, generation, incarnation, &child, self.first_voters(&child)));
@@ -262,7 +261,8 @@ impl Core {
         generation: u64,
         machine: Box<Machine>,
         tree: u64,
-    ) -> Option<u64> {
+    ) -> Option<(usize, u64)> {
+        let log = self.logs.log_with(tree)?;
         let there = self.replicas.get(group.0 as usize)?.is_some() || self.left.contains_key(&group);
         let members = machine.system(MEMBERS_ROW).and_then(|row| Members::decode(row).ok())?;
         if there || self.is_without(group, generation) || machine.applied() != FIRST {
@@ -298,12 +298,13 @@ impl Core {
         raft.set_snapshot_source(FIRST.0, FIRST.1);
         let mut replica = Replica::new(group, raft, *machine, tree, FIRST);
         replica.tenure = Tenure::Holds { generation, joined, members };
+        replica.log = log;
         let conf_state = replica.tenure.encode();
         let record = Install { tree, index: FIRST.0, term: FIRST.1, conf_state };
-        self.record_anew(group, record, (FIRST.1, 0));
+        self.record_anew(log, (group, &replica.tenure), record, (FIRST.1, 0));
         tracing::info!(%group, generation, "a new shard has a replica on this node");
         self.replicas[group.0 as usize] = Some(Box::new(replica));
         self.send_reports();
-        Some(self.next_batch)
+        Some((log, self.logs.of(log).next_batch))
     }
 }

@@ -47,7 +47,7 @@ impl Jobs {
                 let mut rows = changes.iter().map(|(name, row)| (name.to_vec(), row.map(<[u8]>::to_vec)));
                 let result = stores.open(tree).and_then(|s| s.ingest(&mut rows));
                 let result = result.map_err(|e| e.to_string());
-                Some(JobDone::Checkpoint { group, at, result })
+                Some(JobDone::Checkpoint { group, tree, at, result })
             }
             Job::ReadSnapshot { group, tree, to, next, .. } => {
                 let result = self.read(stores, (group, to), tree, next);

@@ -112,7 +112,7 @@ impl Node {
         let forming = Forming { joined: 3, needed: 3 };
         let mut core = Core::new(settings, me, 7, forming, now);
         core.set_now(now);
-        core.set_next_tree(self.stores.next_id());
+        core.set_folders(&[(0, self.stores.next_id())]);
         core.start(ClusterMap::new(formation), replicas);
         self.core = Some(core);
     }
@@ -229,7 +229,7 @@ impl Node {
             done = Some(number);
         }
         if let Some(number) = done {
-            core.log_done(number);
+            core.log_done(0, number);
         }
         while let Some((_, read)) = self.fetched.pop_front_if(|(due, _)| *due <= now_ns) {
             core.job_done(read);
@@ -244,7 +244,7 @@ impl Node {
     /// Takes the work for the disk out of the core's outbox.
     pub fn take_work(&mut self, now_ns: u64) {
         let (Some(core), Some(log)) = (&mut self.core, &mut self.log) else { return };
-        for (number, batch) in std::mem::take(&mut core.outbox.log) {
+        for (_, number, batch) in std::mem::take(&mut core.outbox.log) {
             let due = self.unsynced.back().map_or(0, |b| b.0).max(now_ns + self.sync_ns);
             self.unsynced.push_back((due, number, batch));
         }
@@ -257,7 +257,7 @@ impl Node {
         }
         let floors = std::mem::take(&mut core.outbox.floors);
         if !floors.is_empty() {
-            for (group, index) in floors {
+            for (_, group, index) in floors {
                 let floor = self.floors.entry(group).or_default();
                 *floor = index.max(*floor);
             }

@@ -13,7 +13,7 @@ pub fn work(core: &mut Core, stores: &MemoryStores, node: u64, blocked: &mut Opt
         changes.sort();
         let mut rows = changes.iter().map(|(name, row)| (name.to_vec(), row.map(<[u8]>::to_vec)));
         let result = stores.open(tree).and_then(|store| store.ingest(&mut rows));
-        core.job_done(JobDone::Checkpoint { group, at, result: result.map_err(|e| e.to_string()) });
+        core.job_done(JobDone::Checkpoint { group, tree, at, result: result.map_err(|e| e.to_string()) });
     }
     core.outbox.jobs.extend(jobs);
     let jobs = std::mem::take(&mut core.outbox.jobs);

@@ -44,7 +44,7 @@ pub struct World {
     buffers: BTreeMap<(u64, u64), Vec<u8>>,
 }
 
-fn core(node: u64, formation: &Formation, now: Now) -> Core {
+fn core(node: u64, formation: &Formation, now: Now, folders: u32) -> Core {
     let address = |kind: &str| format!("{kind}{node}:1");
     let addresses =
         Addresses { redis: address("r"), peer: address("p"), admin: address("a"), cluster: address("x") };
@@ -55,10 +55,17 @@ fn core(node: u64, formation: &Formation, now: Now) -> Core {
         let mut recovered = Recovered::default();
         recovered.conf_state.voters = formation.voters(group).iter().map(|n| n.0).collect();
         let seed = node * 1000 + u64::from(group.0);
-        let raft = Group::new(GroupConfig::new(group, NodeId(node), seed), recovered, now).unwrap();
+        let config = GroupConfig { member_steps: true, ..GroupConfig::new(group, NodeId(node), seed) };
+        let raft = Group::new(config, recovered, now).unwrap();
         let machine = Machine::new(KeyHasher::new(7), model::limits::MAX_VALUE, seed);
-        Replica::new(group, raft, machine, u64::from(group.0) + 1, (0, 0))
+        let folder = group.0 % folders;
+        let tree = everstore_node::logs::tree_in(folder, u64::from(group.0) + 1);
+        let mut replica = Replica::new(group, raft, machine, tree, (0, 0));
+        replica.log = folder as usize;
+        replica
     });
+    let trees: Vec<(u32, u64)> = (0..folders).map(|folder| (folder, 1)).collect();
+    core.set_folders(&trees);
     core.start(ClusterMap::new(formation), replicas.collect());
     core
 }
@@ -102,11 +109,17 @@ fn without_answers(content: &[u8]) -> Vec<u8> {
 }
 
 impl World {
+    #[allow(dead_code, reason = "not every test needs it")]
     pub fn new(nodes: u64, shards: u16) -> World {
+        World::with_folders(nodes, shards, 1)
+    }
+
+    /// With so many data folders on each node; a group is in the one of its number modulo that.
+    pub fn with_folders(nodes: u64, shards: u16, folders: u32) -> World {
         let members = (1..=nodes).map(NodeId).collect();
         let formation = Formation { replicas: nodes as u32, shards, members, ..Formation::default() };
         let now = Now { mono_ns: 1_000_000_000, wall_ms: 1_700_000_000_000 };
-        let cores = (1..=nodes).map(|n| (n, core(n, &formation, now))).collect();
+        let cores = (1..=nodes).map(|n| (n, core(n, &formation, now, folders))).collect();
         let mut world = World {
             cores,
             now,
@@ -185,14 +198,16 @@ impl World {
                 disk::work(core, stores, node, &mut self.blocked);
             }
             let batches = std::mem::take(&mut core.outbox.log);
-            if let Some((number, _)) = batches.last() {
+            for (log, number, _) in &batches {
                 if let Some(last) = self.unwritten.get_mut(&node) {
                     *last = *number;
                 } else if self.unsynced.contains(&node) {
-                    core.log_written(*number);
+                    core.log_written(*log, *number);
                 } else {
-                    core.log_done(*number);
+                    core.log_done(*log, *number);
                 }
+            }
+            if !batches.is_empty() {
                 core.turn(now);
             }
             let full = self.full.get_mut(&node);

@@ -54,14 +54,14 @@ impl Lane {
         let error = match result {
             Ok((rows, bytes)) => {
                 tracing::debug!(%group, tree, rows, index = at.0, tries = write.tries, "checkpoint");
-                done(JobDone::Checkpoint { group, at, result: Ok(bytes) });
+                done(JobDone::Checkpoint { group, tree, at, result: Ok(bytes) });
                 return self.written(tree, write.changes);
             }
             Err(error) => error,
         };
         write.tries += 1;
         if !may_pass(&error, write.tries) {
-            done(JobDone::Checkpoint { group, at, result: Err(error.to_string()) });
+            done(JobDone::Checkpoint { group, tree, at, result: Err(error.to_string()) });
             return After::default();
         }
         // After a failed write the tree must be reopened, which its readers prevent. Raft asks for their

@@ -26,7 +26,7 @@ fn checkpoint(pool: &DiskPool, done: &Receiver<JobDone>, machine: &mut Machine) 
     let changes = machine.checkpoint().expect("nothing is uncommitted");
     pool.submit(Job::Checkpoint { group: GROUP, tree: TREE, at, changes });
     match done.recv().unwrap() {
-        JobDone::Checkpoint { group, at: written, result } => {
+        JobDone::Checkpoint { group, at: written, result, .. } => {
             assert_eq!((group, written, result.is_ok()), (GROUP, at, true), "{result:?}");
         }
         other => panic!("{other:?}"),

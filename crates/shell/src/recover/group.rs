@@ -9,6 +9,7 @@ use cluster::{MEMBERS_ROW, Members, Tenure};
 use consensus::{Entry, Group, GroupConfig, HardState, Recovered};
 use model::varint::DecodeError;
 use model::{GroupId, Index, KeyHasher, Term};
+use node::logs::tree_in;
 use node::replica::Replica;
 use node::seats::conf_state;
 use shard::Machine;
@@ -25,6 +26,8 @@ const KEPT_BYTES: usize = 4 << 20;
 pub(super) struct Plan {
     pub(super) group: GroupId,
     pub(super) tree: u64,
+    /// Which log it is in.
+    at: usize,
     log: GroupLog,
     /// The tree does not exist and should.
     missing: bool,
@@ -39,31 +42,48 @@ pub(super) struct Restored {
     pub(super) entries: u64,
 }
 
-/// The tree a group begins with. All of them are made before any other tree, so that ids of later ones,
+/// The tree a group begins with in a folder. All of them are made before any other tree, so that ids of later ones,
 /// which are above all ids ever used, never meet these.
-fn first_tree(group: GroupId) -> u64 {
-    u64::from(group.0) + 1
+fn first_tree(folder: u32, group: GroupId) -> u64 {
+    tree_in(folder, u64::from(group.0) + 1)
 }
 
-/// The tree with the rows of a group, as its log says.
+/// The tree with the rows of a group in the home folder, as its log says.
 pub(crate) fn tree_of(group: GroupId, log: &GroupLog) -> u64 {
-    log.install.as_ref().map_or(first_tree(group), |install| install.tree)
+    tree_within(0, group, log)
+}
+
+fn tree_within(folder: u32, group: GroupId, log: &GroupLog) -> u64 {
+    log.install.as_ref().map_or(first_tree(folder, group), |install| install.tree)
 }
 
 impl Plan {
-    /// Finds the tree of a group. `known`: trees that exist.
-    pub(super) fn new(group: GroupId, log: GroupLog, known: &BTreeSet<u64>, seeds: (u64, u64)) -> Plan {
+    /// Finds the tree of a group. `at`: its log, and the number of that one's folder. `known`: trees that exist.
+    pub(super) fn new(
+        group: GroupId,
+        (at, folder): (usize, u32),
+        log: GroupLog,
+        known: &BTreeSet<u64>,
+        seeds: (u64, u64),
+    ) -> Plan {
         let installed = log.install.as_ref();
-        let tree = tree_of(group, &log);
+        let tree = tree_within(folder, group, &log);
         // Opening a tree that does not exist makes it: right at the first start, and for a replica that came
         // later as long as it has no rows, but never afterwards.
         let missing = !known.contains(&tree) && (installed.is_some_and(|i| i.index > 0) || log.floor > 0);
-        Plan { group, tree, log, missing, seeds }
+        Plan { group, tree, at, log, missing, seeds }
     }
 
     /// Loads the rows, checks them against the log, and makes the replica: one without rows if only they
     /// are damaged, and the log shows that it is whole by knowing what they were made of.
     pub(super) fn restore(self, stores: &dyn RowStores, start: &Start<'_>) -> Result<Restored, RecoverError> {
+        let at = self.at;
+        let mut restored = self.restore_replica(stores, start)?;
+        restored.replica.log = at;
+        Ok(restored)
+    }
+
+    fn restore_replica(self, stores: &dyn RowStores, start: &Start<'_>) -> Result<Restored, RecoverError> {
         let (group, tree) = (self.group, self.tree);
         let mut machine = self.machine(start);
         let rows = match self.load(stores, &mut machine) {
@@ -142,7 +162,7 @@ impl Plan {
     fn tenure(&self, start: &Start<'_>) -> Result<(u64, bool, Members), RecoverError> {
         let (generation, joined, known) = match tenure_of(&self.log)? {
             Some(Tenure::Holds { generation, joined, members }) => (generation, joined, Some(members)),
-            Some(Tenure::Left { .. }) => {
+            Some(Tenure::Left { .. } | Tenure::Elsewhere { .. }) => {
                 return Err(RecoverError::Tenure(DecodeError::Malformed("replica that has left")));
             }
             None => (0, true, None),

@@ -5,7 +5,7 @@ use cluster::{Members, Seat, Tenure};
 use model::{Index, KeyHasher, Keyspace};
 use shard::Machine;
 use std::path::PathBuf;
-use storage::log::{Damage, Entry, HardState, Install};
+use storage::log::{Damage, Entry, HardState, Install, Recovery};
 
 const NODE: NodeId = NodeId(2);
 /// The group the tests look at; its first tree is 3.
@@ -17,6 +17,13 @@ fn formation() -> Formation {
 }
 
 fn recovered(fixture: &Fixture, log: Recovery) -> Result<(Vec<Replica>, RecoverReport), RecoverError> {
+    recover_from(&*fixture.stores, vec![Found { folder: 0, recovery: log }])
+}
+
+fn recover_from(
+    stores: &dyn storage::rows::RowStores,
+    found: Vec<Found>,
+) -> Result<(Vec<Replica>, RecoverReport), RecoverError> {
     let formation = formation();
     let timing = Timing { tick_ms: 5, base_election_ms: 120, heartbeat_ms: 20 };
     let now = Now { mono_ns: 1, wall_ms: 1 };
@@ -34,7 +41,7 @@ fn recovered(fixture: &Fixture, log: Recovery) -> Result<(Vec<Replica>, RecoverR
         loaders: 2,
         seed: 9,
     };
-    recover(&*fixture.stores, log, &start)
+    recover(stores, found, &start)
 }
 
 fn refused(fixture: &Fixture, log: Recovery) -> RecoverError {
@@ -181,6 +188,20 @@ fn a_replica_that_its_group_goes_on_without_starts_until_it_has_left() {
     fixture.write(TREE, &mut rows);
     let (replicas, _) = recovered(&fixture, recovery(log(1..=6, 0))).unwrap();
     assert_eq!(of_group(&replicas).raft.members().voters, [1, 3]);
+}
+
+#[test]
+fn a_new_node_spreads_its_replicas_over_its_folders() {
+    let fixture = Fixture::new();
+    let further = storage::rows::memory::MemoryStores::new();
+    let home: std::sync::Arc<dyn storage::rows::RowStores> = fixture.stores.clone();
+    let stores = crate::spread::Spread::new(vec![(0, home), (7, std::sync::Arc::new(further.clone()))]);
+    let found = |folder| Found { folder, recovery: Recovery::default() };
+    let (replicas, report) = recover_from(&stores, vec![found(0), found(7)]).unwrap();
+    let places: Vec<(u32, usize)> = replicas.iter().map(|replica| (replica.id.0, replica.log)).collect();
+    assert_eq!(places, [(0, 0), (1, 1), (2, 0), (3, 1)]);
+    assert_eq!(report.unrecorded, [(GroupId(1), 0), (GroupId(3), 0)], "the home log is to say so");
+    assert_eq!((fixture.stores.list(), storage::rows::RowStores::list(&further)), (vec![1, 3], vec![2, 4]));
 }
 
 #[test]

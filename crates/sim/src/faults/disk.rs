@@ -2,12 +2,15 @@
 //! as may be lost (`World::may_destroy`).
 
 use super::{any, below_one_of, length};
+use crate::process::FURTHER;
 use crate::time::{MS, US};
 use crate::world::{Later, World};
 use env::{Disk, Op};
 use std::path::{Path, PathBuf};
+use storage::rows::memory::MemoryStores;
 
 const LOG: &str = "/data/log";
+const FURTHER_LOG: &str = "/further/log";
 
 pub(super) fn slow_sync(world: &mut World) -> bool {
     let (node, for_ns) = (any(world), length(world));
@@ -77,9 +80,25 @@ fn taken(world: &mut World, node: u64) -> Option<u64> {
 }
 
 fn log_files(world: &mut World, node: u64) -> Vec<PathBuf> {
-    let disk = &world.process(node).disk;
-    let names = disk.list(Path::new(LOG)).unwrap_or_default();
-    names.into_iter().map(|name| Path::new(LOG).join(name)).collect()
+    let log = Path::new(if world.plan.shape.further && world.rng.chance(1, 2) { FURTHER_LOG } else { LOG });
+    let names = world.process(node).disk.list(log).unwrap_or_default();
+    names.into_iter().map(|name| log.join(name)).collect()
+}
+
+/// A disk that was replaced, or is not there: a further data folder is empty or gone.
+fn lost_folder(world: &mut World, node: u64) {
+    let empty = world.rng.chance(1, 2);
+    world.say(|| {
+        format!("the further data folder of node {node} is {}", if empty { "empty" } else { "gone" })
+    });
+    let process = world.process(node);
+    // What is not there is as lost as it can be.
+    let _ = process.disk.remove_dir_all(Path::new(FURTHER));
+    if empty {
+        let _ = process.disk.create_dir_all(Path::new(FURTHER));
+    }
+    process.stores[1] = MemoryStores::new();
+    world.destroyed(node);
 }
 
 pub(super) fn flip_log(world: &mut World) -> bool {
@@ -100,7 +119,8 @@ pub(super) fn flip_log(world: &mut World) -> bool {
 pub(super) fn flip_rows(world: &mut World) -> bool {
     let Some(node) = victim(world) else { return false };
     let (which, bit) = (world.rng.next_u64(), world.rng.below(64) as usize);
-    let found = world.process(node).stores.flip_any(which, bit);
+    let folder = usize::from(world.plan.shape.further && world.rng.chance(1, 2));
+    let found = world.process(node).stores[folder].flip_any(which, bit);
     world.say(|| format!("a bit of a row of tree {found:?} of node {node} turns over"));
     world.destroyed(node);
     true
@@ -108,6 +128,10 @@ pub(super) fn flip_rows(world: &mut World) -> bool {
 
 pub(super) fn lost_file(world: &mut World) -> bool {
     let Some(node) = victim_of_all(world) else { return false };
+    if world.plan.shape.further && world.rng.chance(2, 3) {
+        lost_folder(world, node);
+        return true;
+    }
     let mut files = log_files(world, node);
     files.push(PathBuf::from("/data/node.toml"));
     let file = files[world.rng.below(files.len() as u64) as usize].clone();
@@ -126,7 +150,7 @@ pub(super) fn wipe(world: &mut World) -> bool {
     world.say(|| format!("the data folder of node {node} is emptied"));
     let process = world.process(node);
     process.disk = env::MemDisk::new();
-    process.stores = storage::rows::memory::MemoryStores::new();
+    process.stores = Default::default();
     world.destroyed(node);
     world.emptied.insert(node);
     true

@@ -39,6 +39,8 @@ pub struct LsmOptions {
 
 /// Least bytes of the block cache: what the reads of a command need at once.
 const MIN_CACHE: u64 = 1 << 20;
+/// Least table files that are kept open.
+const MIN_FILES: usize = 32;
 /// Most bytes of the block cache: the system caches the files too.
 const MAX_CACHE: u64 = 16 << 20;
 /// One byte in so many of a node's memory is for the block cache.
@@ -55,6 +57,14 @@ impl LsmOptions {
             bytes => (bytes / CACHE_PART).clamp(MIN_CACHE, MAX_CACHE),
         };
         LsmOptions { cache_bytes, ..LsmOptions::default() }
+    }
+
+    /// For one of so many folders that share memory and open files.
+    #[must_use]
+    pub fn shared_by(self, folders: usize) -> LsmOptions {
+        let (cache_bytes, open_files) =
+            (self.cache_bytes / folders.max(1) as u64, self.open_files / folders.max(1));
+        LsmOptions { cache_bytes: cache_bytes.max(MIN_CACHE), open_files: open_files.max(MIN_FILES), ..self }
     }
 }
 

@@ -1,0 +1,212 @@
+//! Which log has which group. What the log of the home folder says decides: a replica in it, or the folder that has it.
+//!
+//! - A folder that is named and is not here, or whose part of the group is damaged: the replica is *lost*. It is as one
+//!   that has left, so it never votes again; should the folder come back before another one is made, it is
+//!   taken as it was, since nothing was promised without it.
+//! - A folder that is named, is whole and has nothing of the replica: power went off between the record of the home log
+//!   and the replica's own. It never promised anything.
+//! - What a further folder has of a group and is not named for counts for nothing: another replica has taken its place, or it
+//!   was never recorded, and then it never promised anything either.
+
+use super::group::tenure_of;
+use super::{RecoverError, RecoverReport};
+use cluster::Tenure;
+use model::GroupId;
+use node::seats::Left;
+use std::collections::{BTreeMap, BTreeSet};
+use storage::log::{Damage, GroupLog, Recovery};
+
+/// What the log of a folder says.
+#[derive(Debug)]
+pub struct Found {
+    /// Number of the folder; the home folder, 0, comes first.
+    pub folder: u32,
+    /// What was read.
+    pub recovery: Recovery,
+}
+
+/// The groups of all logs.
+#[derive(Debug, Default)]
+pub(super) struct Merged {
+    /// Each with its log.
+    pub(super) groups: BTreeMap<GroupId, (usize, GroupLog)>,
+    /// Of the home log.
+    pub(super) damage: Vec<Damage>,
+}
+
+/// Finds the replica of each group. The report says which are lost, which have left and what is stale.
+pub(super) fn merge(found: Vec<Found>) -> Result<(Merged, RecoverReport), RecoverError> {
+    let (mut merged, mut report) = (Merged::default(), RecoverReport::default());
+    let (mut folders, mut further) = (Vec::new(), Vec::new());
+    for (at, Found { folder, recovery }) in found.into_iter().enumerate() {
+        folders.push(folder);
+        if at == 0 {
+            merged.damage = recovery.damage;
+            merged.groups = recovery.groups.into_iter().map(|(group, log)| (group, (0, log))).collect();
+            further.push(BTreeMap::new());
+        } else {
+            further.push(sound(recovery));
+        }
+    }
+    let elsewhere = |log: &GroupLog| match tenure_of(log) {
+        Ok(Some(Tenure::Elsewhere { generation, folder })) => Some((generation, folder)),
+        _ => None,
+    };
+    let named: Vec<(GroupId, u64, u32)> = merged
+        .groups
+        .iter()
+        .filter_map(|(group, (_, log))| {
+            elsewhere(log).map(|(generation, folder)| (*group, generation, folder))
+        })
+        .collect();
+    for (group, generation, folder) in named {
+        // Its mark of damage is the home log's: which of the group's promises were in it is not known.
+        let Some((_, home)) = merged.groups.get(&group).filter(|(_, log)| !log.damaged) else { continue };
+        let hard = home.hard.unwrap_or_default();
+        let lost = Left { generation, term: hard.term, vote: hard.vote };
+        let at = folders.iter().position(|number| *number == folder);
+        let part = at.map(|at| (at, further[at].remove(&group)));
+        merged.groups.remove(&group);
+        match part {
+            None | Some((_, Some(Part::Damaged))) => {
+                report.lost.push((group, folder));
+                report.left.push((group, lost));
+            }
+            Some((at, Some(Part::Sound(log)))) => match generation_of(&log)? {
+                (held, true) if held == generation => {
+                    report.recorded.insert(group);
+                    merged.groups.insert(group, (at, log));
+                }
+                // The record of one, home or here, is later than what the other had when power went off: nothing
+                // was promised by the later one, and the one before it is over. Both stay until another replica
+                // is recorded: alone the one at home would look like that of a replica without a record of its own.
+                (held, _) => {
+                    let hard = log.hard.unwrap_or_default();
+                    let generation = held.min(generation);
+                    report.left.push((group, Left { generation, term: hard.term, vote: hard.vote }));
+                }
+            },
+            // The first replica of this node begins there; a later one is made again as the map says.
+            Some((at, None)) if generation == 0 => {
+                report.recorded.insert(group);
+                merged.groups.insert(group, (at, GroupLog::default()));
+            }
+            Some((_, None)) => {}
+        }
+    }
+    for (at, parts) in further.into_iter().enumerate() {
+        report.stale.extend(parts.into_keys().map(|group| (at, group)));
+    }
+    Ok((merged, report))
+}
+
+enum Part {
+    Sound(GroupLog),
+    /// Synced bytes of it are lost.
+    Damaged,
+}
+
+fn sound(recovery: Recovery) -> BTreeMap<GroupId, Part> {
+    let damaged: BTreeSet<GroupId> =
+        recovery.damage.iter().flat_map(|damage| damage.groups.iter().copied()).collect();
+    let part = |(group, log): (GroupId, GroupLog)| match log.damaged || damaged.contains(&group) {
+        true => (group, Part::Damaged),
+        false => (group, Part::Sound(log)),
+    };
+    recovery.groups.into_iter().map(part).collect()
+}
+
+/// The generation of the replica in a log, and whether it is still there.
+fn generation_of(log: &GroupLog) -> Result<(u64, bool), RecoverError> {
+    Ok(match tenure_of(log)? {
+        Some(Tenure::Holds { generation, .. }) => (generation, true),
+        Some(Tenure::Left { generation } | Tenure::Elsewhere { generation, .. }) => (generation, false),
+        None => (0, true),
+    })
+}
+
+/// The log in which the first replica of a group begins: the meta group in that of the home folder, the others where the
+/// fewest are.
+pub(super) fn place_first(group: GroupId, held: &[usize]) -> usize {
+    if group == GroupId::META { 0 } else { node::logs::least_loaded(held, |_| true).unwrap_or(0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cluster::Members;
+    use storage::log::{HardState, Install};
+
+    const G: GroupId = GroupId(3);
+
+    fn log(tenure: Option<Tenure>, term: u64) -> GroupLog {
+        let install = tenure.map(|tenure| Install { conf_state: tenure.encode(), ..Install::default() });
+        let hard = Some(HardState { term, vote: 1, commit: 0 });
+        GroupLog { install, hard, ..GroupLog::default() }
+    }
+
+    fn elsewhere(generation: u64, folder: u32) -> GroupLog {
+        log(Some(Tenure::Elsewhere { generation, folder }), 2)
+    }
+
+    fn holds(generation: u64) -> GroupLog {
+        let members = Members { voters: vec![model::NodeId(1)], ..Members::default() };
+        log(Some(Tenure::Holds { generation, joined: true, members }), 5)
+    }
+
+    fn found(folder: u32, of: Option<GroupLog>) -> Found {
+        let groups = of.map(|log| (G, log)).into_iter().collect();
+        Found { folder, recovery: Recovery { groups, ..Recovery::default() } }
+    }
+
+    type Outcome = (Option<usize>, Option<(u64, u64)>, bool, Vec<usize>);
+
+    /// Which log has the group; generation and term of what has left; whether it is lost; which logs have stale parts.
+    fn outcome(found: Vec<Found>) -> Outcome {
+        let (merged, report) = merge(found).unwrap();
+        let at = merged.groups.get(&G).map(|(at, _)| *at);
+        let left = report.left.first().map(|(_, left)| (left.generation, left.term));
+        (at, left, !report.lost.is_empty(), report.stale.iter().map(|(at, _)| *at).collect())
+    }
+
+    #[test]
+    fn the_home_log_says_which_folder_has_a_replica() {
+        let both =
+            |home: GroupLog| vec![found(0, Some(home)), found(1, Some(holds(0))), found(4, Some(holds(0)))];
+        assert_eq!(outcome(both(elsewhere(0, 4))), (Some(2), None, false, vec![1]));
+        assert_eq!(outcome(both(elsewhere(0, 1))), (Some(1), None, false, vec![2]));
+        assert_eq!(outcome(both(holds(7))), (Some(0), None, false, vec![1, 2]));
+        assert_eq!(outcome(vec![found(0, None), found(1, Some(holds(0)))]), (None, None, false, vec![1]));
+    }
+
+    #[test]
+    fn a_replica_is_lost_with_its_folder_or_with_its_part_of_the_log() {
+        let home = || found(0, Some(elsewhere(3, 1)));
+        assert_eq!(outcome(vec![home()]), (None, Some((3, 2)), true, vec![]));
+        let damaged = GroupLog { damaged: true, ..holds(3) };
+        assert_eq!(outcome(vec![home(), found(1, Some(damaged))]), (None, Some((3, 2)), true, vec![]));
+        let mut part = found(1, Some(holds(3)));
+        part.recovery.damage.push(Damage { file: "seg".into(), offset: 9, groups: vec![G] });
+        assert_eq!(outcome(vec![home(), part]), (None, Some((3, 2)), true, vec![]));
+    }
+
+    #[test]
+    fn power_may_go_off_between_the_records_of_two_logs() {
+        // The replica has no record of its own yet: the first of a node begins, a later one is made again.
+        assert_eq!(
+            outcome(vec![found(0, Some(elsewhere(0, 1))), found(1, None)]),
+            (Some(1), None, false, vec![])
+        );
+        assert_eq!(
+            outcome(vec![found(0, Some(elsewhere(9, 1))), found(1, None)]),
+            (None, None, false, vec![])
+        );
+        // One has left, and another was to come.
+        let left = |generation| log(Some(Tenure::Left { generation }), 6);
+        let two = |home, part| outcome(vec![found(0, Some(home)), found(1, Some(part))]);
+        assert_eq!(two(elsewhere(3, 1), left(3)), (None, Some((3, 6)), false, vec![]));
+        assert_eq!(two(elsewhere(9, 1), left(3)), (None, Some((3, 6)), false, vec![]));
+        assert_eq!(two(elsewhere(3, 1), holds(9)), (None, Some((3, 5)), false, vec![]));
+        assert_eq!(two(left(3), left(3)), (Some(0), None, false, vec![1]), "the home log keeps the vote");
+    }
+}
