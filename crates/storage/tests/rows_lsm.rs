@@ -215,6 +215,27 @@ fn ingestions_without_maintenance_compact_by_themselves() {
 }
 
 #[test]
+fn large_rows_are_hardly_written_again_and_leave_the_disk_when_they_are_removed() {
+    let temp = tempfile::tempdir().unwrap();
+    let stores = stores(temp.path());
+    let store = stores.open(1).unwrap();
+    let batch = |batch: usize, value: Option<u8>| {
+        let row = |n: usize| (key(n * 100 + batch), value.map(|byte| vec![byte; 64 * 1024]));
+        store.ingest(&mut (0..10).map(row)).unwrap();
+        settle(&*store);
+    };
+    (0..60).for_each(|n| batch(n, Some(n as u8)));
+    assert_eq!(stores.usage().compacted, 0, "of {} bytes", store.bytes_on_disk());
+    (60..80).for_each(|n| batch(n, Some(n as u8)));
+    assert!((1..2 * store.bytes_on_disk()).contains(&stores.usage().compacted), "the runs are bounded");
+    assert_eq!(store.get(&key(959)).unwrap().unwrap(), [59; 64 * 1024]);
+    let full = store.bytes_on_disk();
+    (0..60).for_each(|n| batch(n, None));
+    assert!(store.bytes_on_disk() * 3 < full * 2, "{full} bytes before, {} now", store.bytes_on_disk());
+    assert_eq!(store.for_each(&mut |_, _| ()).unwrap(), 200);
+}
+
+#[test]
 fn old_versions_do_not_pile_up() {
     let temp = tempfile::tempdir().unwrap();
     let store = tree(temp.path());

@@ -31,6 +31,17 @@ const MAX_L0_RUNS: u8 = 20;
 /// most of the next level again.
 const L0_PART: u64 = 3;
 
+/// Rows of at least this mean size in bytes are *large*: reading one costs more than asking many runs for it, and
+/// writing it again costs most.
+const LARGE_ROW: u64 = 32 * 1024;
+
+/// As [`MAX_L0_RUNS`], for large rows.
+const MAX_LARGE_RUNS: usize = 64;
+
+/// Large rows: the first level is not compacted with others before it has this many bytes, and as many as they.
+/// That bounds what replaced rows take on the disk.
+const LARGE_L0_BYTES: u64 = 128 * 1024 * 1024;
+
 /// Size in bytes at which a table is closed and the next one begun, when the whole tree is compacted.
 const TABLE_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -43,8 +54,11 @@ const TABLE_MEMORY: usize = 4096;
 /// A tree is compacted as a whole when more than one in this many stored entries is superfluous.
 const GARBAGE_SHARE: u64 = 4;
 
-/// Fewer superfluous entries than this never start a compaction of the whole tree.
+/// Fewer superfluous entries than this never start a compaction of the whole tree, unless their rows were large.
 const GARBAGE_FLOOR: u64 = 1024;
+
+/// Superfluous rows of this many bytes are always enough to start one.
+const GARBAGE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// An opened tree. Dropping the last reference closes it; a new [`Engine`] on the same folder before that
 /// would delete files under the old one, so all readers hold a reference.
@@ -136,7 +150,7 @@ impl Engine {
         if free && self.is_mostly_garbage() {
             self.tree.major_compact(TABLE_BYTES, watermark - 1)?;
             self.before_kept.store(0, Ordering::Relaxed);
-        } else {
+        } else if !self.collects_runs() {
             let entries = self.entries().max(1);
             let runs = self.runs_to_compact();
             let leveled =
@@ -159,6 +173,28 @@ impl Engine {
         if first * L0_PART >= others { L0_RUNS } else { MAX_L0_RUNS }
     }
 
+    /// Whether rows are large and the first level is to have more of them before it is compacted: with few runs
+    /// each such row is written about four times more, which is most of what an upload costs.
+    fn collects_runs(&self) -> bool {
+        let first = self.tree.current_version().l0().size();
+        let others = self.bytes().saturating_sub(first);
+        let runs = self.runs();
+        self.has_large_rows()
+            && runs >= usize::from(L0_RUNS)
+            && runs < MAX_LARGE_RUNS
+            && first < others.max(LARGE_L0_BYTES)
+    }
+
+    fn has_large_rows(&self) -> bool {
+        self.bytes() >= LARGE_ROW * self.entries().max(1)
+    }
+
+    /// Runs in the first level above which a compaction comes before the next ingestion: the engine counts them in
+    /// one byte, and every read asks each.
+    pub(super) fn most_runs(&self) -> usize {
+        if self.has_large_rows() { 2 * MAX_LARGE_RUNS } else { usize::from(MAX_L0_RUNS) + 4 }
+    }
+
     /// Rows and tombstones stored, each version of a row counted.
     fn entries(&self) -> u64 {
         self.tree.approximate_len() as u64
@@ -173,7 +209,10 @@ impl Engine {
             before => entries.saturating_sub(before),
         };
         let garbage = self.tree.tombstone_count().max(kept);
-        garbage >= GARBAGE_FLOOR && garbage * GARBAGE_SHARE >= entries
+        // Tombstones make the mean smaller: what was removed had at least this size.
+        let bytes = garbage.saturating_mul(self.bytes() / entries.max(1));
+        let enough = garbage >= GARBAGE_FLOOR || bytes >= GARBAGE_BYTES;
+        enough && garbage * GARBAGE_SHARE >= entries
     }
 
     /// Forgets versions that no snapshot can read any more and removes their files.

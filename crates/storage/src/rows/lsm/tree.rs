@@ -10,10 +10,6 @@ use super::{LsmOptions, Shared, current};
 use crate::rows::batch::BatchCheck;
 use crate::rows::{RowBatch, RowError};
 
-/// Runs in the first level above which an ingestion first compacts: the engine counts them in one byte,
-/// and every read asks each.
-pub(super) const STALL_RUNS: usize = 24;
-
 /// Compactions an ingestion runs at most before it gives up as stalled.
 const STALL_STEPS: usize = 64;
 
@@ -148,7 +144,7 @@ impl Core {
 
     fn unstall(&self, engine: &Engine) -> Result<(), RowError> {
         for _ in 0..STALL_STEPS {
-            if engine.runs() < STALL_RUNS {
+            if engine.runs() < engine.most_runs() {
                 return Ok(());
             }
             let _one = lock(&self.compaction);
