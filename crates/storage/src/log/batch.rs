@@ -7,6 +7,12 @@ use model::{GroupId, Index, Term};
 /// Buffers up to this capacity in bytes are worth keeping for the next batch.
 pub(super) const KEEP_BUFFER: usize = 1 << 20;
 
+/// Entries of so many bytes get their space in the buffer at once.
+const LONG_ENTRY: usize = 64 * 1024;
+
+/// Longest encoding of an entry without its data (tag, kind, group, index, term, length: 37), rounded up.
+const ENTRY_MAX: usize = 48;
+
 /// What the log must know of an item without reading its bytes again.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Note {
@@ -149,6 +155,10 @@ impl BatchBuilder {
     #[inline]
     pub fn entry(&mut self, group: GroupId, index: Index, term: Term, kind: u8, data: &[u8]) {
         let before = self.bytes.len();
+        if data.len() >= LONG_ENTRY {
+            // At once with what surrounds it: each growth copies all that is there.
+            self.bytes.reserve(data.len() + ENTRY_MAX + HARD_MAX + ALIGN);
+        }
         Item::Entry { group, index, term, kind, data }.encode(&mut self.bytes);
         let bytes = (self.bytes.len() - before) as u64;
         self.groups |= group_bit(group);
