@@ -188,6 +188,43 @@ def test_set_and_get_of_long_values(cluster):
     wait_for(lambda: no_chunks(cluster), "the chunks are removed", patience=150)
 
 
+def test_shorter_values_are_cut_where_that_is_wanted(cluster):
+    """Above 'chunk-threshold', wherever a large value does what a string in one piece does."""
+    node = cluster.nodes[0]
+    client = node.client(decode_responses=False)
+    pieces = lambda key: client.execute_command("LARGE", "STAT", key)[0]  # noqa: E731 - empty: it is in one piece
+    value, tail = os.urandom(2 * MIB), os.urandom(MIB)
+    client.set("before", value)
+    assert pieces("before") == b""
+    with pytest.raises(redis.ResponseError, match="allowed"):
+        client.config_set("chunk-threshold", "1000")
+    for each in cluster.nodes:
+        with each.client() as other:
+            other.config_set("chunk-threshold", "1mb")
+    client.set("now", value)
+    client.set("exact", value[:MIB])
+    client.set("old", value, get=True)
+    client.mset({"several": value})
+    with client.pipeline() as transaction:
+        transaction.set("inside", value).get("inside")
+        assert transaction.execute() == [True, value]
+    keys = ["now", "exact", "old", "several", "inside"]
+    assert [key for key in keys if pieces(key)] == ["now"]
+    client.append("exact", tail)
+    client.setrange("before", 2 * MIB, tail)
+    assert all(pieces(key) for key in ("exact", "before"))
+    wanted = {"now": value, "exact": value[:MIB] + tail, "before": value + tail}
+    assert {key: client.get(key) for key in wanted} == wanted
+    assert client.getrange("now", MIB - 1, MIB) == value[MIB - 1 : MIB + 1]
+    for each in cluster.nodes:
+        with each.client() as other:
+            other.config_set("chunk-threshold", "8mb")
+    client.set("now", value)
+    assert pieces("now") == b"" and client.get("now") == value
+    client.delete(*keys, "before")
+    wait_for(lambda: no_chunks(cluster), "the chunks are removed", patience=150)
+
+
 def test_append_and_setrange_change_the_chunks_concerned(everstore, cluster, tmp_path):
     """Each change is done once, in the order of its connection, also while leaders are killed."""
     expected = bytearray(os.urandom(5 * MIB + 77))

@@ -121,9 +121,11 @@ impl Host for Core {
         self.stats.slowlog.max_len = self.settings.slowlog_max_len;
         self.stats.latency.threshold_ms = self.settings.latency_threshold_ms;
         let (max_value, collections) = (self.settings.max_value, self.settings.collections);
+        let large = self.cuts_above();
         self.replicas.iter_mut().flatten().for_each(|replica| {
             replica.machine.set_max_value(max_value);
             replica.machine.set_limits(collections);
+            replica.machine.set_large(large);
         });
         let limits = self.limits();
         self.conns.values_mut().for_each(|c| c.parser.set_limits(limits));

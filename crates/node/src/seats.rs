@@ -7,7 +7,6 @@
 
 use crate::core::Core;
 use crate::replica::Replica;
-use cluster::heartbeat::MEMBERS_LEVEL;
 use cluster::map::Seat;
 use cluster::{MEMBERS_ROW, Members, Tenure};
 use consensus::{ConfState, Group, GroupConfig, HardState, Promise, Recovered};
@@ -190,7 +189,7 @@ impl Core {
     pub(crate) fn empty_machine(&self, seed: u64) -> Machine {
         let mut machine = Machine::new(self.hasher, self.settings.max_value, seed);
         machine.set_limits(self.settings.collections);
-        machine.set_large(self.map.level >= MEMBERS_LEVEL);
+        machine.set_large(self.cuts_above());
         let shards = self.map.shards.len().max(1) as u64;
         machine.set_load_limit(crate::memory::load_limit(self.settings.max_memory, shards));
         machine

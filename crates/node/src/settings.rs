@@ -33,6 +33,8 @@ pub struct Settings {
     pub heartbeat_ms: u64,
     /// Largest value.
     pub max_value: usize,
+    /// Bytes above which SET, APPEND and SETRANGE cut a value into chunks, if that is below `max_value`.
+    pub chunk_threshold: usize,
     /// Bounds of collections without an index.
     pub collections: Limits,
     /// Bytes up to which a HyperLogLog stays sparse.
@@ -99,6 +101,7 @@ impl Default for Settings {
             base_election_ms: 120,
             heartbeat_ms: 20,
             max_value: model::limits::MAX_VALUE,
+            chunk_threshold: model::limits::MAX_VALUE,
             collections: Limits::default(),
             hll_sparse_max_bytes: 3000,
             max_clients: 10_000,

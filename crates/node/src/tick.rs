@@ -100,7 +100,7 @@ impl Core {
     }
 
     fn each_second(&mut self) {
-        let large = self.map.level >= cluster::heartbeat::MEMBERS_LEVEL;
+        let large = self.cuts_above();
         for replica in self.replicas.iter_mut().flatten() {
             replica.machine.set_large(large);
             replica.machine.forget_gone();

@@ -163,6 +163,14 @@ impl<'a> Data<'a> {
         self.machine.random()
     }
 
+    /// Bytes above which a string is cut into chunks: none is shorter than a chunk, or longer than a row may be.
+    pub fn chunk_threshold(&self) -> usize {
+        let most = self.machine.max_value;
+        self.machine
+            .large()
+            .map_or(most, |above| above.clamp(model::limits::CHUNK, most.max(model::limits::CHUNK)))
+    }
+
     /// Largest allowed value in bytes.
     pub fn max_value(&self) -> usize {
         self.machine.max_value

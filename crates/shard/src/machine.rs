@@ -119,8 +119,8 @@ pub struct Machine {
     pub waits_again: bool,
     /// Keys given up for want of memory, since start.
     pub evicted_keys: u64,
-    /// Large values may be made.
-    large: bool,
+    /// Bytes above which a string becomes a large value; `None`: none may be made.
+    large: Option<usize>,
     /// Edits of large values that wait to be prepared.
     pub(crate) edits: Edits,
     /// Keyspaces of which other shards hold keys as well, a bit each.
@@ -175,7 +175,7 @@ impl Machine {
             signals: Signals::default(),
             waits_again: false,
             evicted_keys: 0,
-            large: false,
+            large: None,
             edits: Edits::default(),
             spread: 0,
             slots: (0, SLOTS - 1),
@@ -294,13 +294,14 @@ impl Machine {
         next_random(&mut self.rng)
     }
 
-    /// Says whether large values may be made: only if all members of the cluster understand them. Not at first.
-    pub fn set_large(&mut self, may_be_made: bool) {
-        self.large = may_be_made;
+    /// Says whether large values may be made, only if all members of the cluster understand them, and above how many
+    /// bytes APPEND and SETRANGE make one of a string in one piece. Not at first.
+    pub fn set_large(&mut self, above: Option<usize>) {
+        self.large = above;
     }
 
-    /// Whether large values may be made.
-    pub(crate) fn large(&self) -> bool {
+    /// The bytes above which a string becomes a large value; `None`: none may be made.
+    pub(crate) fn large(&self) -> Option<usize> {
         self.large
     }
 

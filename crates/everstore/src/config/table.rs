@@ -129,6 +129,8 @@ keys! {
         "Seconds between TCP keepalive probes of client connections; 0 turns them off.";
     "max-value" max_value: u64, Kind::Size(1024, 8 * MIB), "8mb", online, None,
         "Largest value. A write that would exceed it is refused and changes nothing.";
+    "chunk-threshold" chunk_threshold: u64, Kind::Size(MIB, 8 * MIB), "8mb", online, None,
+        "Longer values of SET, APPEND and SETRANGE are cut into chunks of 1 MiB that are spread over all shards; what is above 'max-value' always is.";
     "hll-sparse-max-bytes" hll_sparse_max_bytes: u64, Kind::Size(0, i64::MAX as u64), "3000", online, Some("hll-sparse-max-bytes"),
         "Bytes up to which a HyperLogLog stays sparse: smaller, and slower to change.";
     "proto-max-bulk-len" proto_max_bulk_len: u64, Kind::Size(MIB, i64::MAX as u64), "512mb", online, Some("proto-max-bulk-len"),

@@ -38,6 +38,7 @@ fn apply(config: &Config, settings: &mut Settings) {
     settings.quorum_timeout_ms = config.quorum_timeout.as_millis() as u64;
     settings.max_staleness_ms = config.max_staleness.as_millis() as u64;
     settings.max_value = config.max_value as usize;
+    settings.chunk_threshold = config.chunk_threshold as usize;
     settings.collections = CollectionLimits {
         hash_entries: packed(config.hash_max_listpack_entries),
         hash_value: packed(config.hash_max_listpack_value),

@@ -5,6 +5,7 @@
 use super::upload::Ready;
 use crate::conn::{Blocked, Conn};
 use crate::core::Core;
+use cluster::heartbeat::MEMBERS_LEVEL;
 use model::limits::CHUNK;
 use model::{Keyspace, Reply};
 use resp::command::admit;
@@ -47,14 +48,27 @@ impl Core {
         self.settings.max_value >= CHUNK
     }
 
-    /// Whether a command has a value that must be cut.
+    /// Bytes above which values are cut, if all members understand that (see [`shard::Machine::set_large`]).
+    pub(crate) fn cuts_above(&self) -> Option<usize> {
+        (self.map.level >= MEMBERS_LEVEL).then_some(self.settings.chunk_threshold)
+    }
+
+    /// Whether a command has a value that is to be cut.
     #[inline]
     pub(crate) fn goes_in_chunks(&self, spec: &Spec, args: &[&[u8]]) -> bool {
         args.len() >= 3
-            && args[2].len() > self.settings.max_value
+            && args[2].len() >= CHUNK
             && spec.name == "set"
             && self.cuts_values()
             && self.forming.is_none()
+            && (args[2].len() > self.settings.max_value || self.is_cut_by_choice(args))
+    }
+
+    /// Whether a value that a row can hold is cut all the same. One is in one piece where the reply is the value before, which
+    /// may be long as well.
+    fn is_cut_by_choice(&self, args: &[&[u8]]) -> bool {
+        self.cuts_above().is_some_and(|above| args[2].len() > above)
+            && !args[3..].iter().any(|option| option.eq_ignore_ascii_case(b"get"))
     }
 
     /// The arguments before a long value have come. False if the command has to wait for the end of a pause.

@@ -50,7 +50,7 @@ pub(super) fn setrange(c: &mut Context<'_>, args: &[&[u8]]) -> Done {
 /// Whether a value of so many bytes is cut into chunks: not where `max-value` is below one, as somebody wants short
 /// values then.
 fn is_cut(c: &Context<'_>, len: usize) -> bool {
-    len > c.data.max_value() && c.data.max_value() >= model::limits::CHUNK
+    len > c.data.chunk_threshold() && c.data.max_value() >= model::limits::CHUNK
 }
 
 /// `GETRANGE key start end`, also under its old name SUBSTR. Both ends are included; negative ones

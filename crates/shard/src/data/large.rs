@@ -46,7 +46,7 @@ impl Data<'_> {
     /// # Errors
     /// Not all members of the cluster are known to understand them.
     pub fn check_large(&self) -> Done {
-        if self.machine.large() {
+        if self.machine.large().is_some() {
             return Ok(());
         }
         Err(Stop::error(

@@ -38,7 +38,7 @@ pub fn rows(machine: &Machine) -> Rows {
 /// An empty machine.
 pub fn machine() -> Machine {
     let mut machine = Machine::new(KeyHasher::new(1), MAX_VALUE, 42);
-    machine.set_large(true);
+    machine.set_large(Some(model::limits::MAX_VALUE));
     machine
 }
 
