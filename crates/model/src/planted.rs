@@ -76,10 +76,14 @@ pub enum Bug {
     DividedForgetsAnswers,
     /// A checkpoint leaves rows out that were asked for often.
     CheckpointForgetsRow,
+    /// The home log does not hear of a new replica in a further data folder, which counts all the same.
+    FurtherAlone,
+    /// A replica that was lost with its folder begins anew in another one as the one it was, and votes.
+    LostVotesAgain,
 }
 
 /// All bugs, with the names by which they are planted.
-pub const BUGS: [(&str, Bug); 33] = [
+pub const BUGS: [(&str, Bug); 35] = [
     ("ack-before-sync", Bug::AckBeforeSync),
     ("lease-not-checked", Bug::LeaseNotChecked),
     ("batch-append", Bug::BatchAppend),
@@ -113,6 +117,8 @@ pub const BUGS: [(&str, Bug); 33] = [
     ("parent-goes-on", Bug::ParentGoesOn),
     ("divided-forgets-answers", Bug::DividedForgetsAnswers),
     ("checkpoint-forgets-row", Bug::CheckpointForgetsRow),
+    ("further-alone", Bug::FurtherAlone),
+    ("lost-votes-again", Bug::LostVotesAgain),
 ];
 
 #[cfg(feature = "planted")]

@@ -6,6 +6,7 @@
 
 use crate::core::Core;
 use crate::logs::{HOME, folder_of};
+use crate::outbox::Job;
 use crate::seats::Left;
 use cluster::heartbeat::{FolderReport, MEMBERS_LEVEL};
 use cluster::{Seat, Tenure};
@@ -95,13 +96,18 @@ impl Core {
             self.distrusted.insert(group);
         }
         self.give_up_fates(group);
-        // The tail is in memory still, and its account is kept in the home folder.
+        // The tail is in memory still, and its account is kept in the home folder. Nothing is applied here any more that
+        // would decide it, perhaps never again.
         self.must_account_all(group);
+        self.leave_undecided(group);
         self.end_transfers(group);
+        // Else its rows, in a tree of the folder, would be taken for those of the replica that comes next.
+        self.take_withheld(group, false);
         self.leave_cold(group);
         let Some(replica) = self.replicas[group.0 as usize].take() else { return };
         let (term, vote) = (replica.raft.term(), replica.raft.vote().unwrap_or_default().0);
         let generation = replica.raft.generation();
+        self.outbox.jobs.push(Job::LeaveTree { group, tree: replica.tree });
         // Not in the home log: should the trouble pass, as where it was that of many disks at once, the next start finds
         // what was durable before it, without which the group might never have a majority again.
         self.left.insert(group, Left { generation, term, vote });

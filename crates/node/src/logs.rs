@@ -7,6 +7,7 @@
 use crate::core::Core;
 use crate::turn::Built;
 use cluster::Tenure;
+use model::planted::{Bug, is_planted};
 use model::{GroupId, Term};
 use std::collections::VecDeque;
 use storage::log::{BatchBuilder, HardState, Install, MAX_PUT_OFF_NS};
@@ -27,10 +28,11 @@ pub fn folder_of(tree: u64) -> (u32, u64) {
     ((tree >> TREE_BITS) as u32, tree & ((1 << TREE_BITS) - 1))
 }
 
-/// Where a new replica goes: the log with the fewest replicas of those that work, the first of equals.
-/// `None`: none works.
-pub fn least_loaded(replicas: &[usize], works: impl Fn(usize) -> bool) -> Option<usize> {
-    (0..replicas.len()).filter(|log| works(*log)).min_by_key(|log| replicas[*log])
+/// Where a new replica goes: the meta group's to the log of the home folder, which no node goes on without, others to
+/// the log with the fewest replicas of those that work, the first of equals.
+pub fn place(group: GroupId, replicas: &[usize], works: impl Fn(usize) -> bool) -> usize {
+    let logs = if group == GroupId::META { 0..1 } else { 0..replicas.len() };
+    logs.filter(|log| works(*log)).min_by_key(|log| replicas[*log]).unwrap_or(HOME)
 }
 
 /// A batch that was handed over.
@@ -197,11 +199,11 @@ impl Core {
         self.logs.of(log)
     }
 
-    /// The log for a new replica.
-    pub(crate) fn choose_log(&self) -> usize {
+    /// The log for a new replica of a group, another one than `avoided` if there is one.
+    pub(crate) fn choose_log(&self, group: GroupId, avoided: Option<usize>) -> usize {
         let mut replicas = vec![0; self.logs.count()];
         self.replicas.iter().flatten().for_each(|replica| replicas[replica.log] += 1);
-        least_loaded(&replicas, |log| self.logs.works(log)).unwrap_or(HOME)
+        place(group, &replicas, |log| self.logs.works(log) && Some(log) != avoided)
     }
 
     /// When the batches under construction are handed to the logs, monotonic ns; 0 = now, `None` = there is none.
@@ -280,7 +282,8 @@ impl Core {
         hard: (Term, u64),
     ) {
         self.begin_record(log, group, record, hard);
-        if log != HOME {
+        // Planted: see model/planted.rs
+        if log != HOME && !is_planted(Bug::FurtherAlone) {
             self.record_at_home(log, (group, tenure), hard);
         }
     }
@@ -318,15 +321,15 @@ impl Core {
         self.outbox.floors.push((log, group, 0));
     }
 
-    /// What recovery has found the logs to lack: replicas in further folders of which the home log says nothing yet,
-    /// and groups that a log has and should not. After [`Core::start`], before its first turn.
-    pub fn amend_logs(&mut self, unrecorded: &[(GroupId, u64)], stale: &[(usize, GroupId)]) {
+    /// What recovery has found the logs to lack: first replicas in further folders of which the home log says nothing
+    /// yet, and groups that a log has and should not, each with its log. After [`Core::set_folders`] and before
+    /// [`Core::start`], which may make and give up replicas: their records must be the later ones.
+    pub fn amend_logs(&mut self, unrecorded: &[(usize, GroupId)], stale: &[(usize, GroupId)]) {
         for &(log, group) in stale {
             self.logs.of(log).builder.forget(group);
         }
-        for &(group, generation) in unrecorded {
-            let log = self.log_of(group);
-            let tenure = Tenure::Elsewhere { generation, folder: self.logs.of(log).folder };
+        for &(log, group) in unrecorded {
+            let tenure = Tenure::Elsewhere { generation: 0, folder: self.logs.of(log).folder };
             self.record_at_home(log, (group, &tenure), (0, 0));
         }
     }
@@ -348,9 +351,14 @@ mod tests {
 
     #[test]
     fn a_new_replica_goes_where_the_fewest_are() {
-        assert_eq!(least_loaded(&[2, 1, 1], |_| true), Some(1));
-        assert_eq!(least_loaded(&[0, 1, 1], |log| log != 0), Some(1));
-        assert_eq!(least_loaded(&[0], |_| false), None);
+        assert_eq!(place(GroupId(1), &[2, 1, 1], |_| true), 1);
+        assert_eq!(place(GroupId(1), &[0, 1, 1], |log| log != 0), 1);
+        assert_eq!(place(GroupId(1), &[3, 0, 1], |log| log == HOME), HOME);
+    }
+
+    #[test]
+    fn the_meta_group_is_in_the_home_folder_also_where_it_comes_later() {
+        assert_eq!(place(GroupId::META, &[2, 0], |_| true), HOME);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use crate::core::Core;
 use crate::seats::members_of;
-use cluster::heartbeat::MEMBERS_LEVEL;
+use cluster::heartbeat::{GroupReport, MEMBERS_LEVEL};
 use cluster::map::Seat;
 use cluster::{MEMBERS_ROW, Members, ReplicaSet};
 use consensus::MemberStep;
@@ -30,11 +30,17 @@ pub(crate) enum Next {
 }
 
 /// The next step from the members as they are to those wanted, as the leader `me` sees it. `ready`: whether a
-/// learner has caught up and may vote.
+/// learner has caught up and may vote. `lost`: whether a voter's replica is not there.
 ///
 /// A learner gets a vote only if it is wanted with one. Those wanted without come after everything else and are
 /// waited for by nobody.
-pub(crate) fn next_step(now: &Members, set: &ReplicaSet, me: NodeId, ready: impl Fn(Seat) -> bool) -> Next {
+pub(crate) fn next_step(
+    now: &Members,
+    set: &ReplicaSet,
+    me: NodeId,
+    ready: impl Fn(Seat) -> bool,
+    lost: impl Fn(Seat) -> bool,
+) -> Next {
     if !now.outgoing.is_empty() {
         return match now.voters.contains(&me) {
             true => Next::Step(MemberStep::Leave),
@@ -56,14 +62,13 @@ pub(crate) fn next_step(now: &Members, set: &ReplicaSet, me: NodeId, ready: impl
     let gets_vote = |node: &NodeId| votes(node) || is_planted(Bug::LearnerGetsVote);
     let add: Vec<NodeId> = now.learners.iter().filter(|node| gets_vote(node)).copied().collect();
     let mut remove: Vec<NodeId> = now.voters.iter().filter(|node| !votes(node)).copied().collect();
-    // Those whose nodes get other replicas go one by one, or as others come: they may be all there is.
-    let (mut room, again) =
-        (add.len().max(1), |node: &NodeId| set.wanted.iter().any(|seat| seat.node == *node));
-    remove.retain(|node| {
-        let goes = !again(node) || room > 0;
-        room -= usize::from(goes && again(node));
-        goes
-    });
+    // Where a node gets another replica, no more go than come, and one: they may be all there is. Whose replica is not
+    // there goes first: without another one in its place the rest might have no majority, for good.
+    let again = |node: &NodeId| set.wanted.iter().any(|seat| seat.node == *node);
+    if remove.iter().any(again) {
+        remove.sort_by_key(|node| (!lost(seat_of(*node)), again(node)));
+        remove.truncate(add.len().max(1));
+    }
     if add.is_empty() && remove.is_empty() {
         return absent(&set.learners).map_or(Next::Settled, |node| Next::Step(MemberStep::AddLearner(node)));
     }
@@ -113,7 +118,9 @@ impl Core {
         }
         let known = replica.members_row().map_or(Vec::new(), |row| row.generations);
         let now = members_of(&replica.raft.members(), incarnation, &known);
-        match next_step(&now, set, me, |seat| self.is_ready(group, seat)) {
+        let (ready, lost) =
+            (|seat| self.is_ready(group, seat), |seat: Seat| seat.node != me && !self.is_there(group, seat));
+        match next_step(&now, set, me, ready, lost) {
             Next::Step(step) => self.take_step(group, &step, set, &known),
             Next::HandOver(to) => {
                 let best = self.best_successor(group).map(|(node, _)| node).filter(|node| to.contains(node));
@@ -190,9 +197,18 @@ impl Core {
 
     /// Whether a replica of another node knows that it is a member, so that it has rows or all entries.
     pub(crate) fn has_joined(&self, group: GroupId, seat: Seat) -> bool {
-        let report = self.peers.get(&seat.node).and_then(|peer| peer.report.as_ref());
-        let of_group = report.and_then(|report| report.groups.iter().find(|g| g.group == group.0));
-        of_group.is_some_and(|g| g.generation == seat.generation && !g.joining)
+        self.report_of(group, seat).is_some_and(|of_group| !of_group.joining)
+    }
+
+    /// Whether a node that is up says that it has this replica.
+    fn is_there(&self, group: GroupId, seat: Seat) -> bool {
+        self.is_up(seat.node) && self.report_of(group, seat).is_some()
+    }
+
+    /// What a node says of this replica.
+    fn report_of(&self, group: GroupId, seat: Seat) -> Option<&GroupReport> {
+        let report = self.peers.get(&seat.node)?.report.as_ref()?;
+        report.groups.iter().find(|g| g.group == group.0 && g.generation == seat.generation)
     }
 
     /// Tells the meta group that the members are those wanted.
@@ -241,7 +257,7 @@ mod tests {
     }
 
     fn next(now: &Members, wanted: &[u64], me: u64, ready: bool) -> Next {
-        next_step(now, &set(wanted, &[]), NodeId(me), |_| ready)
+        next_step(now, &set(wanted, &[]), NodeId(me), |_| ready, |_| false)
     }
 
     fn set(wanted: &[u64], learners: &[u64]) -> ReplicaSet {
@@ -276,7 +292,7 @@ mod tests {
         // Also a learner that is not the replica that is wanted now.
         let wanted = vec![seats(&[1])[0], seats(&[2])[0], Seat { node: NodeId(4), generation: 9 }];
         let wanted = ReplicaSet { wanted, ..ReplicaSet::default() };
-        let step = next_step(&now, &wanted, NodeId(1), |_| true);
+        let step = next_step(&now, &wanted, NodeId(1), |_| true, |_| false);
         assert_eq!(step, Next::Step(MemberStep::RemoveLearner(NodeId(4))));
     }
 
@@ -290,7 +306,7 @@ mod tests {
             ReplicaSet { wanted: [1, 2, 3].iter().map(seat).collect(), ..ReplicaSet::default() }
         };
         let two = again(&[1, 2]);
-        let next = |now: &Members| next_step(now, &two, NodeId(3), |_| true);
+        let next = |now: &Members| next_step(now, &two, NodeId(3), |_| true, |_| false);
         let mut now = members(&[1, 2, 3], &[], &[]);
         let enter = |add: &[u64], remove: &[u64]| {
             Next::Step(MemberStep::Enter { add: nodes(add), remove: nodes(remove) })
@@ -304,6 +320,30 @@ mod tests {
         now.voters = nodes(&[1, 3]);
         now.learners.clear();
         assert_eq!(next(&now), Next::Step(MemberStep::AddLearner(NodeId(2))));
+    }
+
+    #[test]
+    fn of_voters_that_come_again_who_is_not_there_goes_first() {
+        // The first came back with its folder; without it the second, which is lost, would be needed for good.
+        let seat = |(node, generation)| Seat { node: NodeId(node), generation };
+        let set = |list: &[(u64, u64)]| ReplicaSet {
+            wanted: list.iter().copied().map(seat).collect(),
+            ..ReplicaSet::default()
+        };
+        let is_second = |seat: Seat| seat.node == NodeId(2);
+        let enter = |add: &[u64], remove: &[u64]| {
+            Next::Step(MemberStep::Enter { add: nodes(add), remove: nodes(remove) })
+        };
+        let now = members(&[1, 2, 3], &[], &[]);
+        let both = set(&[(1, 9), (2, 9), (3, 0)]);
+        assert_eq!(next_step(&now, &both, NodeId(3), |_| true, is_second), enter(&[], &[2]));
+        // Another one that is to go anyway stays as long as it is needed.
+        let fewer = set(&[(2, 9), (3, 0)]);
+        assert_eq!(next_step(&now, &fewer, NodeId(3), |_| true, is_second), enter(&[], &[2]));
+        assert_eq!(next_step(&now, &fewer, NodeId(3), |_| true, |_| false), enter(&[], &[1]));
+        let with_new = members(&[1, 2, 3], &[], &[4]);
+        let moved = set(&[(2, 9), (3, 0), (4, 0)]);
+        assert_eq!(next_step(&with_new, &moved, NodeId(3), |_| true, is_second), enter(&[4], &[2]));
     }
 
     #[test]
@@ -322,7 +362,7 @@ mod tests {
     #[test]
     fn a_learner_that_is_wanted_without_a_vote_never_gets_one_and_holds_nobody_up() {
         let wanted = set(&[1, 2, 3], &[5]);
-        let next = |now: &Members, ready| next_step(now, &wanted, NodeId(1), |_| ready);
+        let next = |now: &Members, ready| next_step(now, &wanted, NodeId(1), |_| ready, |_| false);
         assert_eq!(
             next(&members(&[1, 2, 3], &[], &[]), false),
             Next::Step(MemberStep::AddLearner(NodeId(5)))
@@ -340,7 +380,8 @@ mod tests {
         let enter = MemberStep::Enter { add: Vec::new(), remove: nodes(&[5]) };
         assert_eq!(next(&members(&[1, 2, 3, 5], &[], &[]), true), Next::Step(enter));
         // Only a person's word gives it one.
-        let step = next_step(&members(&[1, 2, 3], &[], &[5]), &set(&[1, 2, 5], &[]), NodeId(1), |_| true);
+        let step =
+            next_step(&members(&[1, 2, 3], &[], &[5]), &set(&[1, 2, 5], &[]), NodeId(1), |_| true, |_| false);
         assert_eq!(step, Next::Step(MemberStep::Enter { add: nodes(&[5]), remove: nodes(&[3]) }));
     }
 
@@ -378,7 +419,7 @@ mod tests {
             let set = ReplicaSet { wanted: seats(&wanted), learners: seats(&copies), ..ReplicaSet::default() };
             let mut me = now.voters[0];
             for _ in 0..40 {
-                match next_step(&now, &set, me, |_| true) {
+                match next_step(&now, &set, me, |_| true, |_| false) {
                     Next::Step(step) => now = after(&now, &step),
                     Next::HandOver(to) => me = to[0],
                     Next::Wait => proptest::prop_assert!(false, "all are ready"),

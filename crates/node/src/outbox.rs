@@ -109,6 +109,14 @@ pub enum Job {
         /// The new tree and an empty machine to fill; `None`: it is there, only names are wanted.
         to: Option<(u64, Box<shard::Machine>)>,
     },
+    /// The folder of a tree has failed: its checkpoints are not tried again, which would hold up the group's other
+    /// jobs. The tree stays. Not answered.
+    LeaveTree {
+        /// The group.
+        group: GroupId,
+        /// The tree.
+        tree: u64,
+    },
     /// Remove a tree that is not used any more.
     DropTree {
         /// The tree.

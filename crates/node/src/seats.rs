@@ -121,6 +121,10 @@ impl Core {
         if to == 0 || held.is_some_and(|held| held >= to) || self.called.contains(&group) {
             return;
         }
+        // They speak to the one that is lost until they have heard of that.
+        if self.has_left(group, to) {
+            return;
+        }
         if self.map.set_of(group).seat(self.me.node).is_some_and(|seat| seat.generation == to) {
             self.called.insert(group);
         }
@@ -128,14 +132,18 @@ impl Core {
 
     fn may_come(&self, group: GroupId, seat: Seat) -> bool {
         let safe = !self.lost_with.contains_key(&group) || self.called.contains(&group);
-        safe && seat.generation > 0
-            && self.left.get(&group).is_none_or(|left| left.generation < seat.generation)
+        safe && seat.generation > 0 && !self.has_left(group, seat.generation)
+    }
+
+    /// Whether this node had a replica of this generation, or a later one, and has it no more.
+    pub(crate) fn has_left(&self, group: GroupId, generation: u64) -> bool {
+        self.left.get(&group).is_some_and(|left| left.generation >= generation)
     }
 
     /// Makes an empty replica.
     fn found(&mut self, group: GroupId, seat: Seat) {
         let joined = self.is_first_witness(group, seat.generation);
-        let log = self.choose_log();
+        let log = self.choose_log(group, None);
         let tree = self.logs.new_tree(log);
         let incarnation = self.map.incarnation;
         let mut voters = self.map.set_of(group).first;

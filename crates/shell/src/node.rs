@@ -91,8 +91,8 @@ impl<D> Node<D> {
         self.core.set_folders(&folders);
         self.core.set_left(report.left);
         self.core.set_lost(report.lost);
-        self.core.start(ClusterMap::new(&formation), replicas);
         self.core.amend_logs(&report.unrecorded, &report.stale);
+        self.core.start(ClusterMap::new(&formation), replicas);
         self.disks = Some(disks);
         Ok(true)
     }

@@ -106,8 +106,8 @@ pub struct RecoverReport {
     pub dropped: Vec<u64>,
     /// Groups of which the home log names the further folder.
     recorded: BTreeSet<GroupId>,
-    /// New replicas in further folders, with their generations: the home log is to say so.
-    pub unrecorded: Vec<(GroupId, u64)>,
+    /// First replicas in further folders, each with its log: the home log is to say so.
+    pub unrecorded: Vec<(usize, GroupId)>,
     /// What a log has of groups whose replica is not in it any more: to be forgotten.
     pub stale: Vec<(usize, GroupId)>,
     /// Groups whose replica is lost with its folder, or with what is damaged in it, and the number of that. They are
@@ -166,12 +166,12 @@ pub fn recover(
     log.groups.iter().filter(|(group, _)| groups.contains(group)).for_each(|(_, (at, _))| held[*at] += 1);
     for &group in &groups {
         let (at, log) = log.groups.remove(&group).unwrap_or_else(|| {
-            let at = places::place_first(group, &held);
+            let at = node::logs::place(group, &held, |_| true);
             held[at] += 1;
             (at, GroupLog::default())
         });
         if folders[at] != 0 && !report.recorded.contains(&group) {
-            report.unrecorded.push((group, 0));
+            report.unrecorded.push((at, group));
         }
         let seeds = (rng.next_u64(), rng.next_u64());
         plans.push(Plan::new(group, (at, folders[at]), log, &known, seeds));

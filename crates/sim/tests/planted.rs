@@ -33,6 +33,8 @@ struct Hunt {
     spares: u64,
     /// They are of a learner zone.
     learners: bool,
+    /// Nodes have two data folders.
+    further: bool,
     /// Simulated seconds of a seed.
     seconds: u64,
 }
@@ -224,6 +226,23 @@ const HUNTS: &[Hunt] = &[
         seconds: 12,
         ..Hunt::usual(Bug::CheckpointForgetsRow, 10)
     },
+    Hunt {
+        faults: &["drain", "undrain", "replace", "kill"],
+        calm_ms: 500,
+        spares: 2,
+        further: true,
+        seconds: 8,
+        ..Hunt::usual(Bug::FurtherAlone, 40)
+    },
+    Hunt {
+        faults: &["lost-file", "isolate", "kill"],
+        calm_ms: 300,
+        workloads: REGISTERS,
+        haste: 10,
+        further: true,
+        seconds: 6,
+        ..Hunt::usual(Bug::LostVotesAgain, 100)
+    },
 ];
 
 impl Hunt {
@@ -251,6 +270,7 @@ impl Hunt {
             shards: 2,
             spares: 0,
             learners: false,
+            further: false,
             seconds: 20,
         }
     }
@@ -272,6 +292,7 @@ impl Hunt {
             spares: Some(self.spares),
             witness: Some(false),
             learners: Some(self.learners),
+            further: self.further.then_some(true),
             shards: Some(self.shards),
             // Else as most were measured.
             compares: Some(self.bug == Bug::CheckpointForgetsRow),

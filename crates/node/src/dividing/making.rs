@@ -85,6 +85,8 @@ pub struct Making {
     under_way: bool,
     /// Not before, monotonic ms.
     next_ms: u64,
+    /// The log of the folder in which the last try was made, until it succeeds: where it failed the folder may be full.
+    tried_in: Option<usize>,
     /// The log and the batch of it in which the new replica is.
     batch: Option<(usize, u64)>,
     /// Names of rows that are the new shard's alone, once known.
@@ -126,7 +128,7 @@ impl Core {
         if self.replicas.get(group.0 as usize).is_some_and(Option::is_some) {
             return making.batch.is_none_or(|(log, batch)| self.logs.is_durable(log, batch));
         }
-        self.left.contains_key(&group) || self.is_without(group, generation)
+        self.has_left(group, generation) || self.is_without(group, generation)
     }
 
     /// How far this node's replica of a group is with the last split, for those who look from outside; `None`
@@ -199,15 +201,20 @@ impl Core {
         }
         let of = child.shard.group();
         let there = self.replicas.get(of.0 as usize).is_some_and(Option::is_some);
-        let wanted = !there && !self.left.contains_key(&of) && !self.is_without(of, generation);
+        let wanted = !there && !self.has_left(of, generation) && !self.is_without(of, generation);
         let Some(replica) = self.replica(group) else { return };
         if !wanted && (child.parted || replica.owned.making.uploads.is_some()) {
             return;
         }
         replica.owned.making.under_way = true;
-        let (tree, seed) = (replica.tree, self.settings.seed);
+        let (tree, avoided) = (replica.tree, replica.owned.making.tried_in);
+        let seed = self.settings.seed;
         let to = wanted.then(|| {
-            let tree = self.logs.new_tree(self.choose_log());
+            let log = self.choose_log(of, avoided);
+            if let Some(replica) = self.replica(group) {
+                replica.owned.making.tried_in = Some(log);
+            }
+            let tree = self.logs.new_tree(log);
             (tree, Box::new(self.empty_machine(seed ^ tree.rotate_left(32))))
         });
         let part = Box::new(Part::new(base, generation, incarnation, &child, self.first_voters(&child)));
@@ -233,7 +240,10 @@ impl Core {
         };
         replica.owned.making.under_way = false;
         let made = match result {
-            Ok(made) => made,
+            Ok(made) => {
+                replica.owned.making.tried_in = None;
+                made
+            }
             Err(error) => {
                 replica.owned.making.next_ms = now_ms + AGAIN_MS;
                 tracing::warn!(%group, %error, "a new shard can not be made of its parent; trying again");
@@ -263,7 +273,7 @@ impl Core {
         tree: u64,
     ) -> Option<(usize, u64)> {
         let log = self.logs.log_with(tree)?;
-        let there = self.replicas.get(group.0 as usize)?.is_some() || self.left.contains_key(&group);
+        let there = self.replicas.get(group.0 as usize)?.is_some() || self.has_left(group, generation);
         let members = machine.system(MEMBERS_ROW).and_then(|row| Members::decode(row).ok())?;
         if there || self.is_without(group, generation) || machine.applied() != FIRST {
             return None;

@@ -66,7 +66,7 @@ impl Jobs {
             }
             // Nothing is asynchronous here, but a node without any rows can not know that.
             Job::KeepLoss { group, name, .. } => Some(JobDone::LossKept { group, name, result: Ok(()) }),
-            Job::ForgetLoss { .. } => None,
+            Job::ForgetLoss { .. } | Job::LeaveTree { .. } => None,
             Job::KeepHeard { .. } => Some(JobDone::HeardKept { result: Ok(()) }),
             // None is asked for within so short a time.
             Job::Scrub { group, tree, .. } => {

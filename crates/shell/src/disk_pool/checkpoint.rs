@@ -31,6 +31,16 @@ impl Write {
     pub(super) fn new(group: GroupId, tree: u64, at: (Index, Term), changes: Changes) -> Write {
         Write { group, tree, at, changes, tries: 0 }
     }
+
+    pub(super) fn tree(&self) -> u64 {
+        self.tree
+    }
+
+    /// The answer where it is not tried any more.
+    pub(super) fn given_up(&self) -> JobDone {
+        let result = Err("its data folder has failed".to_owned());
+        JobDone::Checkpoint { group: self.group, tree: self.tree, at: self.at, result }
+    }
 }
 
 impl Lane {

@@ -14,7 +14,7 @@ use node::dividing::Part;
 use node::{Job, JobDone};
 use shard::Machine;
 use shard::checkpoint::Scope;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use storage::rows::snapshot::SnapshotIngest;
 use storage::rows::{RowError, RowStores};
 
@@ -85,7 +85,9 @@ pub(super) enum Task {
     },
     Sweep(Sweep),
     Clean(Cleaning),
-    /// There were too many chunks: just the answer.
+    /// A folder has failed, which the queue has seen to.
+    Left,
+    /// There were too many chunks, or a checkpoint is not tried any more: just the answer.
     Refuse(JobDone),
 }
 
@@ -102,11 +104,21 @@ impl Task {
             Job::LoadStaged { group, tree, machine } => Task::Load { group, tree, machine },
             Job::Divide { group, tree, part, to } => Task::Divide { group, tree, part, to },
             Job::DropTree { tree } => Task::Drop { tree },
+            Job::LeaveTree { .. } => Task::Left,
             Job::Scrub { group, tree, from } => Task::Scrub { group, tree, from },
             Job::Compare { group, tree, at, first } => Task::Compare { group, tree, at, first },
             Job::KeepLoss { group, name, content } => Task::Keep { group, name, content },
             Job::ForgetLoss { name, .. } => Task::Forget { name },
             Job::KeepHeard { content } => Task::Heard { content },
+        }
+    }
+
+    /// A checkpoint to one of these trees is only answered.
+    pub(super) fn give_up_write(&mut self, left: &BTreeSet<u64>) {
+        if let Task::Write(write) = self
+            && left.contains(&write.tree())
+        {
+            *self = Task::Refuse(write.given_up());
         }
     }
 
@@ -214,6 +226,7 @@ impl Lane {
                 let result = losses.keep_heard(&content).map_err(|error| error.to_string());
                 done(JobDone::HeardKept { result });
             }
+            Task::Left => {}
             Task::Refuse(answer) => done(answer),
         }
         After::default()

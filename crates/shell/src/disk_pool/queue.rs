@@ -5,7 +5,7 @@ use super::{MAX_CHUNK_BYTES, MAX_CHUNKS};
 use env::Rng;
 use model::GroupId;
 use node::{Job, JobDone};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Whose tasks must keep their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +32,8 @@ pub(super) struct Queue {
     asleep: Vec<(u64, LaneId)>,
     /// The group of each tree that a job has named and that was not dropped since.
     owners: BTreeMap<u64, GroupId>,
+    /// Trees whose folder has failed. Bounded by the replicas that a node has had.
+    left: BTreeSet<u64>,
     chunks: usize,
     chunk_bytes: usize,
     running: usize,
@@ -47,6 +49,7 @@ impl Queue {
             ready: VecDeque::new(),
             asleep: Vec::new(),
             owners: BTreeMap::new(),
+            left: BTreeSet::new(),
             chunks: 0,
             chunk_bytes: 0,
             running: 0,
@@ -73,6 +76,10 @@ impl Queue {
             | Job::KeepLoss { group, .. }
             | Job::ForgetLoss { group, .. } => Some(group),
             Job::KeepHeard { .. } => Some(GroupId::META),
+            Job::LeaveTree { group, tree } => {
+                self.leave(group, tree);
+                Some(group)
+            }
             // Behind everything that uses the tree.
             Job::DropTree { tree } => self.owners.remove(&tree),
         };
@@ -83,6 +90,14 @@ impl Queue {
         };
         let task = self.admit(job);
         self.push(id, task);
+    }
+
+    /// Checkpoints that wait to be written to a tree, or to be tried again, are answered in their places.
+    fn leave(&mut self, group: GroupId, tree: u64) {
+        self.left.insert(tree);
+        let waiting = self.lanes.get_mut(&LaneId::Group(group));
+        let tasks = waiting.map(|waiting| &mut waiting.tasks);
+        tasks.into_iter().flatten().for_each(|task| task.give_up_write(&self.left));
     }
 
     /// Counts chunks, and turns those that are too many into a refusal, which keeps its place in the lane.
@@ -147,7 +162,8 @@ impl Queue {
         self.running -= 1;
         let Some(waiting) = self.lanes.get_mut(&id) else { return };
         waiting.tasks.extend(after.more);
-        if let Some((task, wait_ms)) = after.retry {
+        if let Some((mut task, wait_ms)) = after.retry {
+            task.give_up_write(&self.left);
             self.retries += 1;
             waiting.tasks.push_front(task);
             waiting.lane = Some(lane);
@@ -239,6 +255,29 @@ mod tests {
         queue.give_back(id, lane, After::default(), 150);
         assert_eq!(number(&queue.take(150).unwrap().1), 2);
         assert_eq!(queue.next_due_ms(), None);
+    }
+
+    #[test]
+    fn a_checkpoint_is_not_tried_again_where_the_folder_has_failed() {
+        let mut machine = shard::Machine::new(model::KeyHasher::new(1), 1000, 1);
+        machine.apply_empty(1, 1);
+        assert!(machine.begin_checkpoint());
+        let mut changes = machine.checkpoint_slice(usize::MAX);
+        let mut write =
+            |tree| Job::Checkpoint { group: A, tree, at: (1, 1), changes: changes.take().unwrap() };
+        // While it is at work, and its folder fails.
+        let mut queue = queue();
+        queue.submit(write(7));
+        queue.submit(end(A, 1));
+        let (id, task, lane) = queue.take(0).unwrap();
+        queue.submit(Job::LeaveTree { group: A, tree: 7 });
+        queue.give_back(id, lane, After { more: Vec::new(), retry: Some((task, 50)) }, 0);
+        let (id, task, lane) = queue.take(50).unwrap();
+        let Task::Refuse(JobDone::Checkpoint { tree: 7, result: Err(_), .. }) = task else {
+            panic!("{task:?}")
+        };
+        queue.give_back(id, lane, After::default(), 50);
+        assert_eq!(number(&queue.take(50).unwrap().1), 1, "the group's other jobs are done");
     }
 
     #[test]

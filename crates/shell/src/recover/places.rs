@@ -4,7 +4,7 @@
 //!   that has left, so it never votes again; should the folder come back before another one is made, it is
 //!   taken as it was, since nothing was promised without it.
 //! - A folder that is named, is whole and has nothing of the replica: power went off between the record of the home log
-//!   and the replica's own. It never promised anything.
+//!   and the replica's own. It never promised anything; those before it did, and have left.
 //! - What a further folder has of a group and is not named for counts for nothing: another replica has taken its place, or it
 //!   was never recorded, and then it never promised anything either.
 
@@ -12,6 +12,7 @@ use super::group::tenure_of;
 use super::{RecoverError, RecoverReport};
 use cluster::Tenure;
 use model::GroupId;
+use model::planted::{Bug, is_planted};
 use node::seats::Left;
 use std::collections::{BTreeMap, BTreeSet};
 use storage::log::{Damage, GroupLog, Recovery};
@@ -68,6 +69,10 @@ pub(super) fn merge(found: Vec<Found>) -> Result<(Merged, RecoverReport), Recove
         let part = at.map(|at| (at, further[at].remove(&group)));
         merged.groups.remove(&group);
         match part {
+            // Planted: see model/planted.rs
+            None if generation == 0 && is_planted(Bug::LostVotesAgain) => {
+                merged.groups.insert(group, (0, GroupLog::default()));
+            }
             None | Some((_, Some(Part::Damaged))) => {
                 report.lost.push((group, folder));
                 report.left.push((group, lost));
@@ -86,12 +91,13 @@ pub(super) fn merge(found: Vec<Found>) -> Result<(Merged, RecoverReport), Recove
                     report.left.push((group, Left { generation, term: hard.term, vote: hard.vote }));
                 }
             },
-            // The first replica of this node begins there; a later one is made again as the map says.
+            // The first replica of this node begins there; a later one is made again as the map says. The one before it has
+            // left: its record was replaced by this one, which has its term and vote, and others remember what it promised.
             Some((at, None)) if generation == 0 => {
                 report.recorded.insert(group);
                 merged.groups.insert(group, (at, GroupLog::default()));
             }
-            Some((_, None)) => {}
+            Some((_, None)) => report.left.push((group, Left { generation: generation - 1, ..lost })),
         }
     }
     for (at, parts) in further.into_iter().enumerate() {
@@ -123,12 +129,6 @@ fn generation_of(log: &GroupLog) -> Result<(u64, bool), RecoverError> {
         Some(Tenure::Left { generation } | Tenure::Elsewhere { generation, .. }) => (generation, false),
         None => (0, true),
     })
-}
-
-/// The log in which the first replica of a group begins: the meta group in that of the home folder, the others where the
-/// fewest are.
-pub(super) fn place_first(group: GroupId, held: &[usize]) -> usize {
-    if group == GroupId::META { 0 } else { node::logs::least_loaded(held, |_| true).unwrap_or(0) }
 }
 
 #[cfg(test)]
@@ -199,7 +199,8 @@ mod tests {
         );
         assert_eq!(
             outcome(vec![found(0, Some(elsewhere(9, 1))), found(1, None)]),
-            (None, None, false, vec![])
+            (None, Some((8, 2)), false, vec![]),
+            "what was before the ninth has left, and its term and vote are known"
         );
         // One has left, and another was to come.
         let left = |generation| log(Some(Tenure::Left { generation }), 6);

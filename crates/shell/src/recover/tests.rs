@@ -200,7 +200,7 @@ fn a_new_node_spreads_its_replicas_over_its_folders() {
     let (replicas, report) = recover_from(&stores, vec![found(0), found(7)]).unwrap();
     let places: Vec<(u32, usize)> = replicas.iter().map(|replica| (replica.id.0, replica.log)).collect();
     assert_eq!(places, [(0, 0), (1, 1), (2, 0), (3, 1)]);
-    assert_eq!(report.unrecorded, [(GroupId(1), 0), (GroupId(3), 0)], "the home log is to say so");
+    assert_eq!(report.unrecorded, [(1, GroupId(1)), (1, GroupId(3))], "the home log is to say so");
     assert_eq!((fixture.stores.list(), storage::rows::RowStores::list(&further)), (vec![1, 3], vec![2, 4]));
 }
 
