@@ -47,7 +47,7 @@ impl Core {
         let incarnation = self.peer(from).incarnation;
         for section in frame::sections(content) {
             let (section, content) = section?;
-            if self.outbox.refused.is_some() {
+            if self.outbox.stops() {
                 return Ok(());
             }
             if section != Section::Promises && self.peer(from).promises.outdated {
@@ -167,7 +167,7 @@ impl Core {
     /// Ends a turn: call once per pass of the loop, after all input was handed in.
     pub fn turn(&mut self, now: Now) {
         self.set_now(now);
-        if self.outbox.refused.is_some() {
+        if self.outbox.stops() {
             return; // The node stops: nothing more is promised or sent.
         }
         let now = self.now;
