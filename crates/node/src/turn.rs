@@ -12,6 +12,7 @@ use consensus::{Entry, Message, Output, Promise, Step};
 use model::time::MS;
 use model::varint::{DecodeError, Reader};
 use model::{GroupId, Index, NodeId, Now, Term};
+use resp::Parser;
 use router::request::parse;
 use std::collections::BTreeSet;
 use storage::log::HardState;
@@ -442,6 +443,9 @@ impl Core {
             conn.session.flags.blocked = false;
             if let Ok(parts) = parse(&request) {
                 self.run(&mut conn, &parts.args);
+                if conn.blocked == Some(Blocked::Cold) {
+                    conn.put_back(&parts.args, Parser::new(self.limits()));
+                }
             }
         }
         self.busy = None;
