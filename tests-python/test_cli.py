@@ -67,6 +67,16 @@ def test_the_next_node_is_asked_if_one_is_gone(everstore, cluster):
     wait_for(lambda: run(everstore, "status", "--node", both).returncode == 1, "another node answers")
 
 
+def test_a_frozen_node_is_passed_over(everstore, cluster):
+    frozen, other, _ = cluster.nodes
+    os.kill(frozen.process.pid, signal.SIGSTOP)
+    try:
+        both = f"127.0.0.1:{frozen.port},127.0.0.1:{other.port}"
+        wait_for(lambda: run(everstore, "status", "--node", both).returncode == 1, "the other node answers")
+    finally:
+        os.kill(frozen.process.pid, signal.SIGCONT)
+
+
 def test_switchover_of_a_node_and_of_a_shard(everstore, cluster):
     status = cluster.nodes[0].status()
     leader = status["shards"][0]["leader"]

@@ -6,7 +6,7 @@ mod allocated;
 mod script;
 
 use allocated::bounded;
-use cluster::handshake::{MAX_MESSAGE, MAX_REFUSAL};
+use cluster::handshake::{Levels, MAX_MESSAGE, MAX_REFUSAL};
 use cluster::peer::{Addresses, Boot, JoinToken, Peer};
 use cluster::{
     ClusterId, Formation, Gate, Handshake, Joiner, Known, Local, News, Purpose, Refusal, Secret, State,
@@ -57,7 +57,9 @@ fn stranger(bytes: &[u8]) {
         assert_eq!(whole, heard(dials, &pieces));
         if let State::Refused(refusal) = &whole.1 {
             // Only the secret's proof makes a node doubt itself.
-            assert!(matches!(refusal.verdict, Verdict::Passing | Verdict::NotAdmitted), "{refusal:?}");
+            let harmless =
+                matches!(refusal.verdict, Verdict::Passing | Verdict::NotAdmitted | Verdict::Unsaid);
+            assert!(harmless, "{refusal:?}");
             assert!(refusal.reason.len() <= MAX_REFUSAL + 64);
             assert!(refusal.reason.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
         }
@@ -126,6 +128,9 @@ fn agreed(one: &Local, two: &Local, states: (&State, &State), flipped: bool) {
         (State::Done(a), State::Done(b)) => {
             assert!(!flipped, "a changed message was believed");
             assert_eq!(one.secret.to_hex(), two.secret.to_hex());
+            if one.levels.said {
+                assert!(one.levels.own >= two.levels.used && two.levels.own >= one.levels.used, "too old");
+            }
             assert_eq!((Some(a.cluster), a.cluster), (two.cluster, b.cluster));
             assert_eq!((a.incarnation, a.boot, &a.addresses), (two.incarnation, two.boot, &two.addresses));
             assert_eq!((b.incarnation, b.boot, &b.addresses), (one.incarnation, one.boot, &one.addresses));
@@ -148,6 +153,7 @@ fn local(n: u8) -> Local {
         token: JoinToken([n; 16]),
         secret: Secret::new([7; 32]),
         addresses: addresses(b""),
+        levels: Levels::default(),
         nonce: [n; 32],
     }
 }
@@ -181,6 +187,10 @@ fn change(script: &mut Script<'_>, local: &mut Local) {
     }
     if what & 64 != 0 {
         local.addresses = addresses(script.bytes(200));
+    }
+    if what & 128 != 0 {
+        let (own, used) = (script.number(), script.number());
+        local.levels = Levels { own, used, said: script.byte().is_multiple_of(2) };
     }
 }
 

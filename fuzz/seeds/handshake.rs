@@ -16,6 +16,7 @@ pub fn seeds() -> Vec<Seed> {
         token: JoinToken([2; 16]),
         secret: Secret::new([8; 32]),
         addresses: addresses.clone(),
+        levels: cluster::handshake::Levels::default(),
         nonce: [2; 32],
     };
     // A dialling side with another secret, and its answer to a hello.

@@ -5,6 +5,7 @@
 //! knows the cluster's secret; the last message says that the dialling side accepted too. A side
 //! that refuses says why. No clock: whoever drives it closes connections that take too long.
 
+mod levels;
 mod machine;
 mod message;
 mod refusal;
@@ -17,6 +18,7 @@ use crate::identity::{ClusterId, Secret};
 use crate::peer::{Addresses, Boot, JoinToken, Peer};
 use model::NodeId;
 
+pub use levels::{Levels, too_old};
 pub use machine::Handshake;
 pub use message::{MAX_MESSAGE, PROTOCOL};
 pub use refusal::{MAX_REFUSAL, Refusal, Verdict};
@@ -40,6 +42,8 @@ pub struct Local {
     pub secret: Secret,
     /// Where it can be reached.
     pub addresses: Addresses,
+    /// What its program understands, and what it knows the cluster to use.
+    pub levels: Levels,
     /// Fresh random bytes, never used in another handshake.
     pub nonce: [u8; 32],
 }

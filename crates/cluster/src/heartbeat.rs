@@ -9,7 +9,7 @@ use model::{GroupId, Index, NodeId, Term};
 pub use disk::DiskBeat;
 pub use report::{
     COMPARE_LEVEL, FolderReport, GroupReport, KeysReport, LEARNERS_LEVEL, LEVEL, MAX_REPORT, MEMBERS_LEVEL,
-    NodeReport, SPLIT_BESIDE_LEVEL, SPLIT_LEVEL, WITNESS_LEVEL,
+    NodeReport, SAID_LEVEL, SPLIT_BESIDE_LEVEL, SPLIT_LEVEL, WITNESS_LEVEL,
 };
 
 /// Format version of a heartbeat.

@@ -383,6 +383,11 @@ pub fn epoch(content: &[u8]) -> Option<u64> {
     format(&mut r).and_then(|()| r.u64()).ok()
 }
 
+/// The level in the content of its row; `None` if it can not be read.
+pub fn level(content: &[u8]) -> Option<u64> {
+    epoch(content)
+}
+
 /// Name of a member's row.
 pub fn member_name(node: NodeId) -> Vec<u8> {
     format!("{MEMBER_PREFIX}{node}").into_bytes()

@@ -188,6 +188,21 @@ impl Conn {
         }
     }
 
+    /// A command that was taken from the input has to wait, and is read from there once more: the next one would take
+    /// its place, and each answer from then on the place of another. Found by the simulator. `parser`: a new one.
+    pub(crate) fn put_back(&mut self, args: &[&[u8]], mut parser: Parser) {
+        let mut input = format!("*{}\r\n", args.len()).into_bytes();
+        for arg in args {
+            input.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
+            input.extend_from_slice(arg);
+            input.extend_from_slice(b"\r\n");
+        }
+        input.append(&mut self.input);
+        self.input = input;
+        parser.set_authenticated(self.session.authenticated);
+        self.parser = parser;
+    }
+
     /// True when the next command may run.
     #[inline]
     pub fn takes_commands(&self) -> bool {

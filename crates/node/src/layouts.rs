@@ -145,6 +145,10 @@ impl Core {
             return;
         }
         self.map_seen = Some(meta.machine.system_version());
+        if !self.understands_own_map() {
+            return;
+        }
+        let Some(meta) = self.replicas.first().and_then(Option::as_deref) else { return };
         // A replica that has just come reads the past.
         if meta.machine.system(EPOCH_ROW).is_some_and(|row| cluster::map::epoch(row) < Some(self.map.epoch)) {
             return;

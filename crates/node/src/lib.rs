@@ -34,6 +34,7 @@ pub mod internal;
 mod large;
 pub mod layouts;
 pub mod leadership;
+pub mod level;
 pub mod load;
 pub mod logs;
 mod lookahead;

@@ -6,6 +6,7 @@ use crate::core::Core;
 use crate::frame::content::MapNews;
 use crate::frame::{FrameError, Section};
 use cluster::ClusterMap;
+use cluster::map::LEVEL_ROW;
 use model::NodeId;
 
 impl Core {
@@ -40,6 +41,10 @@ impl Core {
     pub(crate) fn on_map(&mut self, content: &[u8]) -> Result<(), FrameError> {
         let MapNews { epoch, rows } = MapNews::decode(content)?;
         if self.forming.is_some() || epoch <= self.map.epoch {
+            return Ok(());
+        }
+        let level = rows.iter().find(|(name, _)| *name == LEVEL_ROW).map(|(_, content)| *content);
+        if !self.understands(level) {
             return Ok(());
         }
         let mut map = ClusterMap::new(&self.map.formation);

@@ -277,6 +277,9 @@ pub struct Outbox {
     pub fatal: Option<String>,
     /// The node must not take part, and why: it must stop at once, and a person has to change something.
     pub refused: Option<String>,
+    /// This program does not understand what the cluster uses, in words: the node must stop at once. Its data folder is
+    /// whole, and a newer program goes on with it.
+    pub too_old: Option<String>,
     /// A client asked for an orderly end.
     pub shutdown: bool,
 }

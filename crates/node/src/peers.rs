@@ -211,7 +211,7 @@ impl Core {
         });
         NodeReport {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            level: cluster::heartbeat::LEVEL,
+            level: self.settings.level,
             pid: self.gauges.pid,
             uptime_ms: self.now.mono_ms().saturating_sub(self.settings.started_ms),
             sync_p50_us: self.gauges.sync_p50_us,

@@ -7,7 +7,7 @@
 use crate::core::Core;
 use crate::members::MAX_LAG;
 use crate::replica::Replica;
-use cluster::heartbeat::{LEVEL, MEMBERS_LEVEL};
+use cluster::heartbeat::MEMBERS_LEVEL;
 use cluster::map::ZoneRole;
 use cluster::status::diagnose::offer_split;
 use cluster::{
@@ -98,7 +98,7 @@ impl Core {
             return;
         }
         // At once, since all have to be heard from for it.
-        if self.map.level < LEVEL && self.raise_level() || self.map.level < MEMBERS_LEVEL {
+        if self.map.level < self.settings.level && self.raise_level() || self.map.level < MEMBERS_LEVEL {
             return;
         }
         if now_ms < since_ms + LOOK_AROUND_MS {
@@ -170,7 +170,7 @@ impl Core {
         // Nobody waits for one that was given up: should it come back and not understand, its replicas stop.
         let waited_for = |node: &&NodeId| **node != self.me.node && !self.is_given_up(**node);
         let others = self.map.members.keys().filter(waited_for);
-        let all = others.map(level).min().unwrap_or(LEVEL).min(LEVEL);
+        let all = others.map(level).min().unwrap_or(u64::MAX).min(self.settings.level);
         if all <= self.map.level {
             return false;
         }

@@ -87,6 +87,8 @@ pub struct Settings {
     pub client_timeout_s: u64,
     /// A thread whose last turn is older counts as dead to other nodes.
     pub max_stall_ms: u64,
+    /// What this program understands ([`cluster::heartbeat::LEVEL`]). No option: only tests are older than they are.
+    pub level: u64,
     /// Seed of everything random in the core.
     pub seed: u64,
     /// When the process started: monotonic ms.
@@ -127,6 +129,7 @@ impl Default for Settings {
             latency_threshold_ms: 0,
             client_timeout_s: 0,
             max_stall_ms: 1000,
+            level: cluster::heartbeat::LEVEL,
             seed: 1,
             started_ms: 0,
         }

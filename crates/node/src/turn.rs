@@ -12,6 +12,7 @@ use consensus::{Entry, Message, Output, Promise, Step};
 use model::time::MS;
 use model::varint::{DecodeError, Reader};
 use model::{GroupId, Index, NodeId, Now, Term};
+use resp::Parser;
 use router::request::parse;
 use std::collections::BTreeSet;
 use storage::log::HardState;
@@ -47,7 +48,7 @@ impl Core {
         let incarnation = self.peer(from).incarnation;
         for section in frame::sections(content) {
             let (section, content) = section?;
-            if self.outbox.refused.is_some() {
+            if self.outbox.stops() {
                 return Ok(());
             }
             if section != Section::Promises && self.peer(from).promises.outdated {
@@ -167,7 +168,7 @@ impl Core {
     /// Ends a turn: call once per pass of the loop, after all input was handed in.
     pub fn turn(&mut self, now: Now) {
         self.set_now(now);
-        if self.outbox.refused.is_some() {
+        if self.outbox.stops() {
             return; // The node stops: nothing more is promised or sent.
         }
         let now = self.now;
@@ -442,6 +443,9 @@ impl Core {
             conn.session.flags.blocked = false;
             if let Ok(parts) = parse(&request) {
                 self.run(&mut conn, &parts.args);
+                if conn.blocked == Some(Blocked::Cold) {
+                    conn.put_back(&parts.args, Parser::new(self.limits()));
+                }
             }
         }
         self.busy = None;

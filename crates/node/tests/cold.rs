@@ -2,7 +2,8 @@
 
 mod world;
 
-use model::GroupId;
+use cluster::map::Phase;
+use model::{GroupId, Keyspace};
 use world::World;
 
 const SHARD: GroupId = GroupId(1);
@@ -50,6 +51,28 @@ fn a_blocked_disk_holds_up_only_those_who_need_it() {
     assert_eq!(world.got(leader, cold), "$2\r\nv1\r\n:2\r\n");
     let got = world.got(other, forwarded_cold);
     assert!([":3\r\n:3\r\n", ":3\r\n:21\r\n"].contains(&&got[..]), "{got:?}");
+}
+
+/// A command on several keys waits until what its connection sent before is answered, and then for rows: it must run,
+/// and be answered in its place.
+#[test]
+fn a_command_that_waited_for_others_and_then_for_rows_runs_in_its_place() {
+    let (mut world, leader) = cold();
+    let (person, client) = (world.connect(leader), world.connect(leader));
+    // It has keys, so that it closes for a moment only.
+    world.send(leader, person, "KEYSPACE SET 0 LAYOUT single");
+    let closing =
+        |world: &World| matches!(world.cores[&leader].map().layout(Keyspace(0)).phase, Phase::Closing { .. });
+    while !closing(&world) {
+        world.run(1);
+    }
+    for command in ["GET k1", "DEL k2", "GET k2", "MGET k3 k4", "GET k5"] {
+        world.send(leader, client, command);
+    }
+    world.run(2000);
+    let answers = "$2\r\nv1\r\n:1\r\n$-1\r\n*2\r\n$2\r\nv3\r\n$2\r\nv4\r\n$2\r\nv5\r\n";
+    assert_eq!(world.got(leader, client), answers);
+    assert_eq!(world.ask(leader, client, "EXISTS k2"), ":0");
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub struct Target {
     purpose: Purpose,
     /// An established connection broke, and nothing is known of the node since.
     broke: bool,
+    /// The node there has asked what this program understands: the next call says it.
+    asked_for_level: bool,
     /// Last reason of a failure, so that each is logged once.
     complaint: String,
 }
@@ -45,6 +47,7 @@ impl Target {
             calling,
             purpose,
             broke,
+            asked_for_level: false,
             complaint,
         }
     }
@@ -98,6 +101,24 @@ impl Dialer {
     /// Whether the address was given by a person, and not told by a node.
     pub fn is_given(&self, number: usize) -> bool {
         self.targets[number].node.is_none()
+    }
+
+    /// Whether the call under way says what this program understands because it was asked.
+    pub fn is_asked_for_level(&self, number: usize) -> bool {
+        self.targets[number].asked_for_level
+    }
+
+    /// A call was refused; `asks`: because it did not say what this program understands. True if that was not asked
+    /// before: it is called again at once. Programs that do not read it refuse a call that says it, so it is said only
+    /// where it was asked for last.
+    pub fn asked_for_level(&mut self, number: usize, asks: bool) -> bool {
+        let target = &mut self.targets[number];
+        let asked_before = std::mem::replace(&mut target.asked_for_level, asks);
+        let first = asks && !asked_before;
+        if first {
+            (target.calling, target.due_ns) = (false, 0);
+        }
+        first
     }
 
     /// What the call under way is for.
@@ -230,6 +251,22 @@ mod tests {
         assert_eq!(dialer.failed(0, 0, true, "refused"), Some(NodeId(2)), "its process is gone");
         assert_eq!(dialer.next(u64::MAX, nobody), Some(0));
         assert_eq!(dialer.failed(0, 0, true, "refused"), None, "that is known already");
+    }
+
+    #[test]
+    fn who_asks_for_the_level_is_called_again_at_once_and_who_then_refuses_is_not() {
+        let mut dialer = dialer(&["a:1"]);
+        assert_eq!(dialer.next(0, nobody), Some(0));
+        assert!(!dialer.is_asked_for_level(0));
+        assert!(dialer.asked_for_level(0, true));
+        assert_eq!(dialer.next(0, nobody), Some(0), "at once");
+        assert!(dialer.is_asked_for_level(0));
+        assert!(!dialer.asked_for_level(0, true), "it was said: to be asked again is a failure like others");
+        dialer.failed(0, 0, false, "asked twice");
+        assert_eq!(dialer.next(0, nobody), None);
+        assert!(dialer.is_asked_for_level(0));
+        assert!(!dialer.asked_for_level(0, false), "as by an older program that can not read it");
+        assert!(!dialer.is_asked_for_level(0));
     }
 
     #[test]

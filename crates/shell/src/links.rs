@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use cluster::handshake::Progress;
-use cluster::{Established, Handshake, Purpose, Refusal, State};
+use cluster::{Established, Handshake, Purpose, Refusal, State, Verdict};
 use model::NodeId;
 use model::planted::{Bug, is_planted};
 use model::time::MS;
@@ -92,7 +92,7 @@ impl<P: Platform> Links<P> {
             tracing::warn!(%address, "too many connections to the peer port at once");
             return;
         }
-        if let Some(local) = local(around) {
+        if let Some(local) = local(around, false) {
             let stage = Stage::Shaking(Box::new(Handshake::accept(local)));
             self.add(stream, stage, None, around);
         }
@@ -151,7 +151,8 @@ impl<P: Platform> Links<P> {
         };
         match result {
             Ok(()) => {
-                let (Some(local), Some((_, purpose))) = (local(around), link.dialled) else { return };
+                let Some((number, purpose)) = link.dialled else { return };
+                let Some(local) = local(around, around.dialer.is_asked_for_level(number)) else { return };
                 link.stage = Stage::Shaking(Box::new(Handshake::dial(local, purpose)));
                 self.shake(at, &[], around);
             }
@@ -249,6 +250,12 @@ impl<P: Platform> Links<P> {
             connected: self.up.len(),
         };
         around.membership.refused(refusal, refuser);
+        let asks = refusal.verdict == Verdict::Unsaid;
+        if number.is_some_and(|number| around.dialer.asked_for_level(number, asks)) {
+            // Not worth a word: the next call says it.
+            self.links.remove(at);
+            return;
+        }
         self.close(at, &refusal.reason, around);
     }
 
@@ -398,11 +405,14 @@ impl<P: Platform> Links<P> {
     }
 }
 
-/// What this node says of itself. `None` after an error that is logged.
-fn local<P: Platform>(around: &mut Around<'_, P>) -> Option<cluster::Local> {
+/// What this node says of itself. `asked`: the other side wants to know what this program understands. `None` after an
+/// error that is logged.
+fn local<P: Platform>(around: &mut Around<'_, P>, asked: bool) -> Option<cluster::Local> {
     let mut nonce = [0; 32];
+    let mut levels = around.core.levels();
+    levels.said |= asked;
     match around.platform.random(&mut nonce) {
-        Ok(()) => Some(around.membership.folder.local(nonce)),
+        Ok(()) => Some(cluster::Local { levels, ..around.membership.folder.local(nonce) }),
         Err(error) => {
             tracing::error!(%error, "no random numbers for a handshake");
             None

@@ -89,12 +89,13 @@ impl Membership {
     /// A handshake was refused. Decides whether trying again makes sense.
     pub fn refused(&mut self, refusal: &Refusal, by: Refuser<'_>) {
         let ends = match refusal.verdict {
-            Verdict::Passing => false,
+            Verdict::Passing | Verdict::Unsaid => false,
             // Not proven: to a node with an id it says only that the address has another owner now.
             Verdict::NotAdmitted => by.dialled.is_some() && self.folder.node().is_none(),
             // The same may be the case here, unless a person named the address and nobody else is there.
             Verdict::OtherCluster => by.dialled.is_some() && by.given && by.connected == 0,
-            Verdict::Outdated => true,
+            // The folder is whole: a newer program goes on with it.
+            Verdict::Outdated | Verdict::TooOld => true,
         };
         if refusal.verdict == Verdict::Outdated {
             self.outdated(&refusal.reason);
@@ -236,6 +237,9 @@ mod tests {
             assert!(!ends(member, Verdict::Passing, true, given, connected));
             assert!(ends(member, Verdict::Outdated, true, given, connected));
             assert!(ends(member, Verdict::Outdated, false, false, connected));
+            assert!(ends(member, Verdict::TooOld, true, given, connected));
+            assert!(ends(member, Verdict::TooOld, false, false, connected));
+            assert!(!ends(member, Verdict::Unsaid, true, given, connected));
         }
     }
 

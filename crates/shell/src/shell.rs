@@ -224,6 +224,9 @@ impl<P: Platform> Shell<P> {
             self.node.membership.outdated(&why);
             return Err(Stop::Refused(why));
         }
+        if let Some(why) = self.node.core.outbox.too_old.take() {
+            return Err(Stop::Refused(why));
+        }
         if let Some(why) = self.node.core.outbox.fatal.take() {
             return Err(Stop::Failed(why));
         }

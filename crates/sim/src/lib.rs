@@ -18,6 +18,8 @@ pub mod process;
 pub mod run;
 pub mod time;
 mod timeline;
+#[cfg(test)]
+mod too_old;
 pub mod trace;
 pub mod violation;
 pub mod watch;

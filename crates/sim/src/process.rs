@@ -160,6 +160,8 @@ pub struct Process {
     pub wake_ns: u64,
     /// Why it ended by itself.
     pub stopped: Option<Stop>,
+    /// What its program understands from its next start on.
+    pub level: u64,
     /// Numbers of the addresses at which all nodes listen, as whoever starts them knows.
     places: Places,
     /// Passes made.
@@ -213,6 +215,7 @@ impl Process {
             begun: None,
             wake_ns: u64::MAX,
             stopped: None,
+            level: Settings::default().level,
             places,
             passes: 0,
             shell: None,
@@ -387,6 +390,7 @@ impl Process {
                     Settings::default().scrub_interval_ms
                 },
                 scrub_rate: 64 << 20,
+                level: self.level,
                 ..Settings::default()
             },
             timing: Timing { tick_ms: 5, base_election_ms: 120, heartbeat_ms: 40 },

@@ -48,6 +48,12 @@ const FOUND_OF_SPLITS: &[(u64, &str)] = &[
     ),
 ];
 
+/// Worlds with a witness and two nodes that join that found something, 6 s each.
+const FOUND_BESIDE_WITNESSES: &[(u64, &str)] = &[(
+    930013,
+    "node: a DEL that waited for a split and then for its row was dropped, and later answers were those of others",
+)];
+
 /// Usual seeds.
 const USUAL: std::ops::RangeInclusive<u64> = 1001..=1100;
 
@@ -67,6 +73,10 @@ fn seeds_that_found_something_stay_clean() {
     }
     for &(seed, _) in FOUND_OF_SPLITS {
         check(seed, &Options { length_ns: 6 * S, spares: Some(2), ..Options::default() });
+    }
+    for &(seed, _) in FOUND_BESIDE_WITNESSES {
+        let (witness, spares) = (Some(true), Some(2));
+        check(seed, &Options { length_ns: 6 * S, witness, spares, ..Options::default() });
     }
     for &(seed, _) in FOUND_OF_LARGE {
         let (nodes, shards, spares) = (Some(3), Some(2), Some(0));

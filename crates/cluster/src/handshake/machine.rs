@@ -1,5 +1,6 @@
 //! Both sides of the handshake as one state machine.
 
+use super::levels;
 use super::message::{self, HELLO, IDENTITY, Identity, LENGTH, MAX_MESSAGE, PROTOCOL, READY, REFUSED};
 use super::refusal::{self, Refusal, Refused, Verdict};
 use super::transcript::{PROOF, Role, Transcript};
@@ -20,6 +21,8 @@ pub struct Handshake {
     partial: Vec<u8>,
     /// The formation this side told.
     told: Option<Formation>,
+    /// The other side reads levels: it has said its own, or this side says its own when it dials.
+    says_level: bool,
     /// What both sides agreed on, while the accepting side waits for the last message.
     agreed: Option<Established>,
 }
@@ -55,7 +58,8 @@ impl Handshake {
 
     fn new(local: Local, role: Role, purpose: Purpose, step: Step) -> Handshake {
         let (transcript, partial) = (Transcript::default(), Vec::new());
-        Handshake { local, role, purpose, transcript, step, partial, told: None, agreed: None }
+        let says_level = local.levels.said && role == Role::Dial;
+        Handshake { local, role, purpose, transcript, step, partial, told: None, says_level, agreed: None }
     }
 
     /// Takes bytes of the other side. Not to be called again after anything but [`State::Going`].
@@ -219,6 +223,7 @@ impl Handshake {
             assigned,
             news,
             witness: local.witness && local.node.is_none(),
+            levels: self.says_level.then(|| local.levels.say()),
         };
         self.send_proven(&identity.encode(), output);
     }
@@ -243,6 +248,11 @@ impl Handshake {
         })?;
         let identity = identity.map_err(|error| format!("cannot read who the other side is: {error}"))?;
         refusal::other_than(&self.local, identity.node, identity.incarnation, identity.boot)?;
+        // A side that has not joined has no cluster whose levels it could know.
+        if self.role == Role::Dial || self.local.node.is_some() {
+            levels::check(&self.local, identity.node, identity.levels)?;
+        }
+        self.says_level |= identity.levels.is_some();
         self.check_news(&identity)?;
         match self.role {
             Role::Dial => self.dialled(identity, gate, output).map(Some),

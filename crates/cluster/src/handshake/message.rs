@@ -1,5 +1,6 @@
 //! The messages on the wire: length, protocol version, kind, fields.
 
+use super::levels::Said;
 use super::refusal::Verdict;
 use super::transcript::PROOF;
 use super::{News, Purpose};
@@ -26,6 +27,10 @@ const MAGIC: &[u8] = b"everstore";
 
 /// In the place of a member's id, which is never 0: no member follows.
 const MEMBERS_END: u8 = 0;
+/// Likewise: no member with a cluster port follows.
+const PORTS_END: u8 = 0;
+/// Longest form of what is said of levels, with what is in front of it.
+const MAX_LEVELS: usize = 21;
 
 /// Who a node says it is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,6 +47,8 @@ pub(super) struct Identity {
     pub(super) news: News,
     /// Of one without an id: it is to be a witness.
     pub(super) witness: bool,
+    /// Left out for a program that does not read it.
+    pub(super) levels: Option<Said>,
 }
 
 /// Bit of the purpose. Programs that know no witnesses refuse it.
@@ -124,14 +131,18 @@ impl Identity {
                 put_u64(&mut ports, member.node.0);
                 put_bytes(&mut ports, member.addresses.cluster.as_bytes());
             }
-            if out.len() + ports.len() > MAX_MESSAGE - PROOF - 2 {
+            if out.len() + ports.len() > MAX_MESSAGE - PROOF - MAX_LEVELS - 2 {
                 out.truncate(before.0);
                 ports.truncate(before.1);
                 break;
             }
         }
-        if ports.len() > own || !self.addresses.cluster.is_empty() {
+        if ports.len() > own || !self.addresses.cluster.is_empty() || self.levels.is_some() {
             out.extend_from_slice(&ports);
+        }
+        if let Some(levels) = self.levels {
+            out.push(PORTS_END);
+            levels.encode(&mut out);
         }
         framed(IDENTITY, &out, PROOF)
     }
@@ -173,8 +184,21 @@ impl Identity {
             addresses.cluster = read_address(&mut r)?;
             read_cluster_ports(&mut r, &mut members)?;
         }
+        let levels = if r.is_empty() { None } else { Some(read_levels(&mut r)?) };
         let news = News { members, formation };
-        Ok(Identity { purpose, cluster, node, incarnation, boot, token, addresses, assigned, news, witness })
+        Ok(Identity {
+            purpose,
+            cluster,
+            node,
+            incarnation,
+            boot,
+            token,
+            addresses,
+            assigned,
+            news,
+            witness,
+            levels,
+        })
     }
 }
 
@@ -201,11 +225,18 @@ fn cluster_ports_head(own: &Addresses) -> Vec<u8> {
     out
 }
 
-/// Addresses of cluster ports of members, in the members' order, to the end.
+/// What ends the message, behind the cluster ports.
+fn read_levels(r: &mut Reader<'_>) -> Result<Said, DecodeError> {
+    r.u8()?;
+    let levels = Said::decode(r)?;
+    if r.is_empty() { Ok(levels) } else { Err(DecodeError::Malformed("levels")) }
+}
+
+/// Addresses of cluster ports of members, in the members' order, to their end.
 fn read_cluster_ports(r: &mut Reader<'_>, members: &mut [Peer]) -> Result<(), DecodeError> {
     // Each is looked for behind the one before: a stranger's message must not cost its length squared.
     let mut members = members.iter_mut();
-    while !r.is_empty() {
+    while !r.is_empty() && r.rest()[0] != PORTS_END {
         let node = NodeId(r.u64()?);
         let address = read_address(r)?;
         let member = members.find(|member| member.node == node);

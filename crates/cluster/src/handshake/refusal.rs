@@ -25,6 +25,10 @@ pub enum Verdict {
     OtherCluster,
     /// Its data folder is an old one or a copy: it must not take part (safety rule 2).
     Outdated,
+    /// Its program does not understand what the cluster uses (safety rule 20).
+    TooOld,
+    /// It must say what its program understands. Not proven: it changes nothing but the next call.
+    Unsaid,
 }
 
 /// Why a handshake ended without a connection, as one side sees it.
@@ -51,6 +55,8 @@ impl Verdict {
             Verdict::NotAdmitted => 1,
             Verdict::OtherCluster => 2,
             Verdict::Outdated => 3,
+            Verdict::TooOld => 4,
+            Verdict::Unsaid => 5,
         }
     }
 
@@ -60,13 +66,15 @@ impl Verdict {
             1 => Verdict::NotAdmitted,
             2 => Verdict::OtherCluster,
             3 => Verdict::Outdated,
+            4 => Verdict::TooOld,
+            5 => Verdict::Unsaid,
             _ => Verdict::Passing,
         }
     }
 
     /// Whether only a side that has proven that it knows the secret may say so.
     pub(super) fn needs_proof(self) -> bool {
-        matches!(self, Verdict::OtherCluster | Verdict::Outdated)
+        matches!(self, Verdict::OtherCluster | Verdict::Outdated | Verdict::TooOld)
     }
 }
 
@@ -99,6 +107,11 @@ impl Refused {
     /// The other side's data folder is outdated.
     pub(super) fn other_outdated(reason: String) -> Refused {
         Refused { reason, own: Verdict::Passing, other: Verdict::Outdated }
+    }
+
+    /// This side's program is too old.
+    pub(super) fn own_too_old(reason: String) -> Refused {
+        Refused { reason, own: Verdict::TooOld, other: Verdict::Passing }
     }
 
     /// This side's data folder is outdated.

@@ -1,3 +1,4 @@
+mod too_old;
 mod wire;
 
 use super::*;
@@ -27,6 +28,7 @@ fn member(n: u64) -> Local {
         witness: false,
         secret: Secret::new([7; 32]),
         addresses: addresses(n),
+        levels: Levels::default(),
         nonce: [n as u8; 32],
     }
 }
@@ -310,7 +312,7 @@ fn a_node_that_connects_to_itself_or_to_its_copy_is_refused() {
 /// Only a node that knows the secret can stop another one with what it says.
 #[test]
 fn a_verdict_without_a_proof_is_not_believed() {
-    for verdict in [Verdict::OtherCluster, Verdict::Outdated] {
+    for verdict in [Verdict::OtherCluster, Verdict::Outdated, Verdict::TooOld] {
         let said = [message::refused(verdict, "stop"), vec![0; 32]].concat();
         let mut dial = Handshake::dial(member(1), Purpose::Turn);
         dial.input(&[], &mut Knows::default());

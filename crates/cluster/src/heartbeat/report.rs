@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub const MAX_REPORT: usize = 2 * 1024 * 1024;
 
 /// What this version understands: see the other levels.
-pub const LEVEL: u64 = 3;
+pub const LEVEL: u64 = 4;
 /// Members of groups may change, and there may be large values.
 pub const MEMBERS_LEVEL: u64 = 1;
 /// There may be witnesses.
@@ -18,9 +18,10 @@ pub const LEARNERS_LEVEL: u64 = 2;
 pub const SPLIT_LEVEL: u64 = 2;
 /// They may be split beside witnesses and learners.
 pub const SPLIT_BESIDE_LEVEL: u64 = 3;
-
 /// Replicas of a shard may be compared.
 pub const COMPARE_LEVEL: u64 = 3;
+/// Nodes say in handshakes what they understand, and who does not is refused.
+pub const SAID_LEVEL: u64 = 4;
 
 /// A node's report about itself. JSON, and every field has a default, so that nodes of different
 /// versions understand each other.

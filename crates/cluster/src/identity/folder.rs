@@ -316,6 +316,7 @@ impl Folder {
             secret: self.secret.clone(),
             witness: self.record.witness,
             addresses: self.addresses.clone(),
+            levels: handshake::Levels::default(),
             nonce,
         }
     }

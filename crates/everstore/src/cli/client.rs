@@ -8,6 +8,9 @@ use super::reply::Reply;
 
 /// Longest wait for a reply; above the default quorum timeout, so that the node's own answer arrives.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest wait for the first reply of a node while another one can be asked instead: a process that is frozen accepts
+/// connections and answers nothing.
+const FIRST_REPLY_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest bulk string that is read; a status of thousands of shards is far below.
 const MAX_BULK: usize = 64 << 20;
 
@@ -59,20 +62,29 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects to the first of `addresses` that accepts and, with a password in the environment, logs in.
+    /// Connects to the first of `addresses` that answers and, with a password in the environment, logs in.
     ///
     /// # Errors
     /// [`CliError::Unreachable`] with one reason per address.
     pub fn connect_any(addresses: &[String]) -> Result<Client, CliError> {
         let mut reasons = Vec::new();
-        for address in addresses {
-            match Self::connect(address) {
+        for (i, address) in addresses.iter().enumerate() {
+            let is_last = i + 1 == addresses.len();
+            match if is_last { Self::connect(address) } else { Self::connect_if_awake(address) } {
                 Ok(client) => return Ok(client),
-                Err(CliError::Io { source, .. }) => reasons.push(format!("{address} ({source})")),
-                Err(other) => reasons.push(format!("{address} ({other})")),
+                Err(CliError::Io { source, .. }) => reasons.push((address.clone(), source.to_string())),
+                Err(other) => reasons.push((address.clone(), other.to_string())),
             }
         }
-        Err(CliError::Unreachable(reasons.join(", ")))
+        Err(CliError::unreachable(reasons))
+    }
+
+    /// As [`Client::connect`], if the node answers soon. Any answer will do, also that it wants a password.
+    fn connect_if_awake(address: &str) -> Result<Client, CliError> {
+        let mut link = Link::connect(address, &Login::of_cluster(), FIRST_REPLY_TIMEOUT, MAX_BULK)?;
+        link.call(&[b"PING"]).map_err(CliError::io(address))?;
+        link.set_patience(Some(REPLY_TIMEOUT))?;
+        Ok(Client { link })
     }
 
     /// Connects to `HOST:PORT`.
@@ -138,5 +150,38 @@ impl Client {
                 command.join(" ")
             ))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    fn listener() -> (TcpListener, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound").to_string();
+        (listener, address)
+    }
+
+    #[test]
+    fn a_node_that_accepts_and_does_not_answer_is_passed_over() {
+        // As of a frozen process: the kernel accepts for it.
+        let (_frozen, silent) = listener();
+        let (answers, awake) = listener();
+        let node = std::thread::spawn(move || {
+            let (mut stream, _) = answers.accept().expect("the command connects");
+            let mut request = [0; 256];
+            while stream.read(&mut request).is_ok_and(|n| n > 0) {
+                stream.write_all(b"+PONG\r\n").expect("it reads");
+            }
+        });
+        let (_last, third) = listener();
+        let mut client = Client::connect_any(&[silent, awake.clone(), third]).expect("the second answers");
+        assert_eq!(client.link.address(), awake);
+        assert_eq!(client.call(&["PING"]).expect("it still does"), Value::Text("PONG".into()));
+        drop(client);
+        node.join().expect("no panic");
     }
 }

@@ -12,6 +12,14 @@ use clap::Args;
 
 use super::CliError;
 
+/// Redis port of the first node unless the flags say otherwise.
+const DEFAULT_PORT: u16 = 7001;
+
+/// The ports of this machine at which the nodes of a demo can be, unless it was given others.
+pub fn default_ports() -> std::ops::Range<u16> {
+    DEFAULT_PORT..DEFAULT_PORT + plan::MAX_NODES
+}
+
 /// Flags of `demo`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
@@ -24,7 +32,7 @@ pub struct DemoArgs {
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=i64::from(plan::MAX_NODES)))]
     pub nodes: Option<u16>,
     /// Redis port of the first node; the others follow. Peer ports are 100, admin ports 200 and cluster ports 300 above.
-    #[arg(long, default_value_t = 7001, value_parser = clap::value_parser!(u16).range(1..=i64::from(plan::MAX_PORT)))]
+    #[arg(long, default_value_t = DEFAULT_PORT, value_parser = clap::value_parser!(u16).range(1..=i64::from(plan::MAX_PORT)))]
     pub port: u16,
     /// Folder for the data of all nodes; kept between runs.
     #[arg(long, default_value = "everstore-demo")]

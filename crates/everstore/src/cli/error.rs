@@ -38,11 +38,38 @@ impl CliError {
         move |source| CliError::Io { what, source }
     }
 
+    /// Nobody answered; with why, per address. Those that failed alike share their reason: nobody reads ten that are one.
+    pub fn unreachable(reasons: Vec<(String, String)>) -> CliError {
+        let mut groups: Vec<(Vec<String>, String)> = Vec::new();
+        for (address, reason) in reasons {
+            match groups.last_mut() {
+                Some((addresses, last)) if *last == reason => addresses.push(address),
+                _ => groups.push((vec![address], reason)),
+            }
+        }
+        let shown = groups.iter().map(|(addresses, reason)| format!("{} ({reason})", addresses.join(", ")));
+        CliError::Unreachable(shown.collect::<Vec<_>>().join("; "))
+    }
+
     /// 1 if a node said no, 2 for everything that a person must change first.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             CliError::Refused(_) => ExitCode::from(1),
             _ => ExitCode::from(2),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_failed_alike_share_their_reason() {
+        let reasons = [("a:1", "refused"), ("a:2", "refused"), ("a:3", "no reply"), ("a:4", "refused")];
+        let error = CliError::unreachable(
+            reasons.map(|(at, why)| (at.to_owned(), why.to_owned())).into_iter().collect(),
+        );
+        assert_eq!(error.to_string(), "no node answered: a:1, a:2 (refused); a:3 (no reply); a:4 (refused)");
     }
 }

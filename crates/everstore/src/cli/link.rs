@@ -63,7 +63,6 @@ impl Link {
         for resolved in address.to_socket_addrs().map_err(failed)? {
             match TcpStream::connect_timeout(&resolved, CONNECT_TIMEOUT) {
                 Ok(stream) => {
-                    stream.set_write_timeout(Some(patience)).map_err(failed)?;
                     stream.set_nodelay(true).map_err(failed)?;
                     let (stream, out) = (BufReader::new(stream), Vec::new());
                     let mut link = Link { stream, out, max_bulk, address: address.into() };
@@ -96,12 +95,14 @@ impl Link {
         &self.address
     }
 
-    /// How long replies are waited for; `None` = as long as it takes.
+    /// How long replies are waited for, and that somebody reads; `None` = as long as it takes.
     ///
     /// # Errors
     /// The operating system refuses it.
     pub fn set_patience(&mut self, patience: Option<Duration>) -> Result<(), CliError> {
-        self.stream.get_ref().set_read_timeout(patience).map_err(CliError::io(self.address.clone()))
+        let stream = self.stream.get_ref();
+        let set = stream.set_write_timeout(patience).and_then(|()| stream.set_read_timeout(patience));
+        set.map_err(CliError::io(self.address.clone()))
     }
 
     /// Adds a command to those that [`Link::flush`] sends.

@@ -51,6 +51,7 @@ fn a_witness_says_so_and_formations_name_theirs() {
             }),
         },
         witness,
+        levels: None,
     };
     let (plain, said) = (identity(false, None).encode(), identity(true, Some(3)).encode());
     assert_eq!((plain[6], said[6]), (0, 2));
@@ -82,6 +83,7 @@ fn cluster_ports_follow_the_members() {
         assigned: None,
         news: News { members, formation: None },
         witness: false,
+        levels: None,
     };
     let plain = said(addresses(1), vec![peer(1, 5, Some(1)), peer(2, 5, None), peer(3, 5, None)]).encode();
     for (own, members, ports) in [
@@ -95,6 +97,35 @@ fn cluster_ports_follow_the_members() {
     }
     for bad in [&b"\0"[..], b"\0\x02h", b"\0\0\x04\x01h", b"\0\0\x03\x01h\x01\x01h", b"\0\x03a b"] {
         assert!(message::Identity::decode(&[&plain[6..], bad].concat()).is_err(), "{bad:?}");
+    }
+}
+
+/// What is said of levels ends the message, where a program that does not know it finds no cluster port.
+#[test]
+fn levels_follow_the_cluster_ports() {
+    let own = |cluster: &str| Addresses { cluster: cluster.to_owned(), ..addresses(1) };
+    let said = |own: Addresses, levels: Option<levels::Said>| message::Identity {
+        purpose: Purpose::Turn,
+        cluster: Some(CLUSTER),
+        node: Some(NodeId(1)),
+        incarnation: 1,
+        boot: Boot([1; 16]),
+        token: JoinToken([1; 16]),
+        addresses: own,
+        assigned: None,
+        news: News { members: vec![peer(1, 5, None)], formation: None },
+        witness: false,
+        levels,
+    };
+    let levels = levels::Said { own: 4, used: 300 };
+    for (cluster, ends) in [("", &b"\0\0\0\x04\xac\x02"[..]), ("h:7301", b"\0\x06h:7301\0\x04\xac\x02")] {
+        let identity = said(own(cluster), Some(levels));
+        let encoded = identity.encode();
+        assert!(encoded.ends_with(ends), "{encoded:?}");
+        assert_eq!(message::Identity::decode(&encoded[6..]), Ok(identity));
+        for bad in [&encoded[6..encoded.len() - 1], &[&encoded[6..], &[0]].concat()] {
+            assert!(message::Identity::decode(bad).is_err(), "{bad:?}");
+        }
     }
 }
 
@@ -241,6 +272,7 @@ proptest! {
             purpose: Purpose::Turn, cluster: Some(CLUSTER), node: Some(NodeId(1)), incarnation: 1,
             boot: Boot([1; 16]), token: JoinToken([1; 16]), addresses: addresses(1), assigned: None, news: told.news,
             witness: false,
+            levels: None,
         };
         let encoded = identity.encode();
         let good = &encoded[6..];

@@ -63,12 +63,12 @@ impl Peer {
         for _ in 0..self.addresses.len() {
             match self.try_connect(0) {
                 Ok(()) => return Ok(()),
-                Err(CliError::Io { what, source }) => reasons.push(format!("{what} ({source})")),
+                Err(CliError::Io { what, source }) => reasons.push((what, source.to_string())),
                 Err(other) => return Err(other),
             }
             self.at = (self.at + 1) % self.addresses.len();
         }
-        Err(CliError::Unreachable(reasons.join(", ")))
+        Err(CliError::unreachable(reasons))
     }
 
     /// More addresses that are as good.
