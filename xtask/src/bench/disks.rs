@@ -6,11 +6,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::BenchArgs;
-use super::failover::writers::{Account, Writers};
-use super::failover::{BEFORE, HEADINGS, row};
+use super::failover::{BEFORE, HEADINGS, one_at_a_time, row};
 use super::peer::everstore::Everstore;
 use super::process::{Folder, wait_for};
 use super::report::{Section, table};
+use super::writers::Account;
 use crate::run::root;
 
 /// Load after the fault. A full disk shows only when the log needs its next segment.
@@ -76,7 +76,7 @@ fn strike(
 ) -> Result<Account, String> {
     let victim = cluster.busiest(0)?;
     let through = (victim + 1 + number as usize % 2) % cluster.nodes.len();
-    let mut writers = Writers::connect(cluster.address(through), &format!("disk-{}-{number}", name.len()))?;
+    let mut writers = one_at_a_time(cluster.address(through), &format!("disk-{}-{number}", name.len()))?;
     writers.run(BEFORE)?;
     let slower = format!("{} 0 0", cluster.sync_ms(victim)? * 10.0);
     writers.forget_gaps();

@@ -20,6 +20,8 @@ pub use histogram::Histogram;
 const READ_BUFFER: usize = 256 * 1024;
 /// A load that writes fewer keys in a second is given up, after ten minutes at the earliest.
 const SLOWEST: u64 = 5000;
+/// Longest wait for answers when nothing is sent any more.
+const LAST_ANSWERS: Duration = Duration::from_secs(60);
 /// Events taken from one poll.
 const EVENTS: usize = 256;
 
@@ -64,8 +66,10 @@ pub struct Load {
 /// When a load ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {
-    /// After this time.
+    /// After this time; what is outstanding then counts for nothing.
     Elapsed(Duration),
+    /// Nothing is sent after this time, and everything sent was answered: long waits count as well.
+    Answered(Duration),
     /// After every key was used once, in order: for filling.
     EveryKeyOnce,
 }
@@ -155,6 +159,8 @@ struct Generator {
     keys: Keys,
     outcome: Outcome,
     busy: usize,
+    /// Nothing is sent from here on.
+    last_send: Option<Instant>,
 }
 
 impl Generator {
@@ -170,7 +176,9 @@ impl Generator {
             connections.push(connection);
         }
         let keys = match load.until {
-            Until::Elapsed(_) => Keys::random(RUNS.fetch_add(1, Ordering::Relaxed), load.keys),
+            Until::Elapsed(_) | Until::Answered(_) => {
+                Keys::random(RUNS.fetch_add(1, Ordering::Relaxed), load.keys)
+            }
             Until::EveryKeyOnce => Keys::Sequence { next: 0, end: load.keys },
         };
         let outcome = Outcome {
@@ -180,7 +188,7 @@ impl Generator {
             errors: 0,
             first_error: None,
         };
-        Ok(Generator { poll, connections, keys, outcome, busy: 0 })
+        Ok(Generator { poll, connections, keys, outcome, busy: 0, last_send: None })
     }
 
     fn drive(&mut self, load: &Load) -> Result<(), String> {
@@ -190,6 +198,10 @@ impl Generator {
         }
         let limit = match load.until {
             Until::Elapsed(time) => time,
+            Until::Answered(time) => {
+                self.last_send = Some(started + time);
+                time + LAST_ANSWERS
+            }
             Until::EveryKeyOnce => Duration::from_secs(600 + load.keys / SLOWEST),
         };
         let mut events = Events::with_capacity(EVENTS);
@@ -197,6 +209,9 @@ impl Generator {
         while self.busy > 0 {
             let elapsed = started.elapsed();
             if elapsed >= limit {
+                if self.last_send.is_some() {
+                    return Err(format!("{} connections without an answer for {LAST_ANSWERS:?}", self.busy));
+                }
                 break;
             }
             match self.poll.poll(&mut events, Some(limit - elapsed)) {
@@ -233,7 +248,9 @@ impl Generator {
             self.outcome.operations += operations;
             self.outcome.times.add(now - sent);
             self.busy -= 1;
-            self.send(number, now)?;
+            if self.last_send.is_none_or(|last| now < last) {
+                self.send(number, now)?;
+            }
         }
         Ok(())
     }
@@ -241,7 +258,40 @@ impl Generator {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
     use super::*;
+
+    /// Operations that count of a load that ends at once, where the answer comes later.
+    fn counted(until: Until) -> u64 {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let load = Load {
+            targets: vec![listener.local_addr().expect("bound")],
+            connections: 1,
+            pipeline: 1,
+            operation: Operation::Get,
+            keyspace: 0,
+            keys: 1,
+            value: 1,
+            until,
+        };
+        let node = std::thread::spawn(move || {
+            let mut stream = listener.accept().expect("a client").0;
+            let read = stream.read(&mut [0; 64]).expect("a request");
+            assert!(read > 0);
+            // The client may be gone already.
+            let _ = stream.write_all(b"$-1\r\n");
+        });
+        let outcome = run(&load).expect("a load");
+        node.join().expect("the request has come");
+        outcome.operations
+    }
+
+    #[test]
+    fn what_is_outstanding_at_the_end_is_waited_for_or_not() {
+        assert_eq!(counted(Until::Answered(Duration::ZERO)), 1);
+        assert_eq!(counted(Until::Elapsed(Duration::ZERO)), 0);
+    }
 
     #[test]
     fn runs_draw_different_keys_in_their_range() {

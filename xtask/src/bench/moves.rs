@@ -1,7 +1,6 @@
-//! Scenario 12: a fourth node joins a loaded cluster of three, and then is lost for good.
+//! Scenario 12: a fourth node joins a loaded cluster of three, is drained and removed again, and another one is lost for
+//! good.
 
-use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -9,40 +8,40 @@ use serde_json::Value;
 
 use super::BenchArgs;
 use super::client::{Client, figure};
-use super::load::{self, Load, Operation, Until};
 use super::measure::median;
 use super::peer::everstore::Everstore;
+use super::probe::Probe;
 use super::process::wait_for;
-use super::report::{Section, table};
+use super::raw::raw_write;
+use super::report::{MIB, Section, compared, table};
 use super::throughput::fill_keys;
 
 /// Bytes of a value; keys have 16.
 const VALUE: usize = 100;
 /// Bytes of keys and values to move.
 const DATA: u64 = 1 << 30;
-/// Connections of clients meanwhile, one command at a time each, so that they leave the machine some time.
-const CONNECTIONS: usize = 4;
-/// Length of one look at clients.
-const LOOK: Duration = Duration::from_secs(1);
-/// Looks before anything moves.
-const LOOKS: usize = 5;
 /// The moves end within this time.
 const PATIENCE: Duration = Duration::from_secs(900);
-/// Bytes written to find out what the disk does by itself.
-const RAW: usize = 1 << 30;
+/// Between two looks whether they have: a look costs the node that is asked.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Nodes at the beginning, and index of the one that comes and goes.
+const NODES: usize = 3;
 
-/// What moves showed.
+/// What a change showed.
 struct Moved {
     what: &'static str,
     seconds: f64,
-    /// Bytes of snapshots that came, and the least that had to.
-    received: [u64; 2],
+    /// Bytes of snapshots that came.
+    received: f64,
+    /// What the disk does by itself, bytes a second.
+    raw: f64,
     /// 99th percentile of GET and SET, µs: before and meanwhile.
     p99_us: [[f64; 2]; 2],
     errors: u64,
 }
 
-/// Grows three nodes to four with the throttle of a new configuration, then loses one without a throttle.
+/// Grows three nodes to four and shrinks them to three again with the throttle of a new configuration, then loses one of
+/// four without a throttle.
 ///
 /// # Errors
 /// The cluster does not start, or the moves do not end.
@@ -51,96 +50,104 @@ pub fn measure(args: &BenchArgs, program: &Path) -> Result<Section, String> {
     if args.peers_only {
         return Ok(Section { key, title, text: "Left out: peers only.\n".into() });
     }
+    let rounds = (0..args.rounds).map(|_| round(args, program)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Section { key, title, text: render(&rounds) })
+}
+
+fn round(args: &BenchArgs, program: &Path) -> Result<Vec<Moved>, String> {
     let keys = DATA / (VALUE as u64 + 16);
     // Everything stays in memory: what is measured is the way over the network and to the disk.
     let mut cluster = Everstore::start_under(program, None, &["--max-memory", "0"])?;
-    let raw = raw_write(cluster.folder())?;
+    let probe = Probe { targets: vec![cluster.address(0)], keys, value: VALUE };
+    let watched = Watched { probe, before: args.time(), raw: raw_write(cluster.folder())? };
     fill_keys(cluster.address(0), 0, keys, VALUE)?;
     cluster.wait_healthy()?;
-    let grown = moved(&mut cluster, keys, "3 to 4 nodes", 4, Everstore::add_node)?;
+    let grown = watched.moved(&mut cluster, "3 to 4 nodes", NODES + 1, Everstore::add_node)?;
+    let drained = watched.moved(&mut cluster, "4 to 3 nodes, drained and removed", NODES, drain_last)?;
+    unthrottle(&cluster)?;
+    cluster.add_node()?;
+    wait_until_even(&cluster, NODES + 1, "a node joins again")?;
+    unthrottle(&cluster)?;
+    let lost = watched.moved(&mut cluster, "a node lost, no throttle", NODES, lose_last)?;
+    Ok(vec![grown, drained, lost])
+}
+
+fn unthrottle(cluster: &Everstore) -> Result<(), String> {
     for address in cluster.addresses() {
         let mut client = Client::connect(address)?;
         client.call("CONFIG SET snapshot-rate 100gb")?;
         client.call("CONFIG SET max-moves 16")?;
     }
-    let lost = moved(&mut cluster, keys, "a node lost, no throttle", 3, |cluster| {
-        cluster.nodes[3].kill();
-        cluster.forget_last();
-        let told =
-            || Client::connect(cluster.address(0)).and_then(|mut c| c.call("EVERSTORE NODE REMOVE 4 FORCE"));
-        wait_for("the removal of a node", PATIENCE, || {
-            told().is_ok_and(|answer| answer == "OK").then_some(())
-        })
-    })?;
-    Ok(Section { key, title, text: render(raw, &[grown, lost]) })
+    Ok(())
 }
 
-/// Bytes per second that the disk takes of one file, written in a row and synced once.
-fn raw_write(folder: &Path) -> Result<f64, String> {
-    let path = folder.join("raw");
-    let block = vec![0x5a_u8; 4 << 20];
-    let started = Instant::now();
-    let written = File::create(&path).and_then(|mut file| {
-        (0..RAW / block.len()).try_for_each(|_| file.write_all(&block))?;
-        file.sync_all()
-    });
-    written.map_err(|e| format!("{}: {e}", path.display()))?;
-    let rate = RAW as f64 / started.elapsed().as_secs_f64();
-    std::fs::remove_file(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-    Ok(rate)
+/// As an operator does it: the command line says when the node is empty.
+fn drain_last(cluster: &mut Everstore) -> Result<(), String> {
+    let id = cluster.id_of(NODES)?.to_string();
+    cluster.run(&["node", "drain", &id])?;
+    cluster.run(&["node", "remove", &id])?;
+    // It is told that it was removed, and ends.
+    let node = &mut cluster.nodes[NODES];
+    wait_for("the end of a removed node", PATIENCE, || node.has_ended().then_some(()))?;
+    cluster.forget_last();
+    Ok(())
 }
 
-fn moved(
-    cluster: &mut Everstore,
-    keys: u64,
-    what: &'static str,
-    nodes: usize,
-    change: impl FnOnce(&mut Everstore) -> Result<(), String>,
-) -> Result<Moved, String> {
-    let (mut before, mut during, mut errors) = (Vec::new(), Vec::new(), 0);
-    for _ in 0..LOOKS {
-        before.push(look(cluster, keys)?.0);
+fn lose_last(cluster: &mut Everstore) -> Result<(), String> {
+    let command = format!("EVERSTORE NODE REMOVE {} FORCE", cluster.id_of(NODES)?);
+    cluster.nodes[NODES].kill();
+    cluster.forget_last();
+    let told = || Client::connect(cluster.address(0)).and_then(|mut client| client.call(&command));
+    wait_for("the removal of a node", PATIENCE, || told().is_ok_and(|answer| answer == "OK").then_some(()))
+}
+
+/// What a change is measured with.
+struct Watched {
+    probe: Probe,
+    /// How long the clients are looked at before it.
+    before: Duration,
+    raw: f64,
+}
+
+impl Watched {
+    fn moved(
+        &self,
+        cluster: &mut Everstore,
+        what: &'static str,
+        nodes: usize,
+        change: impl FnOnce(&mut Everstore) -> Result<(), String>,
+    ) -> Result<Moved, String> {
+        let before = self.probe.run(self.before)?;
+        // A new node has had none, and one that goes says nothing any more.
+        let had = received(cluster, NODES)?;
+        let watch = self.probe.start();
+        let started = Instant::now();
+        change(cluster)?;
+        wait_until_even(cluster, nodes, what)?;
+        let seconds = started.elapsed().as_secs_f64();
+        let during = watch.times()?;
+        let moved = Moved {
+            what,
+            seconds,
+            received: received(cluster, nodes)?.saturating_sub(had) as f64,
+            raw: self.raw,
+            p99_us: [before.quantile_us(0.99), during.quantile_us(0.99)],
+            errors: before.errors + during.errors,
+        };
+        println!("{}", row(&[&moved]).join(" | "));
+        Ok(moved)
     }
-    // A new node has had none, and one that is lost says nothing any more.
-    let before_it = received(cluster, 3)?;
-    change(cluster)?;
+}
+
+fn wait_until_even(cluster: &Everstore, nodes: usize, what: &str) -> Result<(), String> {
     let started = Instant::now();
-    let mut seconds = 0.0;
-    while seconds == 0.0 {
+    while !is_even(&cluster.status(0)?, nodes) {
         if started.elapsed() > PATIENCE {
             return Err(format!("{what}: not over after {PATIENCE:?}"));
         }
-        let (p99, wrong) = look(cluster, keys)?;
-        during.push(p99);
-        errors += wrong;
-        if is_even(&cluster.status(0)?, nodes) {
-            seconds = started.elapsed().as_secs_f64();
-        }
+        std::thread::sleep(LOOK_EVERY);
     }
-    // Of three replicas of everything one in `nodes` parts, and each row has its names beside it.
-    let least = DATA * 3 / 4;
-    let p99 = |looks: &[[f64; 2]], at: usize| median(looks.iter().map(|look| look[at]));
-    let p99_us = [[p99(&before, 0), p99(&before, 1)], [p99(&during, 0), p99(&during, 1)]];
-    let received = [received(cluster, nodes)?.saturating_sub(before_it), least];
-    Ok(Moved { what, seconds, received, p99_us, errors })
-}
-
-/// 99th percentiles of GET and of SET through the first node, µs, and errors.
-fn look(cluster: &Everstore, keys: u64) -> Result<([f64; 2], u64), String> {
-    let run = |operation| {
-        load::run(&Load {
-            targets: vec![cluster.address(0)],
-            connections: CONNECTIONS,
-            pipeline: 1,
-            operation,
-            keyspace: 0,
-            keys,
-            value: VALUE,
-            until: Until::Elapsed(LOOK),
-        })
-    };
-    let (get, set) = (run(Operation::Get)?, run(Operation::Set)?);
-    Ok(([get.times.quantile_us(0.99), set.times.quantile_us(0.99)], get.errors + set.errors))
+    Ok(())
 }
 
 /// Bytes of snapshots that have come to the first nodes.
@@ -162,46 +169,47 @@ fn is_even(status: &Value, nodes: usize) -> bool {
     list(&status["moves"]).is_empty() && status["planned_moves"] == 0 && seats.len() == nodes && even
 }
 
-fn render(raw: f64, all: &[Moved]) -> String {
-    let mib = |bytes: f64| format!("{:.0} MiB", bytes / f64::from(1 << 20));
-    let rows: Vec<Vec<String>> = all
-        .iter()
-        .map(|moved| {
-            let Moved { what, seconds, received: [received, least], p99_us: [before, during], errors } =
-                moved;
-            let rate = *received as f64 / seconds;
-            let times = |at: usize| {
-                format!(
-                    "{:.0} -> {:.0} us ({:.1}x)",
-                    before[at],
-                    during[at],
-                    during[at] / before[at].max(1.0)
-                )
-            };
-            vec![
-                (*what).to_owned(),
-                format!("{seconds:.1} s"),
-                format!(
-                    "{} ({:.2} of the keys and values)",
-                    mib(*received as f64),
-                    *received as f64 / *least as f64
-                ),
-                format!("{}/s ({:.0} % of raw)", mib(rate), 100.0 * rate / raw),
-                times(0),
-                times(1),
-                errors.to_string(),
-            ]
-        })
-        .collect();
+/// The line of one change in all rounds: medians, and the errors of all.
+fn row(all: &[&Moved]) -> Vec<String> {
+    // Of three replicas of everything one in four is on the node that comes or goes, and each row has its names beside it.
+    let least = (DATA * 3 / 4) as f64;
+    let of = |figure: &dyn Fn(&Moved) -> f64| median(all.iter().map(|moved| figure(moved)));
+    let times = |at: usize| {
+        let pairs: Vec<[f64; 2]> =
+            all.iter().map(|moved| [moved.p99_us[0][at], moved.p99_us[1][at]]).collect();
+        compared(&pairs)
+    };
+    let received = of(&|moved| moved.received);
+    vec![
+        all[0].what.to_owned(),
+        format!("{:.1} s", of(&|moved| moved.seconds)),
+        format!("{:.0} MiB ({:.2} of the keys and values)", received / MIB, received / least),
+        format!(
+            "{:.0} MiB/s ({:.0} % of raw)",
+            of(&|moved| moved.received / moved.seconds) / MIB,
+            of(&|moved| 100.0 * moved.received / moved.seconds / moved.raw)
+        ),
+        times(0),
+        times(1),
+        all.iter().map(|moved| moved.errors).sum::<u64>().to_string(),
+    ]
+}
+
+fn render(rounds: &[Vec<Moved>]) -> String {
+    let changes = rounds.first().map_or(0, Vec::len);
+    let rows: Vec<Vec<String>> =
+        (0..changes).map(|at| row(&rounds.iter().map(|round| &round[at]).collect::<Vec<_>>())).collect();
     let headings =
         ["Change", "Time", "Snapshots", "Rate", "p99 of GET before -> meanwhile", "p99 of SET", "Errors"];
     format!(
         "{}\n1 GiB of keys and values of 116 bytes, all in memory; four clients with one command at a time through \
-         the first node, for seconds of GET and SET in turn. A file of 1 GiB written in a row and synced: {}/s. Growing: \
-         the throttle of a new configuration (64 MiB/s a snapshot, two shards at a time).\n\nGoals: growing at most 1.1 \
-         times the least bytes, p99 at most twice; a lost node at least 50 % of raw; errors 0.\n",
+         the first node, GET and SET in turn, percentiles of all their commands. A file of 1 GiB written in a row and \
+         synced: {:.0} MiB/s. Growing and draining: the throttle of a new configuration (64 MiB/s a snapshot, two shards \
+         at a time); drained: from the command until the node is removed and the plan is empty. Medians over the rounds.\n\n\
+         Goals: growing and draining at most 1.1 times the least bytes, p99 at most twice; a lost node at least 50 % of \
+         raw; errors 0.\n",
         table(&headings, &rows),
-        mib(raw)
+        median(rounds.iter().flatten().map(|moved| moved.raw)) / MIB
     )
 }
 

@@ -1,5 +1,6 @@
 //! `docs/performance.md`: one section per scenario, of which only the measured ones are replaced.
 
+use super::measure::median;
 use super::{BenchArgs, Scenario, machine};
 use crate::run::root;
 
@@ -95,6 +96,16 @@ fn replaced(text: &str, key: &str, body: &str) -> String {
     }
 }
 
+/// Bytes of a MiB.
+pub const MIB: f64 = (1 << 20) as f64;
+
+/// Times before and meanwhile, µs, of all rounds: their medians, and that of the ratios within a round.
+pub fn compared(pairs: &[[f64; 2]]) -> String {
+    let of = |figure: fn(&[f64; 2]) -> f64| median(pairs.iter().map(figure));
+    let ratio = of(|[before, during]| during / before.max(1.0));
+    format!("{:.0} -> {:.0} us ({ratio:.1}x)", of(|pair| pair[0]), of(|pair| pair[1]))
+}
+
 /// A Markdown table.
 pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     let mut out = format!("| {} |\n|{}\n", headings.join(" | "), "---|".repeat(headings.len()));
@@ -107,6 +118,13 @@ pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ratios_are_those_within_a_round() {
+        let rounds = [[100.0, 150.0], [200.0, 220.0], [300.0, 900.0]];
+        assert_eq!(compared(&rounds), "200 -> 220 us (1.5x)");
+        assert_eq!(compared(&[[0.0, 7.0]]), "0 -> 7 us (7.0x)");
+    }
 
     #[test]
     fn only_the_measured_section_changes() {

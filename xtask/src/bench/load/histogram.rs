@@ -26,6 +26,12 @@ impl Histogram {
         self.total += 1;
     }
 
+    /// Counts all that the other has counted.
+    pub fn merge(&mut self, other: &Histogram) {
+        self.counts.iter_mut().zip(&other.counts).for_each(|(count, more)| *count += more);
+        self.total += other.total;
+    }
+
     /// The time below which this share (0 to 1) of all times lies, in µs; 0 if nothing was counted.
     pub fn quantile_us(&self, share: f64) -> f64 {
         let wanted = (self.total as f64 * share).ceil() as u64;
@@ -70,6 +76,10 @@ mod tests {
             let near = histogram.quantile_us(share);
             assert!((near - exact).abs() / exact < 0.07, "{share}: {near}");
         }
+        let mut both = Histogram::default();
+        both.merge(&histogram);
+        (0..9000).for_each(|_| both.add(Duration::from_micros(1)));
+        assert!(both.quantile_us(0.9) < 1.1 && both.quantile_us(0.91) > 90.0, "a tenth is of the other");
         assert_eq!(Histogram::default().quantile_us(0.5), 0.0);
         assert!(bucket(u64::MAX) < BUCKETS);
     }

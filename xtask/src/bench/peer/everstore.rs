@@ -18,13 +18,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The running cluster.
 #[derive(Debug)]
 pub struct Everstore {
-    /// Node `i + 1` at `i`.
+    /// In the order in which they were started first.
     pub nodes: Vec<Process>,
     program: PathBuf,
     /// A fault layer under each node, see `tests-python/faultfs/sick.c`.
     preload: Option<PathBuf>,
     flags: Vec<String>,
-    count: u16,
+    /// Number of the node at each index, which says its ports and its folder.
+    numbers: Vec<u16>,
+    /// The last number that was given. None is given twice: at the address of a member a new node is taken for this one.
+    last_number: u16,
     base: u16,
     folder: Folder,
 }
@@ -64,7 +67,9 @@ impl Everstore {
         let base = free_ports(count)?;
         let flags = flags.iter().map(ToString::to_string).collect();
         let program = program.to_path_buf();
-        let mut cluster = Everstore { nodes: Vec::new(), program, preload, flags, count, base, folder };
+        let (nodes, numbers) = (Vec::new(), (1..=count).collect());
+        let mut cluster =
+            Everstore { nodes, program, preload, flags, numbers, last_number: count, base, folder };
         let secret = cluster.folder.path().join("node-1").join("secret");
         for number in 1..=count {
             let node = cluster.launch(number, true)?;
@@ -85,9 +90,9 @@ impl Everstore {
             command.arg(flag).arg(port.to_string());
         }
         if new && number == 1 {
-            command.args(["--bootstrap", "--replicas", &self.count.to_string()]);
+            command.args(["--bootstrap", "--replicas", &self.numbers.len().to_string()]);
         } else {
-            let others: Vec<String> = (1..=self.count).filter(|i| *i != number).map(at).collect();
+            let others: Vec<String> = self.numbers.iter().filter(|i| **i != number).map(|i| at(*i)).collect();
             command.arg("--join").arg(others.join(","));
             if new {
                 command.arg("--secret-file").arg(self.folder.path().join("node-1").join("secret"));
@@ -106,7 +111,7 @@ impl Everstore {
     /// # Errors
     /// The program cannot be started.
     pub fn relaunch(&mut self, index: usize) -> Result<(), String> {
-        self.nodes[index] = self.launch(index as u16 + 1, false)?;
+        self.nodes[index] = self.launch(self.numbers[index], false)?;
         Ok(())
     }
 
@@ -115,15 +120,16 @@ impl Everstore {
     /// # Errors
     /// The program cannot be started.
     pub fn add_node(&mut self) -> Result<(), String> {
-        self.count += 1;
-        let node = self.launch(self.count, true)?;
+        self.last_number += 1;
+        let node = self.launch(self.last_number, true)?;
+        self.numbers.push(self.last_number);
         self.nodes.push(node);
         Ok(())
     }
 
     /// The last node is none of the cluster any more.
     pub fn forget_last(&mut self) {
-        self.count -= 1;
+        self.numbers.pop();
         self.nodes.pop();
     }
 
@@ -169,12 +175,12 @@ impl Everstore {
 
     /// Redis address of the node at `index`.
     pub fn address(&self, index: usize) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.base + index as u16))
+        SocketAddr::from(([127, 0, 0, 1], self.base + self.numbers[index] - 1))
     }
 
     /// Redis addresses of all nodes.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        (0..usize::from(self.count)).map(|index| self.address(index)).collect()
+        (0..self.numbers.len()).map(|index| self.address(index)).collect()
     }
 
     /// `EVERSTORE STATUS` of the node at `index`.
@@ -182,8 +188,7 @@ impl Everstore {
     /// # Errors
     /// It does not answer with JSON.
     pub fn status(&self, index: usize) -> Result<Value, String> {
-        let text = Client::connect(self.address(index))?.call("EVERSTORE STATUS")?;
-        serde_json::from_str(&text).map_err(|e| e.to_string())
+        self.commands(index).status()
     }
 
     /// Waits until every node sees every node, a leader of every shard, and no follower behind.
@@ -191,7 +196,7 @@ impl Everstore {
     /// # Errors
     /// Not within a minute.
     pub fn wait_healthy(&self) -> Result<(), String> {
-        let count = usize::from(self.count);
+        let count = self.numbers.len();
         let healthy = |index: usize| self.status(index).is_ok_and(|status| is_healthy(&status, count));
         wait_for("a healthy cluster", PATIENCE, || (0..count).all(healthy).then_some(()))
     }
@@ -202,6 +207,30 @@ impl Everstore {
     /// It says nothing.
     pub fn keyspace(&self, keyspace: u64) -> Result<Value, String> {
         entry_of(&self.status(0)?, keyspace).cloned()
+    }
+
+    /// Runs the program's command line against the first node; what it printed.
+    ///
+    /// # Errors
+    /// It ends with another code than 0.
+    pub fn run(&self, words: &[&str]) -> Result<String, String> {
+        self.commands(0).run(words)
+    }
+
+    /// Asks the node at `index`, also from another thread.
+    pub fn commands(&self, index: usize) -> Commands {
+        Commands { program: self.program.clone(), node: self.address(index) }
+    }
+
+    /// Id of the node at `index`: its address says which it is.
+    ///
+    /// # Errors
+    /// The status does not say.
+    pub fn id_of(&self, index: usize) -> Result<u64, String> {
+        let (status, address) = (self.status(0)?, self.address(index).to_string());
+        let node = list(&status["nodes"]).iter().find(|node| node["redis_address"] == *address);
+        node.and_then(|node| node["id"].as_u64())
+            .ok_or_else(|| format!("the status names no node at {address}"))
     }
 
     /// The program that runs.
@@ -225,7 +254,7 @@ impl Everstore {
     /// # Errors
     /// The disk refuses.
     pub fn remove_folder(&self, index: usize) -> Result<(), String> {
-        let dir = self.folder.path().join(format!("node-{}", index + 1));
+        let dir = self.folder.path().join(format!("node-{}", self.numbers[index]));
         std::fs::remove_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))
     }
 
@@ -273,6 +302,40 @@ impl Everstore {
     pub fn processes(&self, first: usize) -> Vec<&Process> {
         let others = (0..self.nodes.len()).filter(|i| *i != first);
         std::iter::once(first).chain(others).map(|i| &self.nodes[i]).collect()
+    }
+}
+
+/// The program's command line, against one node.
+#[derive(Debug, Clone)]
+pub struct Commands {
+    program: PathBuf,
+    node: SocketAddr,
+}
+
+impl Commands {
+    /// Runs a command; what it printed.
+    ///
+    /// # Errors
+    /// It ends with another code than 0.
+    pub fn run(&self, words: &[&str]) -> Result<String, String> {
+        let mut command = Command::new(&self.program);
+        let done = command.args(words).arg("--node").arg(self.node.to_string()).output();
+        let done = done.map_err(|e| format!("{}: {e}", self.program.display()))?;
+        match done.status.success() {
+            true => Ok(String::from_utf8_lossy(&done.stdout).into_owned()),
+            false => {
+                Err(format!("{}: {}", words.join(" "), String::from_utf8_lossy(&done.stderr).trim_end()))
+            }
+        }
+    }
+
+    /// `EVERSTORE STATUS` of the node.
+    ///
+    /// # Errors
+    /// It does not answer with JSON.
+    pub fn status(&self) -> Result<Value, String> {
+        let text = Client::connect(self.node)?.call("EVERSTORE STATUS")?;
+        serde_json::from_str(&text).map_err(|e| e.to_string())
     }
 }
 
