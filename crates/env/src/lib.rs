@@ -24,7 +24,7 @@ pub use mem_disk::{MemDisk, Op};
 pub use real_disk::RealDisk;
 pub use rng::Rng;
 pub use sys::{os_random, raise_open_files};
-pub use thread::{spawn, spawn_background};
+pub use thread::spawn;
 
 /// Alignment in bytes that direct I/O needs of offsets, lengths and buffers.
 pub const DIRECT_ALIGN: usize = 4096;

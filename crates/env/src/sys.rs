@@ -90,21 +90,6 @@ pub(crate) const EIO: i32 = libc::EIO;
 pub(crate) const ENOSPC: i32 = libc::ENOSPC;
 pub(crate) const EINVAL: i32 = libc::EINVAL;
 
-/// How much less of a busy processor background threads get: about a tenth of what others have.
-const BACKGROUND: libc::c_int = 10;
-
-/// Lowers the priority of the calling thread for good (nice(2): on Linux a priority is that of a thread). One that can not
-/// be lowered stays as it is.
-#[cfg(target_os = "linux")]
-pub(crate) fn lower_priority() {
-    // SAFETY: a plain number, and no memory is touched.
-    let _priority = unsafe { libc::nice(BACKGROUND) };
-}
-
-/// Elsewhere it would be that of the process.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn lower_priority() {}
-
 #[cfg(test)]
 mod tests {
     use super::*;

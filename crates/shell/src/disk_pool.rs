@@ -94,7 +94,7 @@ impl DiskPool {
         let mut pool = DiskPool { shared, threads: Vec::new() };
         for number in 0..threads.max(1) {
             let shared = Arc::clone(&pool.shared);
-            pool.threads.push(env::spawn_background(&format!("disk-{number}"), move || work(&shared))?);
+            pool.threads.push(env::spawn(&format!("disk-{number}"), move || work(&shared))?);
         }
         for number in 0..FETCH_THREADS {
             let shared = Arc::clone(&pool.shared);
