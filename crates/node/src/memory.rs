@@ -5,7 +5,7 @@
 //! Two bounds. Above what `max-memory` leaves for them ([`shares`]) rows are let go, a bounded piece a
 //! tick; the tail of the log is cut, and once changed rows take too much of it, shards are checkpointed sooner, because
 //! only what is in the row store can go. A sixteenth of `max-memory` above it (at least two of the largest values)
-//! commands that may need memory wait: a load that is faster than the disk slows down instead of failing.
+//! commands that may need memory wait, and halfway there those that write chunks of large values: a load that is faster than the disk slows down instead of failing.
 //! If that does not help for a while, keys and their order alone exceed the bound, and such commands
 //! are answered with an error. Nothing is ever lost by it.
 
@@ -38,6 +38,10 @@ const MIN_CHANGED: u64 = 256 << 10;
 /// rows are what is asked for often.
 const CHANGED_PART: u64 = 2;
 
+/// Puts a chunk. Such commands come in masses and wait half a slack earlier than others: what is small then runs beside an upload
+/// that is faster than the disk.
+const CHUNK_WRITE: &str = "large|write";
+
 /// The error when no row can be let go any more.
 pub(crate) const OUT_OF_MEMORY: &str = "OOM command not allowed when used memory > 'maxmemory': what is left \
     in memory can not leave it; delete keys, or give the node more (max-memory)";
@@ -53,6 +57,8 @@ pub(crate) struct Memory {
     other: u64,
     /// Since when commands wait for it, monotonic ms.
     pub full_since_ms: Option<u64>,
+    /// Since when chunks of large values wait for it.
+    crowded_since_ms: Option<u64>,
     /// Rows let go since the start, bytes.
     pub let_go: u64,
     /// The shard that lets rows go first the next time.
@@ -88,7 +94,8 @@ impl Core {
     /// Whether there is memory for a command.
     #[inline]
     pub(crate) fn room_for(&self, spec: &Spec) -> Room {
-        match self.memory.full_since_ms {
+        let Memory { full_since_ms, crowded_since_ms, .. } = self.memory;
+        match if spec.name == CHUNK_WRITE { crowded_since_ms } else { full_since_ms } {
             None => Room::Enough,
             Some(_) if !spec.flags.has(flag::DENYOOM) => Room::Enough,
             Some(since) if !self.gives_up(since) => Room::Wait,
@@ -115,7 +122,7 @@ impl Core {
     /// Shards to be checkpointed so that rows can leave memory: those with most changed rows, until few
     /// enough of the rows in memory are changed.
     pub(crate) fn due_for_memory(&self) -> Vec<GroupId> {
-        let waits = self.memory.full_since_ms.is_some();
+        let waits = self.memory.full_since_ms.or(self.memory.crowded_since_ms).is_some();
         let replicas = || self.replicas.iter().flatten();
         let in_memory: u64 = replicas().map(|r| r.machine.memory() as u64).sum();
         // An entry may be one of a large row where rows are small on the average.
@@ -149,15 +156,23 @@ impl Core {
             self.let_go(self.memory.rows - self.memory.room, self.memory.rows > most);
             self.weigh();
         }
-        let full = self.memory.rows > most;
-        let waited = self.memory.full_since_ms;
-        self.memory.full_since_ms = full.then(|| waited.unwrap_or(self.now.mono_ms()));
-        let given_up = waited.is_some_and(|since| self.gives_up(since));
-        if waited.is_some() && (!full || given_up) {
+        let crowded = self.memory.room.saturating_add((most - self.memory.room) / 2);
+        let ends = self.end_waits(most, |memory| &mut memory.full_since_ms);
+        if self.end_waits(crowded, |memory| &mut memory.crowded_since_ms) || ends {
             for at in 0..self.replicas.len() {
                 self.run_again(GroupId(at as u32), Some(MEMORY));
             }
         }
+    }
+
+    /// Notes since when rows take more than so many bytes. True if those who wait for that are to run again, or to hear
+    /// that it does not end.
+    fn end_waits(&mut self, most: u64, since_ms: impl Fn(&mut Memory) -> &mut Option<u64>) -> bool {
+        let (now_ms, above) = (self.now.mono_ms(), self.memory.rows > most);
+        let since = since_ms(&mut self.memory);
+        let waited = *since;
+        *since = above.then(|| waited.unwrap_or(now_ms));
+        waited.is_some_and(|since| !above || self.gives_up(since))
     }
 
     fn weigh(&mut self) {

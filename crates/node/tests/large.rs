@@ -232,6 +232,37 @@ fn chunks_that_are_not_in_memory_are_fetched() {
     assert_eq!(left(&mut world), (0, 0));
 }
 
+/// Rows that can not leave memory take more than there is, and less than what makes small commands wait: 8 and 16 MiB more.
+#[test]
+fn chunks_wait_for_memory_before_small_commands_do() {
+    let mut world = World::new(3, 1);
+    world.run(READY_MS);
+    let (c, other) = (world.connect(1), world.connect(1));
+    let key = |n: usize| format!("{n:0>32000}");
+    // Names stay in memory.
+    for n in 0..400 {
+        assert_eq!(world.ask(1, other, &format!("SET {} v", key(n))), "+OK");
+    }
+    let (id, until) = begin(&mut world, 1, c, "k");
+    world.cores.values_mut().for_each(|core| core.set_max_memory(1 << 20));
+    world.run(100);
+    world.send(1, c, &write(&id, &until, 0, &"w".repeat(CHUNK)));
+    world.run(500);
+    assert_eq!(world.got(1, c), "", "it waits");
+    assert_eq!(world.ask(1, other, "SET small v"), "+OK");
+    for n in 0..200 {
+        assert_eq!(world.ask(1, other, &format!("DEL {}", key(n))), ":1");
+    }
+    world.run(200);
+    assert_eq!(world.got(1, c), "+OK\r\n", "there is room again");
+    for n in 0..200 {
+        assert_eq!(world.ask(1, other, &format!("SET {} v", key(n))), "+OK");
+    }
+    world.send(1, c, &write(&id, &until, 0, &"w".repeat(CHUNK)));
+    world.run(5000);
+    assert!(world.got(1, c).starts_with("-OOM"), "there was none for long");
+}
+
 #[test]
 fn a_value_without_one_of_its_chunks_is_an_error_or_ends_the_connection() {
     let mut world = World::new(3, 2);
