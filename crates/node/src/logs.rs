@@ -282,8 +282,7 @@ impl Core {
         hard: (Term, u64),
     ) {
         self.begin_record(log, group, record, hard);
-        // Planted: see model/planted.rs
-        if log != HOME && !is_planted(Bug::FurtherAlone) {
+        if log != HOME {
             self.record_at_home(log, (group, tenure), hard);
         }
     }
@@ -295,6 +294,10 @@ impl Core {
         (group, tenure): (GroupId, &Tenure),
         hard: (Term, u64),
     ) {
+        // Planted: see model/planted.rs
+        if log != HOME && is_planted(Bug::FurtherAlone) {
+            return;
+        }
         let folder = self.logs.of(log).folder;
         let conf_state = match tenure {
             Tenure::Holds { generation, .. } => Tenure::Elsewhere { generation: *generation, folder },

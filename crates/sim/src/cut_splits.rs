@@ -26,11 +26,12 @@ enum Victim {
 }
 
 /// A world without troubles of its own, in which clients work and somebody has asked for a split.
-fn world(seed: u64, witness: bool) -> World {
+fn world(seed: u64, witness: bool, further: bool) -> World {
     let options = Options {
         nodes: Some(3),
         spares: Some(0),
         witness: Some(witness),
+        further: Some(further),
         shards: Some(1),
         // So that some rows are in the row store only.
         max_memory: Some(seed % 2),
@@ -80,8 +81,8 @@ fn arrived(world: &World, step: Progress, victim: Victim) -> Option<u64> {
 }
 
 /// What is wrong at the end, in words.
-fn cut(seed: u64, step: Progress, victim: Victim) -> Option<String> {
-    let mut world = world(seed, false);
+fn cut(seed: u64, step: Progress, victim: Victim, further: bool) -> Option<String> {
+    let mut world = world(seed, false, further);
     if !world.run_while(world.now_ns() + 30 * S, |world| arrived(world, step, victim).is_none()) {
         return Some(format!("nobody came so far: {:?}", world.found));
     }
@@ -95,7 +96,7 @@ fn cut(seed: u64, step: Progress, victim: Victim) -> Option<String> {
 
 /// One node beside a witness, or the witness, is away from this step on until the split is over. What is wrong, in words.
 fn without(seed: u64, step: Progress, victim: Victim) -> Option<String> {
-    let mut world = world(seed, true);
+    let mut world = world(seed, true, false);
     if !world.run_while(world.now_ns() + 30 * S, |world| arrived(world, step, victim).is_none()) {
         return Some(format!("nobody came so far: {:?}", world.found));
     }
@@ -119,18 +120,27 @@ fn end(mut world: World, away: &[u64]) -> Option<String> {
     world.found.map(|found| format!("{found:?}")).or((split != 2).then(|| format!("{split} shards")))
 }
 
-#[test]
-fn a_power_cut_at_any_step_of_making_a_shard_loses_nothing_and_the_split_ends() {
+fn cut_at_each_step(further: bool) {
     use Progress::{Applied, Durable, Made, Parted, Stored};
     let mut wrong = Vec::new();
     for (seed, step) in (1..).zip([Applied, Stored, Made, Durable, Parted]) {
         for victim in [Victim::Leader, Victim::Follower, Victim::All] {
-            if let Some(what) = cut(seed, step, victim) {
+            if let Some(what) = cut(seed, step, victim, further) {
                 wrong.push(format!("seed {seed}, {victim:?} at {step:?}: {what}"));
             }
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn a_power_cut_at_any_step_of_making_a_shard_loses_nothing_and_the_split_ends() {
+    cut_at_each_step(false);
+}
+
+#[test]
+fn a_power_cut_between_the_logs_of_two_data_folders_makes_a_shard_anew() {
+    cut_at_each_step(true);
 }
 
 #[test]

@@ -352,6 +352,11 @@ impl Process {
         }
     }
 
+    /// Whether it has a further data folder: a witness has not.
+    pub(crate) fn has_further(&self) -> bool {
+        self.shape.further && self.machine != self.shape.witness
+    }
+
     fn setup(&mut self, redis: SocketAddr, peer: SocketAddr) -> Setup {
         let mut random = [0; 32];
         self.rng.fill(&mut random);
@@ -363,7 +368,7 @@ impl Process {
         let learns = self.shape.learners && self.machine > self.shape.nodes;
         Setup {
             dir: PathBuf::from(FOLDER),
-            further: if self.shape.further { vec![PathBuf::from(FURTHER)] } else { Vec::new() },
+            further: if self.has_further() { vec![PathBuf::from(FURTHER)] } else { Vec::new() },
             start: cluster::Start {
                 bootstrap: first,
                 replicas: self.shape.nodes as u32,

@@ -67,6 +67,8 @@ pub struct World {
     wakes: Vec<(Machine, u64)>,
     /// Nodes that lost something they had synced.
     lost: BTreeSet<u64>,
+    /// Those of them that lost nothing but a further data folder: they go on.
+    robbed: BTreeSet<u64>,
     /// Nodes of which it was asked that they be removed, and those that found out that they were.
     pub(crate) to_remove: BTreeSet<u64>,
     /// Those of them that have lost what they had, and may hold replicas.
@@ -132,6 +134,7 @@ impl World {
             next_fault_ns: u64::MAX,
             wakes: Vec::new(),
             lost: BTreeSet::new(),
+            robbed: BTreeSet::new(),
             to_remove: BTreeSet::new(),
             emptied: BTreeSet::new(),
             forced: BTreeSet::new(),
@@ -237,9 +240,11 @@ impl World {
         }
         self.forgetful |= !power && !self.process(node).is_flushed();
         let mut rng = Rng::new(self.rng.next_u64());
+        // Errors that are to come meet the next process where there was none.
+        let to_come = power && !self.process(node).is_up() && self.excuses[node as usize].disk;
         self.process(node).kill(power, &mut rng);
         // A disk that is full stays so.
-        self.excuses[node as usize].disk = self.process(node).disk.is_limited();
+        self.excuses[node as usize].disk = to_come || self.process(node).disk.is_limited();
     }
 
     /// A process has ended by itself: either its disk did it, or what it had synced is lost, or that is
@@ -248,7 +253,8 @@ impl World {
         let Some(why) = self.process(node).stopped.clone() else { return };
         let (shell::Stop::Failed(text) | shell::Stop::Refused(text)) = &why;
         self.say(|| format!("node {node} has stopped: {text}"));
-        if self.lost.contains(&node) || self.was_removed(node, text) {
+        let may_end = self.lost.contains(&node) && !self.robbed.contains(&node);
+        if may_end || self.was_removed(node, text) {
             return;
         }
         if self.excuses[node as usize].disk {
@@ -277,14 +283,22 @@ impl World {
         self.forgetful = true;
     }
 
+    /// A node has lost a further data folder, and goes on without what was in it.
+    pub(crate) fn robbed(&mut self, node: u64) {
+        self.destroyed(node);
+        self.robbed.insert(node);
+    }
+
     /// A node is none of the cluster any more.
     pub(crate) fn given_up(&mut self, node: u64) {
         self.lost.insert(node);
+        self.robbed.remove(&node);
     }
 
-    /// Nodes that have lost nothing they had synced, and were not given up.
+    /// Nodes that have lost nothing they had synced, or nothing but what others make anew there, and were not given up.
     pub(crate) fn sound(&self) -> Vec<u64> {
-        self.existing().into_iter().filter(|node| !self.lost.contains(node)).collect()
+        let sound = |node: &u64| !self.lost.contains(node) || self.robbed.contains(node);
+        self.existing().into_iter().filter(sound).collect()
     }
 
     /// Nodes that have lost something they had synced.
@@ -500,9 +514,10 @@ impl World {
             if self.processes[node as usize - 1].core().is_some_and(node::Core::lacks_folder) {
                 self.kill(node, true);
             }
-            if self.plan.shape.further && !self.process(node).is_up() {
-                // With one folder the error that is to come ends the process, and it starts again.
-                self.process(node).disk.crash_process();
+            if self.plan.shape.further {
+                // With one folder the error that is to come ends the process, and it starts again; with two it could
+                // take a folder that nobody looks at any more.
+                self.process(node).disk.fail_no_more();
             }
             self.later(1, Later::Start(node));
         }

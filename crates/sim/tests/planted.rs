@@ -227,12 +227,12 @@ const HUNTS: &[Hunt] = &[
         ..Hunt::usual(Bug::CheckpointForgetsRow, 10)
     },
     Hunt {
-        faults: &["drain", "undrain", "replace", "kill"],
-        calm_ms: 500,
-        spares: 2,
+        faults: &["kill"],
+        calm_ms: 1000,
+        workloads: REGISTERS,
         further: true,
-        seconds: 8,
-        ..Hunt::usual(Bug::FurtherAlone, 40)
+        seconds: 4,
+        ..Hunt::usual(Bug::FurtherAlone, 20)
     },
     Hunt {
         faults: &["lost-file", "isolate", "kill"],

@@ -129,6 +129,11 @@ impl MemDisk {
         self.state().faults.fail_once(op, skip);
     }
 
+    /// No operation fails any more because of [`MemDisk::fail_once`] or [`MemDisk::halt_after`].
+    pub fn fail_no_more(&self) {
+        self.state().faults = Faults::default();
+    }
+
     /// After `ops` more writes, syncs and changes of names every operation fails with EIO until a
     /// crash; the write that meets the limit is done in part.
     pub fn halt_after(&self, ops: u64) {

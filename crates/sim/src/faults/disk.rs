@@ -80,7 +80,8 @@ fn taken(world: &mut World, node: u64) -> Option<u64> {
 }
 
 fn log_files(world: &mut World, node: u64) -> Vec<PathBuf> {
-    let log = Path::new(if world.plan.shape.further && world.rng.chance(1, 2) { FURTHER_LOG } else { LOG });
+    let further = world.process(node).has_further() && world.rng.chance(1, 2);
+    let log = Path::new(if further { FURTHER_LOG } else { LOG });
     let names = world.process(node).disk.list(log).unwrap_or_default();
     names.into_iter().map(|name| log.join(name)).collect()
 }
@@ -98,7 +99,7 @@ fn lost_folder(world: &mut World, node: u64) {
         let _ = process.disk.create_dir_all(Path::new(FURTHER));
     }
     process.stores[1] = MemoryStores::new();
-    world.destroyed(node);
+    world.robbed(node);
 }
 
 pub(super) fn flip_log(world: &mut World) -> bool {
@@ -119,7 +120,7 @@ pub(super) fn flip_log(world: &mut World) -> bool {
 pub(super) fn flip_rows(world: &mut World) -> bool {
     let Some(node) = victim(world) else { return false };
     let (which, bit) = (world.rng.next_u64(), world.rng.below(64) as usize);
-    let folder = usize::from(world.plan.shape.further && world.rng.chance(1, 2));
+    let folder = usize::from(world.process(node).has_further() && world.rng.chance(1, 2));
     let found = world.process(node).stores[folder].flip_any(which, bit);
     world.say(|| format!("a bit of a row of tree {found:?} of node {node} turns over"));
     world.destroyed(node);
@@ -128,7 +129,7 @@ pub(super) fn flip_rows(world: &mut World) -> bool {
 
 pub(super) fn lost_file(world: &mut World) -> bool {
     let Some(node) = victim_of_all(world) else { return false };
-    if world.plan.shape.further && world.rng.chance(2, 3) {
+    if world.process(node).has_further() && world.rng.chance(2, 3) {
         lost_folder(world, node);
         return true;
     }
