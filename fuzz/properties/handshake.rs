@@ -235,6 +235,8 @@ impl Gate for Answers {
         self.admits.map(NodeId).ok_or_else(|| Refusal::new("full", Verdict::NotAdmitted))
     }
 
+    fn called_by(&mut self, _: Peer) {}
+
     fn news(&mut self) -> News {
         std::mem::take(&mut self.news)
     }

@@ -65,6 +65,8 @@ impl Gate for Silent {
         Err(Refusal::new("no", Verdict::NotAdmitted))
     }
 
+    fn called_by(&mut self, _: Peer) {}
+
     fn news(&mut self) -> News {
         News::default()
     }

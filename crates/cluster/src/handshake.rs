@@ -88,6 +88,9 @@ pub trait Gate {
     /// Why not, in words for the log of that node, and what it means for it.
     fn admit(&mut self, joiner: &Joiner) -> Result<NodeId, Refusal>;
 
+    /// A member that knows the secret has called this node, which has no id: it is somebody to ask for one.
+    fn called_by(&mut self, member: Peer);
+
     /// What to tell the other side; asked once, after a possible [`Gate::admit`].
     fn news(&mut self) -> News;
 }

@@ -106,6 +106,10 @@ pub struct NodeStatus {
     pub sync_p99_us: u64,
     /// Connected Redis clients.
     pub clients: u32,
+    /// Percent of the last seconds in which its shard thread did not wait for something to do.
+    pub busy_percent: u32,
+    /// For how long that has been above 90 % without a pause, ms; 0 if it is not.
+    pub saturated_ms: u64,
     /// Resident memory in bytes.
     pub rss_bytes: u64,
     /// Bytes of log that are kept.
@@ -217,6 +221,8 @@ pub struct ShardStatus {
     pub replicas: Vec<ReplicaStatus>,
     /// Bytes of its rows, about, as the largest of its replicas says.
     pub bytes: u64,
+    /// Commands per second that its leader executes, over about half a minute.
+    pub load: u64,
     /// Writes are on the leader's disk alone, beside a witness.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub on_witness: bool,

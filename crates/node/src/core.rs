@@ -1,5 +1,6 @@
 //! The state of a core, and how bytes and completions enter it.
 
+use crate::busy::Busy;
 use crate::checkpoints::LogGrowth;
 use crate::conn::Conn;
 use crate::fates::Lost;
@@ -125,6 +126,8 @@ pub struct Core {
     pub(crate) log_growth: LogGrowth,
     pub(crate) handlers: Handlers,
     pub(crate) stats: Stats,
+    /// How busy this thread is.
+    pub(crate) busyness: Busy,
     /// Replies that rest on the lease are kept back until it is proven again.
     pub(crate) quarantine: bool,
     /// Groups whose leadership was lost before it could be proven again.
@@ -176,6 +179,7 @@ impl Core {
             disk: crate::fitness::Disk::default(),
             wall_base_ms: now.wall_ms as i64 - now.mono_ms() as i64,
             stats: Stats::new(&settings),
+            busyness: Busy::default(),
             settings,
             me,
             hasher: KeyHasher::new(hash_seed),
@@ -274,6 +278,11 @@ impl Core {
     /// The peer, made known if it is not.
     pub(crate) fn peer(&mut self, node: NodeId) -> &mut Peer {
         self.peers.entry(node).or_insert_with(|| Peer::new(node, cluster::PeerHealth::new()))
+    }
+
+    /// The thread has waited so long for something to do.
+    pub fn waited(&mut self, ns: u64) {
+        self.busyness.waited(ns);
     }
 
     /// What only the shell can measure.

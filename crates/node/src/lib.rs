@@ -6,6 +6,7 @@
 
 pub mod again;
 mod blocking;
+mod busy;
 mod checkpoints;
 pub mod clock;
 mod cluster_port;

@@ -217,6 +217,8 @@ impl Core {
             sync_p50_us: self.gauges.sync_p50_us,
             sync_p99_us: self.gauges.sync_p99_us,
             clients: self.conns.len() as u32,
+            busy_percent: self.busyness.percent(),
+            saturated_ms: self.busyness.saturated_ms(),
             rss_bytes: self.gauges.rss_bytes,
             log_bytes: self.gauges.log_bytes,
             losses: losses.accounts,

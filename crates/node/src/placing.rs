@@ -9,7 +9,7 @@ use crate::members::MAX_LAG;
 use crate::replica::Replica;
 use cluster::heartbeat::MEMBERS_LEVEL;
 use cluster::map::ZoneRole;
-use cluster::status::diagnose::offer_split;
+use cluster::status::diagnose::{offer_split, saturation};
 use cluster::{
     Placed, ReplicaSet, Site, Standing, explain, explain_learners, place_learners, place_with_witnesses,
     stage_learners,
@@ -215,7 +215,9 @@ impl Core {
             let copies = before.and_then(|before| explain_learners(&sites, before, &wanted.target));
             moves.into_iter().chain(copies)
         });
-        said.chain(offer_split(&self.status()).map(|offer| offer.text)).collect()
+        let status = self.status();
+        let offers = [offer_split(&status), saturation(&status)].into_iter().flatten();
+        said.chain(offers.map(|offer| offer.text)).collect()
     }
 
     fn placed(&self, by_load: bool) -> Vec<Placed> {
@@ -241,7 +243,7 @@ impl Core {
     }
 
     /// Commands per second that the leader of a group executes, as it says.
-    fn load_of(&self, group: GroupId) -> u64 {
+    pub(crate) fn load_of(&self, group: GroupId) -> u64 {
         let own = self.replicas[group.0 as usize].as_deref().filter(|r| r.raft.is_leader());
         let reports = self.peers.values().filter_map(|peer| peer.report.as_ref());
         let others = reports.flat_map(|report| &report.groups).filter(|g| g.group == group.0).map(|g| g.load);

@@ -107,6 +107,7 @@ impl Core {
             replica.load.each_second();
         }
         self.stats.each_second();
+        self.busyness.each_second(self.now.mono_ns);
         self.drive_bounds();
         self.ask_fates();
         self.send_reports();

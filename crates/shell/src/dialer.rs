@@ -1,5 +1,6 @@
 //! Which nodes to call, where, and when: every known node without a connection, again and again.
 
+use cluster::peer::MAX_MEMBERS;
 use cluster::{Peer, Purpose};
 use env::Rng;
 use model::NodeId;
@@ -85,6 +86,14 @@ impl Dialer {
                 }
                 None => self.targets.push(Target::new(Some(peer.node), peer.addresses.peer.clone())),
             }
+        }
+    }
+
+    /// A member has called this node, which has no id: it has recorded this node, whose answer was lost, and may be the
+    /// only one whose address is still right. Found by the simulator.
+    pub fn called_by(&mut self, member: &Peer) {
+        if self.targets.len() < MAX_MEMBERS {
+            self.learn(std::iter::once(member));
         }
     }
 
@@ -267,6 +276,20 @@ mod tests {
         assert!(dialer.is_asked_for_level(0));
         assert!(!dialer.asked_for_level(0, false), "as by an older program that can not read it");
         assert!(!dialer.is_asked_for_level(0));
+    }
+
+    #[test]
+    fn a_node_without_an_id_calls_back_who_has_called_it() {
+        let mut dialer = dialer(&["a:1"]);
+        assert_eq!(dialer.next(0, nobody), Some(0));
+        dialer.failed(0, 0, true, "nobody is there any more");
+        dialer.called_by(&peer(2, "b:1"));
+        dialer.called_by(&peer(2, "b:1"));
+        assert_eq!(dialer.next(0, nobody), Some(1));
+        assert_eq!((dialer.address(1), dialer.is_given(1)), ("b:1", false));
+        assert_eq!(dialer.next(0, nobody), None, "it is known once");
+        (3..2 * MAX_MEMBERS as u64).for_each(|node| dialer.called_by(&peer(node, &format!("n{node}:1"))));
+        assert_eq!(dialer.targets.len(), MAX_MEMBERS);
     }
 
     #[test]

@@ -250,6 +250,9 @@ impl<P: Platform> Links<P> {
             connected: self.up.len(),
         };
         around.membership.refused(refusal, refuser);
+        if let Some(member) = around.membership.take_caller() {
+            around.dialer.called_by(&member);
+        }
         let asks = refusal.verdict == Verdict::Unsaid;
         if number.is_some_and(|number| around.dialer.asked_for_level(number, asks)) {
             // Not worth a word: the next call says it.

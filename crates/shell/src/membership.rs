@@ -1,7 +1,9 @@
 //! This node among the others: its data folder, the forming of the cluster, and what handshakes tell.
 
 use cluster::handshake::{Gate, Known, News};
-use cluster::{Admission, Established, Folder, FolderError, Formation, Forming, Joiner, Refusal, Verdict};
+use cluster::{
+    Admission, Established, Folder, FolderError, Formation, Forming, Joiner, Peer, Refusal, Verdict,
+};
 use model::NodeId;
 use node::Core;
 use std::io;
@@ -14,6 +16,8 @@ pub struct Membership {
     forming: Forming,
     /// Replicas a shard should have, for what people are told while the node knows nothing better.
     replicas: u32,
+    /// A member that has called this node while it had no id.
+    caller: Option<Peer>,
     /// The disk failed during a handshake: the node must stop.
     failed: Option<FolderError>,
     /// The node is not let in, or must not take part: a person has to change something.
@@ -38,7 +42,7 @@ impl Membership {
     /// The disk failed.
     pub fn new(mut folder: Folder, replicas: u32) -> Result<Membership, FolderError> {
         let forming = Forming::start(&mut folder)?;
-        Ok(Membership { folder, forming, replicas, failed: None, refused: None })
+        Ok(Membership { folder, forming, replicas, caller: None, failed: None, refused: None })
     }
 
     /// The decision with which the cluster started, once this node knows it.
@@ -90,8 +94,9 @@ impl Membership {
     pub fn refused(&mut self, refusal: &Refusal, by: Refuser<'_>) {
         let ends = match refusal.verdict {
             Verdict::Passing | Verdict::Unsaid => false,
-            // Not proven: to a node with an id it says only that the address has another owner now.
-            Verdict::NotAdmitted => by.dialled.is_some() && self.folder.node().is_none(),
+            // Not proven: to a node with an id it says only that the address has another owner now. And who has called
+            // may be of another cluster with the same secret, whose member was here before.
+            Verdict::NotAdmitted => by.dialled.is_some() && by.given && self.folder.node().is_none(),
             // The same may be the case here, unless a person named the address and nobody else is there.
             Verdict::OtherCluster => by.dialled.is_some() && by.given && by.connected == 0,
             // The folder is whole: a newer program goes on with it.
@@ -104,6 +109,11 @@ impl Membership {
             let at = by.dialled.map_or_else(String::new, |address| format!(" (node at {address})"));
             self.refused = Some(format!("this node can not take part: {}{at}", refusal.reason));
         }
+    }
+
+    /// A member that has called this node while it had no id, and was not taken note of yet.
+    pub fn take_caller(&mut self) -> Option<Peer> {
+        self.caller.take()
     }
 
     /// The folder is an old one, and no later start may take part with it.
@@ -188,6 +198,10 @@ impl Gate for Questions<'_> {
         self.membership.admit(joiner, self.core)
     }
 
+    fn called_by(&mut self, member: Peer) {
+        self.membership.caller = Some(member);
+    }
+
     fn news(&mut self) -> News {
         self.membership.folder.news()
     }
@@ -248,6 +262,7 @@ mod tests {
         assert!(ends(false, Verdict::NotAdmitted, true, true, 0));
         assert!(!ends(false, Verdict::NotAdmitted, false, false, 0), "who calls decides nothing");
         assert!(!ends(true, Verdict::NotAdmitted, true, true, 0), "the address has another owner now");
+        assert!(!ends(false, Verdict::NotAdmitted, true, false, 0), "nobody sent it to who has called it");
     }
 
     #[test]

@@ -455,6 +455,9 @@ impl Process {
             return false;
         }
         self.passes += 1;
+        if let Some(shell) = &mut self.shell {
+            shell.node.core.waited(now_ns.saturating_sub(self.rested_ns));
+        }
         let result = self.run();
         match result {
             Err(why) => {

@@ -48,6 +48,15 @@ const FOUND_OF_SPLITS: &[(u64, &str)] = &[
     ),
 ];
 
+/// Worlds in which as many nodes join as the seed draws that found something, 6 s each.
+const FOUND_AS_DRAWN: &[(u64, &str)] = &[
+    (
+        811994,
+        "shell: a node that was recorded as a member and had not got the answer never joined once all others had moved",
+    ),
+    (419, "shell: the same, in a build of then"),
+];
+
 /// Worlds with a witness and two nodes that join that found something, 6 s each.
 const FOUND_BESIDE_WITNESSES: &[(u64, &str)] = &[(
     930013,
@@ -73,6 +82,9 @@ fn seeds_that_found_something_stay_clean() {
     }
     for &(seed, _) in FOUND_OF_SPLITS {
         check(seed, &Options { length_ns: 6 * S, spares: Some(2), ..Options::default() });
+    }
+    for &(seed, _) in FOUND_AS_DRAWN {
+        check(seed, &Options { length_ns: 6 * S, ..Options::default() });
     }
     for &(seed, _) in FOUND_BESIDE_WITNESSES {
         let (witness, spares) = (Some(true), Some(2));

@@ -304,6 +304,10 @@ impl Handshake {
         output: &mut Vec<u8>,
     ) -> Result<(), Refused> {
         let (Some(cluster), Some(_)) = (self.local.cluster, self.local.node) else {
+            if let (Some(_), Some(node)) = (identity.cluster, identity.node) {
+                let Identity { incarnation, boot, addresses, .. } = identity;
+                gate.called_by(Peer { node, addresses, incarnation, boot: Some(boot) });
+            }
             return Err(refusal::NOT_JOINED.into());
         };
         if identity.cluster.is_some_and(|theirs| theirs != cluster) {

@@ -51,6 +51,7 @@ struct Knows {
     known: BTreeMap<NodeId, Known>,
     admits: Option<Result<u64, Refusal>>,
     asked: Vec<Joiner>,
+    called: Vec<Peer>,
     news: News,
 }
 
@@ -73,6 +74,10 @@ impl Gate for Knows {
     fn admit(&mut self, joiner: &Joiner) -> Result<NodeId, Refusal> {
         self.asked.push(joiner.clone());
         self.admits.clone().unwrap_or_else(|| Err(passing("nobody is admitted"))).map(NodeId)
+    }
+
+    fn called_by(&mut self, member: Peer) {
+        self.called.push(member);
     }
 
     fn news(&mut self) -> News {
@@ -262,6 +267,26 @@ fn a_stranger_is_given_no_id() {
     let end = accept.input(&identity, &mut gate);
     assert_eq!(refused(&end.state), refusal::STRANGER);
     assert_eq!(gate.asked, []);
+}
+
+/// The cluster has recorded it, and the answer was lost: who has it at its address may be the only one that it can ask.
+#[test]
+fn a_node_without_an_id_hears_who_of_the_members_called_it() {
+    let callers = [
+        (member(1), vec![peer(1, 5, Some(1))]),
+        (joining(4), Vec::new()),
+        (Local { secret: Secret::new([8; 32]), ..member(1) }, Vec::new()),
+    ];
+    for (caller, heard) in callers {
+        let mut gate = Knows::default();
+        let mut dial = Handshake::dial(caller, Purpose::Turn);
+        let mut accept = Handshake::accept(joining(3));
+        let hello = dial.input(&[], &mut Knows::default()).output;
+        let answer = accept.input(&hello, &mut gate).output;
+        let identity = dial.input(&answer, &mut Knows::default()).output;
+        assert!(matches!(accept.input(&identity, &mut gate).state, State::Refused(_)));
+        assert_eq!(gate.called, heard);
+    }
 }
 
 #[test]

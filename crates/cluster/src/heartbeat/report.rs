@@ -42,6 +42,10 @@ pub struct NodeReport {
     pub sync_p99_us: u64,
     /// Connected Redis clients.
     pub clients: u32,
+    /// Percent of the last seconds in which its shard thread did not wait for something to do.
+    pub busy_percent: u32,
+    /// For how long that has been above 90 % without a pause, ms; 0 if it is not.
+    pub saturated_ms: u64,
     /// Resident memory in bytes.
     pub rss_bytes: u64,
     /// Bytes of log that are kept.

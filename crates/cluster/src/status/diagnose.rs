@@ -1,5 +1,7 @@
 //! From the state of the cluster to what is wrong, in plain words.
 
+mod saturation;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +10,8 @@ use super::{Fitness, NodeState, NodeStatus, ReplicaRole, ShardStatus, Status};
 use crate::health::fitness::QUICK_FOR_NS;
 use crate::identity::MAX_SHARDS;
 use model::time::MS;
+
+pub use saturation::saturation;
 
 /// A follower this many entries behind its leader is reported.
 pub const LAG_WORTH_A_WORD: u64 = 100_000;
@@ -64,6 +68,7 @@ pub fn diagnose(status: &Status) -> Vec<Problem> {
     lost_folders(status, &mut problems);
     losses(status, &mut problems);
     problems.extend(offer_split(status));
+    problems.extend(saturation(status));
     if status.replicas_wanted == 1 {
         problems
             .push(Problem { severity: Severity::Note, text: "replicas = 1: nothing is replicated".into() });

@@ -117,6 +117,7 @@ pub fn nodes(nodes: &[NodeStatus]) -> String {
         ">UP",
         ">LEADS",
         ">REPLICAS",
+        ">BUSY",
         ">SYNC p50/p99",
         ">CLIENTS",
         ">MEMORY",
@@ -140,6 +141,7 @@ pub fn nodes(nodes: &[NodeStatus]) -> String {
             if_known(span(node.uptime_ms)),
             node.leaders.to_string(),
             node.replicas.to_string(),
+            if_known(format!("{} %", node.busy_percent)),
             if_known(latency(node)),
             if_known(node.clients.to_string()),
             if_known(bytes(node.rss_bytes)),
@@ -252,6 +254,7 @@ mod tests {
             uptime_ms: 65_000,
             leaders: 1,
             replicas: 2,
+            busy_percent: 37,
             sync_p50_us: 130,
             sync_p99_us: 1_240,
             clients: 12,
@@ -314,10 +317,10 @@ mod tests {
 cluster c0ffee: degraded; 2 of 3 nodes up, 2 shards with 3 replicas
   degraded: node 3 unreachable since 12 s; all shards still have 2 of 3 replicas
 
-NODE  REDIS           PEER            STATE             VERSION    UP  LEADS  REPLICAS  SYNC p50/p99  CLIENTS    MEMORY      LOG
-   1  127.0.0.1:7001  127.0.0.1:7101  up                0.1.0    65 s      1         2  0.13/1.24 ms       12  31.0 MiB  128 MiB
-   2  127.0.0.1:7002  127.0.0.1:7102  up                0.1.0    65 s      1         2  0.13/1.24 ms       12  31.0 MiB  128 MiB
-   3  127.0.0.1:7003  127.0.0.1:7103  unreachable 12 s  0.1.0       -      1         2             -        -         -        -
+NODE  REDIS           PEER            STATE             VERSION    UP  LEADS  REPLICAS  BUSY  SYNC p50/p99  CLIENTS    MEMORY      LOG
+   1  127.0.0.1:7001  127.0.0.1:7101  up                0.1.0    65 s      1         2  37 %  0.13/1.24 ms       12  31.0 MiB  128 MiB
+   2  127.0.0.1:7002  127.0.0.1:7102  up                0.1.0    65 s      1         2  37 %  0.13/1.24 ms       12  31.0 MiB  128 MiB
+   3  127.0.0.1:7003  127.0.0.1:7103  unreachable 12 s  0.1.0       -      1         2     -             -        -         -        -
 
 SHARD  SLOTS  LEADER  FOLLOWERS    TERM  COMMIT  WORST LAG
     0   8192  node 1  2, 3 (away)     2    1234          0

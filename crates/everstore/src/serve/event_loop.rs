@@ -64,6 +64,8 @@ pub struct EventLoop {
     shell: Shell<Os>,
     figures: Figures,
     complaint: Complaint,
+    /// Since when the thread waits, if it does, monotonic ns.
+    waits_since_ns: Option<u64>,
 }
 
 impl EventLoop {
@@ -96,7 +98,8 @@ impl EventLoop {
         }
         let events = Events::with_capacity(EVENTS);
         let complaint = Complaint::default();
-        Ok(EventLoop { poll, events, wake, signals, listeners, shell, figures, complaint })
+        let waits_since_ns = None;
+        Ok(EventLoop { poll, events, wake, signals, listeners, shell, figures, complaint, waits_since_ns })
     }
 
     /// Runs until the node is to end in good order.
@@ -127,7 +130,8 @@ impl EventLoop {
 
     /// Blocks until there is something to do, and notes what.
     fn wait(&mut self) -> Result<(), String> {
-        let until_pass = self.shell.next_pass_ns().saturating_sub(RealClock.mono_ns());
+        let now_ns = RealClock.mono_ns();
+        let until_pass = self.shell.next_pass_ns().saturating_sub(now_ns);
         let formed = self.shell.node.disks.is_some();
         let wait_ns = match until_pass {
             0 => 0,
@@ -135,6 +139,7 @@ impl EventLoop {
             _ => FORMING_WAIT_NS,
         };
         let wait_ns = if wait_ns == 0 || !self.wake.may_sleep() { 0 } else { wait_ns };
+        self.waits_since_ns = (wait_ns > 0).then_some(now_ns);
         match self.poll.poll(&mut self.events, Some(Duration::from_nanos(wait_ns))) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                 Err(format!("cannot wait for sockets: {error}"))
@@ -146,6 +151,9 @@ impl EventLoop {
     /// One pass: what happened goes into the shell, which does the rest.
     fn pass(&mut self) -> Result<(), Stop> {
         let now = self.shell.begin(&RealClock)?;
+        if let Some(since_ns) = self.waits_since_ns {
+            self.shell.node.core.waited(now.mono_ns.saturating_sub(since_ns));
+        }
         for event in &self.events {
             match event.token() {
                 WAKE => {}

@@ -4,7 +4,7 @@ use super::super::{
 use super::*;
 
 /// A healthy cluster of three nodes; node `1 + id % 3` leads shard `id`.
-fn healthy(shards: u16) -> Status {
+pub(super) fn healthy(shards: u16) -> Status {
     let group = |id: u16, group: u32| {
         let leader = 1 + u64::from(id) % 3;
         let replica = |node| ReplicaStatus {
@@ -26,6 +26,7 @@ fn healthy(shards: u16) -> Status {
             commit: 10,
             replicas: (1..=3).map(replica).collect(),
             bytes: 1 << 30,
+            load: 1000,
             on_witness: false,
             compared: None,
             possible_losses: Vec::new(),

@@ -72,6 +72,12 @@ fn of_node(page: &mut Page, own: &NodeStatus, turn_age_ms: u64) {
         "Time since the shard thread's last turn.",
         seconds(turn_age_ms, 3),
     );
+    page.one(
+        "everstore_shard_thread_busy_percent",
+        "gauge",
+        "Share of the last seconds in which the shard thread did not wait for something to do.",
+        own.busy_percent,
+    );
     page.one("process_resident_memory_bytes", "gauge", "Resident memory.", own.rss_bytes);
 }
 
