@@ -244,8 +244,7 @@ impl Replica {
     /// A replica as recovered, the first of its node in a group with its first members; if it is not, its
     /// `tenure` is to be set.
     pub fn new(id: GroupId, raft: Group, machine: Machine, tree: u64, stored: (Index, Term)) -> Replica {
-        let tenure = first_tenure(&raft);
-        let (index, term) = machine.applied();
+        let (tenure, (index, term)) = (first_tenure(&raft), machine.applied());
         Replica {
             id,
             predecessors: Predecessors::started(&raft),

@@ -117,10 +117,8 @@ impl<D> Node<D> {
             cluster: cluster.0.to_be_bytes(),
             begun: folder.is_log_started(),
         };
-        let log_error = |error: storage::log::LogError| error.to_string();
-        let (log, recovery) =
-            Log::open(Arc::clone(&self.disk), &folder.log_dir(), options.clone(), Rng::new(seed))
-                .map_err(log_error)?;
+        let opened = Log::open(Arc::clone(&self.disk), &folder.log_dir(), options.clone(), Rng::new(seed));
+        let (log, recovery) = opened.map_err(|error| error.to_string())?;
         // From here on an empty log folder means that votes were lost (safety rule 2).
         folder.log_started().map_err(|error| error.to_string())?;
         self.log_way.opened(log.is_direct());
