@@ -133,9 +133,9 @@ impl World {
         self.remove_lost();
     }
 
-    /// Nodes that have lost their data and are not given up soon are removed by force.
+    /// Nodes that have lost all their data and are not given up soon are removed by force.
     fn remove_lost(&mut self) {
-        let lost: Vec<u64> = self.lost().iter().copied().collect();
+        let lost: Vec<u64> = self.lost().iter().copied().filter(|node| !self.is_robbed(*node)).collect();
         let Some(map) = self.newest_map() else { return };
         let members: BTreeSet<u64> = map.members.keys().map(|node| node.0).collect();
         let patient = self.plan.shape.replace_after_ms > 60_000;

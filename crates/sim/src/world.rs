@@ -289,6 +289,11 @@ impl World {
         self.robbed.insert(node);
     }
 
+    /// Whether a node has lost nothing but a further data folder: it comes again.
+    pub(crate) fn is_robbed(&self, node: u64) -> bool {
+        self.robbed.contains(&node)
+    }
+
     /// A node is none of the cluster any more.
     pub(crate) fn given_up(&mut self, node: u64) {
         self.lost.insert(node);
