@@ -1,6 +1,7 @@
 """Machines come and go under load: nothing is lost, nothing is wrong, and clients of the others see no error."""
 
 import json
+import shutil
 import subprocess
 import time
 
@@ -146,8 +147,18 @@ def test_a_lost_machine_is_replaced_by_itself_and_on_demand(new_cluster):
         assert seats(cluster, asked)[4] == 0
         settled(cluster, asked, 3)
     ledger.check(cluster.nodes[4])
-    cluster.restart(cluster.nodes[2])
-    assert cluster.nodes[2].end() == 2
+    again = cluster.nodes[2]
+    cluster.restart(again)
+    assert again.end() == 2
+    assert all(node["id"] != 3 for node in asked.status()["nodes"]), "it is not known again"
+    # With an empty folder it is a new node, at the same address.
+    shutil.rmtree(again.folder)
+    cluster.join(again)
+
+    def is_there():
+        return any(node["id"] == 6 and node["state"]["state"] == "up" for node in asked.status()["nodes"])
+
+    wait_for(is_there, "it has joined")
 
 
 def test_what_would_break_the_replica_count_is_refused(new_cluster):

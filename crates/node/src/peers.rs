@@ -75,6 +75,9 @@ impl Core {
     /// A connection was refused right after it broke: the process is gone. Shortens the wait of
     /// successors, never the promise of voters.
     pub fn on_peer_refused(&mut self, node: NodeId) {
+        if self.is_removed(node) {
+            return; // It is forgotten, and would be known again.
+        }
         self.peer(node).health.refused();
         self.campaign_against(node);
     }

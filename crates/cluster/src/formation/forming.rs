@@ -39,6 +39,7 @@ pub enum Admission {
 #[derive(Debug, Default)]
 pub struct Forming {
     informed: BTreeSet<NodeId>,
+    given_up: BTreeSet<NodeId>,
 }
 
 impl Forming {
@@ -70,7 +71,7 @@ impl Forming {
             self.decide(folder)?;
             return Ok(Admission::Member(node));
         }
-        if let Some(member) = member_at(folder, &joiner.addresses) {
+        if let Some(member) = self.member_at(folder, &joiner.addresses) {
             return Ok(judge(&member, joiner));
         }
         if folder.formation().is_some() {
@@ -102,6 +103,20 @@ impl Forming {
         node: NodeId,
     ) -> Result<(), FolderError> {
         folder.admitted(&joiner.as_node(node), joiner.token, joiner.witness)
+    }
+
+    /// Members that the cluster has given up: a new node may come at the address of one.
+    pub fn give_up(&mut self, nodes: &BTreeSet<NodeId>) {
+        if self.given_up != *nodes {
+            self.given_up.clone_from(nodes);
+        }
+    }
+
+    /// The member at an address.
+    fn member_at(&self, folder: &Folder, addresses: &Addresses) -> Option<Peer> {
+        let own = folder.itself();
+        let mut all = folder.peers().filter(|peer| !self.given_up.contains(&peer.node)).chain(own.as_ref());
+        all.find(|peer| peer.addresses.peer == addresses.peer).cloned()
     }
 
     /// Whether this node has not heard yet that the meta group gave an id to this joiner.
@@ -153,13 +168,6 @@ impl Joiner {
         let Joiner { addresses, incarnation, boot, .. } = self;
         Peer { node, addresses: addresses.clone(), incarnation: *incarnation, boot: Some(*boot) }
     }
-}
-
-/// The member at an address.
-fn member_at(folder: &Folder, addresses: &Addresses) -> Option<Peer> {
-    let own = folder.itself();
-    let mut all = folder.peers().chain(own.as_ref());
-    all.find(|peer| peer.addresses.peer == addresses.peer).cloned()
 }
 
 /// A node without an id calls from the address of a member whose token is not its own here. Safety rule 2:

@@ -135,6 +135,13 @@ fn a_member_without_its_folder_is_refused_whatever_the_cluster_does() {
     assert_eq!(forming.admit(&mut folder, &emptied).unwrap(), refused);
     forming.admit(&mut folder, &joiner(3)).unwrap();
     assert_eq!(forming.admit(&mut folder, &emptied).unwrap(), refused);
+    forming.give_up(&[NodeId(2)].into());
+    assert_eq!(
+        forming.admit(&mut folder, &emptied).unwrap(),
+        Admission::Later,
+        "another node comes in its place"
+    );
+    forming.give_up(&[NodeId(1), NodeId(2)].into());
     let at_own = Joiner { token: JoinToken([9; 16]), boot: Boot([9; 16]), ..joiner(1) };
     let Admission::Refused(text) = forming.admit(&mut folder, &at_own).unwrap() else { panic!() };
     assert!(text.starts_with("node 1 at h:7101 was a member"), "{text}");
