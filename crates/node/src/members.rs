@@ -72,7 +72,11 @@ pub(crate) fn next_step(
     if add.is_empty() && remove.is_empty() {
         return absent(&set.learners).map_or(Next::Settled, |node| Next::Step(MemberStep::AddLearner(node)));
     }
-    match add.iter().all(|node| ready(seat_of(*node))) {
+    // Who is left must be a majority of what is left, or nobody takes a step any more, not even that for who was lost.
+    let stays: Vec<&NodeId> = now.voters.iter().filter(|node| !remove.contains(node)).collect();
+    let there = add.len() + stays.iter().filter(|node| !lost(seat_of(***node))).count();
+    let goes_on = 2 * there > add.len() + stays.len();
+    match goes_on && add.iter().all(|node| ready(seat_of(*node))) {
         true => Next::Step(MemberStep::Enter { add, remove }),
         false => Next::Wait,
     }
@@ -344,6 +348,33 @@ mod tests {
         let with_new = members(&[1, 2, 3], &[], &[4]);
         let moved = set(&[(2, 9), (3, 0), (4, 0)]);
         assert_eq!(next_step(&with_new, &moved, NodeId(3), |_| true, is_second), enter(&[4], &[2]));
+    }
+
+    #[test]
+    fn nobody_goes_as_long_as_the_rest_would_have_no_majority() {
+        let seat = |(node, generation)| Seat { node: NodeId(node), generation };
+        let set = |list: &[(u64, u64)]| ReplicaSet {
+            wanted: list.iter().copied().map(seat).collect(),
+            ..ReplicaSet::default()
+        };
+        let lost = |dead: u64| move |seat: Seat| seat.node == NodeId(dead);
+        let enter = |add: &[u64], remove: &[u64]| {
+            Next::Step(MemberStep::Enter { add: nodes(add), remove: nodes(remove) })
+        };
+        // The second lost its folder and came back with it, and the first is down: both that are left are needed.
+        let (now, again) = (members(&[1, 2, 3], &[], &[]), set(&[(1, 0), (2, 9), (3, 0)]));
+        let next = |now: &Members, wanted: &ReplicaSet, dead| {
+            next_step(now, wanted, NodeId(2), |_| true, lost(dead))
+        };
+        assert_eq!(next(&now, &again, 1), Next::Wait);
+        assert_eq!(next(&now, &again, 9), enter(&[], &[2]), "it is back");
+        // Or it is given up, and goes first.
+        assert_eq!(next(&now, &set(&[(2, 9), (3, 0)]), 1), enter(&[], &[1]));
+        // With another one in its place.
+        let with_new = members(&[1, 2, 3], &[], &[4]);
+        assert_eq!(next(&with_new, &set(&[(2, 0), (3, 0), (4, 0)]), 1), enter(&[4], &[1]));
+        assert_eq!(next(&with_new, &set(&[(1, 0), (2, 0), (4, 0)]), 1), enter(&[4], &[3]));
+        assert_eq!(next(&now, &set(&[(1, 0), (2, 0)]), 1), Next::Wait);
     }
 
     #[test]

@@ -63,6 +63,12 @@ const FOUND_BESIDE_WITNESSES: &[(u64, &str)] = &[(
     "node: a DEL that waited for a split and then for its row was dropped, and later answers were those of others",
 )];
 
+/// Worlds with two data folders on each node and two nodes that join as learners that found something, 12 s each.
+const FOUND_OF_FOLDERS: &[(u64, &str)] = &[(
+    952016,
+    "node: a leader that came back with its folder took its own vote away while another voter was down for good",
+)];
+
 /// Usual seeds.
 const USUAL: std::ops::RangeInclusive<u64> = 1001..=1100;
 
@@ -89,6 +95,10 @@ fn seeds_that_found_something_stay_clean() {
     for &(seed, _) in FOUND_BESIDE_WITNESSES {
         let (witness, spares) = (Some(true), Some(2));
         check(seed, &Options { length_ns: 6 * S, witness, spares, ..Options::default() });
+    }
+    for &(seed, _) in FOUND_OF_FOLDERS {
+        let (learners, further, spares) = (Some(true), Some(true), Some(2));
+        check(seed, &Options { length_ns: 12 * S, learners, further, spares, ..Options::default() });
     }
     for &(seed, _) in FOUND_OF_LARGE {
         let (nodes, shards, spares) = (Some(3), Some(2), Some(0));
