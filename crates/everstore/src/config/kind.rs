@@ -121,13 +121,15 @@ impl Kind {
             Kind::Whole(min, max, unit) => format!("{min} to {max} ({unit})"),
             Kind::Derived(min, max) => format!("{min} to {max}"),
             Kind::Size(min, max) => {
-                format!("{} to {}, such as 64kb or 8mb", show_size(min), show_size(max))
+                let allowed = format!("{} to {}", show_size(min), show_size(max));
+                with_examples(allowed, (min, max), &[("64kb", 64 << 10), ("8mb", 8 << 20)])
             }
             Kind::Memory(min) => {
                 format!("from {} on, 1% to 100% of the machine's memory, or 0 for no limit", show_size(min))
             }
             Kind::Time(min, max) => {
-                format!("{} to {}, such as 120ms or 5s", show_duration(min), show_duration(max))
+                let allowed = format!("{} to {}", show_duration(min), show_duration(max));
+                with_examples(allowed, (min, max), &[("120ms", 120), ("5s", 5000)])
             }
         }
     }
@@ -307,6 +309,13 @@ impl<T: Field> Field for Option<T> {
             other => T::from_value(other).map(Some),
         }
     }
+}
+
+/// What is allowed, with examples of how it is written that are allowed as well.
+fn with_examples(allowed: String, (min, max): (u64, u64), examples: &[(&str, u64)]) -> String {
+    let fit = examples.iter().filter(|(_, value)| (min..=max).contains(value));
+    let fit: Vec<&str> = fit.map(|(text, _)| *text).collect();
+    if fit.is_empty() { allowed } else { format!("{allowed}, such as {}", fit.join(" or ")) }
 }
 
 #[cfg(test)]

@@ -89,7 +89,8 @@ fn bad_values_name_the_value_and_what_is_allowed() {
     let cases = [
         ("port", "70000", "'70000'; allowed: 1 to 65535"),
         ("replicas", "2", "'2'; allowed: 1 to 7 (odd)"),
-        ("max-value", "9mb", "'9mb'; allowed: 1kb to 8mb"),
+        ("max-value", "9mb", "'9mb'; allowed: 1kb to 8mb, such as 64kb or 8mb"),
+        ("chunk-threshold", "64kb", "'64kb'; allowed: 1mb to 8mb, such as 8mb"),
         ("quorum-timeout", "5", "'5'; allowed: 100ms to 10m"),
         ("log-mode", "fast", "'fast'; allowed: auto, direct, buffered"),
         ("threads", "2", "'2'; allowed: 1"),
