@@ -56,6 +56,22 @@ def is_whole(cluster: Cluster) -> bool:
     return True
 
 
+def lost_folder(through: Node, number: int) -> dict:
+    """The folder that a node says it has lost."""
+    lost = lambda: next((f for f in told(through, number) if f.get("lost")), None)  # noqa: E731
+    return wait_for(lost, "it tells of the folder")
+
+
+def made_anew(cluster: Cluster, node: Node, other: Node, ledger: Ledger):
+    """All replicas are there again: a majority that needs those of this node has everything."""
+    wait_for(lambda: is_whole(cluster), "all replicas are there again", patience=120)
+    other.kill()
+    cluster.wait_healthy(up=2)
+    ledger.check(node)
+    cluster.restart(other)
+    cluster.wait_healthy()
+
+
 def kill_all(cluster: Cluster):
     for node in cluster.nodes:
         node.process.kill()
@@ -105,21 +121,13 @@ def test_a_folder_that_is_lost_is_made_anew_from_the_others(two_each, what):
             further(victim).mkdir()
         cluster.restart(victim)
         cluster.wait_healthy()
-        lost = wait_for(
-            lambda: next((f for f in told(others[0], 2) if f.get("lost")), None), "it tells of the folder"
-        )
+        lost = lost_folder(others[0], 2)
         assert lost["lost"].startswith("it is missing" if what == "missing" else "it is empty"), lost
         wait_for(lambda: "data folder" in problems(others[0]), "others are told")
         ledger.wait_for_more(300)
         ledger.stop()
-    wait_for(lambda: is_whole(cluster), "all replicas are there again", patience=120)
-    # A majority that needs what was made anew.
-    others[0].kill()
-    cluster.wait_healthy(up=2)
-    ledger.check(victim)
+    made_anew(cluster, victim, others[0], ledger)
     # And it stays so: the folder that is gone is not missed by the next start.
-    cluster.restart(others[0])
-    cluster.wait_healthy()
     kill_all(cluster)
     cluster.restart_all()
     cluster.wait_healthy()
@@ -233,21 +241,14 @@ def test_a_folder_that_fails_takes_only_its_replicas_and_the_node_goes_on(new_cl
     with Ledger(cluster.nodes, threads=6) as ledger:
         ledger.wait_for_more(300)
         disk.fail()
-        lost = wait_for(
-            lambda: next((f for f in told(others[0], 2) if f.get("lost")), None), "it tells of the folder"
-        )
+        lost = lost_folder(others[0], 2)
         assert "Input/output error" in lost["lost"], lost
         ledger.wait_for_more(300)
         wait_for(lambda: folders(others[0], 2)[0]["replicas"] == 9, "all is made anew in the home folder", patience=120)
         ledger.wait_for_more(300)
         ledger.stop()
     assert held == 4 and victim.runs()
-    wait_for(lambda: is_whole(cluster), "all replicas are there again", patience=120)
-    others[0].kill()
-    cluster.wait_healthy(up=2)
-    ledger.check(victim)
-    cluster.restart(others[0])
-    cluster.wait_healthy()
+    made_anew(cluster, victim, others[0], ledger)
     # The folder that failed comes back: what is in it is of the past.
     kill_all(cluster)
     disk.heal()

@@ -30,6 +30,15 @@ fn key_of(group: GroupId) -> String {
     key.unwrap()
 }
 
+/// Three nodes with two folders each, the leader of the group to be lost, and a connection to it.
+fn with_client() -> (World, u64, u64) {
+    let mut world = World::with_folders(3, 2, 2);
+    world.run(1000);
+    let leader = world.leader(LOST);
+    let client = world.connect(leader);
+    (world, leader, client)
+}
+
 fn fail(world: &mut World, node: u64) {
     let now = world.now;
     let core = world.cores.get_mut(&node).unwrap();
@@ -39,10 +48,7 @@ fn fail(world: &mut World, node: u64) {
 
 #[test]
 fn what_a_failed_folder_did_not_make_durable_is_never_answered_as_done() {
-    let mut world = World::with_folders(3, 2, 2);
-    world.run(1000);
-    let leader = world.leader(LOST);
-    let client = world.connect(leader);
+    let (mut world, leader, client) = with_client();
     let key = key_of(LOST);
     assert_eq!(world.ask(leader, client, &format!("SET {key} 1")), "+OK");
     // Nobody hears of the next write, and it is not durable here.
@@ -95,10 +101,7 @@ fn where_nobody_leads_the_only_copy_is_waited_for() {
 
 #[test]
 fn what_was_answered_early_and_failed_with_its_folder_is_not_left_open() {
-    let mut world = World::with_folders(3, 2, 2);
-    world.run(1000);
-    let leader = world.leader(LOST);
-    let client = world.connect(leader);
+    let (mut world, leader, client) = with_client();
     assert_eq!(world.ask(leader, client, "KEYSPACE SET 1 REPLICATION async"), "+OK");
     assert_eq!(world.ask(leader, client, "SELECT 1"), "+OK");
     let key = key_of(LOST);

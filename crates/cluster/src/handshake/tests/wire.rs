@@ -63,16 +63,9 @@ fn a_witness_says_so_and_formations_name_theirs() {
     assert!(message::Identity::decode(&identity(true, Some(4)).encode()[6..]).is_err(), "no member");
 }
 
-/// The addresses of cluster ports follow where a program that does not know them finds no member.
-#[test]
-fn cluster_ports_follow_the_members() {
-    let with_port = |n: u64| Addresses { cluster: format!("h:730{n}"), ..addresses(n) };
-    let members = vec![
-        Peer { addresses: with_port(1), ..peer(1, 5, Some(1)) },
-        peer(2, 5, None),
-        Peer { addresses: with_port(3), ..peer(3, 5, None) },
-    ];
-    let said = |own: Addresses, members: Vec<Peer>| message::Identity {
+/// What a member says to another.
+fn said(own: Addresses, members: Vec<Peer>) -> message::Identity {
+    message::Identity {
         purpose: Purpose::Turn,
         cluster: Some(CLUSTER),
         node: Some(NodeId(1)),
@@ -84,7 +77,18 @@ fn cluster_ports_follow_the_members() {
         news: News { members, formation: None },
         witness: false,
         levels: None,
-    };
+    }
+}
+
+/// The addresses of cluster ports follow where a program that does not know them finds no member.
+#[test]
+fn cluster_ports_follow_the_members() {
+    let with_port = |n: u64| Addresses { cluster: format!("h:730{n}"), ..addresses(n) };
+    let members = vec![
+        Peer { addresses: with_port(1), ..peer(1, 5, Some(1)) },
+        peer(2, 5, None),
+        Peer { addresses: with_port(3), ..peer(3, 5, None) },
+    ];
     let plain = said(addresses(1), vec![peer(1, 5, Some(1)), peer(2, 5, None), peer(3, 5, None)]).encode();
     for (own, members, ports) in [
         (with_port(1), members.clone(), &b"\0\x06h:7301\x01\x06h:7301\x03\x06h:7303"[..]),
@@ -104,22 +108,10 @@ fn cluster_ports_follow_the_members() {
 #[test]
 fn levels_follow_the_cluster_ports() {
     let own = |cluster: &str| Addresses { cluster: cluster.to_owned(), ..addresses(1) };
-    let said = |own: Addresses, levels: Option<levels::Said>| message::Identity {
-        purpose: Purpose::Turn,
-        cluster: Some(CLUSTER),
-        node: Some(NodeId(1)),
-        incarnation: 1,
-        boot: Boot([1; 16]),
-        token: JoinToken([1; 16]),
-        addresses: own,
-        assigned: None,
-        news: News { members: vec![peer(1, 5, None)], formation: None },
-        witness: false,
-        levels,
-    };
     let levels = levels::Said { own: 4, used: 300 };
     for (cluster, ends) in [("", &b"\0\0\0\x04\xac\x02"[..]), ("h:7301", b"\0\x06h:7301\0\x04\xac\x02")] {
-        let identity = said(own(cluster), Some(levels));
+        let identity =
+            message::Identity { levels: Some(levels), ..said(own(cluster), vec![peer(1, 5, None)]) };
         let encoded = identity.encode();
         assert!(encoded.ends_with(ends), "{encoded:?}");
         assert_eq!(message::Identity::decode(&encoded[6..]), Ok(identity));
