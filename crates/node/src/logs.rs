@@ -294,7 +294,9 @@ impl Core {
     ) {
         let folder = self.logs.of(log).folder;
         let conf_state = match tenure {
-            Tenure::Holds { generation, .. } => Tenure::Elsewhere { generation: *generation, folder },
+            Tenure::Holds { generation, members, .. } => {
+                Tenure::Elsewhere { generation: *generation, folder, incarnation: members.incarnation }
+            }
             other => other.clone(),
         }
         .encode();
@@ -326,7 +328,8 @@ impl Core {
         }
         for &(group, generation) in unrecorded {
             let log = self.log_of(group);
-            let tenure = Tenure::Elsewhere { generation, folder: self.logs.of(log).folder };
+            let (folder, incarnation) = (self.logs.of(log).folder, self.map.incarnation);
+            let tenure = Tenure::Elsewhere { generation, folder, incarnation };
             self.record_at_home(log, (group, &tenure), (0, 0));
         }
     }
