@@ -9,6 +9,7 @@
 use crate::process::{FOLDER, FURTHER};
 use crate::time::S;
 use crate::world::World;
+use cluster::Folder;
 use env::Disk;
 use model::{GroupId, NodeId};
 use shell::survivors::Survivors;
@@ -18,6 +19,8 @@ use storage::rows::RowStores;
 
 /// Survivors serve again within this time, ns, and who was given up has found out.
 const WITHIN_NS: u64 = 20 * S;
+/// More steps than a recovery writes on a disk.
+const MOST_OPS: u64 = 16;
 /// No split is asked for where there are so many shards.
 const MOST_SHARDS: u32 = 32;
 
@@ -127,6 +130,24 @@ impl World {
             survivors.iter().filter(|other| **other != node).map(|n| NodeId(*n)).collect();
         let dirs = [PathBuf::from(FOLDER)];
         let mut found = Survivors::examine(&disk, &dirs, &elsewhere, &rows)?;
+        // Whoever recovers is cut off in the middle of it, and does it again if it is not done.
+        if self.plan.shape.further && self.rng.chance(1, 2) {
+            let ops = self.rng.below(MOST_OPS);
+            self.process(node).disk.halt_after(ops);
+            // An error is what is wanted here.
+            let _ = found.recover();
+            let after = found.after().clone();
+            drop(found);
+            self.process(node).disk.crash_process();
+            let folder = Folder::open_offline(&disk, &dirs[0]).map_err(|error| error.to_string())?;
+            let is_done = folder.formation() == Some(&after);
+            self.say(|| format!("the recovery of node {node} ends after {ops} steps, done: {is_done}"));
+            if is_done {
+                return Ok(());
+            }
+            drop(folder);
+            found = Survivors::examine(&disk, &dirs, &elsewhere, &rows)?;
+        }
         if let Some((group, _)) = found.best().find(|(_, holding)| holding.is_none()) {
             return Err(format!("it has nothing of group {group}"));
         }

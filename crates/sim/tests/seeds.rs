@@ -137,6 +137,17 @@ fn what_is_left_after_a_majority_is_lost_goes_on_with_all_that_was_acknowledged(
 }
 
 #[test]
+fn a_survivor_with_two_data_folders_goes_on_with_what_is_in_both() {
+    for seed in [951_001, 951_002, 951_003] {
+        let (length_ns, majority_lost, further) = (3 * S, Some(true), Some(true));
+        check(
+            seed,
+            &Options { length_ns, majority_lost, further, spares: Some(0), ..Options::default() },
+        );
+    }
+}
+
+#[test]
 fn a_survivor_of_a_split_makes_the_shards_that_nobody_has() {
     for seed in [900_009, 900_023, 900_030] {
         let (length_ns, majority_lost) = (3 * S, Some(true));
