@@ -107,6 +107,9 @@ pub enum Tenure {
         generation: u64,
         /// Number of the folder.
         folder: u32,
+        /// Incarnation of the cluster in which this was written. In a later one what the recovery found there is
+        /// generation 0.
+        incarnation: u64,
     },
 }
 
@@ -129,10 +132,11 @@ impl Tenure {
                 out.push(LEFT);
                 put_u64(&mut out, *generation);
             }
-            Tenure::Elsewhere { generation, folder } => {
+            Tenure::Elsewhere { generation, folder, incarnation } => {
                 out.push(ELSEWHERE);
-                put_u64(&mut out, *generation);
-                put_u64(&mut out, u64::from(*folder));
+                for number in [*generation, u64::from(*folder), *incarnation] {
+                    put_u64(&mut out, number);
+                }
             }
         }
         out
@@ -158,7 +162,7 @@ impl Tenure {
             ELSEWHERE => {
                 let (generation, folder) = (r.u64()?, u32::try_from(r.u64()?));
                 let folder = folder.map_err(|_| DecodeError::Malformed("number of a folder"))?;
-                Ok(Some(Tenure::Elsewhere { generation, folder }))
+                Ok(Some(Tenure::Elsewhere { generation, folder, incarnation: r.u64()? }))
             }
             other => Err(DecodeError::Version(other)),
         }
@@ -197,7 +201,7 @@ mod tests {
         for tenure in [
             Tenure::Holds { generation: 9, joined: true, members: members() },
             Tenure::Left { generation: 300 },
-            Tenure::Elsewhere { generation: 300, folder: 2 },
+            Tenure::Elsewhere { generation: 300, folder: 2, incarnation: 1 },
         ] {
             assert_eq!(Tenure::decode(&tenure.encode()), Ok(Some(tenure)));
         }

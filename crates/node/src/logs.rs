@@ -300,7 +300,9 @@ impl Core {
         }
         let folder = self.logs.of(log).folder;
         let conf_state = match tenure {
-            Tenure::Holds { generation, .. } => Tenure::Elsewhere { generation: *generation, folder },
+            Tenure::Holds { generation, members, .. } => {
+                Tenure::Elsewhere { generation: *generation, folder, incarnation: members.incarnation }
+            }
             other => other.clone(),
         }
         .encode();
@@ -332,7 +334,8 @@ impl Core {
             self.logs.of(log).builder.forget(group);
         }
         for &(log, group) in unrecorded {
-            let tenure = Tenure::Elsewhere { generation: 0, folder: self.logs.of(log).folder };
+            let (folder, incarnation) = (self.logs.of(log).folder, self.map.incarnation);
+            let tenure = Tenure::Elsewhere { generation: 0, folder, incarnation };
             self.record_at_home(log, (group, &tenure), (0, 0));
         }
     }

@@ -178,7 +178,7 @@ fn replayed(core: &mut Core, log: usize) -> storage::log::Recovery {
     let (mut opened, _) = Log::open(Arc::clone(&disk), dir, options, Rng::new(1)).unwrap();
     opened.append(&of_log.collect::<Vec<_>>()).unwrap();
     opened.close().unwrap();
-    Log::read(&*disk, dir, LOG_CLUSTER).unwrap()
+    Log::read(&*disk, dir, LOG_CLUSTER, false).unwrap()
 }
 
 #[test]

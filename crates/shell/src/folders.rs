@@ -5,7 +5,7 @@
 //! (`recover/places.rs`); the node goes on without. A folder that is there and only not named by whoever starts the
 //! node is no loss but a mistake: the start is refused, unless no replica is in it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +14,8 @@ use ::node::folders::DataFolder;
 use cluster::identity::{FolderError, FolderId, Found, Further, FurtherFolder, MAX_FOLDERS, Marker};
 use cluster::{Folder, Tenure};
 use env::{Disk, Rng};
-use storage::log::{Log, LogError, LogOptions, Recovery};
+use model::GroupId;
+use storage::log::{GroupLog, Log, LogError, LogOptions, Recovery};
 use storage::rows::RowStores;
 
 use crate::platform::Platform;
@@ -87,7 +88,7 @@ impl Opening<'_> {
         contents: Contents,
         platform: &mut P,
     ) -> Result<Folders, String> {
-        let in_use = replicas_elsewhere(&contents.1);
+        let in_use: BTreeSet<u32> = replicas_elsewhere(&contents.1).into_values().collect();
         let mut lost: Vec<(Further, String)> = Vec::new();
         let plans = self.plan(home, &in_use, &mut lost)?;
         let mut all = Folders {
@@ -280,17 +281,17 @@ fn shown(number: u32, path: &Path, lost: Option<String>) -> DataFolder {
     DataFolder { number, path: path.display().to_string(), lost }
 }
 
-/// Numbers of the folders with replicas, as the home log says.
-fn replicas_elsewhere(home: &Recovery) -> BTreeSet<u32> {
-    let folder = |log| match tenure_of(log) {
-        Ok(Some(Tenure::Elsewhere { folder, .. })) => Some(folder),
+/// Groups with a replica in a further folder, and the number of that, as the home log says.
+pub(crate) fn replicas_elsewhere(home: &Recovery) -> BTreeMap<GroupId, u32> {
+    let folder = |(group, log): (&GroupId, &GroupLog)| match tenure_of(log) {
+        Ok(Some(Tenure::Elsewhere { folder, .. })) => Some((*group, folder)),
         _ => None,
     };
-    home.groups.values().filter_map(folder).collect()
+    home.groups.iter().filter_map(folder).collect()
 }
 
 /// Whether a log is lost, and not only unusable for this start.
-fn is_lost(error: &LogError) -> bool {
+pub(crate) fn is_lost(error: &LogError) -> bool {
     match error {
         LogError::Damaged { .. } => true,
         LogError::Io { error, .. } => is_failure(error),
@@ -299,7 +300,7 @@ fn is_lost(error: &LogError) -> bool {
 }
 
 /// Whether an error speaks of the disk, and not of the rights or the options of this start.
-fn is_failure(error: &io::Error) -> bool {
+pub(crate) fn is_failure(error: &io::Error) -> bool {
     use io::ErrorKind::{
         AlreadyExists, Interrupted, InvalidInput, OutOfMemory, PermissionDenied, StorageFull,
     };

@@ -88,6 +88,19 @@ impl Holders {
         disk.write_atomic(&Holders::path(dir, incarnation), text.as_bytes())
     }
 
+    /// Removes the file of an incarnation, durably, if there is one.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn remove(disk: &dyn Disk, dir: &Path, incarnation: u64) -> io::Result<()> {
+        match disk.remove(&Holders::path(dir, incarnation)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            removed => removed?,
+        }
+        // Also if it is not there: who removed it may have died before that was durable.
+        disk.sync_dir(dir)
+    }
+
     /// Reads the file of an incarnation; `None` if there is none.
     ///
     /// # Errors
@@ -169,6 +182,10 @@ mod tests {
         holders.write(&disk, dir, 2).unwrap();
         assert_eq!(Holders::read(&disk, dir, 2), Ok(Some(holders.clone())));
         assert_eq!(Holders::read(&disk, dir, 1), Ok(None));
+        Holders::remove(&disk, dir, 1).unwrap();
+        holders.write(&disk, dir, 9).unwrap();
+        Holders::remove(&disk, dir, 9).unwrap();
+        assert_eq!(Holders::read(&disk, dir, 9), Ok(None));
         assert_eq!((holders.of(GroupId(7)), holders.void_steps(GroupId(0))), (&[NodeId(4)][..], 300));
         for bad in [
             "",

@@ -18,6 +18,7 @@ mod log_mode;
 mod losses;
 mod membership;
 mod node;
+pub mod offline;
 pub mod platform;
 pub mod recover;
 pub mod salvage;

@@ -7,8 +7,9 @@ mod places;
 mod tests;
 
 pub use error::RecoverError;
-pub(crate) use group::{tenure_of, tree_of};
+pub(crate) use group::{tenure_of, tree_within};
 pub use places::Found;
+pub(crate) use places::{Places, places};
 
 use self::group::{Plan, Restored};
 use self::places::Merged;

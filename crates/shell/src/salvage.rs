@@ -15,17 +15,16 @@ pub use went_on::WentOn;
 
 pub(crate) use went_on::write_down;
 
-use crate::recover::tree_of;
-use crate::survivors::{OpenRows, log_of, stored};
+use crate::offline::{AsOf, LostFolder, Named, Offline, lost_of};
+use crate::survivors::OpenRows;
 use cluster::{ClusterId, Folder, FolderError};
 use env::Disk;
 use model::{GroupId, Index, NodeId};
-use shard::checkpoint::Applied;
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use storage::log::{Entry, GroupLog};
-use storage::rows::{RowStore, RowStores};
+use storage::rows::RowStore;
 
 /// What only the lost node had of a group.
 pub struct Salvaged {
@@ -43,6 +42,8 @@ pub struct Salvaged {
 pub enum Rows {
     /// Nothing is lost that is not in the log.
     Complete,
+    /// They are in a data folder whose rows can not be read.
+    Lost,
     /// The survivors run: their rows can not be read.
     Running,
     /// No survivor's checkpoint has all that it went on with; the rest is in its log.
@@ -81,90 +82,77 @@ pub struct Salvage {
     pub cluster: ClusterId,
     /// Each group.
     pub groups: Vec<Salvaged>,
+    /// Further folders of the lost node that are not here: nothing of their replicas was read.
+    pub lost: Vec<LostFolder>,
+    /// Those of survivors that do not run, as far as rows were to be read.
+    pub lost_of_survivors: Vec<LostFolder>,
     /// Locked as long as their rows may be read.
-    _folders: Vec<Folder>,
+    _nodes: Vec<Offline>,
 }
 
 impl Salvage {
-    /// Compares the folder of a node that was given up with those of survivors. They may run; then rows are not
-    /// compared.
+    /// Compares the folders of a node that was given up with those of survivors. They may run; then rows are not
+    /// compared. Of each node the home folder is named, and further ones that are not where they were last.
     ///
     /// # Errors
     /// In words for a person: folders that do not belong together, or that can not be read.
     pub fn read(
         disk: &Arc<dyn Disk>,
-        lost: &Path,
+        lost: &[PathBuf],
         survivors: &[PathBuf],
         rows: OpenRows<'_>,
     ) -> Result<Salvage, String> {
-        let folder = Folder::open_offline(disk, lost).map_err(|error| error.to_string())?;
+        let named = Named::sort(disk, lost)?;
+        let [home] = &named.homes[..] else {
+            return Err(format!(
+                "{} home folders of the lost node were named; allowed: 1",
+                named.homes.len()
+            ));
+        };
+        let folder = Folder::open_offline(disk, home).map_err(|error| error.to_string())?;
         if folder.is_witness() {
-            return Err(format!("{} is the folder of a witness, which has no data", lost.display()));
+            return Err(format!("{} is the folder of a witness, which has no data", home.display()));
         }
         let (Some(node), Some(cluster), Some(formation)) =
             (folder.node(), folder.cluster(), folder.formation())
         else {
-            return Err(format!("{} belongs to no cluster that was formed", lost.display()));
+            return Err(format!("{} belongs to no cluster that was formed", home.display()));
         };
-        let went_on = went_on::read_all(disk.as_ref(), survivors, formation.incarnation + 1)?;
-        let first = formation.groups();
-        let mut lost = Stopped::new(disk, folder)?;
+        let others = Named::sort(disk, survivors)?;
+        let went_on = went_on::read_all(disk.as_ref(), &others.homes, formation.incarnation + 1)?;
+        let first: Vec<GroupId> = formation.groups().collect();
+        let mut lost = Offline::read(disk, folder, &named)?;
+        named.check_owned(std::slice::from_ref(&lost))?;
         // Splits have made groups beside those of the beginning.
-        let groups: BTreeSet<GroupId> = first.chain(lost.logs.keys().copied()).collect();
+        let groups: BTreeSet<GroupId> = first.into_iter().chain(lost.groups.keys().copied()).collect();
+        let of_log = |group: &GroupId| lost.groups.get(group).map(|part| &part.log);
         let mut found: Vec<Salvaged> =
-            groups.iter().map(|group| salvaged(*group, lost.logs.get(group), went_on.get(group))).collect();
-        let mut folders = Vec::new();
+            groups.iter().map(|group| salvaged(*group, of_log(group), went_on.get(group))).collect();
+        let mut nodes = Vec::new();
         if found.iter().any(|salvaged| salvaged.in_rows > 0) {
-            let mut others = stopped(disk, survivors, cluster)?;
-            lost.open(rows)?;
-            others.iter_mut().try_for_each(|other| other.open(rows))?;
+            lost.open_rows(rows)?;
+            nodes = stopped(disk, &others, cluster)?;
+            nodes.iter_mut().try_for_each(|other| other.open_rows(rows))?;
             for salvaged in found.iter_mut().filter(|salvaged| salvaged.in_rows > 0) {
-                salvaged.rows = beside(salvaged.group, &lost, &others, went_on.get(&salvaged.group))?;
+                salvaged.rows = beside(salvaged.group, &lost, &nodes, went_on.get(&salvaged.group))?;
             }
-            folders.extend(others.into_iter().map(|other| other.folder));
         }
-        folders.push(lost.folder);
-        Ok(Salvage { node, cluster, groups: found, _folders: folders })
-    }
-}
-
-/// Rows of a group, and which entry they are as of.
-type AsOf = (Arc<dyn RowStore>, Applied);
-
-/// The folder of a node that does not run.
-struct Stopped {
-    folder: Folder,
-    logs: BTreeMap<GroupId, GroupLog>,
-    stores: Option<Arc<dyn RowStores>>,
-}
-
-impl Stopped {
-    fn new(disk: &Arc<dyn Disk>, folder: Folder) -> Result<Stopped, String> {
-        let logs = log_of(disk, &folder)?;
-        Ok(Stopped { folder, logs, stores: None })
-    }
-
-    fn open(&mut self, rows: OpenRows<'_>) -> Result<(), String> {
-        self.stores = Some(rows(&self.folder.rows_dir())?);
-        Ok(())
-    }
-
-    /// The rows of a group; `None` if there are none.
-    fn rows(&self, group: GroupId) -> Result<Option<AsOf>, String> {
-        let (Some(log), Some(stores)) = (self.logs.get(&group), &self.stores) else { return Ok(None) };
-        let Some(applied) = stored(stores.as_ref(), group, log)? else { return Ok(None) };
-        let store = stores.open(tree_of(group, log)).map_err(|error| error.to_string())?;
-        Ok(Some((store, applied)))
+        let (of_lost, lost_of_survivors) = (lost.lost.clone(), lost_of(nodes.iter()));
+        nodes.push(lost);
+        Ok(Salvage { node, cluster, groups: found, lost: of_lost, lost_of_survivors, _nodes: nodes })
     }
 }
 
 /// The survivors that do not run.
-fn stopped(disk: &Arc<dyn Disk>, dirs: &[PathBuf], cluster: ClusterId) -> Result<Vec<Stopped>, String> {
-    let mut stopped = Vec::new();
-    for dir in dirs {
+fn stopped(disk: &Arc<dyn Disk>, named: &Named, cluster: ClusterId) -> Result<Vec<Offline>, String> {
+    let (mut stopped, mut running) = (Vec::new(), false);
+    for dir in &named.homes {
         let folder = match Folder::open_offline(disk, dir) {
             Ok(folder) => folder,
-            Err(FolderError::Lock(env::LockError::Held { .. })) => continue,
+            Err(FolderError::Lock(env::LockError::Held { .. })) => {
+                running = true;
+                continue;
+            }
             Err(error) => return Err(error.to_string()),
         };
         if folder.is_witness() {
@@ -174,7 +162,11 @@ fn stopped(disk: &Arc<dyn Disk>, dirs: &[PathBuf], cluster: ClusterId) -> Result
             let other = folder.cluster().map_or("no cluster".to_owned(), |other| format!("cluster {other}"));
             return Err(format!("{} is of {other}, not of {cluster}", dir.display()));
         }
-        stopped.push(Stopped::new(disk, folder)?);
+        stopped.push(Offline::read(disk, folder, named)?);
+    }
+    // Whose further folders there are beside is not known of those that run.
+    if !running {
+        named.check_owned(&stopped)?;
     }
     Ok(stopped)
 }
@@ -182,10 +174,13 @@ fn stopped(disk: &Arc<dyn Disk>, dirs: &[PathBuf], cluster: ClusterId) -> Result
 /// The rows of the lost node beside those of the survivor with the newest.
 fn beside(
     group: GroupId,
-    lost: &Stopped,
-    survivors: &[Stopped],
+    lost: &Offline,
+    survivors: &[Offline],
     went_on: Option<&WentOn>,
 ) -> Result<Rows, String> {
+    if !lost.groups.contains_key(&group) {
+        return Ok(Rows::Lost);
+    }
     if survivors.is_empty() {
         return Ok(Rows::Running);
     }
@@ -208,7 +203,7 @@ fn beside(
     };
     let untouched = (applied.term, applied.index) == last;
     let certain = untouched && went_on.is_some_and(|went_on| went_on.is_part_of(lost_applied));
-    let (hash_seed, index) = (lost.folder.cluster().map_or(0, ClusterId::hash_seed), lost_applied.index);
+    let (hash_seed, index) = (lost.home.cluster().map_or(0, ClusterId::hash_seed), lost_applied.index);
     Ok(Rows::Beside(Beside { lost: lost_rows, survivor, hash_seed, index, certain }))
 }
 

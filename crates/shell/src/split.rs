@@ -5,7 +5,6 @@
 //! survivors that still have its rows as of that. An entry that divides a shard and may never have been committed is
 //! void, because survivors without it may be enough to elect one of them.
 
-use crate::recover::tree_of;
 use crate::survivors::Held;
 use cluster::Formation;
 use cluster::map::{DIVISIONS_ROW, Divisions, FoundSplits, SLOTS_ROW, ShardSlots};
@@ -17,7 +16,7 @@ use model::{GroupId, Index, NodeId, ShardId};
 use shard::checkpoint::Division;
 use std::collections::{BTreeMap, BTreeSet};
 use storage::log::GroupLog;
-use storage::rows::{Order, RowRange, RowStores};
+use storage::rows::{Order, RowRange, RowStore};
 
 /// What all folders tell.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -63,7 +62,7 @@ fn told(payload: &[u8], row: &[u8]) -> Result<Option<Vec<u8>>, DecodeError> {
 }
 
 impl Told {
-    /// Of the log and rows of a group. `first`: number of shards with which the cluster began. `void`: entries that
+    /// Of the log and rows of a group, if it has any. `first`: number of shards with which the cluster began. `void`: entries that
     /// an earlier recovery made void, by the generation of their split up to an index.
     ///
     /// # Errors
@@ -71,17 +70,15 @@ impl Told {
     pub(crate) fn new(
         group: GroupId,
         log: &GroupLog,
-        stores: &dyn RowStores,
+        store: Option<&dyn RowStore>,
         stored: Index,
         first: u16,
         void: &[(u64, Index)],
     ) -> Result<Told, String> {
         let unreadable = |why: &dyn std::fmt::Display| format!("group {group}: {why}");
         let mut told_of = Told { stored, ..Told::default() };
-        let tree = tree_of(group, log);
         let mut divisions = None;
-        if stores.list().contains(&tree) {
-            let store = stores.open(tree).map_err(|error| unreadable(&error))?;
+        if let Some(store) = store {
             let range = RowRange::new(&[family::SYSTEM], &[family::SYSTEM + 1]);
             let rows = store.range(range, Order::Ascending).and_then(Iterator::collect::<Result<Vec<_>, _>>);
             let own = Division::new(rows.map_err(|error| unreadable(&error))?.into_iter());

@@ -5,22 +5,22 @@
 //! cluster. Nothing of the logs is changed; which group a frame belongs to is its number and the
 //! incarnation, on which both ends of a connection have agreed before (`cluster/handshake`).
 
+mod holdings;
+
+use self::holdings::{holdings, void};
 use crate::heard;
 use crate::holders::Holders;
-use crate::recover::{tenure_of, tree_of};
+use crate::offline::{LostFolder, Named, Offline, groups_lost};
 use crate::salvage::{WentOn, write_down};
 use crate::split::{self, Found, Told};
 use cluster::identity::MAX_REPLICAS;
-use cluster::{ClusterId, Folder, Formation, Tenure};
+use cluster::{ClusterId, Folder, Formation};
 use env::Disk;
-use model::entry::EntryReader;
 use model::{GroupId, Index, NodeId, ShardId, Term};
 use node::heard::Announced;
-use shard::checkpoint::Applied;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use storage::log::{GroupLog, Log};
 use storage::rows::RowStores;
 
 /// What a survivor has of a group.
@@ -51,13 +51,15 @@ pub type OpenRows<'a> = &'a dyn Fn(&Path) -> Result<Arc<dyn RowStores>, String>;
 
 /// The folders of the survivors, locked.
 pub struct Survivors {
-    folders: Vec<(PathBuf, Folder)>,
+    nodes: Vec<Offline>,
     disk: Arc<dyn Disk>,
     holdings: Vec<BTreeMap<GroupId, Held>>,
     /// The newest that leaders announced to nodes that only followed, as far as these wrote it down.
     announced: BTreeMap<GroupId, Announced>,
-    /// Shards had moved: not every survivor has all of them.
+    /// Not every survivor has all groups: shards had moved, or a data folder is lost.
     moved: bool,
+    /// Further data folders of survivors that are not here, with their replicas.
+    lost: Vec<LostFolder>,
     /// What they tell of splits, if there was one.
     splits: Option<Found>,
     cluster: ClusterId,
@@ -66,8 +68,8 @@ pub struct Survivors {
 }
 
 impl Survivors {
-    /// Looks at the folders. `elsewhere`: survivors whose folders are on other machines, where the same
-    /// recovery is done.
+    /// Looks at the folders: the home folder of each survivor, and further ones that are not where they were last.
+    /// `elsewhere`: survivors whose folders are on other machines, where the same recovery is done.
     ///
     /// # Errors
     /// In words for a person: what is wrong with the folders, or that no majority is lost.
@@ -77,57 +79,46 @@ impl Survivors {
         elsewhere: &[NodeId],
         rows: OpenRows<'_>,
     ) -> Result<Survivors, String> {
-        let mut folders: Vec<(PathBuf, Folder)> = Vec::new();
-        for dir in dirs {
-            let folder = Folder::open_offline(disk, dir).map_err(|error| error.to_string())?;
-            if folder.is_witness() {
-                return Err(format!(
-                    "{} is the folder of a witness, which has no data: name those of nodes that keep data",
-                    dir.display()
-                ));
-            }
-            folders.push((dir.clone(), folder));
-        }
-        let (cluster, before) = common(&folders)?;
-        let mut nodes: Vec<NodeId> = folders.iter().filter_map(|(_, folder)| folder.node()).collect();
-        let here = nodes.clone();
-        nodes.extend(elsewhere);
+        let nodes = open_all(disk, dirs, rows)?;
+        let (cluster, before) = common(&nodes)?;
+        let here: Vec<NodeId> = nodes.iter().map(Offline::node).collect();
+        let survivors = [&here[..], elsewhere].concat();
         let mut moved = false;
-        let mut look = |folder: &(PathBuf, Folder)| holdings(disk, folder, &before, rows, &mut moved);
-        let holdings = folders.iter().map(&mut look).collect::<Result<Vec<_>, _>>()?;
+        let mut look = |node: &Offline| holdings(disk.as_ref(), node, &before, &mut moved);
+        let holdings = nodes.iter().map(&mut look).collect::<Result<Vec<_>, _>>()?;
         // A split moves nothing, but makes shards that only those have who made them.
         moved |= holdings.iter().flat_map(BTreeMap::values).any(|held| held.told.is_of_split());
-        let splits = match moved {
+        let lost: Vec<LostFolder> = nodes.iter().flat_map(|node| node.lost.iter().cloned()).collect();
+        // Also where all are where they began, one may lack what was in a lost folder.
+        if !moved && nodes.iter().any(|node| node.is_incomplete) {
+            check_needed(&before, &survivors, &holdings)?;
+            moved = true;
+        }
+        let (splits, after) = match moved {
             true => {
                 check_named(&here, elsewhere)?;
-                split::find(&before, &holdings)?
+                let splits = split::find(&before, &holdings).map_err(|why| without(why, &lost))?;
+                let after = after_moves(&before, &survivors, &holdings).map_err(|why| without(why, &lost))?;
+                check_lost(&lost, &holdings, splits.as_ref())?;
+                (splits, after)
             }
-            false => None,
+            false => (None, before.of_survivors(&survivors).ok_or_else(|| why_not(&before, &survivors))?),
         };
-        let after = match moved {
-            true => after_moves(&before, &nodes, &holdings)?,
-            false => before.of_survivors(&nodes).ok_or_else(|| why_not(&before, &nodes))?,
-        };
-        for (dir, folder) in &folders {
-            let formation = folder.formation();
-            // One that is done already comes from a recovery that was cut off.
-            if formation != Some(&before) && formation != Some(&after) {
-                let known = formation.map_or("none".to_owned(), Formation::to_string);
-                return Err(format!(
-                    "{} knows another formation of the cluster: {known} instead of {before}",
-                    dir.display()
-                ));
-            }
-        }
+        check_formations(&nodes, &before, &after)?;
         let mut announced: BTreeMap<GroupId, Announced> = BTreeMap::new();
-        for (dir, _) in &folders {
-            for (group, newest) in heard::read(disk.as_ref(), dir, before.incarnation).groups {
+        for node in &nodes {
+            for (group, newest) in heard::read(disk.as_ref(), node.home.dir(), before.incarnation).groups {
                 let known = announced.entry(group).or_default();
                 *known = newest.max(*known);
             }
         }
         let disk = Arc::clone(disk);
-        Ok(Survivors { folders, disk, holdings, announced, moved, splits, cluster, before, after })
+        Ok(Survivors { nodes, disk, holdings, announced, moved, lost, splits, cluster, before, after })
+    }
+
+    /// Further data folders of survivors that are not here, or in part: their replicas count as lost.
+    pub fn lost(&self) -> &[LostFolder] {
+        &self.lost
     }
 
     /// The newest that a leader announced of a group; `None` if no survivor wrote that down, which those of learner
@@ -177,7 +168,7 @@ impl Survivors {
         self.before.groups().chain(self.holdings.iter().flat_map(|held| held.keys().copied())).collect()
     }
 
-    /// Whether shards had moved to other nodes than the first ones, or were split.
+    /// Whether shards had moved to other nodes than the first ones, were split, or are in lost folders.
     pub fn are_moved(&self) -> bool {
         self.moved
     }
@@ -207,23 +198,107 @@ impl Survivors {
         let best = |group: &GroupId| Some((*group, self.best_of(*group)?.went_on.clone()));
         let went_on = groups.iter().filter_map(best).collect();
         let voters: BTreeMap<GroupId, Vec<NodeId>> = groups.iter().map(|g| (*g, self.voters(*g))).collect();
-        for ((dir, folder), held) in self.folders.iter_mut().zip(&self.holdings) {
-            if self.moved {
-                let mut holders = Holders::default();
-                holders.void = void(self.disk.as_ref(), dir, folder)?;
-                for (group, nodes) in &voters {
-                    let last = held.get(group).map_or(0, |held| held.holding.last.1);
-                    holders.add(*group, last, nodes.clone());
-                    holders.add_void(*group, last, self.splits.as_ref());
+        let (disk, incarnation) = (self.disk.as_ref(), self.after.incarnation);
+        for (node, held) in self.nodes.iter_mut().zip(&self.holdings) {
+            let dir = node.home.dir().to_owned();
+            let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", dir.display());
+            let listed = match self.moved {
+                true => {
+                    let mut holders = Holders::default();
+                    holders.void = void(disk, &node.home)?;
+                    for (group, nodes) in &voters {
+                        let last = held.get(group).map_or(0, |held| held.holding.last.1);
+                        holders.add(*group, last, nodes.clone());
+                        holders.add_void(*group, last, self.splits.as_ref());
+                    }
+                    holders.splits = self.splits.as_ref().map(|found| found.splits.clone());
+                    holders.write(disk, &dir, incarnation)
                 }
-                holders.splits = self.splits.as_ref().map(|found| found.splits.clone());
-                let written = holders.write(self.disk.as_ref(), dir, self.after.incarnation);
-                written.map_err(|error| format!("{}: {error}", dir.display()))?;
-            }
-            write_down(self.disk.as_ref(), dir, self.after.incarnation, &went_on)?;
-            folder.recover(&self.after).map_err(|error| format!("{}: {error}", dir.display()))?;
+                // A recovery that was cut off may have found less, and listed that.
+                false => Holders::remove(disk, &dir, incarnation),
+            };
+            listed.map_err(|error| failed(&error))?;
+            write_down(disk, &dir, incarnation, &went_on)?;
+            // Last: before it the node is one of the old incarnation, after it one of the new one. Its further folders are
+            // its own in both.
+            node.home.recover(&self.after).map_err(|error| failed(&error))?;
         }
         Ok(())
+    }
+}
+
+/// Reads what is in the folders of all nodes that are named.
+fn open_all(disk: &Arc<dyn Disk>, dirs: &[PathBuf], rows: OpenRows<'_>) -> Result<Vec<Offline>, String> {
+    let named = Named::sort(disk, dirs)?;
+    let mut nodes = Vec::new();
+    for dir in &named.homes {
+        let folder = Folder::open_offline(disk, dir).map_err(|error| error.to_string())?;
+        if folder.is_witness() {
+            return Err(format!(
+                "{} is the folder of a witness, which has no data: name those of nodes that keep data",
+                dir.display()
+            ));
+        }
+        nodes.push(Offline::read(disk, folder, &named)?);
+    }
+    named.check_owned(&nodes)?;
+    nodes.iter_mut().try_for_each(|node| node.open_rows(rows))?;
+    Ok(nodes)
+}
+
+/// A folder of another formation is no survivor.
+fn check_formations(nodes: &[Offline], before: &Formation, after: &Formation) -> Result<(), String> {
+    for node in nodes {
+        let formation = node.home.formation();
+        // One that is done already comes from a recovery that was cut off.
+        if formation != Some(before) && formation != Some(after) {
+            let known = formation.map_or("none".to_owned(), Formation::to_string);
+            return Err(format!(
+                "{} knows another formation of the cluster: {known} instead of {before}",
+                node.home.dir().display()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Where only folders are lost: refuses a majority of the nodes if each group has a majority of its replicas among them.
+fn check_needed(
+    before: &Formation,
+    survivors: &[NodeId],
+    holdings: &[BTreeMap<GroupId, Held>],
+) -> Result<(), String> {
+    let has = |group: GroupId| holdings.iter().filter(|held| held.contains_key(&group)).count();
+    let most = |group| has(group) > before.voters(group).len() / 2;
+    match before.of_survivors(survivors).is_none() && before.groups().all(most) {
+        true => Err(why_not(before, survivors)),
+        false => Ok(()),
+    }
+}
+
+/// What is missing, and the lost folders, where it may be.
+fn without(why: String, lost: &[LostFolder]) -> String {
+    let lost: String = lost.iter().map(|lost| format!("; {lost}")).collect();
+    match lost.is_empty() {
+        true => why,
+        false => format!("{why}{lost}: if such a folder is elsewhere by now, name it as well"),
+    }
+}
+
+/// Refuses to go on without a group that only lost folders have: nobody else knows of it, or could make it again.
+fn check_lost(
+    lost: &[LostFolder],
+    holdings: &[BTreeMap<GroupId, Held>],
+    splits: Option<&Found>,
+) -> Result<(), String> {
+    let made_again: Vec<GroupId> =
+        splits.iter().flat_map(|found| found.splits.unmade.keys().map(|shard| shard.group())).collect();
+    let is_gone = |group: &GroupId| {
+        !holdings.iter().any(|held| held.contains_key(group)) && !made_again.contains(group)
+    };
+    match groups_lost(lost).into_iter().find(is_gone) {
+        Some(group) => Err(without(format!("no survivor has group {group}"), lost)),
+        None => Ok(()),
     }
 }
 
@@ -239,9 +314,10 @@ fn lost(announced: Announced, best: Option<Holding>) -> u64 {
 }
 
 /// Cluster and formation of all folders; of formations that differ the one of the earliest incarnation.
-fn common(folders: &[(PathBuf, Folder)]) -> Result<(ClusterId, Formation), String> {
+fn common(nodes: &[Offline]) -> Result<(ClusterId, Formation), String> {
     let mut found: Option<(ClusterId, Formation)> = None;
-    for (dir, folder) in folders {
+    for folder in nodes.iter().map(|node| &node.home) {
+        let dir = folder.dir();
         let (Some(cluster), Some(formation)) = (folder.cluster(), folder.formation()) else {
             return Err(format!("{} belongs to no cluster that was formed", dir.display()));
         };
@@ -261,8 +337,8 @@ fn check_named(here: &[NodeId], elsewhere: &[NodeId]) -> Result<(), String> {
     match elsewhere.iter().find(|node| !here.contains(node)) {
         None => Ok(()),
         Some(_) => Err(
-            "shards of this cluster have moved or were split: name the data folders of all survivors in one \
-                        call, copied here if need be, because no node knows what the others have"
+            "shards of this cluster have moved or were split, or a data folder is lost: name the data folders of all survivors \
+             in one call, copied here if need be, because no node knows what the others have"
                 .to_owned(),
         ),
     }
@@ -319,123 +395,6 @@ fn why_not(before: &Formation, survivors: &[NodeId]) -> String {
             survivors.len(),
             before.members.len()
         ),
-    }
-}
-
-/// What a node has of each group.
-fn holdings(
-    disk: &Arc<dyn Disk>,
-    (dir, folder): &(PathBuf, Folder),
-    formation: &Formation,
-    rows: OpenRows<'_>,
-    moved: &mut bool,
-) -> Result<BTreeMap<GroupId, Held>, String> {
-    let Some(node) = folder.node() else { return Ok(BTreeMap::new()) };
-    let logs = log_of(disk, folder)?;
-    let stores = rows(&folder.rows_dir())?;
-    let void = void(disk.as_ref(), dir, folder)?;
-    let first = u32::from(formation.shards);
-    let mut holdings = BTreeMap::new();
-    for (&group, log) in &logs {
-        // Groups that a split has made are known by what the log says of them alone.
-        let tenure = tenure_of(log).map_err(|error| format!("group {group} of node {node}: {error}"))?;
-        let is_first = group.0 <= first;
-        if is_first {
-            *moved |= was_moved(log, formation.voters(group));
-        }
-        match tenure {
-            Some(Tenure::Left { .. }) => continue,
-            None if !is_first => continue,
-            _ => {}
-        }
-        let holding = holding(node, log, stored(stores.as_ref(), group, log)?);
-        // An empty replica that was still to be filled: another survivor may be able to make the shard.
-        if !is_first && holding.last.1 == 0 {
-            continue;
-        }
-        let void = void.get(&group).map_or(&[][..], |void| void);
-        let told = Told::new(group, log, stores.as_ref(), holding.stored, formation.shards, void)?;
-        let went_on = WentOn::with(holding.last, holding.committed, log);
-        holdings.insert(group, Held { holding, went_on, told });
-    }
-    Ok(holdings)
-}
-
-/// Entries of splits that earlier recoveries made void, as the folder says.
-fn void(
-    disk: &dyn Disk,
-    dir: &Path,
-    folder: &Folder,
-) -> Result<BTreeMap<GroupId, Vec<(u64, Index)>>, String> {
-    let incarnation = folder.formation().map_or(0, |formation| formation.incarnation);
-    Ok(Holders::read(disk, dir, incarnation)?.unwrap_or_default().void)
-}
-
-/// Whether the members of a group were ever changed, as far as a log tells: each checkpoint after that says so.
-fn was_moved(log: &GroupLog, mut first: Vec<NodeId>) -> bool {
-    first.sort_unstable();
-    let says = match tenure_of(log) {
-        Ok(Some(Tenure::Holds { generation, members, .. })) => {
-            let same = members.voters == first && members.outgoing.is_empty() && members.learners.is_empty();
-            generation > 0 || !same
-        }
-        Ok(Some(Tenure::Left { .. } | Tenure::Elsewhere { .. })) | Err(_) => true,
-        Ok(None) => false,
-    };
-    says || log.entries.iter().any(|entry| entry.kind != 0)
-}
-
-/// The log of a node that does not run; nothing is changed. One that is damaged is an error.
-pub(crate) fn log_of(disk: &Arc<dyn Disk>, folder: &Folder) -> Result<BTreeMap<GroupId, GroupLog>, String> {
-    let (Some(cluster), Some(node)) = (folder.cluster(), folder.node()) else { return Ok(BTreeMap::new()) };
-    let recovery = Log::read(disk.as_ref(), &folder.log_dir(), cluster.0.to_be_bytes())
-        .map_err(|error| error.to_string())?;
-    let elsewhere = |log: &GroupLog| matches!(tenure_of(log), Ok(Some(Tenure::Elsewhere { .. })));
-    if let Some((group, _)) = recovery.groups.iter().find(|(_, log)| elsewhere(log)) {
-        return Err(format!(
-            "node {node} has its replica of group {group} in a further data folder: this version reads only nodes with \
-             one data folder offline; bring back enough nodes for a majority, or a backup"
-        ));
-    }
-    let damaged = recovery.groups.iter().find(|(_, log)| log.damaged).map(|(group, _)| *group);
-    match damaged.or_else(|| recovery.damage.first()?.groups.first().copied()) {
-        None => Ok(recovery.groups),
-        Some(group) => Err(format!(
-            "the log of node {node} is damaged: synced entries of group {group} can not be read any more"
-        )),
-    }
-}
-
-/// What the checkpoint of a group says of itself, if there is one.
-pub(crate) fn stored(
-    stores: &dyn RowStores,
-    group: GroupId,
-    log: &GroupLog,
-) -> Result<Option<Applied>, String> {
-    let tree = tree_of(group, log);
-    if !stores.list().contains(&tree) {
-        return Ok(None);
-    }
-    let unreadable = |why: &dyn std::fmt::Display| format!("rows of group {group}: {why}");
-    let store = stores.open(tree).map_err(|error| unreadable(&error))?;
-    let content = store.get(&Applied::name()).map_err(|error| unreadable(&error))?;
-    content.map(|content| Applied::decode(&content)).transpose().map_err(|error| unreadable(&error))
-}
-
-fn holding(node: NodeId, log: &GroupLog, stored: Option<Applied>) -> Holding {
-    let hard = log.hard.unwrap_or_default();
-    let last = log.last_index();
-    let of_stored = stored.filter(|stored| stored.index == last).map(|stored| stored.term);
-    let of_log = log.entries.last().map(|entry| entry.term);
-    let time = |payload: &[u8]| EntryReader::new(payload).ok().map(|entry| entry.shard_time);
-    let newest = log.entries.iter().rev().find_map(|entry| time(&entry.data));
-    let stored_index = stored.map_or(0, |stored| stored.index);
-    Holding {
-        node,
-        last: (of_log.or(of_stored).or(log.floor_term).unwrap_or(hard.term), last),
-        committed: hard.commit.max(log.floor).max(stored_index).min(last),
-        stored: stored_index,
-        written_ms: newest.or(stored.map(|stored| stored.shard_time)),
     }
 }
 

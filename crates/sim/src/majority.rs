@@ -6,10 +6,12 @@
 //! what the survivors never had; it says so before it begins.) A node that was given up must find out that the
 //! cluster is another one, and stay out of it.
 
+use crate::process::{FOLDER, FURTHER};
 use crate::time::S;
 use crate::world::World;
+use cluster::Folder;
 use env::Disk;
-use model::NodeId;
+use model::{GroupId, NodeId};
 use shell::survivors::Survivors;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +19,8 @@ use storage::rows::RowStores;
 
 /// Survivors serve again within this time, ns, and who was given up has found out.
 const WITHIN_NS: u64 = 20 * S;
+/// More steps than a recovery writes on a disk.
+const MOST_OPS: u64 = 16;
 /// No split is asked for where there are so many shards.
 const MOST_SHARDS: u32 = 32;
 
@@ -49,7 +53,7 @@ impl World {
 
     /// Takes a majority away and lets the rest go on. False if too few nodes have lost nothing.
     pub(crate) fn lose_majority(&mut self) -> bool {
-        let sound = self.sound();
+        let sound = self.whole();
         let most = ((self.nodes() - 1) / 2) as usize;
         // One that comes back is among those that were given up.
         if sound.len() < 2 || self.found.is_some() {
@@ -60,10 +64,11 @@ impl World {
             self.ask_to_split();
             self.run_until(self.now_ns() + after_ns);
         }
-        // Where shards were split one call has to look at all folders, and machines have one each here.
-        let count = match divides_ns {
-            Some(_) => 1,
-            None => 1 + self.rng.below(most.min(sound.len() - 1) as u64) as usize,
+        // Where shards were split, or made anew after a folder was lost, one call has to look at all nodes, and machines
+        // have one each here.
+        let count = match divides_ns.is_some() || self.plan.shape.further {
+            true => 1,
+            false => 1 + self.rng.below(most.min(sound.len() - 1) as u64) as usize,
         };
         let first = self.rng.below(sound.len() as u64) as usize;
         let at = |number: usize| sound[(first + number) % sound.len()];
@@ -101,16 +106,48 @@ impl World {
         true
     }
 
+    /// Nodes that have lost nothing, and have a replica of each group: one that lost a folder for a while may not.
+    fn whole(&self) -> Vec<u64> {
+        let has_all = |node: &u64| {
+            let core = self.processes[*node as usize - 1].core();
+            core.is_some_and(|core| (0..=self.shards()).all(|group| core.inspect(GroupId(group)).is_some()))
+        };
+        let mut sound = self.sound();
+        sound.retain(|node| !self.plan.shape.further || has_all(node));
+        sound
+    }
+
     /// The folder of a survivor becomes one of the next incarnation of the cluster, on its own machine.
     fn recover_folder(&mut self, node: u64, survivors: &[u64]) -> Result<(), String> {
         let process = self.process(node);
         let disk: Arc<dyn Disk> = Arc::new(process.disk.clone());
-        let [stores, _] = process.stores.clone();
-        let rows = move |_: &Path| -> Result<Arc<dyn RowStores>, String> { Ok(Arc::new(stores.clone())) };
+        let [home, further] = process.stores.clone();
+        let rows = move |dir: &Path| -> Result<Arc<dyn RowStores>, String> {
+            let of_dir = if dir.starts_with(FURTHER) { &further } else { &home };
+            Ok(Arc::new(of_dir.clone()))
+        };
         let elsewhere: Vec<NodeId> =
             survivors.iter().filter(|other| **other != node).map(|n| NodeId(*n)).collect();
-        let dirs = [PathBuf::from(crate::process::FOLDER)];
+        let dirs = [PathBuf::from(FOLDER)];
         let mut found = Survivors::examine(&disk, &dirs, &elsewhere, &rows)?;
+        // Whoever recovers is cut off in the middle of it, and does it again if it is not done.
+        if self.plan.shape.further && self.rng.chance(1, 2) {
+            let ops = self.rng.below(MOST_OPS);
+            self.process(node).disk.halt_after(ops);
+            // An error is what is wanted here.
+            let _ = found.recover();
+            let after = found.after().clone();
+            drop(found);
+            self.process(node).disk.crash_process();
+            let folder = Folder::open_offline(&disk, &dirs[0]).map_err(|error| error.to_string())?;
+            let is_done = folder.formation() == Some(&after);
+            self.say(|| format!("the recovery of node {node} ends after {ops} steps, done: {is_done}"));
+            if is_done {
+                return Ok(());
+            }
+            drop(folder);
+            found = Survivors::examine(&disk, &dirs, &elsewhere, &rows)?;
+        }
         if let Some((group, _)) = found.best().find(|(_, holding)| holding.is_none()) {
             return Err(format!("it has nothing of group {group}"));
         }

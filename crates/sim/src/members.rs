@@ -135,6 +135,9 @@ impl World {
 
     /// Nodes that have lost all their data and are not given up soon are removed by force.
     fn remove_lost(&mut self) {
+        if self.operator.is_none() {
+            return;
+        }
         let lost: Vec<u64> = self.lost().iter().copied().filter(|node| !self.is_robbed(*node)).collect();
         let Some(map) = self.newest_map() else { return };
         let members: BTreeSet<u64> = map.members.keys().map(|node| node.0).collect();

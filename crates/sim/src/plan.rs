@@ -264,10 +264,9 @@ fn endings(options: &Options, shape: &mut Shape, drawn: (bool, bool), rng: &mut 
     let promotes = shape.learners && options.majority_lost.unwrap_or(drawn.1);
     // Who survives would have to be found among those who hold replicas then.
     let lost = shape.spares + shape.witness == 0 && options.majority_lost.unwrap_or(drawn.0);
-    let by_chance = rng.chance(1, 4) && !lost && !promotes && shape.witness == 0;
+    let by_chance = rng.chance(1, 4) && shape.witness == 0;
     shape.further = options.further.unwrap_or(by_chance);
-    // Offline nobody reads the further one yet.
-    (lost && !shape.further, promotes && !shape.further)
+    (lost, promotes)
 }
 
 /// The node that is a witness, 0 = none is. Drawn apart, so that worlds without one stay what they were.

@@ -13,6 +13,7 @@ use crate::violation::Violation;
 use crate::watch::Watch;
 use cluster::ZoneRole;
 use env::{MemDisk, Rng};
+use model::{GroupId, NodeId};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -253,7 +254,10 @@ impl World {
         let Some(why) = self.process(node).stopped.clone() else { return };
         let (shell::Stop::Failed(text) | shell::Stop::Refused(text)) = &why;
         self.say(|| format!("node {node} has stopped: {text}"));
-        let may_end = self.lost.contains(&node) && !self.robbed.contains(&node);
+        // Where nobody noticed what was lost, the disk may still do it, and the others may need this node.
+        let again =
+            self.plan.shape.further && self.excuses[node as usize].disk && !self.emptied.contains(&node);
+        let may_end = self.lost.contains(&node) && !self.robbed.contains(&node) && !again;
         if may_end || self.was_removed(node, text) {
             return;
         }
@@ -275,7 +279,26 @@ impl World {
         // Beside a witness the disk of one data node may be all there is.
         let witness = self.plan.shape.witness;
         let may = witness == 0 || node == witness;
-        may && !self.lost.contains(&node) && (self.lost.len() as u64) < (self.nodes() - 1) / 2
+        let few = !self.lost.contains(&node) && (self.lost.len() as u64) < (self.nodes() - 1) / 2;
+        may && few && self.others_go_on(node)
+    }
+
+    /// Whether each group has a majority without a node and those that have lost something. Voters that have lost their
+    /// folder go before they come again, also where an error of the disk did it.
+    fn others_go_on(&self, node: u64) -> bool {
+        let cores = || self.processes.iter().filter_map(Process::core);
+        let goes_on = |group: GroupId| {
+            let newest = cores()
+                .filter(|core| core.inspect(group).is_some())
+                .max_by_key(|core| core.inspect(group).map(|of| (of.term, of.last)));
+            let members = newest.and_then(|core| core.members(group));
+            members.is_some_and(|members| {
+                let stays = |voter: &&NodeId| voter.0 != node && !self.lost.contains(&voter.0);
+                members.outgoing.is_empty()
+                    && members.voters.iter().filter(stays).count() > members.voters.len() / 2
+            })
+        };
+        !self.plan.shape.further || (0..=self.shards()).map(GroupId).all(goes_on)
     }
 
     pub(crate) fn destroyed(&mut self, node: u64) {

@@ -7,10 +7,10 @@ use everstore_sim::{Options, faults, run};
 /// One simulated second, ns.
 const S: u64 = 1_000_000_000;
 
-/// Seeds that found a bug, how long they ran, and what it was. A seed replays the same run only as long
+/// Seeds that found a bug, how long they ran, s, and what it was. A seed replays the same run only as long
 /// as nothing before the bug changes; what it stands for is also a test of its own where it was mended. (All but the
 /// last found theirs before there were workloads on collections: the worlds they draw now are others.)
-const FOUND: &[(u64, u64, &str)] = &[
+const FOUND: Seeds = &[
     (
         4,
         20,
@@ -33,41 +33,90 @@ const FOUND: &[(u64, u64, &str)] = &[
     ),
 ];
 
-/// Worlds of large values that found something, 4 s each.
-const FOUND_OF_LARGE: &[(u64, &str)] = &[(
-    7003,
-    "node: the row of a key left memory whenever an APPEND to its large value was prepared, for ever",
-)];
+type Seeds = &'static [(u64, u64, &'static str)];
 
-/// Worlds with splits and two nodes that join that found something, 6 s each.
-const FOUND_OF_SPLITS: &[(u64, &str)] = &[
-    (820724, "node: a GET overtook an MSET of its connection that waited for a new shard"),
-    (
-        820097,
-        "node: a replica dropped keys of a keyspace that had come into its shard as a whole since a split",
-    ),
-];
-
-/// Worlds in which as many nodes join as the seed draws that found something, 6 s each.
-const FOUND_AS_DRAWN: &[(u64, &str)] = &[
-    (
-        811994,
-        "shell: a node that was recorded as a member and had not got the answer never joined once all others had moved",
-    ),
-    (419, "shell: the same, in a build of then"),
-];
-
-/// Worlds with a witness and two nodes that join that found something, 6 s each.
-const FOUND_BESIDE_WITNESSES: &[(u64, &str)] = &[(
-    930013,
-    "node: a DEL that waited for a split and then for its row was dropped, and later answers were those of others",
-)];
-
-/// Worlds with two data folders on each node and two nodes that join as learners that found something, 12 s each.
-const FOUND_OF_FOLDERS: &[(u64, &str)] = &[(
-    952016,
-    "node: a leader that came back with its folder took its own vote away while another voter was down for good",
-)];
+/// The same, of other worlds.
+fn found_elsewhere() -> Vec<(Options, Seeds)> {
+    let joining = Options { spares: Some(2), ..Options::default() };
+    let folders = Options { further: Some(true), ..joining.clone() };
+    let large = Options {
+        nodes: Some(3),
+        shards: Some(2),
+        spares: Some(0),
+        pipelines: false,
+        replica_readers: Some(false),
+        workloads: vec![Workload::Uploads],
+        ..Options::default()
+    };
+    vec![
+        (
+            large,
+            &[(
+                7003,
+                4,
+                "node: the row of a key left memory whenever an APPEND to its large value was prepared, for ever",
+            )],
+        ),
+        (
+            joining.clone(),
+            &[
+                (820724, 6, "node: a GET overtook an MSET of its connection that waited for a new shard"),
+                (
+                    820097,
+                    6,
+                    "node: a replica dropped keys of a keyspace that had come into its shard as a whole since a split",
+                ),
+            ],
+        ),
+        (
+            Options::default(),
+            &[
+                (
+                    811994,
+                    6,
+                    "shell: a node that was recorded as a member and had not got the answer never joined once all \
+                     others had moved",
+                ),
+                (419, 6, "shell: the same, in a build of then"),
+            ],
+        ),
+        (
+            Options { witness: Some(true), ..joining },
+            &[(
+                930013,
+                6,
+                "node: a DEL that waited for a split and then for its row was dropped, and later answers were those of \
+                 others",
+            )],
+        ),
+        (
+            Options { learners: Some(true), ..folders.clone() },
+            &[
+                (
+                    952016,
+                    12,
+                    "node: a leader that came back with its folder took its own vote away while another voter was down \
+                 for good",
+                ),
+                (
+                    982178,
+                    6,
+                    "cluster: a node that had been recorded right before power went off everywhere was taken for one \
+                 without its folder",
+                ),
+            ],
+        ),
+        (
+            folders,
+            &[(
+                981018,
+                6,
+                "node: a replica that had come after another was announced before the log had written of it, and after \
+                 a crash its node was taken for an older copy",
+            )],
+        ),
+    ]
+}
 
 /// Usual seeds.
 const USUAL: std::ops::RangeInclusive<u64> = 1001..=1100;
@@ -86,31 +135,10 @@ fn seeds_that_found_something_stay_clean() {
     for &(seed, seconds, _) in FOUND {
         check(seed, &Options { length_ns: seconds * S, spares: Some(0), ..Options::default() });
     }
-    for &(seed, _) in FOUND_OF_SPLITS {
-        check(seed, &Options { length_ns: 6 * S, spares: Some(2), ..Options::default() });
-    }
-    for &(seed, _) in FOUND_AS_DRAWN {
-        check(seed, &Options { length_ns: 6 * S, ..Options::default() });
-    }
-    for &(seed, _) in FOUND_BESIDE_WITNESSES {
-        let (witness, spares) = (Some(true), Some(2));
-        check(seed, &Options { length_ns: 6 * S, witness, spares, ..Options::default() });
-    }
-    for &(seed, _) in FOUND_OF_FOLDERS {
-        let (learners, further, spares) = (Some(true), Some(true), Some(2));
-        check(seed, &Options { length_ns: 12 * S, learners, further, spares, ..Options::default() });
-    }
-    for &(seed, _) in FOUND_OF_LARGE {
-        let (nodes, shards, spares) = (Some(3), Some(2), Some(0));
-        let of_world = Options {
-            nodes,
-            shards,
-            spares,
-            pipelines: false,
-            replica_readers: Some(false),
-            ..Options::default()
-        };
-        check(seed, &Options { length_ns: 4 * S, workloads: vec![Workload::Uploads], ..of_world });
+    for (world, seeds) in found_elsewhere() {
+        for &(seed, seconds, _) in seeds {
+            check(seed, &Options { length_ns: seconds * S, ..world.clone() });
+        }
     }
 }
 
@@ -165,6 +193,14 @@ fn what_is_left_after_a_majority_is_lost_goes_on_with_all_that_was_acknowledged(
     for (seed, nodes) in [(1, 3), (2, 5), (3, 3)] {
         let (length_ns, majority_lost) = (4 * S, Some(true));
         check(seed, &Options { length_ns, majority_lost, nodes: Some(nodes), ..Options::default() });
+    }
+}
+
+#[test]
+fn a_survivor_with_two_data_folders_goes_on_with_what_is_in_both() {
+    for seed in [951_001, 951_002, 951_003] {
+        let (length_ns, majority_lost, further) = (3 * S, Some(true), Some(true));
+        check(seed, &Options { length_ns, majority_lost, further, spares: Some(0), ..Options::default() });
     }
 }
 

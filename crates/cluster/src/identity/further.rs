@@ -142,9 +142,8 @@ impl FurtherFolder {
         if !disk.exists(dir).map_err(|error| fail("look for", error))? {
             return Ok(Found::Missing);
         }
-        let path = dir.join(FOLDER_TOML);
-        if let Some(bytes) = read(disk, &path, MAX_FOLDER_TOML)? {
-            return Marker::decode(&path, &bytes).map(Found::Marked);
+        if let Some(marker) = FurtherFolder::marker_in(disk, dir)? {
+            return Ok(Found::Marked(marker));
         }
         let names = disk.list(dir).map_err(|error| fail("list", error))?;
         if names.iter().any(|name| name == NODE_TOML) {
@@ -159,6 +158,16 @@ impl FurtherFolder {
                 Err(further(dir, &why))
             }
         }
+    }
+
+    /// What a folder says of itself, if it is a further one.
+    ///
+    /// # Errors
+    /// Its `folder.toml` can not be read, or is not what was written.
+    pub fn marker_in(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Option<Marker>, FolderError> {
+        let path = dir.join(FOLDER_TOML);
+        let bytes = read(disk, &path, MAX_FOLDER_TOML)?;
+        bytes.map(|bytes| Marker::decode(&path, &bytes)).transpose()
     }
 
     /// Locks a folder that is there.

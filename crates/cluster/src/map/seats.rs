@@ -214,7 +214,8 @@ impl ClusterMap {
     /// Rows with which a node gets another replica of a group in place of the one of this generation, which it has lost
     /// and says so: the group's members change as if it went and came. Empty if that one is not wanted any more.
     pub fn renew_rows(&self, group: GroupId, lost: Seat) -> Vec<Row> {
-        if group.0 as usize > self.shards.len() {
+        // After a recovery the default set names all survivors, also those without a replica: nothing is built on it.
+        if group.0 as usize > self.shards.len() || self.incarnation > 0 && !self.has_set(group) {
             return Vec::new();
         }
         let mut set = self.set_of(group);
@@ -372,6 +373,11 @@ mod tests {
         let mut map = ClusterMap::new(&after);
         apply(&mut map, vec![row]);
         assert_eq!((map.set_of(GroupId(1)).nodes(), map.has_set(GroupId(1))), (vec![NodeId(2)], false));
+        let unknown = Seat { node: NodeId(2), generation: 0 };
+        assert!(map.renew_rows(GroupId(1), unknown).is_empty(), "nobody has said yet who has it");
+        let told = map.settle_rows(GroupId(1), &[unknown], &[]);
+        apply(&mut map, told);
+        assert!(!map.renew_rows(GroupId(1), unknown).is_empty());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use cluster::status::diagnose::span;
 use env::{Clock, Disk, RealClock, RealDisk};
 use model::{GroupId, NodeId};
 use node::heard::Announced;
+use shell::offline::LostFolder;
 use shell::survivors::{Holding, Survivors};
 use storage::rows::RowStores;
 use storage::rows::lsm::{LsmOptions, LsmStores};
@@ -25,13 +26,15 @@ Examples:
   everstore recover --force-majority-lost --dir /srv/node-1
   everstore recover --force-majority-lost --dir n1 --dir n4
   everstore recover --force-majority-lost --dir /srv/node-1 --survivors 1,4    the same on node 4's machine
+  everstore recover --force-majority-lost --dir /srv/node-1 --dir /mnt/disk2   its further folder is mounted elsewhere
 
 All nodes must be stopped. Writes that only lost nodes had are lost, and the lost nodes are refused for good.")]
 pub struct RecoverArgs {
     /// A majority of the nodes is lost for good, and what only they had may be lost with them.
     #[arg(long)]
     force_majority_lost: bool,
-    /// Data folder of a survivor; once for each that is on this machine.
+    /// Data folder of a survivor, the home folder of several; once for each that is on this machine. Its further
+    /// folders are found where they were last; one that is elsewhere by now is named as well, in any order.
     #[arg(long, value_name = "DIR", required = true)]
     dir: Vec<PathBuf>,
     /// Ids of all survivors, if some are on other machines: do the same there, with the same ids.
@@ -99,8 +102,8 @@ fn page(survivors: &Survivors, now_ms: u64) -> String {
     }
     let head = match survivors.are_moved() {
         true => format!(
-            "cluster {}: shards have moved or were split; nodes {} survive, all others are given up. VOTERS are the survivors that \
-             have the shard",
+            "cluster {}: shards have moved or were split, or a data folder is lost; nodes {} survive, all others are given up. \
+             VOTERS are the survivors that have the shard",
             survivors.cluster(),
             listed(&after.members)
         ),
@@ -115,18 +118,34 @@ fn page(survivors: &Survivors, now_ms: u64) -> String {
     format!(
         "{head}\n\n\
          {}\n\
-         {}{}\
+         {}{}{}\
          What may be lost: every write after the newest entry of its shard that the given up nodes \
          acknowledged.\nEntries after COMMITTED may never have been acknowledged; they become part of the \
          data.\nThe cluster goes on with {} of {} replicas, as incarnation {}. Data folders of given up nodes \
          are refused\nfrom then on, for good: keep them to look for what was lost.\n",
         table.render(),
+        lost(survivors.lost()),
         unmade(survivors),
         known(survivors, now_ms),
         after.replicas,
         before.replicas,
         after.incarnation,
     )
+}
+
+/// Further data folders that are not here.
+pub(super) fn lost(folders: &[LostFolder]) -> String {
+    let line = |folder: &LostFolder| {
+        let LostFolder { node, number, path, why, groups } = folder;
+        let groups: Vec<String> = groups.iter().map(|group| named(*group)).collect();
+        format!(
+            "node {node}: data folder {number} ({}) is LOST: {why}. What it has of {} counts for nothing here; if the folder is \
+             elsewhere by now, name it as well.\n",
+            path.display(),
+            groups.join(", ")
+        )
+    };
+    folders.iter().map(line).collect()
 }
 
 /// New shards of a split that nobody here has.

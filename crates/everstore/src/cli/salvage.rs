@@ -2,7 +2,7 @@
 
 use super::CliError;
 use super::losses::into_new_file;
-use super::recover::open_rows;
+use super::recover::{lost, open_rows};
 use super::table::Table;
 use clap::Args;
 use env::{Disk, RealDisk};
@@ -15,11 +15,12 @@ use std::sync::Arc;
 /// Flags of `losses salvage`.
 #[derive(Debug, Args)]
 pub struct SalvageArgs {
-    /// Data folder of the given up node; nothing it holds is changed.
-    #[arg(long, value_name = "DIR")]
-    lost: PathBuf,
-    /// Data folder of a node that survived the recovery, once for each, if several did. It may run: what has
-    /// left the lost node's log is then only counted.
+    /// Data folder of the given up node, the home folder of several; nothing it holds is changed. Again for a further
+    /// folder that is not where it was last.
+    #[arg(long, value_name = "DIR", required = true)]
+    lost: Vec<PathBuf>,
+    /// Data folder of a node that survived the recovery, once for each, if several did; further folders as for --lost.
+    /// It may run: what has left the lost node's log is then only counted.
     #[arg(long, value_name = "DIR", required = true)]
     survivor: Vec<PathBuf>,
     /// The file; it must not exist.
@@ -104,7 +105,7 @@ fn page(salvage: &Salvage, shards: &[&Salvaged], lines: &[Lines]) -> String {
             Rows::Complete => ("0".to_owned(), "lost"),
             Rows::Beside(beside) if beside.certain => (lines.keys.to_string(), "lost"),
             Rows::Beside(_) => (lines.keys.to_string(), "suspected"),
-            Rows::Running | Rows::Behind => ("?".to_owned(), "?"),
+            Rows::Lost | Rows::Running | Rows::Behind => ("?".to_owned(), "?"),
         };
         only_survivor += lines.only_survivor;
         let (entries, in_rows) = (salvaged.entries.len().to_string(), salvaged.in_rows.to_string());
@@ -113,9 +114,12 @@ fn page(salvage: &Salvage, shards: &[&Salvaged], lines: &[Lines]) -> String {
     let Salvage { node, cluster, .. } = salvage;
     let mut page =
         format!("node {node} of cluster {cluster}, what the survivors did not have:\n\n{}\n", table.render());
+    page += &lost(&salvage.lost);
+    page += &lost(&salvage.lost_of_survivors);
     let any = |what: fn(&Rows) -> bool| shards.iter().any(|salvaged| what(&salvaged.rows));
     for (is_so, text) in [
         (shards.iter().any(|salvaged| salvaged.in_rows > 0), IN_ROWS),
+        (any(|rows| matches!(rows, Rows::Lost)), LOST),
         (any(|rows| matches!(rows, Rows::Running)), RUNNING),
         (any(|rows| matches!(rows, Rows::Behind)), BEHIND),
         (any(|rows| matches!(rows, Rows::Beside(beside) if !beside.certain)), SUSPECTED),
@@ -132,6 +136,7 @@ fn page(salvage: &Salvage, shards: &[&Salvaged], lines: &[Lines]) -> String {
 }
 
 const IN_ROWS: &str = "IN ROWS ONLY: entries, at most, that left the log with a checkpoint. KEYS: what the rows have of them.\n";
+const LOST: &str = "?: the rows are in a data folder that can not be read.\n";
 const RUNNING: &str = "?: a survivor must be stopped in good order (SIGTERM) for its rows to be compared. Then do this again.\n";
 const BEHIND: &str = "?: the survivor's checkpoint is older than the recovery. Start it, stop it in good order (SIGTERM), and do this \
 again.\n";

@@ -48,12 +48,8 @@ fn first_tree(folder: u32, group: GroupId) -> u64 {
     tree_in(folder, u64::from(group.0) + 1)
 }
 
-/// The tree with the rows of a group in the home folder, as its log says.
-pub(crate) fn tree_of(group: GroupId, log: &GroupLog) -> u64 {
-    tree_within(0, group, log)
-}
-
-fn tree_within(folder: u32, group: GroupId, log: &GroupLog) -> u64 {
+/// The tree with the rows of a group in a folder, as its log says.
+pub(crate) fn tree_within(folder: u32, group: GroupId, log: &GroupLog) -> u64 {
     log.install.as_ref().map_or(first_tree(folder, group), |install| install.tree)
 }
 

@@ -14,6 +14,7 @@ use cluster::Tenure;
 use model::GroupId;
 use model::planted::{Bug, is_planted};
 use node::seats::Left;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use storage::log::{Damage, GroupLog, Recovery};
 
@@ -50,17 +51,18 @@ pub(super) fn merge(found: Vec<Found>) -> Result<(Merged, RecoverReport), Recove
         }
     }
     let elsewhere = |log: &GroupLog| match tenure_of(log) {
-        Ok(Some(Tenure::Elsewhere { generation, folder })) => Some((generation, folder)),
+        Ok(Some(Tenure::Elsewhere { generation, folder, incarnation })) => {
+            Some(((generation, incarnation), folder))
+        }
         _ => None,
     };
-    let named: Vec<(GroupId, u64, u32)> = merged
+    let named: Vec<(GroupId, Which, u32)> = merged
         .groups
         .iter()
-        .filter_map(|(group, (_, log))| {
-            elsewhere(log).map(|(generation, folder)| (*group, generation, folder))
-        })
+        .filter_map(|(group, (_, log))| elsewhere(log).map(|(which, folder)| (*group, which, folder)))
         .collect();
-    for (group, generation, folder) in named {
+    for (group, which, folder) in named {
+        let generation = which.0;
         // Its mark of damage is the home log's: which of the group's promises were in it is not known.
         let Some((_, home)) = merged.groups.get(&group).filter(|(_, log)| !log.damaged) else { continue };
         let hard = home.hard.unwrap_or_default();
@@ -77,8 +79,8 @@ pub(super) fn merge(found: Vec<Found>) -> Result<(Merged, RecoverReport), Recove
                 report.lost.push((group, folder));
                 report.left.push((group, lost));
             }
-            Some((at, Some(Part::Sound(log)))) => match generation_of(&log)? {
-                (held, true) if held == generation => {
+            Some((at, Some(Part::Sound(log)))) => match held_by(&log)? {
+                (held, true) if is_same(which, held) => {
                     report.recorded.insert(group);
                     merged.groups.insert(group, (at, log));
                 }
@@ -87,7 +89,7 @@ pub(super) fn merge(found: Vec<Found>) -> Result<(Merged, RecoverReport), Recove
                 // is recorded: alone the one at home would look like that of a replica without a record of its own.
                 (held, _) => {
                     let hard = log.hard.unwrap_or_default();
-                    let generation = held.min(generation);
+                    let generation = held.0.min(generation);
                     report.left.push((group, Left { generation, term: hard.term, vote: hard.vote }));
                 }
             },
@@ -106,6 +108,23 @@ pub(super) fn merge(found: Vec<Found>) -> Result<(Merged, RecoverReport), Recove
     Ok((merged, report))
 }
 
+/// The replicas of a node that does not run.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    /// Each with the number of its folder and its log.
+    pub(crate) groups: BTreeMap<GroupId, (u32, GroupLog)>,
+    /// Which are lost, with the number of their folder.
+    pub(crate) lost: Vec<(GroupId, u32)>,
+}
+
+/// Finds the replica of each group, to look at it. The home log is whole.
+pub(crate) fn places(found: Vec<Found>) -> Result<Places, RecoverError> {
+    let numbers: Vec<u32> = found.iter().map(|found| found.folder).collect();
+    let (merged, report) = merge(found)?;
+    let groups = merged.groups.into_iter().map(|(group, (at, log))| (group, (numbers[at], log)));
+    Ok(Places { groups: groups.collect(), lost: report.lost })
+}
+
 enum Part {
     Sound(GroupLog),
     /// Synced bytes of it are lost.
@@ -122,13 +141,26 @@ fn sound(recovery: Recovery) -> BTreeMap<GroupId, Part> {
     recovery.groups.into_iter().map(part).collect()
 }
 
-/// The generation of the replica in a log, and whether it is still there.
-fn generation_of(log: &GroupLog) -> Result<(u64, bool), RecoverError> {
+/// A replica of a node: its generation, and the incarnation of the cluster in which that was written.
+type Which = (u64, u64);
+
+/// The replica in a log, and whether it is still there.
+fn held_by(log: &GroupLog) -> Result<(Which, bool), RecoverError> {
     Ok(match tenure_of(log)? {
-        Some(Tenure::Holds { generation, .. }) => (generation, true),
-        Some(Tenure::Left { generation } | Tenure::Elsewhere { generation, .. }) => (generation, false),
-        None => (0, true),
+        Some(Tenure::Holds { generation, members, .. }) => ((generation, members.incarnation), true),
+        Some(Tenure::Left { generation } | Tenure::Elsewhere { generation, .. }) => ((generation, 0), false),
+        None => ((0, 0), true),
     })
+}
+
+/// Whether two logs speak of one replica. After a recovery from a lost majority what the survivors have is of generation
+/// 0, and either log may say so before the other does.
+fn is_same(home: Which, held: Which) -> bool {
+    match home.1.cmp(&held.1) {
+        Ordering::Equal => home.0 == held.0,
+        Ordering::Less => held.0 == 0,
+        Ordering::Greater => home.0 == 0,
+    }
 }
 
 #[cfg(test)]
@@ -146,11 +178,19 @@ mod tests {
     }
 
     fn elsewhere(generation: u64, folder: u32) -> GroupLog {
-        log(Some(Tenure::Elsewhere { generation, folder }), 2)
+        elsewhere_in(0, generation, folder)
+    }
+
+    fn elsewhere_in(incarnation: u64, generation: u64, folder: u32) -> GroupLog {
+        log(Some(Tenure::Elsewhere { generation, folder, incarnation }), 2)
     }
 
     fn holds(generation: u64) -> GroupLog {
-        let members = Members { voters: vec![model::NodeId(1)], ..Members::default() };
+        holds_in(0, generation)
+    }
+
+    fn holds_in(incarnation: u64, generation: u64) -> GroupLog {
+        let members = Members { incarnation, voters: vec![model::NodeId(1)], ..Members::default() };
         log(Some(Tenure::Holds { generation, joined: true, members }), 5)
     }
 
@@ -209,5 +249,19 @@ mod tests {
         assert_eq!(two(elsewhere(9, 1), left(3)), (None, Some((3, 6)), false, vec![]));
         assert_eq!(two(elsewhere(3, 1), holds(9)), (None, Some((3, 5)), false, vec![]));
         assert_eq!(two(left(3), left(3)), (Some(0), None, false, vec![1]), "the home log keeps the vote");
+    }
+
+    #[test]
+    fn after_a_recovery_the_replica_that_survived_is_known_by_either_log() {
+        let two = |home, part| outcome(vec![found(0, Some(home)), found(1, Some(part))]);
+        let it = (Some(1), None, false, vec![]);
+        assert_eq!(two(elsewhere_in(0, 7, 1), holds_in(1, 0)), it, "the home log is as of before");
+        assert_eq!(two(elsewhere_in(0, 7, 1), holds_in(2, 0)), it, "also after a second one");
+        assert_eq!(two(elsewhere_in(1, 0, 1), holds_in(0, 7)), it, "its own is");
+        assert_eq!(two(elsewhere_in(1, 0, 1), log(None, 5)), it);
+        // Another replica was to come after it when power went off, and had promised nothing.
+        assert_eq!(two(elsewhere_in(1, 9, 1), holds_in(1, 0)), (None, Some((0, 5)), false, vec![]));
+        assert_eq!(two(elsewhere_in(0, 7, 1), holds_in(1, 9)), (None, Some((7, 5)), false, vec![]));
+        assert_eq!(two(elsewhere_in(1, 9, 1), holds_in(0, 7)), (None, Some((7, 5)), false, vec![]));
     }
 }

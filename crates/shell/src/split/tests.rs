@@ -3,7 +3,8 @@ use crate::salvage::WentOn;
 use crate::survivors::Holding;
 use cluster::map::Child;
 use model::entry::EntryBuilder;
-use storage::log::{Entry, Install};
+use storage::log::Entry;
+use storage::rows::RowStores;
 use storage::rows::memory::MemoryStores;
 
 /// The generation of the only split of a cluster with two shards.
@@ -159,18 +160,18 @@ fn rows_and_log_of_a_node_are_read_and_what_is_void_is_not_seen() {
     let own = |name: &[u8]| model::row::system_name(&[b"own/", name].concat());
     let row = (own(SLOTS_ROW), Some(divided(false).encode()));
     stores.open(9).unwrap().ingest(&mut [row].into_iter()).unwrap();
-    let install = Some(Install { tree: 9, ..Install::default() });
     let entries =
         vec![entry(AT, SLOTS_ROW, divided(false).encode()), entry(AT + 4, SLOTS_ROW, divided(true).encode())];
-    let mut log = GroupLog { install, entries, ..GroupLog::default() };
-    let told = |log: &GroupLog, stored: Index, void: &[(u64, Index)]| {
-        Told::new(GroupId(1), log, &stores, stored, 2, void).unwrap()
+    let mut log = GroupLog { entries, ..GroupLog::default() };
+    let store = stores.open(9).unwrap();
+    let told_of = |store, log: &GroupLog, stored: Index, void: &[(u64, Index)]| {
+        Told::new(GroupId(1), log, store, stored, 2, void).unwrap()
     };
-    let stored = told(&log, AT, &[]);
+    let told = |log: &GroupLog, stored: Index, void: &[(u64, Index)]| told_of(None, log, stored, void);
+    let stored = told_of(Some(&*store), &log, AT, &[]);
     assert_eq!((stored.slots.clone(), stored.later.len()), (Some(divided(false)), 1));
     assert!(stored.can_make(SPLIT) && stored.is_stored(SPLIT) && !stored.can_make(SPLIT + 1));
-    assert!(!told(&log, AT + 9, &[]).can_make(SPLIT), "the rows are later");
-    log.install = None;
+    assert!(!told_of(Some(&*store), &log, AT + 9, &[]).can_make(SPLIT), "the rows are later");
     let later = told(&log, 9, &[]);
     assert_eq!((later.logged(SPLIT), later.later.len(), later.slots), (Some(AT), 2, None));
     assert_eq!(told(&log, 9, &[(SPLIT, AT)]).later.len(), 1);
@@ -178,6 +179,6 @@ fn rows_and_log_of_a_node_are_read_and_what_is_void_is_not_seen() {
 
     let splits = Divisions { generations: vec![SPLIT], closed: BTreeSet::from([ShardId(3)]) };
     log.entries = vec![entry(1, DIVISIONS_ROW, splits.encode())];
-    let meta = Told::new(GroupId::META, &log, &stores, 0, 2, &[]).unwrap();
+    let meta = Told::new(GroupId::META, &log, None, 0, 2, &[]).unwrap();
     assert_eq!(meta.divisions, Some(splits));
 }

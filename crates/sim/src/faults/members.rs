@@ -31,7 +31,7 @@ pub(super) fn remove(world: &mut World) -> bool {
     // One that does not know its id yet would join again as another.
     nodes.retain(|node| !world.removed.contains(node) && world.processes[*node as usize - 1].progress_ever());
     let Some(node) = one_of(world, &nodes) else { return false };
-    let destroyed = world.lost().contains(&node) && !world.process(node).is_up();
+    let destroyed = world.lost().contains(&node) && !world.is_robbed(node) && !world.process(node).is_up();
     world.ask_to_remove(node, destroyed);
     true
 }

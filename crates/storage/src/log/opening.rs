@@ -15,12 +15,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 impl Log {
-    /// Reads the log in folder `dir` and changes nothing of it: for looking at a node that does not run.
+    /// Reads the log in folder `dir` and changes nothing of it: for looking at a node that does not run. `begun`: as in
+    /// [`LogOptions`].
     ///
     /// # Errors
     /// As [`Log::open`].
-    pub fn read(disk: &dyn Disk, dir: &Path, cluster: [u8; 16]) -> Result<Recovery, LogError> {
+    pub fn read(disk: &dyn Disk, dir: &Path, cluster: [u8; 16], begun: bool) -> Result<Recovery, LogError> {
         let files = find(disk, dir, cluster)?;
+        check_begun(&files, dir, begun)?;
         let mut recover = Recover::default();
         recover.run(disk, &files.used)?;
         Ok(recover.finish()?.1)
@@ -45,10 +47,7 @@ impl Log {
         }
         disk.create_dir_all(dir).map_err(io("create", dir))?;
         let files = find(disk.as_ref(), dir, options.cluster)?;
-        if options.begun && files.used.is_empty() {
-            let why = "no segment in use is left of a log that was begun".to_owned();
-            return Err(LogError::Damaged { file: dir.to_owned(), offset: 0, why });
-        }
+        check_begun(&files, dir, options.begun)?;
         // A name seen here may be one whose folder was never synced before the last process died.
         disk.sync_dir(dir).map_err(io("sync", dir))?;
         let mut recover = Recover::default();
@@ -65,6 +64,17 @@ impl Log {
         log.write_head()?;
         log.sync()?;
         Ok((log, recovery))
+    }
+}
+
+/// A log that was begun has a segment in use from then on.
+fn check_begun(files: &Files, dir: &Path, begun: bool) -> Result<(), LogError> {
+    match begun && files.used.is_empty() {
+        false => Ok(()),
+        true => {
+            let why = "no segment in use is left of a log that was begun".to_owned();
+            Err(LogError::Damaged { file: dir.to_owned(), offset: 0, why })
+        }
     }
 }
 
