@@ -160,6 +160,7 @@ impl Core {
             hard_state: HardState { term, vote, ..HardState::default() },
             joins: true,
             joined,
+            fresh: true,
             ..Recovered::default()
         };
         let seed = self.settings.seed ^ tree.rotate_left(32);

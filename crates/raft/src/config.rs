@@ -144,6 +144,9 @@ pub struct Recovered {
     /// If it joins: it has heard before that it is a member. Else it neither votes nor campaigns until
     /// [`crate::Group::joined`] is called.
     pub joined: bool,
+    /// It was made just now: the log has no durable record of it yet, so it must promise nothing, not even that it is
+    /// there, before the log has written something of it.
+    pub fresh: bool,
     /// Last index the state machine has applied; at least `compacted`.
     pub applied: Index,
 }

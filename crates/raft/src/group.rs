@@ -66,6 +66,8 @@ impl Group {
         let election = Election::new(&config, &electors(&conf_state), now.mono_ns);
         let library = library_config(&config, applied, conf_state.voters.len());
         let tail = Tail::new(hard_state.clone(), (applied, conf_state), compacted, entries);
+        // All of a fresh one is still to be written, and messages wait for it as for any vote.
+        let handed = if recovered.fresh { HardState::default() } else { hard_state };
         let raw = RawNode::new(&library, tail, &logger(config.group))
             .map_err(|e| GroupError::Raft(config.group, e.to_string()))?;
         let mut group = Group {
@@ -77,12 +79,12 @@ impl Group {
             next_tick_ns: now.mono_ns.saturating_add(config.tick_ms * MS),
             contacts: Vec::new(),
             pending: VecDeque::new(),
-            durable: (hard_state.term, hard_state.vote),
+            durable: (handed.term, handed.vote),
             started: Promise::default(),
             joins: recovered.joins && !recovered.joined,
             rebuild,
             guessed: None,
-            handed: hard_state,
+            handed,
             transfer: None,
             witnesses: Witnesses::default(),
             sending: BTreeMap::new(),

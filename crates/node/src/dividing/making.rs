@@ -288,6 +288,7 @@ impl Core {
             applied: FIRST.0,
             joins: true,
             joined,
+            fresh: true,
             ..Recovered::default()
         };
         let config = GroupConfig {

@@ -163,8 +163,7 @@ impl Node {
             applied: stored.0,
             rows_lost,
             compacted_guessed: guessed,
-            joins: false,
-            joined: false,
+            ..Recovered::default()
         };
         let config = GroupConfig::new(group, NodeId(self.id), rng.next_u64());
         let raft = Group::new(config, recovered, now).unwrap();

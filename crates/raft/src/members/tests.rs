@@ -171,9 +171,9 @@ fn whoever_does_not_apply_steps_takes_none() {
 }
 
 /// The second of three nodes gets a replica that comes; it knew term 4 and voted for node 3 before.
-fn newcomer(joined: bool) -> Group {
+fn newcomer(joined: bool, fresh: bool) -> Group {
     let hard_state = raft::eraftpb::HardState { term: 4, vote: 3, ..Default::default() };
-    let mut recovered = Recovered { hard_state, joins: true, joined, ..Recovered::default() };
+    let mut recovered = Recovered { hard_state, joins: true, joined, fresh, ..Recovered::default() };
     recovered.conf_state.voters = vec![1, 2, 3];
     let config = GroupConfig { generation: 9, ..GroupConfig::new(GroupId(1), NodeId(2), 7) };
     Group::new(config, recovered, Now { mono_ns: 0, wall_ms: 0 }).unwrap()
@@ -187,9 +187,31 @@ fn vote_request(from: u64, term: u64) -> raft::eraftpb::Message {
 }
 
 #[test]
+fn who_comes_says_nothing_before_the_log_has_written_of_it() {
+    let mut group = newcomer(false, true);
+    assert_eq!(
+        (group.term(), group.holds().term),
+        (4, 0),
+        "it knows a term that is not on the disk as its own"
+    );
+    // The leader of the term that the replica before it knew.
+    let mut append =
+        raft::eraftpb::Message { to: 2, from: 1, term: 4, index: 7, log_term: 4, ..Default::default() };
+    append.set_msg_type(raft::eraftpb::MessageType::MsgAppend);
+    assert_eq!(group.step(Now { mono_ns: 1, wall_ms: 0 }, append), crate::Step::Taken);
+    let mut out = crate::Output::default();
+    group.ready(&mut out);
+    let persist = out.persist.take().expect("term and vote are written, although they are as they were");
+    assert_eq!(persist.hard_state.map(|hard| (hard.term, hard.vote)), Some((4, 3)));
+    assert!(out.messages.is_empty(), "the answer waits for it");
+    group.persisted(persist.number, &mut out);
+    assert_eq!((out.messages.len(), group.holds().term), (1, 4));
+}
+
+#[test]
 fn who_comes_has_no_vote_until_it_knows_that_it_is_a_member() {
     let late = Now { mono_ns: 10_000_000_000, wall_ms: 0 };
-    let mut group = newcomer(false);
+    let mut group = newcomer(false, false);
     assert_eq!(group.step(late, vote_request(1, 5)), crate::Step::Dropped(crate::Dropped::Joins));
     assert_eq!((group.term(), group.has_joined()), (4, false));
     group.joined();
@@ -200,7 +222,7 @@ fn who_comes_has_no_vote_until_it_knows_that_it_is_a_member() {
 #[test]
 fn who_comes_keeps_the_vote_of_the_replica_before_it() {
     let late = Now { mono_ns: 10_000_000_000, wall_ms: 0 };
-    let mut group = newcomer(true);
+    let mut group = newcomer(true, false);
     group.step(late, vote_request(1, 4));
     assert_eq!((group.term(), group.vote()), (4, Some(NodeId(3))));
 }

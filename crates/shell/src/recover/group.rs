@@ -146,6 +146,7 @@ impl Plan {
             compacted_guessed: floor_term.is_none(),
             joins: generation > 0 || !members.names(start.node),
             joined,
+            ..Recovered::default()
         };
         let raft = Group::new(config(group, start, generation, seed), recovered, start.now)?;
         let mut replica = Replica::new(group, raft, machine, tree, (0, 0));
