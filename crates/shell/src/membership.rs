@@ -163,6 +163,7 @@ impl Membership {
             self.forming.assign_later(&mut self.folder, joiner, node)?;
         }
         self.forming.give_up(&core.map().lost.1);
+        self.forming.recorded(core.map().members.keys().copied());
         let admission = self.forming.admit(&mut self.folder, joiner)?;
         if admission != Admission::Later {
             return Ok(admission);

@@ -40,6 +40,7 @@ pub enum Admission {
 pub struct Forming {
     informed: BTreeSet<NodeId>,
     given_up: BTreeSet<NodeId>,
+    recorded: BTreeSet<NodeId>,
 }
 
 impl Forming {
@@ -72,7 +73,7 @@ impl Forming {
             return Ok(Admission::Member(node));
         }
         if let Some(member) = self.member_at(folder, &joiner.addresses) {
-            return Ok(judge(&member, joiner));
+            return Ok(self.judge(folder, &member, joiner));
         }
         if folder.formation().is_some() {
             return Ok(Admission::Later);
@@ -110,6 +111,25 @@ impl Forming {
         if self.given_up != *nodes {
             self.given_up.clone_from(nodes);
         }
+    }
+
+    /// Members that the meta group has recorded, as far as this node has heard.
+    pub fn recorded(&mut self, nodes: impl Iterator<Item = NodeId>) {
+        self.recorded = nodes.collect();
+    }
+
+    /// A node without an id calls from the address of a member whose token is not its own here. Safety rule 2:
+    /// a member that comes without its folder must not get its old id again, and giving it a new one would
+    /// hide that its replicas are gone. But the very process that was admitted elsewhere has only not heard of
+    /// its id yet, while others have; and so has one that was started again since, as long as its token may be the
+    /// one that the meta group has recorded and this node has not heard of.
+    fn judge(&self, folder: &Folder, member: &Peer, joiner: &Joiner) -> Admission {
+        let (node, at) = (member.node, &joiner.addresses.peer);
+        let is_first = folder.formation().is_none_or(|formation| formation.members.contains(&node));
+        if member.boot == Some(joiner.boot) || !is_first && !self.recorded.contains(&node) {
+            return Admission::NotNow(format!("this node is being admitted as node {node} by another one"));
+        }
+        Admission::Refused(lost_folder(node, at))
     }
 
     /// The member at an address.
@@ -168,18 +188,6 @@ impl Joiner {
         let Joiner { addresses, incarnation, boot, .. } = self;
         Peer { node, addresses: addresses.clone(), incarnation: *incarnation, boot: Some(*boot) }
     }
-}
-
-/// A node without an id calls from the address of a member whose token is not its own here. Safety rule 2:
-/// a member that comes without its folder must not get its old id again, and giving it a new one would
-/// hide that its replicas are gone. But the very process that was admitted elsewhere has only not heard of
-/// its id yet, while others have.
-fn judge(member: &Peer, joiner: &Joiner) -> Admission {
-    let (node, at) = (member.node, &joiner.addresses.peer);
-    if member.boot == Some(joiner.boot) {
-        return Admission::NotNow(format!("this node is being admitted as node {node} by another one"));
-    }
-    Admission::Refused(lost_folder(node, at))
 }
 
 /// What a node without a data folder is told at the address of a member.

@@ -159,6 +159,23 @@ fn who_was_admitted_elsewhere_and_has_not_heard_of_it_comes_again() {
     assert!(matches!(forming.admit(&mut folder, &emptied).unwrap(), Admission::Refused(_)));
 }
 
+/// Found by the simulator: power went off everywhere right after the meta group had recorded a node.
+#[test]
+fn who_was_recorded_and_has_started_again_since_is_not_taken_for_one_without_its_folder() {
+    let mut folder = open(&MemDisk::new(), 1);
+    let mut forming = Forming::start(&mut folder).unwrap();
+    folder.learn(&[joiner(2).as_node(NodeId(2))]).unwrap();
+    let again = Joiner { boot: Boot([9; 16]), incarnation: 2, ..joiner(2) };
+    assert!(matches!(forming.admit(&mut folder, &again).unwrap(), Admission::NotNow(_)));
+    forming.recorded([NodeId(1), NodeId(2)].into_iter());
+    let refused = forming.admit(&mut folder, &again).unwrap();
+    assert!(matches!(refused, Admission::Refused(_)), "with whose token is known now, and it is another one");
+    let mut first = open(&MemDisk::new(), 1);
+    let mut forming = Forming::start(&mut first).unwrap();
+    let at_own = Joiner { token: JoinToken([9; 16]), boot: Boot([9; 16]), ..joiner(1) };
+    assert!(matches!(forming.admit(&mut first, &at_own).unwrap(), Admission::Refused(_)));
+}
+
 #[test]
 fn a_copy_of_a_joiners_folder_is_refused_and_its_next_start_is_not() {
     let mut folder = open(&MemDisk::new(), 3);
