@@ -236,6 +236,15 @@ def demo(everstore, tmp_path):
             one.process.wait()
 
 
+def test_output_that_nobody_reads_to_its_end(everstore):
+    reader, writer = os.pipe()
+    os.close(reader)
+    outcome = subprocess.run([everstore, "config", "--print-default"], stdout=writer, stderr=subprocess.PIPE, timeout=60)
+    os.close(writer)
+    assert outcome.stderr == b"", "no panic when the reader has gone"
+    assert outcome.returncode == -signal.SIGPIPE
+
+
 def test_demo_runs_stops_and_continues(demo):
     first = demo()
     pids = first.wait_ready()

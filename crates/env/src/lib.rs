@@ -23,7 +23,7 @@ pub use disk::{Disk, DiskFile, DiskLock, LockError, Open};
 pub use mem_disk::{MemDisk, Op};
 pub use real_disk::RealDisk;
 pub use rng::Rng;
-pub use sys::{os_random, raise_open_files};
+pub use sys::{end_with_reader, os_random, raise_open_files};
 pub use thread::spawn;
 
 /// Alignment in bytes that direct I/O needs of offsets, lengths and buffers.

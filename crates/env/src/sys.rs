@@ -56,6 +56,13 @@ pub fn raise_open_files() -> io::Result<u64> {
     Ok(if refused { before } else { limit.rlim_max })
 }
 
+/// This process ends quietly when whoever reads its output has gone (`| head`), as programs do that are not written
+/// in Rust: std ignores the signal and panics at the next line. Not for servers, which only lose a line of a log.
+pub fn end_with_reader() {
+    // SAFETY: the default action needs no handler, and nobody else in this process has set one.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+}
+
 /// Reserves `len` bytes for `file` and extends it to that length.
 pub(crate) fn allocate(file: &File, len: u64) -> io::Result<()> {
     let len = libc::off_t::try_from(len).map_err(|_| io::ErrorKind::InvalidInput)?;

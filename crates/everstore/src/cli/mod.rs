@@ -118,7 +118,11 @@ struct ServeArgs {
 
 /// Runs the command of this process's arguments. Errors go to standard error in one line.
 pub fn run() -> ExitCode {
-    let result = match Cli::parse().command {
+    let command = Cli::parse().command;
+    if !matches!(command, Command::Serve(_) | Command::Demo(_)) {
+        env::end_with_reader();
+    }
+    let result = match command {
         Command::Serve(args) => serve(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Status(args) => status::run(&args),
