@@ -30,7 +30,7 @@ pub(crate) enum Next {
 }
 
 /// The next step from the members as they are to those wanted, as the leader `me` sees it. `ready`: whether a
-/// learner has caught up and may vote. `lost`: whether a voter's replica is not there.
+/// learner has caught up and may vote. `lost`: whether a voter's replica is not there. `witness`: whether a node is one.
 ///
 /// A learner gets a vote only if it is wanted with one. Those wanted without come after everything else and are
 /// waited for by nobody.
@@ -40,6 +40,7 @@ pub(crate) fn next_step(
     me: NodeId,
     ready: impl Fn(Seat) -> bool,
     lost: impl Fn(Seat) -> bool,
+    witness: impl Fn(NodeId) -> bool,
 ) -> Next {
     if !now.outgoing.is_empty() {
         return match now.voters.contains(&me) {
@@ -68,6 +69,11 @@ pub(crate) fn next_step(
     if remove.iter().any(again) {
         remove.sort_by_key(|node| (!lost(seat_of(*node)), again(node)));
         remove.truncate(add.len().max(1));
+        // A witness votes beside two others at least. It goes as well, and comes again with the replica.
+        let mut stays = now.voters.iter().filter(|node| !remove.contains(node));
+        if add.len() + stays.clone().count() < 3 {
+            remove.extend(stays.find(|node| witness(**node)));
+        }
     }
     if add.is_empty() && remove.is_empty() {
         return absent(&set.learners).map_or(Next::Settled, |node| Next::Step(MemberStep::AddLearner(node)));
@@ -124,7 +130,8 @@ impl Core {
         let now = members_of(&replica.raft.members(), incarnation, &known);
         let (ready, lost) =
             (|seat| self.is_ready(group, seat), |seat: Seat| seat.node != me && !self.is_there(group, seat));
-        match next_step(&now, set, me, ready, lost) {
+        let map = &self.map;
+        match next_step(&now, set, me, ready, lost, |node| map.is_witness(node)) {
             Next::Step(step) => self.take_step(group, &step, set, &known),
             Next::HandOver(to) => {
                 let best = self.best_successor(group).map(|(node, _)| node).filter(|node| to.contains(node));
@@ -261,7 +268,7 @@ mod tests {
     }
 
     fn next(now: &Members, wanted: &[u64], me: u64, ready: bool) -> Next {
-        next_step(now, &set(wanted, &[]), NodeId(me), |_| ready, |_| false)
+        next_step(now, &set(wanted, &[]), NodeId(me), |_| ready, |_| false, |_| false)
     }
 
     fn set(wanted: &[u64], learners: &[u64]) -> ReplicaSet {
@@ -296,7 +303,7 @@ mod tests {
         // Also a learner that is not the replica that is wanted now.
         let wanted = vec![seats(&[1])[0], seats(&[2])[0], Seat { node: NodeId(4), generation: 9 }];
         let wanted = ReplicaSet { wanted, ..ReplicaSet::default() };
-        let step = next_step(&now, &wanted, NodeId(1), |_| true, |_| false);
+        let step = next_step(&now, &wanted, NodeId(1), |_| true, |_| false, |_| false);
         assert_eq!(step, Next::Step(MemberStep::RemoveLearner(NodeId(4))));
     }
 
@@ -310,7 +317,7 @@ mod tests {
             ReplicaSet { wanted: [1, 2, 3].iter().map(seat).collect(), ..ReplicaSet::default() }
         };
         let two = again(&[1, 2]);
-        let next = |now: &Members| next_step(now, &two, NodeId(3), |_| true, |_| false);
+        let next = |now: &Members| next_step(now, &two, NodeId(3), |_| true, |_| false, |_| false);
         let mut now = members(&[1, 2, 3], &[], &[]);
         let enter = |add: &[u64], remove: &[u64]| {
             Next::Step(MemberStep::Enter { add: nodes(add), remove: nodes(remove) })
@@ -340,14 +347,17 @@ mod tests {
         };
         let now = members(&[1, 2, 3], &[], &[]);
         let both = set(&[(1, 9), (2, 9), (3, 0)]);
-        assert_eq!(next_step(&now, &both, NodeId(3), |_| true, is_second), enter(&[], &[2]));
+        assert_eq!(next_step(&now, &both, NodeId(3), |_| true, is_second, |_| false), enter(&[], &[2]));
         // Another one that is to go anyway stays as long as it is needed.
         let fewer = set(&[(2, 9), (3, 0)]);
-        assert_eq!(next_step(&now, &fewer, NodeId(3), |_| true, is_second), enter(&[], &[2]));
-        assert_eq!(next_step(&now, &fewer, NodeId(3), |_| true, |_| false), enter(&[], &[1]));
+        assert_eq!(next_step(&now, &fewer, NodeId(3), |_| true, is_second, |_| false), enter(&[], &[2]));
+        assert_eq!(next_step(&now, &fewer, NodeId(3), |_| true, |_| false, |_| false), enter(&[], &[1]));
         let with_new = members(&[1, 2, 3], &[], &[4]);
         let moved = set(&[(2, 9), (3, 0), (4, 0)]);
-        assert_eq!(next_step(&with_new, &moved, NodeId(3), |_| true, is_second), enter(&[4], &[2]));
+        assert_eq!(
+            next_step(&with_new, &moved, NodeId(3), |_| true, is_second, |_| false),
+            enter(&[4], &[2])
+        );
     }
 
     #[test]
@@ -364,7 +374,7 @@ mod tests {
         // The second lost its folder and came back with it, and the first is down: both that are left are needed.
         let (now, again) = (members(&[1, 2, 3], &[], &[]), set(&[(1, 0), (2, 9), (3, 0)]));
         let next = |now: &Members, wanted: &ReplicaSet, dead| {
-            next_step(now, wanted, NodeId(2), |_| true, lost(dead))
+            next_step(now, wanted, NodeId(2), |_| true, lost(dead), |_| false)
         };
         assert_eq!(next(&now, &again, 1), Next::Wait);
         assert_eq!(next(&now, &again, 9), enter(&[], &[2]), "it is back");
@@ -375,6 +385,36 @@ mod tests {
         assert_eq!(next(&with_new, &set(&[(2, 0), (3, 0), (4, 0)]), 1), enter(&[4], &[1]));
         assert_eq!(next(&with_new, &set(&[(1, 0), (2, 0), (4, 0)]), 1), enter(&[4], &[3]));
         assert_eq!(next(&now, &set(&[(1, 0), (2, 0)]), 1), Next::Wait);
+    }
+
+    #[test]
+    fn beside_a_witness_one_of_two_comes_again_with_it() {
+        let seat = |(node, generation)| Seat { node: NodeId(node), generation };
+        let wanted: Vec<Seat> = [(1, 9), (2, 0), (3, 0)].map(seat).to_vec();
+        let set = ReplicaSet { wanted, ..ReplicaSet::default() };
+        let next =
+            |now: &Members| next_step(now, &set, NodeId(2), |_| true, |_| false, |node| node == NodeId(3));
+        let mut now = members(&[1, 2, 3], &[], &[]);
+        let mut seen = Vec::new();
+        loop {
+            match next(&now) {
+                Next::Step(step) => {
+                    now = after(&now, &step);
+                    now.generations = vec![seat((
+                        1,
+                        if now.voters.contains(&NodeId(1)) && seen.is_empty() { 0 } else { 9 },
+                    ))];
+                    let alone = now.voters.len() < 3 && now.voters.contains(&NodeId(3));
+                    assert!(!alone, "a witness beside one other: {now:?}");
+                    seen.push(step);
+                }
+                Next::Settled => break,
+                other => panic!("{other:?}"),
+            }
+        }
+        let (first, last) = (&seen[0], &seen[seen.len() - 2]);
+        assert_eq!(*first, MemberStep::Enter { add: Vec::new(), remove: nodes(&[1, 3]) });
+        assert_eq!(*last, MemberStep::Enter { add: nodes(&[1, 3]), remove: Vec::new() });
     }
 
     #[test]
@@ -393,7 +433,7 @@ mod tests {
     #[test]
     fn a_learner_that_is_wanted_without_a_vote_never_gets_one_and_holds_nobody_up() {
         let wanted = set(&[1, 2, 3], &[5]);
-        let next = |now: &Members, ready| next_step(now, &wanted, NodeId(1), |_| ready, |_| false);
+        let next = |now: &Members, ready| next_step(now, &wanted, NodeId(1), |_| ready, |_| false, |_| false);
         assert_eq!(
             next(&members(&[1, 2, 3], &[], &[]), false),
             Next::Step(MemberStep::AddLearner(NodeId(5)))
@@ -411,8 +451,14 @@ mod tests {
         let enter = MemberStep::Enter { add: Vec::new(), remove: nodes(&[5]) };
         assert_eq!(next(&members(&[1, 2, 3, 5], &[], &[]), true), Next::Step(enter));
         // Only a person's word gives it one.
-        let step =
-            next_step(&members(&[1, 2, 3], &[], &[5]), &set(&[1, 2, 5], &[]), NodeId(1), |_| true, |_| false);
+        let step = next_step(
+            &members(&[1, 2, 3], &[], &[5]),
+            &set(&[1, 2, 5], &[]),
+            NodeId(1),
+            |_| true,
+            |_| false,
+            |_| false,
+        );
         assert_eq!(step, Next::Step(MemberStep::Enter { add: nodes(&[5]), remove: nodes(&[3]) }));
     }
 
@@ -450,7 +496,7 @@ mod tests {
             let set = ReplicaSet { wanted: seats(&wanted), learners: seats(&copies), ..ReplicaSet::default() };
             let mut me = now.voters[0];
             for _ in 0..40 {
-                match next_step(&now, &set, me, |_| true, |_| false) {
+                match next_step(&now, &set, me, |_| true, |_| false, |_| false) {
                     Next::Step(step) => now = after(&now, &step),
                     Next::HandOver(to) => me = to[0],
                     Next::Wait => proptest::prop_assert!(false, "all are ready"),

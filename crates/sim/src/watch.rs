@@ -59,7 +59,13 @@ impl Watch {
         (watch.witness, watch.members.witness) = (shape.witness, shape.witness);
         let all = shape.nodes as usize;
         // A voter that has lost its folder goes before it comes again, as long as the others are a majority.
-        let least = if shape.further { all / 2 + 1 } else { all };
+        // Beside a witness it may be one of two with data, and the witness goes as well.
+        let alone = shape.witness > 0 && all <= 3;
+        let least = match shape.further {
+            true if alone => 1,
+            true => all / 2 + 1,
+            false => all,
+        };
         watch.members.replicas = if shape.spares > 0 { least } else { 0 };
         watch
     }

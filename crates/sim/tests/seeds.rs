@@ -108,12 +108,19 @@ fn found_elsewhere() -> Vec<(Options, Seeds)> {
         ),
         (
             folders,
-            &[(
-                981018,
-                6,
-                "node: a replica that had come after another was announced before the log had written of it, and after \
+            &[
+                (
+                    981018,
+                    6,
+                    "node: a replica that had come after another was announced before the log had written of it, and after \
                  a crash its node was taken for an older copy",
-            )],
+                ),
+                (
+                    1010429,
+                    6,
+                    "node: beside a witness a replica that was lost with its folder was never made again",
+                ),
+            ],
         ),
     ]
 }
