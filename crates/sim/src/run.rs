@@ -10,9 +10,11 @@ use crate::timeline::Listener;
 use crate::violation::Violation;
 use crate::world::World;
 use check::Bounds;
+use cluster::heartbeat::MEMBERS_LEVEL;
 use env::Rng;
 use model::GroupId;
 use model::large::{State, Upload, chunks_of};
+use node::Core;
 use std::collections::BTreeMap;
 
 /// A cluster without troubles is formed within this time, ns.
@@ -337,8 +339,12 @@ impl World {
         (0..=self.shards()).map(GroupId).all(|group| {
             // Where nodes join not all have a replica; which do was looked at before.
             let moves = self.operator.is_some();
-            let mut seen = cores().flatten().map(|core| core.inspect(group).map(|i| (i.applied.0, i.last)));
-            let mut seen = seen.by_ref().filter(|replica| replica.is_some() || !moves);
+            // A member that was lost before it had said what it understands keeps the others from asking for replicas.
+            let waits = |core: &&Core| core.lacks_folder() && core.map().level < MEMBERS_LEVEL;
+            let seen = cores().flatten().map(|core| (core.inspect(group), moves || waits(&core)));
+            let mut seen = seen
+                .filter(|(replica, may_lack)| replica.is_some() || !may_lack)
+                .map(|(replica, _)| replica.map(|i| (i.applied.0, i.last)));
             let first = seen.next().flatten();
             let whole = cores().flatten().all(|core| core.is_undivided(group));
             whole && first.is_some_and(|(applied, last)| applied == last) && seen.all(|other| other == first)
