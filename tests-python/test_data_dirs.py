@@ -135,6 +135,26 @@ def test_a_folder_that_is_lost_is_made_anew_from_the_others(two_each, what):
     assert not any(f.get("lost") for f in folders(victim, 2)) or what == "missing"
 
 
+def test_beside_a_witness_a_lost_folder_is_made_anew_from_the_only_other_node(new_cluster):
+    cluster = new_cluster(shards=4, flags=FLAGS)
+    first, victim, witness = cluster.nodes
+    for node in (first, victim):
+        name_folders(node, further(node))
+    witness.flags = ("--witness",)
+    cluster.start()
+    with Ledger([first]) as ledger:
+        ledger.wait_for_more(300)
+        victim.kill()
+        ledger.wait_for_more(300)
+        shutil.rmtree(further(victim))
+        cluster.restart(victim)
+        cluster.wait_healthy()
+        lost_folder(first, 2)
+        ledger.wait_for_more(300)
+        ledger.stop()
+    made_anew(cluster, victim, first, ledger)
+
+
 def test_a_folder_that_comes_back_in_time_is_taken_as_it_was(new_cluster):
     """One replica each, so nobody else has what is in it."""
     cluster = new_cluster(count=1, shards=4, flags=FLAGS)
