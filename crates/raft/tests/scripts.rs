@@ -29,7 +29,9 @@ use std::path::Path;
 
 #[test]
 fn scripts() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
+    // Of the clone that runs them: the test may have been built in another one.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it");
+    let folder = Path::new(&here).join("tests/scripts");
     let update = std::env::var_os("EVERSTORE_UPDATE").is_some();
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
     paths.sort();

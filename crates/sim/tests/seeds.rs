@@ -35,7 +35,65 @@ const FOUND: Seeds = &[
 
 type Seeds = &'static [(u64, u64, &'static str)];
 
-/// The same, of other worlds.
+/// The same, of worlds of large values.
+const OF_LARGE: Seeds = &[(
+    7003,
+    4,
+    "node: the row of a key left memory whenever an APPEND to its large value was prepared, for ever",
+)];
+
+/// In which two nodes join.
+const OF_JOINING: Seeds = &[
+    (820724, 6, "node: a GET overtook an MSET of its connection that waited for a new shard"),
+    (
+        820097,
+        6,
+        "node: a replica dropped keys of a keyspace that had come into its shard as a whole since a split",
+    ),
+];
+
+/// In which as many nodes join as the seed draws.
+const AS_DRAWN: Seeds = &[
+    (
+        811994,
+        6,
+        "shell: a node that was recorded as a member and had not got the answer never joined once all others had moved",
+    ),
+    (419, 6, "shell: the same, in a build of then"),
+];
+
+/// With a witness, and two nodes that join.
+const OF_WITNESSES: Seeds = &[(
+    930013,
+    6,
+    "node: a DEL that waited for a split and then for its row was dropped, and later answers were those of others",
+)];
+
+/// With two data folders on each node, and two nodes that join.
+const OF_FOLDERS: Seeds = &[
+    (
+        981018,
+        6,
+        "node: a replica that came after another was announced before the log had written of it: an older copy after a crash",
+    ),
+    (1010429, 6, "node: beside a witness a replica that was lost with its folder was never made again"),
+];
+
+/// The same, and they join as learners.
+const OF_FOLDERS_OF_LEARNERS: Seeds = &[
+    (
+        952016,
+        12,
+        "node: a leader that came back with its folder took its own vote away while another voter was down for good",
+    ),
+    (
+        982178,
+        6,
+        "cluster: a node recorded right before power went off everywhere was taken for one without its folder",
+    ),
+];
+
+/// All of these with their worlds.
 fn found_elsewhere() -> Vec<(Options, Seeds)> {
     let joining = Options { spares: Some(2), ..Options::default() };
     let folders = Options { further: Some(true), ..joining.clone() };
@@ -49,79 +107,12 @@ fn found_elsewhere() -> Vec<(Options, Seeds)> {
         ..Options::default()
     };
     vec![
-        (
-            large,
-            &[(
-                7003,
-                4,
-                "node: the row of a key left memory whenever an APPEND to its large value was prepared, for ever",
-            )],
-        ),
-        (
-            joining.clone(),
-            &[
-                (820724, 6, "node: a GET overtook an MSET of its connection that waited for a new shard"),
-                (
-                    820097,
-                    6,
-                    "node: a replica dropped keys of a keyspace that had come into its shard as a whole since a split",
-                ),
-            ],
-        ),
-        (
-            Options::default(),
-            &[
-                (
-                    811994,
-                    6,
-                    "shell: a node that was recorded as a member and had not got the answer never joined once all \
-                     others had moved",
-                ),
-                (419, 6, "shell: the same, in a build of then"),
-            ],
-        ),
-        (
-            Options { witness: Some(true), ..joining },
-            &[(
-                930013,
-                6,
-                "node: a DEL that waited for a split and then for its row was dropped, and later answers were those of \
-                 others",
-            )],
-        ),
-        (
-            Options { learners: Some(true), ..folders.clone() },
-            &[
-                (
-                    952016,
-                    12,
-                    "node: a leader that came back with its folder took its own vote away while another voter was down \
-                 for good",
-                ),
-                (
-                    982178,
-                    6,
-                    "cluster: a node that had been recorded right before power went off everywhere was taken for one \
-                 without its folder",
-                ),
-            ],
-        ),
-        (
-            folders,
-            &[
-                (
-                    981018,
-                    6,
-                    "node: a replica that had come after another was announced before the log had written of it, and after \
-                 a crash its node was taken for an older copy",
-                ),
-                (
-                    1010429,
-                    6,
-                    "node: beside a witness a replica that was lost with its folder was never made again",
-                ),
-            ],
-        ),
+        (large, OF_LARGE),
+        (joining.clone(), OF_JOINING),
+        (Options::default(), AS_DRAWN),
+        (Options { witness: Some(true), ..joining }, OF_WITNESSES),
+        (folders.clone(), OF_FOLDERS),
+        (Options { learners: Some(true), ..folders }, OF_FOLDERS_OF_LEARNERS),
     ]
 }
 

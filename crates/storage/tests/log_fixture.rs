@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+    // Of the clone that runs the tests: they may have been built in another one.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it");
+    Path::new(&here).join("tests/fixtures").join(name)
 }
 
 /// Writes what the fixture holds.

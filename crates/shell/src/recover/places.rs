@@ -52,7 +52,7 @@ pub(super) fn merge(found: Vec<Found>) -> Result<(Merged, RecoverReport), Recove
     }
     let elsewhere = |log: &GroupLog| match tenure_of(log) {
         Ok(Some(Tenure::Elsewhere { generation, folder, incarnation })) => {
-            Some(((generation, incarnation), folder))
+            Some((Which { generation, incarnation }, folder))
         }
         _ => None,
     };
@@ -62,17 +62,16 @@ pub(super) fn merge(found: Vec<Found>) -> Result<(Merged, RecoverReport), Recove
         .filter_map(|(group, (_, log))| elsewhere(log).map(|(which, folder)| (*group, which, folder)))
         .collect();
     for (group, which, folder) in named {
-        let generation = which.0;
         // Its mark of damage is the home log's: which of the group's promises were in it is not known.
         let Some((_, home)) = merged.groups.get(&group).filter(|(_, log)| !log.damaged) else { continue };
         let hard = home.hard.unwrap_or_default();
-        let lost = Left { generation, term: hard.term, vote: hard.vote };
+        let lost = Left { generation: which.generation, term: hard.term, vote: hard.vote };
         let at = folders.iter().position(|number| *number == folder);
         let part = at.map(|at| (at, further[at].remove(&group)));
         merged.groups.remove(&group);
         match part {
             // Planted: see model/planted.rs
-            None if generation == 0 && is_planted(Bug::LostVotesAgain) => {
+            None if which.generation == 0 && is_planted(Bug::LostVotesAgain) => {
                 merged.groups.insert(group, (0, GroupLog::default()));
             }
             None | Some((_, Some(Part::Damaged))) => {
@@ -89,17 +88,17 @@ pub(super) fn merge(found: Vec<Found>) -> Result<(Merged, RecoverReport), Recove
                 // is recorded: alone the one at home would look like that of a replica without a record of its own.
                 (held, _) => {
                     let hard = log.hard.unwrap_or_default();
-                    let generation = held.0.min(generation);
+                    let generation = held.generation.min(which.generation);
                     report.left.push((group, Left { generation, term: hard.term, vote: hard.vote }));
                 }
             },
             // The first replica of this node begins there; a later one is made again as the map says. The one before it has
             // left: its record was replaced by this one, which has its term and vote, and others remember what it promised.
-            Some((at, None)) if generation == 0 => {
+            Some((at, None)) if which.generation == 0 => {
                 report.recorded.insert(group);
                 merged.groups.insert(group, (at, GroupLog::default()));
             }
-            Some((_, None)) => report.left.push((group, Left { generation: generation - 1, ..lost })),
+            Some((_, None)) => report.left.push((group, Left { generation: which.generation - 1, ..lost })),
         }
     }
     for (at, parts) in further.into_iter().enumerate() {
@@ -142,24 +141,32 @@ fn sound(recovery: Recovery) -> BTreeMap<GroupId, Part> {
 }
 
 /// A replica of a node: its generation, and the incarnation of the cluster in which that was written.
-type Which = (u64, u64);
+#[derive(Clone, Copy)]
+struct Which {
+    generation: u64,
+    incarnation: u64,
+}
 
 /// The replica in a log, and whether it is still there.
 fn held_by(log: &GroupLog) -> Result<(Which, bool), RecoverError> {
     Ok(match tenure_of(log)? {
-        Some(Tenure::Holds { generation, members, .. }) => ((generation, members.incarnation), true),
-        Some(Tenure::Left { generation } | Tenure::Elsewhere { generation, .. }) => ((generation, 0), false),
-        None => ((0, 0), true),
+        Some(Tenure::Holds { generation, members, .. }) => {
+            (Which { generation, incarnation: members.incarnation }, true)
+        }
+        Some(Tenure::Left { generation } | Tenure::Elsewhere { generation, .. }) => {
+            (Which { generation, incarnation: 0 }, false)
+        }
+        None => (Which { generation: 0, incarnation: 0 }, true),
     })
 }
 
 /// Whether two logs speak of one replica. After a recovery from a lost majority what the survivors have is of generation
 /// 0, and either log may say so before the other does.
 fn is_same(home: Which, held: Which) -> bool {
-    match home.1.cmp(&held.1) {
-        Ordering::Equal => home.0 == held.0,
-        Ordering::Less => held.0 == 0,
-        Ordering::Greater => home.0 == 0,
+    match home.incarnation.cmp(&held.incarnation) {
+        Ordering::Equal => home.generation == held.generation,
+        Ordering::Less => held.generation == 0,
+        Ordering::Greater => home.generation == 0,
     }
 }
 
