@@ -60,6 +60,11 @@ const AS_DRAWN: Seeds = &[
         "shell: a node that was recorded as a member and had not got the answer never joined once all others had moved",
     ),
     (419, 6, "shell: the same, in a build of then"),
+    (
+        1101777,
+        6,
+        "node: a client that was killed while a large value was read for it got the reply behind it for the value",
+    ),
 ];
 
 /// With a witness, and two nodes that join.

@@ -109,7 +109,12 @@ impl Core {
             if !conn.is_next(reading.place) {
                 return; // Its turn has not come: until then nothing is kept for it.
             }
-            if conn.is_next_muted() || conn.cut {
+            if conn.cut {
+                // Its place stays open: what stands behind it must not be taken for its reply on the way out.
+                self.ops.remove(&op);
+                return;
+            }
+            if conn.is_next_muted() {
                 return self.end(op, b"");
             }
             let ahead = (reading.ask - reading.send) as usize;
