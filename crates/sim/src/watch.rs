@@ -15,6 +15,7 @@ use crate::process::{Process, Shape};
 use crate::violation::Violation;
 use model::{GroupId, NodeId};
 use node::Inspect;
+use std::collections::BTreeSet;
 
 /// Between two looks at the queues of a node, passes.
 const LOOK_AT_LOADS: u64 = 64;
@@ -40,6 +41,8 @@ pub struct Watch {
     members: members::MembersSeen,
     /// The node that is a witness, 0 = none is.
     witness: u64,
+    /// Nodes that were given up by a recovery.
+    void: BTreeSet<u64>,
     bounded: bounded::Bounded,
     compared: compared::Compared,
     /// What leaders expose.
@@ -84,6 +87,11 @@ impl Watch {
         self.last.clear();
     }
 
+    /// What a node knows is of another incarnation of the cluster from now on, and counts for nothing.
+    pub fn given_up(&mut self, node: u64) {
+        self.void.insert(node);
+    }
+
     /// So many nodes were removed by force.
     pub fn forced(&mut self, nodes: usize) {
         self.members.forced = nodes;
@@ -91,7 +99,7 @@ impl Watch {
 
     /// Looks at a node after a pass.
     pub fn look(&mut self, process: &Process, at_ns: u64) {
-        let Some(core) = process.core() else { return };
+        let Some(core) = process.core().filter(|_| !self.void.contains(&process.machine)) else { return };
         let (machine, life) = (process.machine, process.life());
         for group in (0..core.groups()).map(GroupId) {
             let Some(now) = core.inspect(group) else {

@@ -321,6 +321,7 @@ impl World {
     pub(crate) fn given_up(&mut self, node: u64) {
         self.lost.insert(node);
         self.robbed.remove(&node);
+        self.watch.given_up(node);
     }
 
     /// Nodes that have lost nothing they had synced, or nothing but what others make anew there, and were not given up.
