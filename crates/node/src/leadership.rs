@@ -90,7 +90,7 @@ impl Core {
         let replica = self.replicas.get(group.0 as usize)?.as_deref()?;
         let voters = replica.raft.members().voters;
         let votes = |p: &&consensus::PeerView| voters.contains(&p.node.0) && self.is_up(p.node);
-        let fit = |p: &consensus::PeerView| !self.lacks_rows(p.node, group) && !self.map.is_witness(p.node);
+        let fit = |p: &consensus::PeerView| self.has_to_lead(p.node, group);
         let peers = replica.raft.peers();
         // A witness may be the only one that knows how far behind the others are.
         let best = peers.iter().filter(votes).map(|p| p.matched).max()?;
@@ -99,6 +99,11 @@ impl Core {
         let fitness = up.iter().map(|p| self.fitness_of(p.node)).min()?;
         up.retain(|p| self.fitness_of(p.node) == fitness);
         up.get(group.0 as usize % up.len().max(1)).map(|p| (p.node, fitness))
+    }
+
+    /// Whether another node has what a leader of a group needs, as far as is known: a replica, and its rows.
+    fn has_to_lead(&self, node: NodeId, group: GroupId) -> bool {
+        !self.lacks_replica(node, group) && !self.lacks_rows(node, group) && !self.map.is_witness(node)
     }
 
     /// Gives groups back to the nodes that should lead them, a few at a time.
@@ -113,10 +118,7 @@ impl Core {
             if first == self.me.node || !self.is_up(first) || !self.has_right_time(first) {
                 continue;
             }
-            if self.lacks_rows(first, group)
-                || self.map.is_witness(first)
-                || self.fitness_of(first) != Fitness::Fit
-            {
+            if !self.has_to_lead(first, group) || self.fitness_of(first) != Fitness::Fit {
                 continue;
             }
             let settled =

@@ -247,6 +247,17 @@ impl Core {
         report.and_then(|r| r.groups.iter().find(|g| g.group == group.0)).is_some_and(|g| g.rebuilding)
     }
 
+    /// Whether a node has told what it has and a replica of a group is not in it: that was lost with its data folder.
+    pub(crate) fn lacks_replica(&self, node: NodeId, group: GroupId) -> bool {
+        let report = self.peers.get(&node).filter(|p| p.connected).and_then(|p| p.report.as_ref());
+        report.is_some_and(|report| {
+            // Right after its start it may have told nothing yet.
+            let tells =
+                !report.groups.is_empty() || report.folders.iter().any(|folder| !folder.lost.is_empty());
+            tells && !report.groups.iter().any(|of| of.group == group.0)
+        })
+    }
+
     pub(crate) fn reported(&self, node: NodeId, group: GroupId) -> u64 {
         if node == self.me.node {
             return self.replicas[group.0 as usize].as_deref().map_or(0, |r| r.machine.applied().0);

@@ -81,6 +81,11 @@ const OF_FOLDERS: Seeds = &[
         6,
         "node: a replica that came after another was announced before the log had written of it: an older copy after a crash",
     ),
+    (
+        1010977,
+        6,
+        "node: leadership was handed over, again and again, to a node that had lost its replica with its folder",
+    ),
     (1010429, 6, "node: beside a witness a replica that was lost with its folder was never made again"),
 ];
 
