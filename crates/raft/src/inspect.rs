@@ -100,6 +100,10 @@ impl Group {
 
     /// The term of the entry at `index`, also of most compacted ones; `None` if it is not known.
     pub fn term_at(&self, index: Index) -> Option<Term> {
+        // Where the term is only an upper bound.
+        if self.guessed == Some(index) {
+            return None;
+        }
         let log = &self.raw.raft.raft_log;
         if index > log.store().compacted().0 {
             return log.term(index).ok().filter(|t| *t != 0);

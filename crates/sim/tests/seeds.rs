@@ -59,6 +59,7 @@ const AS_DRAWN: Seeds = &[
         6,
         "shell: a node that was recorded as a member and had not got the answer never joined once all others had moved",
     ),
+    (1200582, 6, "raft: a term that was only an upper bound was told as that of an entry"),
     (419, 6, "shell: the same, in a build of then"),
     (
         1101777,

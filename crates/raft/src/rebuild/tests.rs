@@ -23,6 +23,14 @@ fn group(floor: (Index, Term), guessed: bool, entries: &[(u64, u64)], commit: In
     Group::new(config, found, at(0)).unwrap()
 }
 
+#[test]
+fn a_term_that_is_only_a_bound_is_told_to_nobody() {
+    let known = group((5, 2), false, &[(6, 3)], 6);
+    assert_eq!((known.term_at(5), known.term_at(6)), (Some(2), Some(3)));
+    let guessed = group((5, 3), true, &[(6, 3)], 6);
+    assert_eq!((guessed.term_at(5), guessed.term_at(6)), (None, Some(3)));
+}
+
 fn message(kind: MessageType, term: u64, index: u64, log_term: u64) -> Message {
     let mut m = Message { to: 1, from: 2, term, index, log_term, ..Message::default() };
     m.set_msg_type(kind);
