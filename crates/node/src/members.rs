@@ -275,6 +275,19 @@ mod tests {
         ReplicaSet { wanted: seats(wanted), learners: seats(learners), ..ReplicaSet::default() }
     }
 
+    fn seat((node, generation): (u64, u64)) -> Seat {
+        Seat { node: NodeId(node), generation }
+    }
+
+    /// Wanted are these nodes, with the generations of their replicas.
+    fn set_of(list: &[(u64, u64)]) -> ReplicaSet {
+        ReplicaSet { wanted: list.iter().copied().map(seat).collect(), ..ReplicaSet::default() }
+    }
+
+    fn enter(add: &[u64], remove: &[u64]) -> Next {
+        Next::Step(MemberStep::Enter { add: nodes(add), remove: nodes(remove) })
+    }
+
     #[test]
     fn a_voter_is_replaced_in_four_steps() {
         let mut now = members(&[1, 2, 3], &[], &[]);
@@ -309,19 +322,9 @@ mod tests {
 
     #[test]
     fn voters_that_come_again_as_other_replicas_go_one_by_one() {
-        let again = |nodes: &[u64]| {
-            let seat = |&node: &u64| Seat {
-                node: NodeId(node),
-                generation: if nodes.contains(&node) { 9 } else { 0 },
-            };
-            ReplicaSet { wanted: [1, 2, 3].iter().map(seat).collect(), ..ReplicaSet::default() }
-        };
-        let two = again(&[1, 2]);
+        let two = set_of(&[(1, 9), (2, 9), (3, 0)]);
         let next = |now: &Members| next_step(now, &two, NodeId(3), |_| true, |_| false, |_| false);
         let mut now = members(&[1, 2, 3], &[], &[]);
-        let enter = |add: &[u64], remove: &[u64]| {
-            Next::Step(MemberStep::Enter { add: nodes(add), remove: nodes(remove) })
-        };
         assert_eq!(next(&now), enter(&[], &[1]));
         now = members(&[2, 3], &[], &[]);
         assert_eq!(next(&now), Next::Step(MemberStep::AddLearner(NodeId(1))));
@@ -336,24 +339,16 @@ mod tests {
     #[test]
     fn of_voters_that_come_again_who_is_not_there_goes_first() {
         // The first came back with its folder; without it the second, which is lost, would be needed for good.
-        let seat = |(node, generation)| Seat { node: NodeId(node), generation };
-        let set = |list: &[(u64, u64)]| ReplicaSet {
-            wanted: list.iter().copied().map(seat).collect(),
-            ..ReplicaSet::default()
-        };
         let is_second = |seat: Seat| seat.node == NodeId(2);
-        let enter = |add: &[u64], remove: &[u64]| {
-            Next::Step(MemberStep::Enter { add: nodes(add), remove: nodes(remove) })
-        };
         let now = members(&[1, 2, 3], &[], &[]);
-        let both = set(&[(1, 9), (2, 9), (3, 0)]);
+        let both = set_of(&[(1, 9), (2, 9), (3, 0)]);
         assert_eq!(next_step(&now, &both, NodeId(3), |_| true, is_second, |_| false), enter(&[], &[2]));
         // Another one that is to go anyway stays as long as it is needed.
-        let fewer = set(&[(2, 9), (3, 0)]);
+        let fewer = set_of(&[(2, 9), (3, 0)]);
         assert_eq!(next_step(&now, &fewer, NodeId(3), |_| true, is_second, |_| false), enter(&[], &[2]));
         assert_eq!(next_step(&now, &fewer, NodeId(3), |_| true, |_| false, |_| false), enter(&[], &[1]));
         let with_new = members(&[1, 2, 3], &[], &[4]);
-        let moved = set(&[(2, 9), (3, 0), (4, 0)]);
+        let moved = set_of(&[(2, 9), (3, 0), (4, 0)]);
         assert_eq!(
             next_step(&with_new, &moved, NodeId(3), |_| true, is_second, |_| false),
             enter(&[4], &[2])
@@ -362,36 +357,26 @@ mod tests {
 
     #[test]
     fn nobody_goes_as_long_as_the_rest_would_have_no_majority() {
-        let seat = |(node, generation)| Seat { node: NodeId(node), generation };
-        let set = |list: &[(u64, u64)]| ReplicaSet {
-            wanted: list.iter().copied().map(seat).collect(),
-            ..ReplicaSet::default()
-        };
         let lost = |dead: u64| move |seat: Seat| seat.node == NodeId(dead);
-        let enter = |add: &[u64], remove: &[u64]| {
-            Next::Step(MemberStep::Enter { add: nodes(add), remove: nodes(remove) })
-        };
         // The second lost its folder and came back with it, and the first is down: both that are left are needed.
-        let (now, again) = (members(&[1, 2, 3], &[], &[]), set(&[(1, 0), (2, 9), (3, 0)]));
+        let (now, again) = (members(&[1, 2, 3], &[], &[]), set_of(&[(1, 0), (2, 9), (3, 0)]));
         let next = |now: &Members, wanted: &ReplicaSet, dead| {
             next_step(now, wanted, NodeId(2), |_| true, lost(dead), |_| false)
         };
         assert_eq!(next(&now, &again, 1), Next::Wait);
         assert_eq!(next(&now, &again, 9), enter(&[], &[2]), "it is back");
         // Or it is given up, and goes first.
-        assert_eq!(next(&now, &set(&[(2, 9), (3, 0)]), 1), enter(&[], &[1]));
+        assert_eq!(next(&now, &set_of(&[(2, 9), (3, 0)]), 1), enter(&[], &[1]));
         // With another one in its place.
         let with_new = members(&[1, 2, 3], &[], &[4]);
-        assert_eq!(next(&with_new, &set(&[(2, 0), (3, 0), (4, 0)]), 1), enter(&[4], &[1]));
-        assert_eq!(next(&with_new, &set(&[(1, 0), (2, 0), (4, 0)]), 1), enter(&[4], &[3]));
-        assert_eq!(next(&now, &set(&[(1, 0), (2, 0)]), 1), Next::Wait);
+        assert_eq!(next(&with_new, &set_of(&[(2, 0), (3, 0), (4, 0)]), 1), enter(&[4], &[1]));
+        assert_eq!(next(&with_new, &set_of(&[(1, 0), (2, 0), (4, 0)]), 1), enter(&[4], &[3]));
+        assert_eq!(next(&now, &set_of(&[(1, 0), (2, 0)]), 1), Next::Wait);
     }
 
     #[test]
     fn beside_a_witness_one_of_two_comes_again_with_it() {
-        let seat = |(node, generation)| Seat { node: NodeId(node), generation };
-        let wanted: Vec<Seat> = [(1, 9), (2, 0), (3, 0)].map(seat).to_vec();
-        let set = ReplicaSet { wanted, ..ReplicaSet::default() };
+        let set = set_of(&[(1, 9), (2, 0), (3, 0)]);
         let next =
             |now: &Members| next_step(now, &set, NodeId(2), |_| true, |_| false, |node| node == NodeId(3));
         let mut now = members(&[1, 2, 3], &[], &[]);
